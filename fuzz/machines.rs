@@ -11,8 +11,8 @@
 use crate::script::Script;
 use engine::audio::{ChannelMap, FusedRateController};
 use engine::clock::{
-    ClockLaw, ClockMap, ClockReading, Direction, LockState, PathDelay, PtpMap, Reference, ReferenceConfig, SlaveClock,
-    Sources, TimestampPair,
+    ClockMap, ClockReading, ClockServo, Direction, LockState, PathDelay, PtpMap, Reference, ReferenceConfig,
+    SlaveClock, Sources, TimestampPair,
 };
 use engine::receive::{Datagram, Ingest, MediaClock, Playout, StreamConfig, stream};
 use engine::relay::{Relay, RelayConfig};

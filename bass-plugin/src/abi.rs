@@ -1,23 +1,23 @@
-//! The add-on interface of BASS 2.4, as the library itself has it.
+//! The add-on interface of BASS 2.4, with the types and layouts of the library.
 //!
-//! Model: BASS hands out a table of functions ([`BassFunctions`]), and takes one for each stream
-//! ([`AddonFunctions`]). Layouts are checked when this is compiled. Names are those of BASS; `BOOL`
-//! is `i32`, `DWORD` is `u32`, `QWORD` is `u64`, and the calling convention is the system's.
+//! Model: BASS provides a table of functions ([`BassFunctions`]), and is given one for each stream
+//! ([`AddonFunctions`]). The compiler checks the layouts. Names are those of BASS; `BOOL` is `i32`,
+//! `DWORD` is `u32`, `QWORD` is `u64`, and the calling convention is the system's.
 
 use std::ffi::{c_char, c_int, c_void};
 use std::mem::{offset_of, size_of};
 
-/// What [`crate::entry::BASSplugin`] is asked for.
+/// Requests to [`crate::entry::BASSplugin`].
 pub(crate) mod face {
-    /// What the add-on is.
+    /// The properties of the add-on.
     pub(crate) const INFO: u32 = 0;
-    /// Opens URLs of schemes that BASS does not know.
+    /// The procedure that opens URLs of schemes that BASS does not know.
     pub(crate) const CREATE_URL: u32 = 2;
-    /// The same, with headers after the URL; asked for first.
+    /// The same with headers after the URL; requested first.
     pub(crate) const CREATE_URL_2: u32 = 3;
 }
 
-/// `BASS_CONFIG_ADDON`: where the table of functions is.
+/// `BASS_CONFIG_ADDON`: the address of the table of functions.
 pub(crate) const CONFIG_ADDON: u32 = 0x8000;
 /// `BASS_CONFIG_NET_TIMEOUT`, in ms.
 pub(crate) const CONFIG_NET_TIMEOUT: u32 = 11;
@@ -27,34 +27,34 @@ pub(crate) const UNICODE: u32 = 0x8000_0000;
 pub(crate) const SAMPLE_FLOAT: u32 = 0x100;
 /// `BASS_STREAM_DECODE`.
 pub(crate) const STREAM_DECODE: u32 = 0x20_0000;
-/// What a live stream may have: speakers, AUTOFREE, DECODE, 3D, FLOAT.
+/// The flags that a live stream supports: speakers, AUTOFREE, DECODE, 3D, FLOAT.
 pub(crate) const STREAM_FLAGS: u32 = 0x3F00_0000 | 0x4_0000 | STREAM_DECODE | 0x8 | SAMPLE_FLOAT;
 /// `BASS_DATA_FLOAT`, of `BASS_ChannelGetData`.
 pub(crate) const DATA_FLOAT: u32 = 0x4000_0000;
 /// Type of our streams, in `BASS_CHANNELINFO::ctype`.
 pub(crate) const CTYPE_AES67: u32 = 0x1_F200;
-/// `BASS_STREAMPROC_END`, which a live stream never says; what `GetLength` and others answer.
+/// `BASS_STREAMPROC_END`, which a live stream never returns; the answer of `GetLength` and others.
 pub(crate) const UNKNOWN_QWORD: u64 = u64::MAX;
-/// What `SetSync` answers for types that BASS sees to.
+/// The answer of `SetSync` for types that BASS handles.
 pub(crate) const SYNC_BY_BASS: u32 = u32::MAX;
 /// Bits of a sync's type that are flags.
 pub(crate) const SYNC_TYPE: u32 = 0xFF_FFFF;
 
-/// A stream's audio. The handle, where to, how many bytes, and our own pointer.
-pub(crate) type StreamProc = unsafe extern "system" fn(u32, *mut c_void, u32, *mut c_void) -> u32;
-/// A sync of the host's.
-pub(crate) type SyncProc = unsafe extern "system" fn(u32, u32, u32, *mut c_void);
-/// Options of an add-on: which, flags, value.
-pub(crate) type ConfigProc = unsafe extern "system" fn(u32, u32, *mut c_void) -> i32;
-/// Opens a URL: the text, offset, flags, the host's procedure for what is downloaded, and its
+/// Produces a stream's audio. Arguments: the handle, the buffer, its length in bytes, and our
 /// pointer.
+pub(crate) type StreamProc = unsafe extern "system" fn(u32, *mut c_void, u32, *mut c_void) -> u32;
+/// A sync of the host.
+pub(crate) type SyncProc = unsafe extern "system" fn(u32, u32, u32, *mut c_void);
+/// Handles options of an add-on. Arguments: option, flags, value.
+pub(crate) type ConfigProc = unsafe extern "system" fn(u32, u32, *mut c_void) -> i32;
+/// Opens a URL. Arguments: the text, offset, flags, the host's download procedure, and its pointer.
 pub(crate) type CreateUrlProc = unsafe extern "system" fn(*const c_char, u32, u32, *const c_void, *mut c_void) -> u32;
 
 /// Flags of [`ConfigProc`].
 pub(crate) mod config {
-    /// The option is set, else read.
+    /// The option is set; otherwise it is read.
     pub(crate) const SET: u32 = 1;
-    /// The value is a pointer, else a number.
+    /// The value is a pointer; otherwise it is a number.
     pub(crate) const POINTER: u32 = 2;
 }
 
@@ -93,7 +93,7 @@ pub(crate) struct ChannelInfo {
     pub(crate) filename: *const c_char,
 }
 
-/// `ADDON_FUNCTIONS`: what BASS asks of a stream of ours.
+/// `ADDON_FUNCTIONS`: the functions of our streams that BASS calls.
 #[repr(C)]
 pub(crate) struct AddonFunctions {
     pub(crate) flags: u32,
@@ -113,8 +113,8 @@ pub(crate) struct AddonFunctions {
     pub(crate) attribute_ex: Option<unsafe extern "system" fn(*mut c_void, u32, *mut c_void, u32, i32) -> u32>,
 }
 
-/// `BASS_FUNCTIONS`: what BASS does for add-ons. Those that we have no use for are only their
-/// places.
+/// `BASS_FUNCTIONS`: the functions that BASS provides to add-ons. Unused ones are only
+/// placeholders.
 #[repr(C)]
 pub(crate) struct BassFunctions {
     pub(crate) set_error: unsafe extern "system" fn(c_int),
@@ -131,7 +131,7 @@ pub(crate) struct BassFunctions {
     _data: [usize; 3],
 }
 
-/// `RegisterPlugin`: an option handler comes, or goes.
+/// For `RegisterPlugin`: an option handler is added or removed.
 pub(crate) const PLUGIN_CONFIG_ADD: u32 = 0;
 pub(crate) const PLUGIN_CONFIG_REMOVE: u32 = 1;
 

@@ -1,9 +1,9 @@
-//! What BASS calls for a stream of ours.
+//! The functions of our streams that BASS calls.
 //!
 //! Model: BASS has one pointer for each stream, to an [`Instance`]. It calls `free` once, after the
-//! last call of `stream_proc`, and never `stream_proc` twice at a time; the other functions may
-//! come from any thread in between. So the audio is reached by `stream_proc` alone, and all else
-//! through a shared [`Stream`].
+//! last call of `stream_proc`, and never calls `stream_proc` twice at a time; the other functions
+//! may come from any thread in between. So only `stream_proc` accesses the audio, and everything
+//! else goes through a shared [`Stream`].
 
 use crate::abi::{AddonFunctions, CTYPE_AES67, ChannelInfo, SYNC_BY_BASS, SYNC_TYPE, SyncProc, UNKNOWN_QWORD};
 use crate::audio::Audio;
@@ -28,13 +28,13 @@ impl Instance {
         Self { stream, audio: UnsafeCell::new(audio) }
     }
 
-    /// The pointer that BASS gets.
+    /// The pointer for BASS.
     pub(crate) fn into_raw(self) -> *mut c_void {
         Box::into_raw(Box::new(self)).cast()
     }
 
     /// # Safety
-    /// The pointer comes from [`Instance::into_raw`], and nobody uses it from now on.
+    /// The pointer comes from [`Instance::into_raw`], and nobody uses it after this call.
     pub(crate) unsafe fn from_raw(instance: *mut c_void) -> Box<Self> {
         // SAFETY: as the caller says.
         unsafe { Box::from_raw(instance.cast()) }
@@ -70,10 +70,10 @@ pub(crate) static ADDON: AddonFunctions = AddonFunctions {
     attribute_ex: None,
 };
 
-/// Audio for BASS: always all of it, never the end.
+/// Produces audio for BASS: always the whole length, never the end.
 ///
 /// # Safety
-/// BASS's: a buffer of `length` bytes, and the pointer that it got from us.
+/// As BASS guarantees: a buffer of `length` bytes, and the pointer that it got from us.
 pub(crate) unsafe extern "system" fn stream_proc(_: u32, buffer: *mut c_void, length: u32, user: *mut c_void) -> u32 {
     if buffer.is_null() {
         return length;
@@ -88,7 +88,7 @@ pub(crate) unsafe extern "system" fn stream_proc(_: u32, buffer: *mut c_void, le
         true
     };
     if !guarded_quietly(false, fill) {
-        // A fault of ours is silence, not noise.
+        // After a panic the stream is silent, not noise.
         out.fill(0);
     }
     length
@@ -99,8 +99,8 @@ unsafe extern "system" fn free(instance: *mut c_void) {
         // SAFETY: BASS calls this once, and nothing else of the stream after it.
         let Instance { stream, audio } = *unsafe { Instance::from_raw(instance) };
         drop(audio);
-        // Waits for the threads that worked for it alone: our code may be unloaded right after
-        // this.
+        // Waits for the threads that worked only for this stream: our code may be unloaded directly
+        // after this.
         isolated(move || streams::remove(&stream));
     });
 }
@@ -116,7 +116,7 @@ mod filepos {
     pub(super) const BUFFER: u32 = 5;
 }
 
-/// How much is buffered, in bytes of the channel, and whether packets come.
+/// How many bytes of the channel are buffered, and whether packets come.
 unsafe extern "system" fn get_file_position(instance: *mut c_void, mode: u32) -> u64 {
     guarded(UNKNOWN_QWORD, || {
         // SAFETY: BASS calls this for streams that are not freed.

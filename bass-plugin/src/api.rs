@@ -1,8 +1,8 @@
-//! The functions of `bass_aes67.h`, which says what they do.
+//! The functions of `bass_aes67.h`, which documents them.
 //!
 //! Model: every function takes its arguments from C, calls the safe core, and reports through
-//! BASS's error code and [`BASS_AES67_GetErrorText`]. Handles are numbers, so that a wrong one is
-//! an error and nothing worse.
+//! BASS's error code and [`BASS_AES67_GetErrorText`]. Handles are numbers, so that an invalid
+//! handle is only an error.
 
 mod clock;
 mod discovery;
@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use std::ffi::{c_char, c_void};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Ends all that is not a stream: those end with BASS's channels.
+/// Ends everything except streams, which end with BASS's channels.
 #[cfg(unix)]
 pub(crate) fn end_all() {
     clock::end();
@@ -27,19 +27,19 @@ pub(crate) fn end_all() {
     crate::discovery::stop();
 }
 
-/// What a host is told of the clock.
+/// What a host sees of the clock.
 pub(crate) fn clock_view() -> ClockView {
     isolated(|| crate::clock::view(streams::newest_status().as_deref()))
 }
 
-/// Things of one kind by their numbers, which are not used again.
+/// Items of one kind by their numbers, which are not reused.
 struct Handles<T> {
     all: Mutex<(u32, BTreeMap<u32, Arc<T>>)>,
     what: &'static str,
 }
 
 impl<T> Handles<T> {
-    /// Numbers begin after `base`, so that those of other kinds are not taken for these.
+    /// Numbers begin after `base`, so that items of different kinds have different numbers.
     const fn new(base: u32, what: &'static str) -> Self {
         Self { all: Mutex::new((base, BTreeMap::new())), what }
     }
@@ -68,16 +68,17 @@ impl<T> Handles<T> {
     }
 }
 
-/// A rate in ppm as the public header has it: in thousandths, with its sign in the upper half.
+/// A rate in ppm in the format of the public header: in thousandths, with its sign in the upper
+/// half.
 pub(crate) fn thousandths(ppm: f64) -> u32 {
     (ppm * 1000.0).round() as i32 as u32
 }
 
-/// Writes a structure for a host that may know a shorter one: its first member says how long.
+/// Writes a structure for a host that may know a shorter version: its first member is its size.
 ///
 /// # Safety
-/// `out` is null or to a structure whose first `u32` is its size in bytes, as many as may be
-/// written.
+/// `out` is null or points to a structure whose first `u32` is its size in bytes, all of which may
+/// be written.
 unsafe fn write_sized<T: Copy>(out: *mut T, value: T) -> Result<(), BassError> {
     if out.is_null() {
         return Err(BassError::parameter("no structure to be filled"));
@@ -100,10 +101,10 @@ unsafe fn write_sized<T: Copy>(out: *mut T, value: T) -> Result<(), BassError> {
     Ok(())
 }
 
-/// A host's text, `None` for null and for an empty one.
+/// A host's text; `None` for null and for an empty text.
 ///
 /// # Safety
-/// The pointer is null or to a string that ends in a zero.
+/// The pointer is null or points to a string that ends in a zero.
 unsafe fn text_from(pointer: *const c_char) -> Option<String> {
     // SAFETY: as the caller says.
     unsafe { text::from_host(pointer.cast::<c_void>(), false) }.filter(|text| !text.is_empty())

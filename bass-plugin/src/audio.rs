@@ -1,14 +1,13 @@
 //! What BASS calls for audio: the engine's [`Playout::pull`], in the format of the channel.
 //!
 //! Model: a decode channel is pulled by the host, at the pace of whatever it plays to: a pull is
-//! the card's callback. A playback channel is pulled by BASS's update thread, which asks, each
-//! update period or later, for what was played since it asked last. So there a pull of n frames is
-//! the callback of n frames before, which does not depend on when the thread woke up. When playback
-//! starts, BASS fills its buffer in several calls that each ask for more than was played, which
-//! says nothing of the card's pace: they get silence, and the engine is not told.
+//! the card's callback. A playback channel is pulled by BASS's update thread, which requests, each
+//! update period or later, as much as was played since its last request. So a pull of n frames
+//! stands for the callback that was due n frames earlier, whenever the thread woke up. When
+//! playback starts, BASS fills its buffer in several calls that each request more than was played.
+//! They do not show the card's pace, so they get silence, and the engine does not see them.
 //!
-//! As [`Playout::pull`], this allocates nothing, and neither locks nor waits; it always fills what
-//! it is given.
+//! Like [`Playout::pull`], this neither allocates, locks nor waits, and always fills the buffer.
 
 use engine::audio::{FusedRateController, RateController, RateInput};
 use engine::receive::Playout;
@@ -16,43 +15,43 @@ use engine::{Frames, LocalTime, Nanos, Ppb, SampleRate};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-/// Most frames that are converted in one go.
+/// Maximum number of frames that are converted at a time.
 const SCRATCH_FRAMES: usize = 8192;
-/// A playback channel that was not called for this long has been stopped, and fills its buffer
-/// anew; unless it asks for what was played meanwhile, as it does if BASS's updates are that far
-/// apart.
+/// A playback channel that was not called for this long was stopped, and fills its buffer again.
+/// The exception is a call that requests what was played meanwhile, as when BASS's update period is
+/// that long.
 const STOPPED: Nanos = Nanos::from_secs(1);
-/// A call that asks for more than this beyond the time since the last one fills a buffer anew: a
-/// channel was stopped and started.
+/// A call that requests more than this beyond the time since the last call fills a buffer again:
+/// the channel was stopped and started.
 const REFILL: Nanos = Nanos::from_millis(120);
-/// That much of the time since the last call, 4 of 5 parts, is asked for by a channel that was not
-/// stopped.
+/// A channel that was not stopped requests at least this share of the time since the last call, 4
+/// of 5 parts.
 const PLAYED: (i64, i64) = (4, 5);
-/// A buffer that is being filled asks for more than was played by this share and more (by a half,
-/// as BASS 2.4.16 has it).
+/// While a buffer is filled, requests exceed the audio that was played by at least this share (BASS
+/// 2.4.16: by a half).
 const FILLING_SHARE: i64 = 5;
-/// Longer than any buffer takes to be filled by default, 0.7 s.
+/// Longer than filling any buffer takes by default, 0.7 s.
 const FILLING: Nanos = Nanos::from_secs(2);
 
-/// How the ratio comes about.
-pub(crate) enum Law {
-    /// From measured rates, for hosts that go by a sound card.
+/// How the ratio is determined.
+pub(crate) enum Controller {
+    /// From measured rates, for hosts that follow a sound card.
     Fused(FusedRateController),
-    /// The host pulls by the sender's clock: there is nothing to correct, and samples stay as they
-    /// are.
+    /// The host pulls by the sender's clock: there is nothing to correct, and samples stay
+    /// unchanged.
     Paced,
 }
 
-impl RateController for Law {
+impl RateController for Controller {
     fn ratio(&mut self, input: &RateInput) -> Ppb {
         match self {
-            Self::Fused(law) => law.ratio(input),
+            Self::Fused(controller) => controller.ratio(input),
             Self::Paced => Ppb::ZERO,
         }
     }
 }
 
-/// Samples as the channel has them.
+/// Samples in the channel's format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Samples {
     Float,
@@ -70,21 +69,21 @@ impl Samples {
 
 /// The audio half of a channel.
 pub(crate) struct Audio {
-    playout: Playout<Law>,
+    playout: Playout<Controller>,
     channels: usize,
     rate: SampleRate,
     samples: Samples,
     playback: bool,
     called_at: Option<LocalTime>,
-    /// Since when BASS fills its buffer.
+    /// When BASS began to fill its buffer.
     filling_since: Option<LocalTime>,
     scratch: Vec<f32>,
     waiting: Arc<Waiting>,
 }
 
-/// Audio that waits in the jitter buffer, as the last call found it: of a playback channel what
-/// came while the block was played that BASS asks for after the event does not count. So this is
-/// the target when playout is where it should be, however long BASS's blocks are.
+/// Audio in the jitter buffer, as the last call found it. For a playback channel, audio that
+/// arrived while the requested block was played does not count. So this equals the target when
+/// playout is on time, however long BASS's blocks are.
 #[derive(Debug, Default)]
 pub(crate) struct Waiting(AtomicI64);
 
@@ -100,7 +99,7 @@ impl Waiting {
 
 impl Audio {
     pub(crate) fn new(
-        playout: Playout<Law>,
+        playout: Playout<Controller>,
         channels: usize,
         rate: SampleRate,
         samples: Samples,
@@ -120,7 +119,7 @@ impl Audio {
         }
     }
 
-    /// What the last call found.
+    /// The result of the last call.
     pub(crate) fn waiting(&self) -> Arc<Waiting> {
         Arc::clone(&self.waiting)
     }
@@ -130,7 +129,7 @@ impl Audio {
         self.channels * self.samples.bytes()
     }
 
-    /// Fills the buffer, whose rest beyond whole frames is silence.
+    /// Fills the buffer; a remainder of less than a frame is silence.
     pub(crate) fn fill(&mut self, now: LocalTime, out: &mut [u8]) {
         let bytes = self.frame_bytes();
         let (whole, rest) = out.split_at_mut(out.len() / bytes * bytes);
@@ -158,7 +157,7 @@ impl Audio {
         self.waiting.set(self.playout.stats().fill - played_late);
     }
 
-    /// Whether BASS fills its buffer rather than asking for what was played.
+    /// Whether BASS fills its buffer rather than requesting what was played.
     fn is_prefill(&mut self, now: LocalTime, frames: usize) -> bool {
         if !self.playback {
             return false;
@@ -182,7 +181,7 @@ impl Audio {
     }
 }
 
-/// Writes samples in the machine's byte order; a buffer of BASS's need not be aligned.
+/// Writes samples in the machine's byte order; a buffer from BASS need not be aligned.
 fn convert(audio: &[f32], samples: Samples, out: &mut [u8]) {
     match samples {
         Samples::Float => {
@@ -198,10 +197,10 @@ fn convert(audio: &[f32], samples: Samples, out: &mut [u8]) {
     }
 }
 
-/// Full scale is 32768, as BASS has it, so that samples of 16 bits come through as they are; what
-/// is beyond is clipped.
+/// Full scale is 32768, as in BASS, so that samples of 16 bits are unchanged; larger ones are
+/// clipped.
 fn to_int16(sample: f32) -> i16 {
-    // A cast saturates, and makes 0 of what is no number.
+    // A cast saturates, and turns NaN into 0.
     (sample * 32_768.0).round_ties_even() as i16
 }
 
@@ -219,7 +218,7 @@ mod tests {
     fn stream(samples: Samples, playback: bool) -> (Ingest, Audio) {
         let format = StreamFormat::new(Encoding::L24, SampleRate::HZ_48000, 2).unwrap();
         let config = StreamConfig::new(format, Nanos::from_millis(20), 1024);
-        let (ingest, playout) = StreamBuilder::new(config).rate_controller(Law::Paced).build().unwrap();
+        let (ingest, playout) = StreamBuilder::new(config).rate_controller(Controller::Paced).build().unwrap();
         (ingest, Audio::new(playout, 2, SampleRate::HZ_48000, samples, playback))
     }
 

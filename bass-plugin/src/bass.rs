@@ -1,7 +1,7 @@
-//! The BASS that this process has loaded.
+//! The BASS library that this process has loaded.
 //!
-//! Model: nothing is linked. The host has loaded a BASS from wherever it likes, and asks for
-//! [`crate::entry::BASSplugin`] then; that is when its functions are looked up.
+//! Model: nothing is linked. The host has loaded BASS from any place, and BASS asks for
+//! [`crate::entry::BASSplugin`]; its functions are looked up then.
 
 use crate::abi::{self, BassFunctions};
 use crate::error::{BassError, code};
@@ -9,7 +9,7 @@ use crate::platform;
 use std::ffi::{CStr, c_int, c_void};
 use std::sync::{Mutex, PoisonError};
 
-/// The only interface that is known here: 2.4.
+/// The only supported interface: 2.4.
 const VERSION: u32 = 0x0204;
 
 /// Functions of BASS.
@@ -26,13 +26,13 @@ pub(crate) struct Bass {
 
 static BASS: Mutex<Option<Bass>> = Mutex::new(None);
 
-/// BASS, if it has loaded us.
+/// BASS, once it has loaded this library.
 pub(crate) fn get() -> Option<Bass> {
     *BASS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Looks for BASS: each time that it loads us, because a host may have unloaded it meanwhile, and
-/// another one may be there.
+/// Looks for BASS each time that it loads this library, because a host may have unloaded BASS and
+/// loaded another one meanwhile.
 pub(crate) fn find_again() -> Option<Bass> {
     let found = find();
     *BASS.lock().unwrap_or_else(PoisonError::into_inner) = found;
@@ -77,13 +77,13 @@ fn find() -> Option<Bass> {
     }
 }
 
-/// Where a BASS of this process has `BASS_GetConfigPtr`; 0 without one.
+/// The address of `BASS_GetConfigPtr` in this process; 0 without BASS.
 fn place() -> usize {
     platform::bass_symbol(c"BASS_GetConfigPtr").addr()
 }
 
 impl Bass {
-    /// Whether it is the one that this process has now: a host may have unloaded it.
+    /// Whether this BASS is still the one in this process: a host may have unloaded it.
     pub(crate) fn is_loaded(&self) -> bool {
         self.place == place()
     }
@@ -93,7 +93,7 @@ impl Bass {
         self.functions
     }
 
-    /// An option of BASS's own; `None` if it does not have it.
+    /// An option of BASS; `None` if it does not have it.
     pub(crate) fn config(&self, option: u32) -> Option<u32> {
         // SAFETY: any number may be asked for.
         let value = unsafe { (self.get_config)(option) };
@@ -130,7 +130,7 @@ impl Bass {
         unsafe { (self.error_code)() }
     }
 
-    /// Decodes floats from a channel; returns how many samples came, or BASS's error.
+    /// Decodes floats from a channel. Returns the number of samples, or BASS's error.
     pub(crate) fn data(&self, handle: u32, out: &mut [f32]) -> Result<usize, c_int> {
         let bytes = size_of_val(out) as u32;
         // SAFETY: the buffer is of that many bytes and ours. BASS checks the handle.

@@ -1,25 +1,25 @@
-//! The boundary to the host: how it is told of errors, and what happens to a panic.
+//! The boundary to the host: reporting errors, and catching panics.
 
 use crate::bass;
 use crate::error::{BassError, code};
 use bass_ffi::boundary::guarded_or;
 use std::sync::{Mutex, PoisonError};
 
-/// The words to the last error of any thread. A thread's own would be torn down by the thread's
-/// end, which keeps a library from being unloaded.
+/// The text of the last error of any thread. One for each thread would be destroyed at the thread's
+/// end, and that keeps a library from being unloaded.
 static TEXT: Mutex<String> = Mutex::new(String::new());
 
-/// The words to the last error.
+/// The text of the last error.
 pub(crate) fn last_text() -> String {
     TEXT.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
-/// Keeps words for the host whose number BASS tells by itself.
+/// Keeps a text for the host whose number BASS reports itself.
 pub(crate) fn remember(text: String) {
     *TEXT.lock().unwrap_or_else(PoisonError::into_inner) = text;
 }
 
-/// Tells the host of an error, or that there is none.
+/// Reports an error to the host, or success.
 pub(crate) fn report<T>(result: Result<T, BassError>) -> Option<T> {
     match result {
         Ok(value) => {
@@ -34,13 +34,13 @@ pub(crate) fn report<T>(result: Result<T, BassError>) -> Option<T> {
     }
 }
 
-/// The same for what is done [apart](bass_ffi::threads::isolated) from the host's thread.
+/// The same for work that is done [isolated](bass_ffi::threads::isolated) from the host's thread.
 pub(crate) fn report_isolated<T: Send>(body: impl FnOnce() -> Result<T, BassError> + Send) -> Option<T> {
     report(bass_ffi::threads::isolated(body))
 }
 
-/// Runs the body of an entry point. A panic is a fault of ours: the host gets
-/// `BASS_ERROR_UNKNOWN` and `otherwise`.
+/// Runs the body of an entry point. After a panic, the host gets `BASS_ERROR_UNKNOWN` and
+/// `otherwise`.
 pub(crate) fn guarded<T>(otherwise: T, body: impl FnOnce() -> T) -> T {
     let tell = || {
         let fault = BassError::new(code::UNKNOWN, "a fault of bass_aes67; its reason is on the error output");
@@ -50,7 +50,7 @@ pub(crate) fn guarded<T>(otherwise: T, body: impl FnOnce() -> T) -> T {
     guarded_or(tell, body)
 }
 
-/// The same for what is called by the sound card's thread, where nothing may be set or said.
+/// The same for functions that the sound card's thread calls, which must not report anything.
 pub(crate) fn guarded_quietly<T>(otherwise: T, body: impl FnOnce() -> T) -> T {
     guarded_or(|| otherwise, body)
 }

@@ -1,5 +1,5 @@
 //! Clocks: PTP clients, shared by all streams of an interface and domain, and the system's clock;
-//! and what a host is told of the one that was asked for last.
+//! and what a host sees of the clock that was requested last.
 
 use crate::error::BassError;
 use crate::settings::{self, ClockChoice, Settings};
@@ -12,8 +12,7 @@ use net::stream::ReceiverStatus;
 use net::timeline::{SystemTimeline, Timeline};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-/// Clocks that were asked for, the newest last; and why the last PTP client that was asked for is
-/// not there.
+/// Requested clocks, the newest last; and why the PTP client that was requested last is missing.
 struct Known {
     clocks: Vec<Asked>,
     fault: Option<String>,
@@ -21,7 +20,7 @@ struct Known {
 
 static KNOWN: Mutex<Known> = Mutex::new(Known { clocks: Vec::new(), fault: None });
 
-/// A clock as long as somebody follows it.
+/// A clock while somebody follows it.
 enum Asked {
     Ptp(Weak<PtpClient>),
     Livewire(Weak<LivewireClient>),
@@ -47,15 +46,15 @@ impl Asked {
 }
 
 impl Known {
-    /// Makes a clock the newest.
+    /// Moves a clock to the end of the list.
     fn note(&mut self, timeline: &Timeline) {
         self.clocks.retain(|asked| asked.upgrade().is_some_and(|other| !other.is(timeline)));
         self.clocks.push(Asked::of(timeline));
     }
 }
 
-/// The client of an interface and domain. One that runs with other settings is shared as it is: its
-/// ports cannot be opened twice, and two clocks would differ.
+/// The client of an interface and domain. A client that is running with other settings is shared
+/// unchanged: its ports cannot be opened twice, and two clocks would differ.
 ///
 /// # Errors
 /// If PTP's ports are refused.
@@ -74,8 +73,8 @@ pub(crate) fn client(config: PtpConfig) -> Result<Arc<PtpClient>, BassError> {
     Ok(client)
 }
 
-/// What streams follow by these settings: nothing if they go by arrivals. The system's clock needs
-/// none of PTP's ports.
+/// The clock that streams with these settings follow; none if they follow arrivals. The system's
+/// clock needs none of PTP's ports.
 pub(crate) fn timeline(settings: &Settings, interface: &Interface, domain: u8) -> Result<Option<Timeline>, BassError> {
     if !settings.ptp_enabled || settings.clock_mode.is_by_arrivals() {
         return Ok(None);
@@ -83,7 +82,7 @@ pub(crate) fn timeline(settings: &Settings, interface: &Interface, domain: u8) -
     follow(settings, interface.clone(), domain).map(Some)
 }
 
-/// The clock by these settings, if it is not that of arrivals.
+/// The clock of these settings, unless that is arrivals.
 pub(crate) fn follow(settings: &Settings, interface: Interface, domain: u8) -> Result<Timeline, BassError> {
     Ok(match settings.clock_mode {
         ClockChoice::System => Timeline::System(system()?),
@@ -92,7 +91,8 @@ pub(crate) fn follow(settings: &Settings, interface: Interface, domain: u8) -> R
     })
 }
 
-/// The client of the Livewire clock. One that runs with other settings is shared as it is.
+/// The client of the Livewire clock. A client that is running with other settings is shared
+/// unchanged.
 fn livewire(settings: &Settings, interface: Interface) -> Result<Arc<LivewireClient>, BassError> {
     let name = interface.name.clone();
     let config = LivewireConfig { reference: settings.reference(), ..LivewireConfig::slave(interface) };
@@ -117,12 +117,12 @@ fn running_livewire(interface: &str) -> Option<Arc<LivewireClient>> {
     clients.find(|client| client.config().interface.name == interface)
 }
 
-/// The client by these settings.
+/// The client of these settings.
 pub(crate) fn follow_ptp(settings: &Settings, interface: &Interface, domain: u8) -> Result<Arc<PtpClient>, BassError> {
     client(PtpConfig { reference: settings.reference(), ..settings.slave(interface.clone(), domain) })
 }
 
-/// The system's clock, read once for all who follow it.
+/// The system's clock, read once for all its followers.
 pub(crate) fn system() -> Result<Arc<SystemTimeline>, BassError> {
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
     let running = known.clocks.iter().find_map(|asked| match asked {
@@ -146,14 +146,14 @@ fn running((name, domain): (String, u8)) -> Option<Arc<PtpClient>> {
     clients.find(|client| client.config().interface.name == name && client.config().port.domain_number == domain)
 }
 
-/// The clock that was asked for last, of those that somebody follows.
+/// The clock that was requested last and still has followers.
 pub(crate) fn newest() -> Option<Timeline> {
     let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
     known.clocks.iter().rev().find_map(Asked::upgrade)
 }
 
 /// The clock that the newest stream, or else `BASS_AES67_ClockStart`, follows. `newest_stream` is
-/// the status of that stream's receiver, whose arrivals are told of where no clock is followed.
+/// the status of that stream's receiver, whose arrivals are shown where no clock is followed.
 pub(crate) fn view(newest_stream: Option<&ReceiverStatus>) -> ClockView {
     let settings = settings::get();
     let mut view = match newest() {

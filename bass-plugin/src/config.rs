@@ -1,7 +1,7 @@
 //! `BASS_CONFIG_AES67_*`.
 //!
-//! Model: one table of options. BASS shows every option to every add-on; what is not ours, or of
-//! another kind, is answered with 0, which a host sees as `BASS_ERROR_ILLPARAM`.
+//! Model: one table of options. BASS offers every option to every add-on. For unknown options and
+//! wrong types the answer is 0, which a host sees as `BASS_ERROR_ILLPARAM`.
 
 use crate::abi::{UNICODE, config};
 use crate::api::{clock_view, thousandths};
@@ -48,7 +48,7 @@ mod option {
     pub(super) const SAP_SOURCES: u32 = 0x2_0020;
 }
 
-/// What may be set, as words to who has set something else.
+/// Settable values, as a text for a host that has set another one.
 fn right(number: u32) -> Option<&'static str> {
     Some(match number {
         option::PT => "BASS_CONFIG_AES67_PT takes a payload type, 96 to 127, 10 or 11",
@@ -82,21 +82,21 @@ fn right(number: u32) -> Option<&'static str> {
     })
 }
 
-/// Keeps the words for what is refused; BASS tells the number of the error. Options that are not
-/// ours may be somebody else's.
+/// Keeps the text of a refusal; BASS reports the number of the error. Unknown options may belong to
+/// another add-on.
 fn refuse(number: u32, what: &str) {
     if let Some(right) = right(number) {
         remember(format!("option {number:#x} refuses {what}: {right}"));
     }
 }
 
-/// What `BASS_CONFIG_AES67_PT` says if nothing was set.
+/// The value of `BASS_CONFIG_AES67_PT` if nothing was set.
 const PAYLOAD_TYPE: u8 = 96;
-/// Depths that can be asked for, in ms.
+/// Range of depths, in ms.
 const JITTERS_MS: std::ops::RangeInclusive<u32> = 1..=5000;
 /// A day.
 const MOST_FALLBACK_S: u32 = 86_400;
-/// The level of a buffer is told up to this, in %.
+/// The largest level of a buffer that is reported, in %.
 const MOST_LEVEL: i64 = 200;
 
 static NAMES: Kept = Kept::new();
@@ -104,10 +104,10 @@ static MASTERS: Kept = Kept::new();
 static ACCEPTED: [Kept; 4] = [Kept::new(), Kept::new(), Kept::new(), Kept::new()];
 static STATUS: Recent = Recent::new();
 
-/// Options, for BASS.
+/// Handles options for BASS.
 ///
 /// # Safety
-/// BASS's: the value is what the flags say.
+/// As BASS guarantees: the value is what the flags say.
 pub(crate) unsafe extern "system" fn handle(option: u32, flags: u32, value: *mut c_void) -> i32 {
     let (number, wide) = (option & !UNICODE, option & UNICODE != 0);
     let done = guarded(None, || match flags & (config::SET | config::POINTER) {
@@ -155,8 +155,8 @@ fn change(settings: &mut Settings, number: u32, value: u32) -> Option<()> {
     Some(())
 }
 
-/// Option 0x20002: a dynamic payload type can only be meant as one, all else are milliseconds. It
-/// is read back in the meaning in which it was set last.
+/// Option 0x20002: a dynamic payload type is taken as such, and all other values are milliseconds.
+/// Reading it returns the value that was set last.
 fn change_shared(settings: &mut Settings, value: u32) -> Option<()> {
     settings.shared_is_payload_type = match value {
         96..=127 => {
@@ -184,7 +184,7 @@ unsafe fn set_text(number: u32, value: *const c_void, wide: bool) -> Option<()> 
     None
 }
 
-/// Errs with the reason, if there is more to say than what is right.
+/// Returns an error with the reason, if that is more than the valid values.
 ///
 /// # Safety
 /// As [`set_text`].
@@ -210,7 +210,7 @@ unsafe fn change_text(number: u32, value: *const c_void, wide: bool) -> Result<(
     Ok(())
 }
 
-/// Whom to believe.
+/// Parses the accepted masters.
 fn change_trust(number: u32, text: &str) -> Result<(), Option<String>> {
     let mut trust = settings::get().trust;
     match number {
@@ -223,7 +223,7 @@ fn change_trust(number: u32, text: &str) -> Result<(), Option<String>> {
     Ok(())
 }
 
-/// Addresses with commas between them; `None` if one of them is none, or if they are too many.
+/// Parses addresses with commas between them; `None` if one is invalid, or there are too many.
 fn unicast_masters(text: &str) -> Option<UnicastMasters> {
     let address = |word: &str| word.trim().parse::<Ipv4Addr>().ok().filter(|address| !address.is_multicast());
     let addresses: Option<Vec<IpAddr>> = text.split(',').map(|word| address(word).map(IpAddr::V4)).collect();
@@ -273,7 +273,7 @@ fn number_of(number: u32) -> Option<u32> {
     })
 }
 
-/// What all streams have counted.
+/// Sums over all streams.
 fn of_all_streams(number: u32) -> u32 {
     let counts = streams::counts();
     (match number {
@@ -289,14 +289,14 @@ fn of_newest_stream(number: u32) -> u32 {
     let Some(status) = stream.status() else { return 0 };
     let packet_time = stream.packet_time(&status);
     match number {
-        option::BUFFER_LEVEL => level_percent(stream.waiting(), status.playout.target),
+        option::BUFFER_LEVEL => level_percent(stream.waiting(), status.playout.target_depth),
         option::BUFFER_PACKETS => ratio(stream.waiting(), packet_time) as u32,
-        option::TARGET_PACKETS => ratio(status.playout.target, packet_time) as u32,
+        option::TARGET_PACKETS => ratio(status.playout.target_depth, packet_time) as u32,
         _ => (packet_time.as_nanos() / 1000) as u32,
     }
 }
 
-/// How much waits, in % of the target.
+/// The waiting audio, in % of the target.
 fn level_percent(waiting: Nanos, target: Nanos) -> u32 {
     ratio(waiting, Nanos::new(target.as_nanos() / 100)).clamp(0, MOST_LEVEL) as u32
 }

@@ -10,7 +10,7 @@ use std::net::Ipv4Addr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// How often the announcements are looked through.
+/// How often the announcements are searched.
 const STEP: Duration = Duration::from_millis(20);
 
 struct Listening {
@@ -20,10 +20,10 @@ struct Listening {
 
 static LISTENING: Mutex<Option<Listening>> = Mutex::new(None);
 
-/// Listens on an interface from now on.
+/// Begins to listen on an interface.
 ///
 /// # Errors
-/// If it does so on another one, or the port is refused.
+/// If it listens on another one already, or the port is refused.
 pub(crate) fn start(interface: Interface) -> Result<(), BassError> {
     let mut listening = LISTENING.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(other) = listening.as_ref().filter(|other| other.interface != interface) {
@@ -38,16 +38,16 @@ pub(crate) fn start(interface: Interface) -> Result<(), BassError> {
     Ok(())
 }
 
-/// Stops listening; false if it was not.
+/// Stops listening. Returns false if it was not listening.
 pub(crate) fn stop() -> bool {
     let taken = LISTENING.lock().unwrap_or_else(PoisonError::into_inner).take();
     taken.is_some()
 }
 
-/// What is announced now.
+/// The present announcements.
 ///
 /// # Errors
-/// If nobody listens.
+/// If nothing listens.
 pub(crate) fn sessions() -> Result<Sessions, BassError> {
     let listening = LISTENING.lock().unwrap_or_else(PoisonError::into_inner);
     let sessions = listening.as_ref().map(|listening| listening.listener.sessions());
@@ -55,11 +55,11 @@ pub(crate) fn sessions() -> Result<Sessions, BassError> {
         .ok_or_else(|| BassError::new(code::NOTAVAIL, "discovery is not running: BASS_AES67_DiscoveryStart starts it"))
 }
 
-/// The description of the stream that is announced by this name: by the host that its description
-/// names, or after that time by another one.
+/// The description of the stream that is announced under this name: by the host that its
+/// description names, or after that time by another host.
 ///
 /// # Errors
-/// If none is within that time.
+/// If none is announced within that time.
 pub(crate) fn wait_for(name: &str, interface: &Interface, timeout: Duration) -> Result<Description, BassError> {
     let known = |by_anybody| sessions().ok().and_then(|sessions| named(&sessions, name, by_anybody));
     if let Some(description) = known(false) {
@@ -86,14 +86,14 @@ pub(crate) fn wait_for(name: &str, interface: &Interface, timeout: Duration) -> 
     }
 }
 
-/// Hears the announcers that are accepted.
+/// Listens to the accepted announcers.
 fn listen(interface: &Interface) -> net::Result<SapListener> {
     let accepted: Vec<Ipv4Addr> = settings::get().trust.announcers.iter().copied().collect();
     SapListener::with_groups(interface, &[], &accepted)
 }
 
-/// The session of that name; what another host announces than the one that its description names
-/// counts only where that one is not heard, too: `by_anybody`.
+/// The session of that name. What other hosts announce than the one that its description names
+/// counts only if that host is silent: `by_anybody`.
 fn named(sessions: &Sessions, name: &str, by_anybody: bool) -> Option<Description> {
     let all = engine::announce::sap::named(sessions.iter().map(|(_, entry)| entry), name);
     let first = all.first().filter(|entry| by_anybody || entry.is_announced_by_its_origin() != Some(false));

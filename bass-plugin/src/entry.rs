@@ -1,4 +1,4 @@
-//! The entry point: what BASS asks a library that it has loaded, and its end.
+//! The entry point: what BASS requests of a library that it has loaded, and unloading.
 
 use crate::abi::{self, PluginForm, PluginInfo, face};
 use crate::bass;
@@ -17,28 +17,28 @@ static FORMATS: [PluginForm; 1] =
     [PluginForm { ctype: abi::CTYPE_AES67, name: c"AES67 stream".as_ptr(), extensions: c"aes67://".as_ptr() }];
 static INFO: PluginInfo = PluginInfo { version: VERSION, format_count: 1, formats: FORMATS.as_ptr() };
 
-/// Whether a BASS knows the handler of our options.
+/// Whether BASS has registered the handler of our options.
 static REGISTERED: AtomicBool = AtomicBool::new(false);
 
-/// What BASS asks of an add-on: for what it is, and for the procedure that opens URLs.
+/// Answers BASS's requests to an add-on: for its properties, and for the procedure that opens URLs.
 #[unsafe(no_mangle)]
 extern "system" fn BASSplugin(face: u32) -> *const c_void {
     guarded(std::ptr::null(), || match face {
         face::INFO => load().map_or(std::ptr::null(), |info| std::ptr::from_ref(info).cast()),
-        // With the older face alone, BASS 2.4.16.7 for Linux never returns from UTF-16 URLs.
+        // Without the newer form, BASS 2.4.16.7 for Linux never returns from UTF-16 URLs.
         face::CREATE_URL | face::CREATE_URL_2 => create_url as abi::CreateUrlProc as *const c_void,
         _ => std::ptr::null(),
     })
 }
 
-/// The add-on's description; none without a BASS of the right version, so that it is not loaded.
+/// The add-on's description; none without BASS of the right version, so that it is not loaded.
 fn load() -> Option<&'static PluginInfo> {
     let bass = bass::find_again()?;
     if !REGISTERED.swap(true, Ordering::AcqRel) {
         settings::reset();
     }
-    // Each time, because a library that has stayed may meet another BASS; and once only in the same
-    // one.
+    // Each time, because a library that stayed loaded may meet another BASS, but only once for the
+    // same one.
     bass.register(config::handle, abi::PLUGIN_CONFIG_REMOVE);
     bass.register(config::handle, abi::PLUGIN_CONFIG_ADD);
     Some(&INFO)
@@ -57,20 +57,20 @@ extern "C" fn unload() {
 #[cfg_attr(not(target_os = "macos"), unsafe(link_section = ".fini_array"))]
 static UNLOAD: extern "C" fn() = unload;
 
-/// Called by the loader, whose lock is held. Streams have ended by then, and what would not have
-/// keeps the library loaded: there is nothing to wait for.
+/// Called by the loader, which holds its lock. Streams have ended by then, and anything else that
+/// runs keeps the library loaded: there is nothing to wait for.
 #[cfg(windows)]
 #[unsafe(no_mangle)]
 extern "system" fn DllMain(_: windows_sys::Win32::Foundation::HINSTANCE, reason: u32, reserved: *mut c_void) -> i32 {
     use windows_sys::Win32::System::SystemServices::DLL_PROCESS_DETACH;
-    // At the process's end (`reserved` is not null) BASS may be gone already.
+    // At the end of the process (`reserved` is not null), BASS may be unloaded already.
     if reason == DLL_PROCESS_DETACH && reserved.is_null() {
         unregister();
     }
     1
 }
 
-/// BASS forgets the handler of our options, unless it is gone itself.
+/// Removes the handler of our options, unless BASS is unloaded already.
 fn unregister() {
     guarded((), || {
         let registered = REGISTERED.swap(false, Ordering::AcqRel);
@@ -83,7 +83,7 @@ fn unregister() {
 /// Opens a URL for BASS.
 ///
 /// # Safety
-/// BASS's: the URL ends in a zero, and is UTF-16 if the flags say so.
+/// As BASS guarantees: the URL ends in a zero, and is UTF-16 if the flags say so.
 unsafe extern "system" fn create_url(
     url: *const c_char,
     _offset: u32,
@@ -94,7 +94,7 @@ unsafe extern "system" fn create_url(
     guarded(0, || {
         // SAFETY: as BASS promises.
         let url = unsafe { text::from_host(url.cast(), flags & abi::UNICODE != 0) };
-        // Every unknown scheme is offered: what is not ours keeps BASS's own error.
+        // BASS offers every unknown scheme. For those of others, BASS's own error stays.
         let Some(url) = url.filter(|url| url::is_ours(url)) else { return 0 };
         report(open(&url, flags)).unwrap_or(0)
     })

@@ -24,13 +24,13 @@ pub(crate) mod code {
     pub(crate) const UNKNOWN: c_int = -1;
 }
 
-/// Why something that a host asked for is not done.
+/// Why a request of a host failed.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("{text}")]
 pub(crate) struct BassError {
-    /// What `BASS_ErrorGetCode` says.
+    /// The number for `BASS_ErrorGetCode`.
     pub(crate) code: c_int,
-    /// What `BASS_AES67_GetErrorText` says.
+    /// The text for `BASS_AES67_GetErrorText`.
     pub(crate) text: String,
 }
 
@@ -39,7 +39,7 @@ impl BassError {
         Self { code, text: text.into() }
     }
 
-    /// A text or number of the host's that is wrong.
+    /// An invalid text or number of the host.
     pub(crate) fn parameter(text: impl Into<String>) -> Self {
         Self::new(code::ILLPARAM, text)
     }
@@ -60,7 +60,7 @@ impl From<net::Error> for BassError {
             net::Error::PortBusy { .. } | net::Error::PtpInUse { .. } | net::Error::LivewireInUse { .. } => code::BUSY,
             net::Error::Stream(_) => code::FORMAT,
             net::Error::Io { .. } | net::Error::Rtsp(_) => code::FILEOPEN,
-            // Its text tells more than any number of BASS's.
+            // The text says more than any error number of BASS.
             _ => code::UNKNOWN,
         };
         Self::new(code, error.to_string())

@@ -1,25 +1,25 @@
-//! The BASS add-on `bass_aes67`: AES67 and Livewire streams in any program that plays by BASS.
+//! The BASS add-on `bass_aes67`: AES67 and Livewire streams in any program that uses BASS.
 //!
-//! Model: BASS loads the library and asks `entry` for a procedure that opens `aes67://` URLs. A
-//! stream is a receiver of `net`, whose audio half BASS pulls as the channel's stream procedure;
-//! all streams of an interface and domain share one PTP client. What BASS and the host may call is
-//! in `addon`, `config` and `api`; behind these all is safe code.
+//! Model: BASS loads the library and requests from `entry` a procedure that opens `aes67://` URLs.
+//! A stream is a receiver of `net`, whose audio half BASS pulls as the channel's stream procedure;
+//! all streams of an interface and domain share one PTP client. The functions that BASS and the
+//! host call are in `addon`, `config` and `api`; everything behind these is safe code.
 //!
 //! | module | what |
 //! |---|---|
-//! | `abi`, `bass` | the interface of BASS, and the BASS that is there |
-//! | `error`, `boundary` | errors by BASS's numbers, and how the host is told of them |
-//! | `entry` | what BASS asks the library |
+//! | `abi`, `bass` | the interface of BASS, and the loaded BASS library |
+//! | `error`, `boundary` | errors by BASS's numbers, and reporting them to the host |
+//! | `entry` | requests of BASS to the library |
 //! | `url`, `open` | from a URL to a channel |
-//! | `addon`, `audio`, `syncs`, `sync_watch` | what BASS asks of a channel |
+//! | `addon`, `audio`, `syncs`, `sync_watch` | the functions of a channel |
 //! | `config`, `settings` | options |
 //! | `api`, `layout` | the functions and structures of `bass_aes67.h` |
-//! | `streams`, `clock`, `output`, `discovery` | what is open, the clock, what is sent, what is announced |
+//! | `streams`, `clock`, `output`, `discovery` | open streams, clocks, outputs, announced streams |
 //!
-//! What `bass_ptp` needs as well (texts, threads, what is told of a clock) is in `bass_ffi`.
+//! Parts that `bass_ptp` needs as well (texts, threads, a clock's display) are in `bass_ffi`.
 //!
-//! Assumptions: BASS 2.4. Every thread of ours is joined by whoever ends the last thing that it
-//! works for, because the code may be unloaded right after.
+//! Assumptions: BASS 2.4. The call that ends the last item that a thread works for also joins that
+//! thread, because the code may be unloaded directly afterwards.
 
 mod abi;
 mod addon;

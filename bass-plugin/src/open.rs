@@ -1,8 +1,8 @@
-//! Opening a URL: from its text to a channel of BASS.
+//! Opens a URL: from its text to a BASS channel.
 
 use crate::abi::{self, SAMPLE_FLOAT, STREAM_DECODE, STREAM_FLAGS};
 use crate::addon::{self, Instance};
-use crate::audio::{Audio, Law, Samples};
+use crate::audio::{Audio, Controller, Samples};
 use crate::bass::{self, Bass};
 use crate::clock;
 use crate::discovery;
@@ -22,23 +22,23 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Blocks that are resampled at once; longer ones in several.
+/// Largest block that is resampled at a time.
 const BLOCK_FRAMES: usize = 2048;
-/// The most that late packets may raise the depth to, if the URL does not fix it.
+/// Limit of the increase of the depth by late packets, if the URL does not fix it.
 const DEPTH_LIMIT: Nanos = Nanos::from_millis(250);
-/// What BASS has if it does not tell.
+/// The default of BASS if it reports none.
 const NET_TIMEOUT_MS: u32 = 5000;
-/// How often it is looked for the first packet.
+/// How often to check for the first packet.
 const WAITING_STEP: Duration = Duration::from_millis(5);
 
-/// Opens a URL as a channel; returns BASS's handle.
+/// Opens a URL as a channel. Returns BASS's handle.
 ///
 /// # Errors
 /// For `BASS_ErrorGetCode`.
 pub(crate) fn open(url: &str, flags: u32) -> Result<u32, BassError> {
     let bass = bass::get().ok_or_else(|| BassError::new(code::INIT, "no BASS 2.4 in this process"))?;
     let (stream, audio) = isolated(|| prepare(&bass, url, flags))?;
-    // Here, because the device that a host has chosen is its thread's.
+    // Here, because the device that a host selected belongs to its thread.
     create(&bass, &stream, audio, flags & STREAM_FLAGS)
 }
 
@@ -52,8 +52,8 @@ fn prepare(bass: &Bass, url: &str, flags: u32) -> Result<(Arc<Stream>, Audio), B
     let playback = flags & STREAM_DECODE == 0;
     let samples = if flags & SAMPLE_FLOAT == 0 { Samples::Int16 } else { Samples::Float };
     let domain = parsed.options.domain.or(description.ptp_domain()).unwrap_or(settings.domain);
-    // A stream without PTP is played by arrivals; the status says why. That of a Livewire device
-    // goes by its own clock.
+    // A stream without PTP is played by arrivals, and the status says why. A Livewire device's
+    // stream follows its own clock.
     let is_placed = matches!(description.relation(), MediaClock::Ptp { .. }) || settings.is_on_livewire();
     let timeline = if is_placed { clock::timeline(&settings, &interface, domain).unwrap_or(None) } else { None };
     let payload_type = parsed.options.payload_type.or(described).or(settings.payload_type);
@@ -61,7 +61,7 @@ fn prepare(bass: &Bass, url: &str, flags: u32) -> Result<(Arc<Stream>, Audio), B
     let format = config.format;
     let mut legs = LegConfig::of(&description, &[interface])?;
     legs.iter_mut().for_each(|leg| leg.source = parsed.options.source.or(leg.source));
-    let (receiver, playout) = Receiver::start_by(config, &legs, timeline.clone(), law(&parsed))?;
+    let (receiver, playout) = Receiver::start_by(config, &legs, timeline.clone(), controller(&parsed))?;
     wait_for_packets(&receiver, parsed.options.wait_ms)?;
     let audio = Audio::new(playout, format.channels(), format.sample_rate(), samples, playback);
     let url = CString::new(url.split(['\r', '\n']).next().unwrap_or_default()).unwrap_or_default();
@@ -70,7 +70,7 @@ fn prepare(bass: &Bass, url: &str, flags: u32) -> Result<(Arc<Stream>, Audio), B
     Ok((Arc::new(stream), audio))
 }
 
-/// What the stream is, and its payload type if that was described.
+/// The stream's format, and its payload type if it was described.
 fn describe(url: &Url, interface: &Interface, bass: &Bass) -> Result<(Option<u8>, StreamDescription), BassError> {
     let description = match &url.place {
         Place::Group { address, port } => return Ok((None, url.options.describe(*address, *port)?)),
@@ -89,7 +89,7 @@ fn describe(url: &Url, interface: &Interface, bass: &Bass) -> Result<(Option<u8>
     Ok((stream.only_payload_type(), stream))
 }
 
-/// The stream of that number. A channel of BASS plays one, so that of several one must be chosen.
+/// The stream of that number. A BASS channel plays one stream, so one of several must be selected.
 fn choose(description: Description, number: Option<usize>) -> Result<StreamDescription, BassError> {
     let (name, streams) = (description.name, description.streams);
     let count = streams.len();
@@ -134,7 +134,7 @@ fn stream_config(
 }
 
 /// # Errors
-/// If the latency is over before a packet is full, so that all of them would be late.
+/// If the latency is shorter than a packet, so that all packets would be late.
 fn check_latency(url: &Url, description: &StreamDescription) -> Result<(), BassError> {
     let (Some(latency_ms), Some(frames)) = (url.options.latency_ms, description.packet_frames) else { return Ok(()) };
     let packet_ms = frames as f64 * 1000.0 / f64::from(description.format.sample_rate().as_hz());
@@ -146,12 +146,12 @@ fn check_latency(url: &Url, description: &StreamDescription) -> Result<(), BassE
     )))
 }
 
-fn law(url: &Url) -> Law {
-    if url.options.paced_by_ptp { Law::Paced } else { Law::Fused(FusedRateController::default()) }
+fn controller(url: &Url) -> Controller {
+    if url.options.paced_by_ptp { Controller::Paced } else { Controller::Fused(FusedRateController::default()) }
 }
 
 /// # Errors
-/// If none came in time.
+/// If no packet came in time.
 fn wait_for_packets(receiver: &Receiver, wait_ms: Option<u32>) -> Result<(), BassError> {
     let Some(wait_ms) = wait_ms.filter(|ms| *ms > 0) else { return Ok(()) };
     let until = net::clock::now() + Nanos::from_millis(i64::from(wait_ms));

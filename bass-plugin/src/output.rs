@@ -1,8 +1,8 @@
-//! Output streams: a channel of BASS as an AES67 stream.
+//! Output streams: sends a BASS channel as an AES67 stream.
 //!
-//! Model: the sender's thread decodes from the channel what each packet needs, when the packet is
-//! due by the clock, so that the channel is pulled at the pace of PTP and nothing is resampled. A
-//! second thread keeps the description up to date and announces it.
+//! Model: the sender's thread decodes the audio of a packet from the channel when the packet is due
+//! by the clock. So the channel is pulled at the pace of PTP, and nothing is resampled. A second
+//! thread keeps the description up to date and announces it.
 
 use crate::bass;
 use crate::clock;
@@ -22,23 +22,23 @@ use net::{Urgency, Worker};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// How often the description is looked at.
+/// How often the description is updated.
 const INTERVAL: Nanos = Nanos::from_millis(100);
 /// Between two announcements.
 const SAP_INTERVAL: Nanos = Nanos::from_secs(30);
-/// Times that a channel is asked again for the rest of a packet.
+/// How often a channel is asked for the rest of a packet.
 const MOST_READS: usize = 4;
 
-/// What paces a stream.
+/// The clock that paces a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pace {
     /// The PTP master of the network.
     Ptp,
-    /// The same, and we are it if there is none better.
+    /// PTP, served by ourselves unless a better clock is there.
     Serve,
     /// The system's clock.
     System,
-    /// The clock of the options: PTP, with another one in its place while it is of no use.
+    /// The clock of the options: PTP, with a fallback while it is not usable.
     BySetting,
 }
 
@@ -55,14 +55,14 @@ pub(crate) struct OutputConfig {
     pub(crate) announced: bool,
 }
 
-/// What the channel gave.
+/// Counts of the audio that the channel provided.
 #[derive(Debug, Default)]
 struct Fed {
-    /// Frames that were silence, because the channel had none.
+    /// Frames of silence because the channel had no audio.
     starved_frames: AtomicU64,
-    /// Packets in which there were such.
+    /// Packets with such frames.
     underruns: AtomicU64,
-    /// The channel has ended, or is gone.
+    /// Whether the channel has ended or was freed.
     ended: AtomicBool,
 }
 
@@ -71,7 +71,7 @@ pub(crate) struct Output {
     config: OutputConfig,
     fed: Arc<Fed>,
     running: Mutex<Option<Running>>,
-    /// What the last run had done when it was stopped.
+    /// The counts of the last run when it was stopped.
     last: Mutex<Option<Arc<SenderStatus>>>,
 }
 
@@ -82,7 +82,7 @@ struct Running {
     sender: Arc<StreamSender>,
 }
 
-/// What is known of an output.
+/// The status of an output.
 pub(crate) struct OutputView {
     /// Of this run, or of the last one if it is stopped; `None` before the first.
     pub(crate) sender: Option<Arc<SenderStatus>>,
@@ -101,7 +101,7 @@ impl Output {
     /// Starts to send.
     ///
     /// # Errors
-    /// If it runs already, or PTP or a socket is refused.
+    /// If it is running already, or PTP or a socket is refused.
     pub(crate) fn start(&self) -> Result<(), BassError> {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         if running.is_some() {
@@ -126,8 +126,8 @@ impl Output {
     fn pace(&self) -> Result<SenderClock, BassError> {
         let interface = self.config.interfaces[0].clone();
         if self.config.pace == Pace::BySetting {
-            // Without PTP, as of a program that is refused its ports, this computer's clock will
-            // do.
+            // Without PTP, as in a program without access to its ports, this computer's clock is
+            // used.
             let timeline = clock::timeline(&settings::get(), &interface, self.config.domain);
             return Ok(match timeline {
                 Ok(Some(Timeline::Ptp(client))) => SenderClock::Ptp(client),
@@ -140,13 +140,13 @@ impl Output {
             Pace::Ptp => settings::get().slave(interface, self.config.domain),
             Pace::Serve => settings::get().master(interface, self.config.domain),
         };
-        // Timestamps are PTP time or nothing is sent; a master that is lost later is held without
-        // end.
+        // Timestamps are PTP time, or nothing is sent. The time of a master that is lost later is
+        // held without limit.
         config.reference.fallback_after = None;
         clock::client(config).map(SenderClock::Ptp)
     }
 
-    /// Stops, and waits for the threads; false if it was not running.
+    /// Stops, and waits for the threads. Returns false if it was not running.
     pub(crate) fn stop(&self) -> bool {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(Running { ptp, announcing, sender }) = running else { return false };
@@ -169,7 +169,7 @@ impl Output {
         config.packet_time.frames(config.format.sample_rate()).unwrap_or(0)
     }
 
-    /// What is known.
+    /// The status.
     pub(crate) fn view(&self) -> OutputView {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let sender = running.as_ref().map(|running| running.sender.status());
@@ -191,11 +191,11 @@ impl Output {
     }
 }
 
-/// Decodes what a packet needs; what the channel does not give is silence.
+/// Decodes the audio of a packet; missing audio is silence.
 fn source(channel: u32, channels: usize, fed: Arc<Fed>) -> impl FnMut(Frames, &mut [f32]) + Send {
     move |_, out| {
-        // A host may stop the output in a call of its own that decoding leads to: whoever ends this
-        // thread then must be this thread, which does not wait for itself.
+        // Decoding may call the host, which may stop the output in that call. Then this thread is
+        // told to end by itself and must not wait for itself.
         threads::mark_as_ours();
         let mut done = 0;
         for _ in 0..MOST_READS {
@@ -203,7 +203,7 @@ fn source(channel: u32, channels: usize, fed: Arc<Fed>) -> impl FnMut(Frames, &m
             match bass.data(channel, &mut out[done..]) {
                 Ok(0) => break,
                 Ok(samples) => {
-                    // It was played again, or set back.
+                    // The channel was played again, or its position was set.
                     fed.ended.store(false, Ordering::Relaxed);
                     done += samples;
                 }
@@ -220,7 +220,7 @@ fn source(channel: u32, channels: usize, fed: Arc<Fed>) -> impl FnMut(Frames, &m
     }
 }
 
-/// Starts the thread that announces; it withdraws the session when it ends.
+/// Starts the thread that announces. It withdraws the session when it ends.
 fn announce(
     config: &OutputConfig,
     ptp: Option<Arc<PtpClient>>,
@@ -233,7 +233,8 @@ fn announce(
     let mut announcer = SapAnnouncer::new(&interface, SAP_INTERVAL, config.sender.seed)?;
     let worker = Worker::spawn("aes67 sap", Urgency::Normal, move |context| {
         while context.pause(INTERVAL) {
-            // A description is told once the stream flows: before that its clock is not known.
+            // A description is announced once the stream flows, because its clock is not known
+            // before that.
             if sender.status().streams[0].packets > 0 {
                 session.set_clock(&reference_clock(ptp.as_deref(), &interface));
                 announcer.advance(net::clock::now(), &session.to_sdp());
@@ -243,8 +244,7 @@ fn announce(
     worker.map_err(|error| BassError::new(code::MEM, error.to_string()))
 }
 
-/// What the description says of the timestamps: the grandmaster that they come from, or our own
-/// clock.
+/// The reference of the timestamps in the description: their grandmaster, or our own clock.
 fn reference_clock(ptp: Option<&PtpClient>, interface: &Interface) -> ReferenceClock {
     let status = ptp.map(PtpClient::status);
     let usable = status.filter(|status| status.reference.reading().map.is_some());

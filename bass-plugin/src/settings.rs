@@ -1,4 +1,4 @@
-//! What the host has set: for all streams that are opened from now on.
+//! The host's settings for all streams that are opened from now on.
 
 use crate::error::BassError;
 use crate::trust::Trust;
@@ -32,7 +32,7 @@ impl ClockChoice {
         self as u32
     }
 
-    /// Whether streams go by their arrivals alone.
+    /// Whether streams follow their arrivals alone.
     pub(crate) fn is_by_arrivals(self) -> bool {
         self == Self::Arrivals
     }
@@ -47,25 +47,25 @@ impl ClockChoice {
     }
 }
 
-/// `BASS_CONFIG_AES67_*` that can be set.
+/// The settable options `BASS_CONFIG_AES67_*`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Settings {
-    /// By name or address; without it the only one besides loopback.
+    /// Name or address; by default the only one besides loopback.
     pub(crate) interface: Option<String>,
-    /// The payload type to accept where neither URL nor description says; without it any.
+    /// The accepted payload type where neither URL nor description has one; by default any.
     pub(crate) payload_type: Option<u8>,
     pub(crate) domain: u8,
     pub(crate) ptp_enabled: bool,
     /// The depth of streams whose URL has no latency.
     pub(crate) jitter_ms: u32,
-    /// Whether option 0x20002, which has two meanings, was set to a payload type last.
+    /// Whether option 0x20002, which has two meanings, was last set to a payload type.
     pub(crate) shared_is_payload_type: bool,
     pub(crate) clock_mode: ClockChoice,
-    /// How long PTP may be of no use before another clock is taken; 0 for ever.
+    /// How long PTP may be unusable before another clock is used; 0 for ever.
     pub(crate) fallback_s: u32,
-    /// Masters that serve who asks; without them the masters of the domain are heard.
+    /// Masters that serve on request; without them the masters of the domain are used.
     pub(crate) unicast_masters: Option<UnicastMasters>,
-    /// Who is believed.
+    /// Accepted masters, addresses and announcers.
     pub(crate) trust: Trust,
 }
 
@@ -88,7 +88,7 @@ impl Settings {
         self.ptp_enabled && self.clock_mode == ClockChoice::Livewire
     }
 
-    /// What is done while the clock is of no use.
+    /// The fallback while the clock is not usable.
     pub(crate) fn reference(&self) -> ReferenceConfig {
         let fallback_after = (self.fallback_s > 0).then(|| Nanos::from_secs(i64::from(self.fallback_s)));
         ReferenceConfig { mode: self.clock_mode.mode(), fallback_after }
@@ -103,12 +103,12 @@ impl Settings {
         }
     }
 
-    /// A clock that serves a domain if there is none better.
+    /// A clock that serves a domain unless a better one does.
     pub(crate) fn master(&self, interface: Interface, domain: u8) -> PtpConfig {
         self.trust.apply(PtpConfig::master(interface, domain))
     }
 
-    /// The interface that `wanted`, or else the setting, means.
+    /// The interface that `wanted` names, or else the setting.
     pub(crate) fn interface(&self, wanted: Option<&str>) -> Result<Interface, BassError> {
         Ok(Interface::find(wanted.or(self.interface.as_deref()))?)
     }
@@ -116,7 +116,7 @@ impl Settings {
 
 static SETTINGS: Mutex<Settings> = Mutex::new(Settings::NEW);
 
-/// The settings now.
+/// The present settings.
 pub(crate) fn get() -> Settings {
     SETTINGS.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
@@ -126,7 +126,7 @@ pub(crate) fn change<T>(how: impl FnOnce(&mut Settings) -> T) -> T {
     how(&mut SETTINGS.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// All as at the beginning: for a library that stays loaded and is asked for again.
+/// Resets everything, for a library that stays loaded and is initialised again.
 pub(crate) fn reset() {
     change(|settings| *settings = Settings::NEW);
 }

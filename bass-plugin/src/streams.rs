@@ -1,4 +1,4 @@
-//! The streams that are open, and what is known of each.
+//! The open streams and their status.
 
 use crate::audio::{Samples, Waiting};
 use crate::error::{BassError, code};
@@ -13,22 +13,22 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// An RTP header without extensions.
 const RTP_HEADER: usize = 12;
-/// A stream of which nothing was heard for this long has stopped.
+/// A stream without packets for this long has stopped.
 pub(crate) const SILENCE: Nanos = Nanos::from_secs(1);
 
-/// What runs for a stream; gone once it is freed.
+/// The running parts of a stream; gone once it is freed.
 pub(crate) struct Live {
     pub(crate) receiver: Receiver,
-    /// What it follows besides arrivals.
+    /// The clock that it follows besides arrivals.
     pub(crate) timeline: Option<Timeline>,
 }
 
-/// A stream, as its control side sees it.
+/// A stream, as seen by its control side.
 pub(crate) struct Stream {
     handle: AtomicU32,
     live: Mutex<Option<Live>>,
     pub(crate) format: StreamFormat,
-    /// As it was described; `None` if it was not.
+    /// The description; `None` without one.
     packet_frames: Option<usize>,
     pub(crate) samples: Samples,
     waiting: Arc<Waiting>,
@@ -55,24 +55,24 @@ impl Stream {
         self.handle.load(Ordering::Relaxed)
     }
 
-    /// What the receiver knows; `None` after the end.
+    /// The status of the receiver; `None` after the end.
     pub(crate) fn status(&self) -> Option<Arc<ReceiverStatus>> {
         let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
         live.as_ref().map(|live| live.receiver.status())
     }
 
-    /// Audio that waits, beyond what is being taken.
+    /// Waiting audio, beyond the block that is being taken.
     pub(crate) fn waiting(&self) -> Nanos {
         self.waiting.get()
     }
 
-    /// Looks at the timeline that is followed, if there is one.
+    /// Reads the timeline that is followed, if there is one.
     pub(crate) fn with_timeline<T>(&self, look: impl FnOnce(&Timeline) -> T) -> Option<T> {
         let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
         live.as_ref()?.timeline.as_ref().map(look)
     }
 
-    /// Frames of a packet: of those that come, or else as described, or of 1 ms.
+    /// Frames of a packet: of arriving packets, or else as described, or of 1 ms.
     pub(crate) fn packet_frames(&self, status: &ReceiverStatus) -> usize {
         let payload = status.last_length.saturating_sub(RTP_HEADER);
         let rate_khz = self.format.sample_rate().as_hz() as usize / 1000;
@@ -87,17 +87,16 @@ impl Stream {
         self.format.sample_rate().duration(Frames::new(self.packet_frames(status) as i64))
     }
 
-    /// Ends what works for this stream, and waits for the threads that do nothing else.
+    /// Ends the parts that work for this stream, and waits for the threads that do nothing else.
     fn end(&self) {
         self.syncs.end();
-        // Outside of the lock, which the threads' readers take.
+        // Outside of the lock, which the threads take as readers.
         let live = self.live.lock().unwrap_or_else(PoisonError::into_inner).take();
         drop(live);
     }
 }
 
-/// What the streams of a process have counted together. Neither a stream that is closed nor one
-/// that is opened anew takes anything back.
+/// Sums over all streams of a process. Closing or reopening a stream subtracts nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub(crate) received: u64,
@@ -125,9 +124,9 @@ impl Counts {
 
 /// The streams of this process.
 struct All {
-    /// Those that are open, the newest last.
+    /// Open streams, the newest last.
     open: Vec<Arc<Stream>>,
-    /// Of those that were closed.
+    /// Sums over closed streams.
     closed: Counts,
 }
 
@@ -137,7 +136,7 @@ fn all() -> MutexGuard<'static, All> {
     STREAMS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What all streams have counted, those that were closed among them.
+/// Sums over all streams, including closed ones.
 pub(crate) fn counts() -> Counts {
     let all = all();
     all.open.iter().map(|stream| Counts::of(stream)).fold(all.closed, Counts::plus)
@@ -155,7 +154,7 @@ pub(crate) fn remove(stream: &Arc<Stream>) {
         let mut all = all();
         let before = all.open.len();
         all.open.retain(|other| !Arc::ptr_eq(other, stream));
-        // One that BASS refused was never among them.
+        // A stream that BASS refused was never listed.
         if all.open.len() < before {
             all.closed = all.closed.plus(Counts::of(stream));
         }
@@ -166,7 +165,7 @@ pub(crate) fn remove(stream: &Arc<Stream>) {
 /// The stream of a handle.
 ///
 /// # Errors
-/// If it is none of ours.
+/// If it is not one of ours.
 pub(crate) fn find(handle: u32) -> Result<Arc<Stream>, BassError> {
     let found = all().open.iter().find(|stream| handle != 0 && stream.handle() == handle).cloned();
     found.ok_or_else(|| BassError::new(code::HANDLE, format!("{handle:#x} is no stream of aes67://")))
@@ -177,7 +176,7 @@ pub(crate) fn newest() -> Option<Arc<Stream>> {
     all().open.last().cloned()
 }
 
-/// What the receiver of the stream that was opened last knows; `None` without such a stream.
+/// The receiver status of the stream that was opened last; `None` without such a stream.
 pub(crate) fn newest_status() -> Option<Arc<ReceiverStatus>> {
     newest()?.status()
 }

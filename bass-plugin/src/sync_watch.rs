@@ -1,7 +1,7 @@
 //! The thread that calls the host's syncs.
 //!
-//! Model: a stream that has a sync has a thread, which compares what is known now with what was
-//! known 20 ms before.
+//! Model: a stream with a sync has a thread that compares the present status with that of 20 ms
+//! before.
 
 use crate::abi::SyncProc;
 use crate::bass;
@@ -16,10 +16,10 @@ use std::sync::{Arc, Weak};
 
 /// Between two comparisons.
 const INTERVAL: Nanos = Nanos::from_millis(20);
-/// Data of a loss: the stream has stopped.
+/// Data of a loss when the stream has stopped.
 const STOPPED: u32 = u32::MAX;
 
-/// Sets a sync; returns BASS's handle of it, 0 if there is none.
+/// Sets a sync. Returns BASS's handle of it, or 0 on failure.
 pub(crate) fn set(
     stream: &Arc<Stream>,
     kind: Kind,
@@ -36,7 +36,7 @@ pub(crate) fn set(
     }
     stream.syncs.add(kind, sync, || {
         let watched = Arc::downgrade(stream);
-        // A sync that never fires is what remains if there is no thread.
+        // Without the thread, the sync remains but never fires.
         isolated(|| Worker::spawn("aes67 syncs", Urgency::Normal, move |context| watch(context, &watched)).ok())
     });
     bass::set_error(0);
@@ -52,7 +52,7 @@ fn trigger(stream: &Stream, syncs: &[u32], data: u32) {
     }
 }
 
-/// What is compared.
+/// The compared part of the status.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Seen {
     locked: bool,
@@ -72,9 +72,9 @@ impl Seen {
         })
     }
 
-    /// What has happened since `before`, and its data.
+    /// Changes since `before`, and their data.
     fn since(self, before: Self) -> impl Iterator<Item = (Kind, u32)> {
-        // The first source is no change.
+        // The first source is not a change.
         let changed = before.generation != 0 && self.generation != before.generation;
         let lost = u32::try_from(self.lost.saturating_sub(before.lost)).unwrap_or(STOPPED - 1);
         let all = [
@@ -95,10 +95,10 @@ fn watch(context: &Context, stream: &Weak<Stream>) {
     while context.pause(INTERVAL) {
         let Some(stream) = stream.upgrade() else { return };
         let Some(seen) = Seen::of(&stream) else { return };
-        // What was lost before there was a sync is past.
+        // Losses before the first sync do not count.
         let since = before.replace(seen).unwrap_or(seen);
         if seen.locked && since.locked {
-            // A clock that is locked already is told to those that were set since.
+            // Syncs that were set since are told at once that a clock is already locked.
             trigger(&stream, &stream.syncs.take(Kind::Lock, true), 0);
         }
         for (kind, data) in seen.since(since) {

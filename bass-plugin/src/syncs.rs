@@ -10,11 +10,11 @@ use std::sync::{Mutex, PoisonError};
 pub(crate) enum Kind {
     /// The clock is locked.
     Lock,
-    /// It is not any more.
+    /// The clock is no longer locked.
     Unlock,
-    /// Another source, or the same one started anew.
+    /// Another source, or a restart of the same one.
     Source,
-    /// Packets were lost, or no more come.
+    /// Packets were lost, or packets stopped.
     Loss,
 }
 
@@ -29,12 +29,12 @@ pub(crate) fn kind_of(sync_type: u32) -> Option<Kind> {
     }
 }
 
-/// One that is set.
+/// A sync that is set.
 struct Sync {
     kind: Kind,
     /// BASS's handle.
     handle: u32,
-    /// It was not told yet how things are.
+    /// Whether it has not been told the present state yet.
     fresh: bool,
 }
 
@@ -46,8 +46,7 @@ pub(crate) struct Syncs {
 }
 
 impl Syncs {
-    /// The host sets one, and the thread that watches for them is begun by `start` if there is
-    /// none.
+    /// Sets a sync. `start` starts the thread that watches for them if there is none.
     pub(crate) fn add(&self, kind: Kind, handle: u32, start: impl FnOnce() -> Option<Worker>) {
         lock(&self.set).push(Sync { kind, handle, fresh: true });
         let mut watcher = lock(&self.watcher);
@@ -56,13 +55,13 @@ impl Syncs {
         }
     }
 
-    /// The host removes one.
+    /// Removes a sync.
     pub(crate) fn remove(&self, sync: u32) {
         lock(&self.set).retain(|other| other.handle != sync);
     }
 
-    /// Ends the thread, and waits for it unless this is it: a host may free a stream in a sync.
-    /// Nobody waits for the thread then, so that its code must stay.
+    /// Ends the thread, and waits for it unless it is the caller: a host may free a stream in a
+    /// sync. Then nobody waits for the thread, so its code must stay loaded.
     pub(crate) fn end(&self) {
         let watcher = lock(&self.watcher).take();
         if watcher.is_some_and(|watcher| watcher.is_this_thread()) {
@@ -70,7 +69,7 @@ impl Syncs {
         }
     }
 
-    /// All of a kind, or only the fresh ones; they are fresh no more.
+    /// All syncs of a kind, or only the fresh ones; clears their freshness.
     pub(crate) fn take(&self, kind: Kind, only_fresh: bool) -> Vec<u32> {
         let mut set = lock(&self.set);
         let wanted = set.iter_mut().filter(|sync| sync.kind == kind && (sync.fresh || !only_fresh));

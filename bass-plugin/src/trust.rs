@@ -1,4 +1,4 @@
-//! Whom clocks and discovery believe: accepted masters, addresses and announcers, and keys.
+//! Trust of clocks and discovery: accepted masters, addresses and announcers, and keys.
 
 use engine::ptp::authentication::Authentication;
 use engine::ptp::wire::ClockIdentity;
@@ -11,7 +11,7 @@ use std::str::FromStr;
 /// The profiles, in the order of their numbers.
 pub(crate) const PROFILES: [&Profile; 3] = [&Profile::AES67_MEDIA, &Profile::ST_2059_2, &Profile::DEFAULT_E2E];
 
-/// What a host has set of it.
+/// The host's settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Trust {
     /// Index into [`PROFILES`].
@@ -31,7 +31,7 @@ impl Trust {
         announcers: Acceptable::EVERYTHING,
     };
 
-    /// The same client, which believes nobody else.
+    /// The same client, which accepts nobody else.
     pub(crate) fn apply(&self, config: PtpConfig) -> PtpConfig {
         let mut config = config.with_profile(PROFILES[self.profile]);
         (config.port.accept_masters, config.port.accept_sources) = (self.masters, self.sources);
@@ -40,7 +40,7 @@ impl Trust {
     }
 }
 
-/// Keys, and how they were named.
+/// Keys, and the text that named them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Keys {
     pub(crate) named: String,
@@ -56,7 +56,7 @@ impl Keys {
         Ok(Self { named: named.to_owned(), authentication })
     }
 
-    /// What is no number belongs to the file's name.
+    /// A part that is not a number belongs to the file's name.
     fn split(named: &str) -> (&str, Option<u8>, Option<u32>) {
         let Some((file, numbers)) = named.rsplit_once('#') else { return (named, None, None) };
         let (spp, key) = numbers.split_once('/').map_or((numbers, None), |(spp, key)| (spp, Some(key)));
@@ -76,7 +76,7 @@ pub(crate) fn list<T: FromStr + Copy + PartialEq>(text: &str) -> Option<Acceptab
     Acceptable::new(&entries?)
 }
 
-/// The same as a text.
+/// The addresses as a text.
 pub(crate) fn text<T: Copy + PartialEq + Display>(list: &Acceptable<T>) -> String {
     list.iter().map(T::to_string).collect::<Vec<_>>().join(",")
 }

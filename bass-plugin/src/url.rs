@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `aes67://239.69.0.1:5004?channels=2&...` | a group, or an address of this host |
 //! | `aes67:///path/to/stream.sdp?...` | a description in a file |
-//! | `aes67://sap/Studio%201?...` | a stream that is announced by this name |
+//! | `aes67://sap/Studio%201?...` | a stream that is announced under this name |
 //!
 //! Of a description with several streams one is chosen by its number:
 //! `aes67:///path/to/stream.sdp?latency=20#2`. The scheme's case does not matter. Names and paths
@@ -22,24 +22,24 @@ use std::path::PathBuf;
 const SCHEME: &str = "aes67://";
 /// RTP's usual port (AES67-2018, 6.3).
 const RTP_PORT: u16 = 5004;
-/// The first dynamic payload type, which a URL leaves open.
+/// The first dynamic payload type; a URL does not state it.
 const ANY_PAYLOAD_TYPE: u8 = 96;
 const OPTIONS: &str = "interface (iface), pt (payload), latency, jitter, channels (ch), rate (samplerate), format, domain, \
     ptime, source, pace, wait";
 
-/// What a URL means.
+/// The contents of a URL.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Url {
     pub(crate) place: Place,
     pub(crate) options: Options,
-    /// Which stream of a description, from 1.
+    /// Number of the stream in a description, from 1.
     pub(crate) number: Option<usize>,
 }
 
-/// Where the stream's description comes from.
+/// The source of the stream's description.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Place {
-    /// The URL is the description.
+    /// The URL itself.
     Group {
         address: Ipv4Addr,
         port: u16,
@@ -48,14 +48,14 @@ pub(crate) enum Place {
     Announced(String),
 }
 
-/// What is asked for besides; what is `None` is as the description or the settings say.
+/// Options; `None` is as the description or the settings say.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Options {
     pub(crate) interface: Option<String>,
     pub(crate) payload_type: Option<u8>,
-    /// Kept as it is.
+    /// Fixed.
     pub(crate) latency_ms: Option<f64>,
-    /// Raised when packets come late.
+    /// Raised if packets are late.
     pub(crate) jitter_ms: Option<f64>,
     pub(crate) domain: Option<u8>,
     pub(crate) source: Option<Ipv4Addr>,
@@ -69,14 +69,14 @@ pub(crate) struct Options {
     pub(crate) wait_ms: Option<u32>,
 }
 
-/// Whether a URL is ours; others are left to other add-ons.
+/// Whether a URL is for this add-on; others are left to other add-ons.
 pub(crate) fn is_ours(url: &str) -> bool {
     url.get(..SCHEME.len()).is_some_and(|scheme| scheme.eq_ignore_ascii_case(SCHEME))
 }
 
 impl Url {
     /// # Errors
-    /// If it is not understood; the text says what would be right.
+    /// If it is invalid; the text says what would be right.
     pub(crate) fn parse(url: &str) -> Result<Self, BassError> {
         // HTTP headers may follow.
         let url = url.split(['\r', '\n']).next().unwrap_or_default().trim_end();
@@ -195,8 +195,7 @@ impl Options {
         Ok(())
     }
 
-    /// What a group's packets are, as far as it is told: L24 stereo at 48 kHz unless something else
-    /// is asked for.
+    /// The format of a group's packets: L24 stereo at 48 kHz unless the options differ.
     pub(crate) fn describe(&self, address: Ipv4Addr, port: u16) -> Result<StreamDescription, BassError> {
         let rate = SampleRate::from_hz(self.rate_hz.unwrap_or(48_000)).unwrap_or(SampleRate::HZ_48000);
         let encoding = self.encoding.unwrap_or(Encoding::L24);
@@ -221,7 +220,7 @@ impl Options {
         })
     }
 
-    /// Options that a description already answers, and that were asked for all the same.
+    /// Options that a description already determines, but that were given all the same.
     pub(crate) fn contradicts_description(&self) -> Option<&'static str> {
         let given = [
             ("channels", self.channels.is_some()),
@@ -238,7 +237,7 @@ pub(crate) fn is_payload_type(number: u32) -> bool {
     matches!(number, 96..=127 | 10 | 11)
 }
 
-/// `%20` and the like; what is no escape stays as it is.
+/// Decodes `%20` and the like; anything else stays as it is.
 fn unescape(text: &str) -> String {
     percent_decode_str(text).decode_utf8_lossy().into_owned()
 }

@@ -2,7 +2,7 @@
 //! size.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use engine::clock::{ClockLaw, Direction, SlaveClock, SlaveClockConfig, TimestampPair};
+use engine::clock::{ClockServo, Direction, SlaveClock, SlaveClockConfig, TimestampPair};
 use engine::{LocalTime, Nanos, PtpTime};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 /// A queue of at most `CAPACITY` events. A full queue drops its oldest event, so that a caller who
-/// never polls costs no memory, and one who polls late gets what is newest.
+/// never polls uses no more memory, and one who polls late gets the newest events.
 #[derive(Clone, Debug)]
 pub(crate) struct EventQueue<T, const CAPACITY: usize>(VecDeque<T>);
 
@@ -28,7 +28,7 @@ impl<T, const CAPACITY: usize> EventQueue<T, CAPACITY> {
         self.0.pop_front()
     }
 
-    /// How many events wait.
+    /// Number of waiting events.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.0.len()

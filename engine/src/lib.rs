@@ -1,4 +1,14 @@
 #![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::cast_lossless,
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        clippy::cast_precision_loss,
+        clippy::cast_sign_loss
+    )
+)]
 //! Sans-IO AES67 engine: PTP, clock estimation, lock and holdover, RTP, jitter buffer, drift
 //! control, resampling, sending, announcements.
 //!

@@ -1,8 +1,8 @@
-//! Text of files that people write: UTF-8, or UTF-16 with a byte order mark, as programs for
-//! Windows save it.
+//! Text files written by people: UTF-8, or UTF-16 with a byte order mark, as programs for Windows
+//! save it.
 //!
-//! A text in another encoding (Latin-1, say) is refused with the place of the first byte that is
-//! wrong, because letters that were guessed would turn up in names and keys.
+//! A text in another encoding (Latin-1, say) is refused with the position of the first invalid
+//! byte, because guessed letters would end up in names and keys.
 
 use std::borrow::Cow;
 use thiserror::Error;
@@ -11,24 +11,24 @@ const UTF8_MARK: &[u8] = b"\xEF\xBB\xBF";
 const UTF16_LITTLE_ENDIAN_MARK: &[u8] = b"\xFF\xFE";
 const UTF16_BIG_ENDIAN_MARK: &[u8] = b"\xFE\xFF";
 
-/// A file is no text. Lines and bytes of a line are counted from 1.
+/// Why a file is not text. Lines and bytes of a line are counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum TextError {
-    /// A byte that UTF-8 does not have there.
+    /// A byte is not valid in UTF-8.
     #[error("line {line}, byte {byte}: the text is not UTF-8 (byte 0x{found:02X}); save it as UTF-8")]
     NotUtf8 {
-        /// The line.
+        /// Number of the line.
         line: usize,
-        /// Which byte of the line.
+        /// Number of the byte within the line.
         byte: usize,
         /// The byte.
         found: u8,
     },
-    /// It begins with the mark of UTF-16, and has half a character.
+    /// It begins with the mark of UTF-16, but has an incomplete character.
     #[error("line {line}: the text is not UTF-16 as its first bytes say (there is half a character); save it as UTF-8")]
     NotUtf16 {
-        /// The line.
+        /// Number of the line.
         line: usize,
     },
 }
@@ -97,8 +97,7 @@ mod tests {
     fn the_first_wrong_byte_is_told_with_its_place() {
         let place = |bytes: &[u8]| decode(bytes).unwrap_err();
         assert_eq!(place(b"\xE9"), TextError::NotUtf8 { line: 1, byte: 1, found: 0xE9 });
-        // The mark is no byte of the line, and a character that is cut short begins at its first
-        // byte.
+        // The mark is not a byte of the line, and a truncated character begins at its first byte.
         let cut = [UTF8_MARK, b"a\nb\r\n\xC3\xA4\xC3"].concat();
         assert_eq!(place(&cut), TextError::NotUtf8 { line: 3, byte: 3, found: 0xC3 });
     }

@@ -1,8 +1,8 @@
 //! Units: times, durations, rates and media positions that cannot be mixed by mistake.
 //!
 //! Every clock has its own time type. Subtracting two times of the same clock gives [`Nanos`];
-//! there is no way to subtract times of different clocks, because that difference means nothing
-//! without a map between the clocks (see [`crate::clock`]).
+//! times of different clocks cannot be subtracted, because that difference has no meaning without a
+//! map between the clocks (see [`crate::clock`]).
 //!
 //! ```compile_fail
 //! use engine::{LocalTime, PtpTime};
@@ -15,19 +15,22 @@
 use std::fmt;
 use std::ops::{Add, AddAssign, Neg, Sub};
 
-/// The most channels of a stream: those of SMPTE ST 2110-30 level C. AES67-2018 7.3 only asks
-/// receivers for 8.
+/// Maximum number of channels of a stream: those of SMPTE ST 2110-30 level C. AES67-2018 7.3
+/// requires only 8 of receivers.
 pub const MAX_CHANNELS: usize = 64;
 
 /// Nanoseconds in a second.
 pub const NANOS_PER_SECOND: i64 = 1_000_000_000;
+/// The same as a floating-point number, exactly.
+#[expect(clippy::cast_precision_loss, reason = "10^9 is exact")]
+pub(crate) const SECOND_NS: f64 = NANOS_PER_SECOND as f64;
 
 /// A time on the host's monotonic clock, in ns since an arbitrary start. Saturating.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LocalTime(i64);
 
 impl LocalTime {
-    /// The earliest time there is.
+    /// The earliest representable time.
     pub const ZERO: Self = Self(0);
 
     /// From nanoseconds.
@@ -124,8 +127,7 @@ impl Sub<Nanos> for PtpTime {
 impl Sub for PtpTime {
     type Output = Nanos;
     fn sub(self, rhs: Self) -> Nanos {
-        let difference = self.0.saturating_sub(rhs.0);
-        Nanos(difference.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64)
+        Nanos::saturating_from(self.0.saturating_sub(rhs.0))
     }
 }
 
@@ -164,13 +166,18 @@ impl Nanos {
     /// From seconds, rounded to the nearest ns; NaN counts as 0, infinities saturate.
     #[must_use]
     pub fn from_secs_f64(s: f64) -> Self {
-        Self(libm::round(s * NANOS_PER_SECOND as f64) as i64)
+        Self::from_nanos_f64(libm::round(s * SECOND_NS))
     }
 
     /// From nanoseconds, without their fraction; NaN counts as 0, infinities saturate.
     #[expect(clippy::cast_possible_truncation, reason = "saturates, as a duration does")]
     pub(crate) const fn from_nanos_f64(ns: f64) -> Self {
         Self(ns as i64)
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "clamped to the range of an i64")]
+    fn saturating_from(ns: i128) -> Self {
+        Self(ns.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64)
     }
 
     /// 2^`log2` seconds, as PTP writes its message intervals. Intervals beyond 2^±30 s are clamped
@@ -197,10 +204,22 @@ impl Nanos {
         self.0
     }
 
+    /// Nanoseconds as a floating-point number: exact below 2^53 ns (104 days).
+    ///
+    /// ```
+    /// use engine::Nanos;
+    /// assert_eq!(Nanos::from_micros(-3).as_nanos_f64(), -3_000.0);
+    /// ```
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "durations of more than 104 days need no exact ns")]
+    pub const fn as_nanos_f64(self) -> f64 {
+        self.0 as f64
+    }
+
     /// Seconds.
     #[must_use]
     pub fn as_secs_f64(self) -> f64 {
-        self.0 as f64 / NANOS_PER_SECOND as f64
+        self.as_nanos_f64() / SECOND_NS
     }
 
     /// `self` times an integer.
@@ -323,7 +342,7 @@ impl SampleRate {
     #[must_use]
     pub fn duration(self, frames: Frames) -> Nanos {
         let ns = (i128::from(frames.0) * i128::from(NANOS_PER_SECOND)).div_euclid(i128::from(self.0));
-        Nanos(ns.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64)
+        Nanos::saturating_from(ns)
     }
 
     /// The duration of `frames` frames with a fraction, rounded to the nearest ns. Use it for
@@ -342,10 +361,15 @@ impl SampleRate {
     /// assert_eq!((position.frame(), position.fraction()), (Frames::new(48_001), 0.5));
     /// ```
     #[must_use]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_precision_loss,
+        reason = "a remainder below 10^9 is exact, and 2^63 frames are 6 million years"
+    )]
     pub fn position_after(self, elapsed_ns: i128) -> MediaPosition {
         let ticks = elapsed_ns * i128::from(self.0);
         let second = i128::from(NANOS_PER_SECOND);
-        let fraction = ticks.rem_euclid(second) as f64 / NANOS_PER_SECOND as f64;
+        let fraction = ticks.rem_euclid(second) as f64 / SECOND_NS;
         MediaPosition { frame: ticks.div_euclid(second) as i64, fraction }
     }
 
@@ -358,7 +382,7 @@ impl SampleRate {
     /// The number of frames, with a fraction, in `duration`.
     #[must_use]
     pub fn frames_in(self, duration: Nanos) -> f64 {
-        duration.0 as f64 * f64::from(self.0) / NANOS_PER_SECOND as f64
+        duration.as_nanos_f64() * f64::from(self.0) / SECOND_NS
     }
 }
 
@@ -383,10 +407,22 @@ impl Frames {
         Self(frames as i64)
     }
 
+    /// From a number of frames, without its fraction; NaN counts as 0, infinities saturate.
+    #[expect(clippy::cast_possible_truncation, reason = "saturates, and the fraction is not wanted")]
+    pub(crate) const fn from_f64(frames: f64) -> Self {
+        Self(frames as i64)
+    }
+
     /// The count.
     #[must_use]
     pub const fn get(self) -> i64 {
         self.0
+    }
+
+    /// The count as a floating-point number, for lengths and distances.
+    #[expect(clippy::cast_precision_loss, reason = "exact below 2^53 frames, 5000 years at 48 kHz")]
+    pub(crate) const fn as_f64(self) -> f64 {
+        self.0 as f64
     }
 }
 
@@ -454,15 +490,18 @@ impl MediaPosition {
         let fraction = sum - whole;
         // A tiny negative distance rounds up to a fraction of exactly 1.
         if fraction >= 1.0 {
-            return Self { frame: self.frame.saturating_add(whole as i64).saturating_add(1), fraction: 0.0 };
+            return Self {
+                frame: self.frame.saturating_add(Frames::from_f64(whole).0).saturating_add(1),
+                fraction: 0.0,
+            };
         }
-        Self { frame: self.frame.saturating_add(whole as i64), fraction }
+        Self { frame: self.frame.saturating_add(Frames::from_f64(whole).0), fraction }
     }
 
     /// `self - earlier`, in frames with fraction.
     #[must_use]
     pub fn frames_since(self, earlier: Self) -> f64 {
-        self.frame.saturating_sub(earlier.frame) as f64 + (self.fraction - earlier.fraction)
+        Frames(self.frame.saturating_sub(earlier.frame)).as_f64() + (self.fraction - earlier.fraction)
     }
 }
 
@@ -486,12 +525,12 @@ impl RtpTimestamp {
 
     /// The timestamp of the frame at `position` of an unwrapped timeline.
     #[must_use]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "modulo 2^32, as RTP timestamps wrap")]
     pub const fn from_frames(position: Frames) -> Self {
         Self(position.0 as u32)
     }
 
-    /// The unwrapped position, among all that carry this timestamp, that lies nearest to
-    /// `reference`.
+    /// The position closest to `reference` among all unwrapped positions with this timestamp.
     ///
     /// ```
     /// use engine::{Frames, RtpTimestamp};
@@ -521,7 +560,7 @@ impl RtpTimestamp {
 
     /// The shorter of the two distances from another timestamp, positive or negative.
     const fn distance_from(self, other: Self) -> Frames {
-        Frames(self.0.wrapping_sub(other.0) as i32 as i64)
+        Frames(self.0.wrapping_sub(other.0).cast_signed() as i64)
     }
 }
 
@@ -529,9 +568,9 @@ impl fmt::Display for Nanos {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.unsigned_abs() {
             0..=9_999 => write!(f, "{} ns", self.0),
-            10_000..=9_999_999 => write!(f, "{:.1} us", self.0 as f64 / 1e3),
-            10_000_000..=9_999_999_999 => write!(f, "{:.1} ms", self.0 as f64 / 1e6),
-            _ => write!(f, "{:.1} s", self.0 as f64 / 1e9),
+            10_000..=9_999_999 => write!(f, "{:.1} us", self.as_nanos_f64() / 1e3),
+            10_000_000..=9_999_999_999 => write!(f, "{:.1} ms", self.as_nanos_f64() / 1e6),
+            _ => write!(f, "{:.1} s", self.as_nanos_f64() / 1e9),
         }
     }
 }

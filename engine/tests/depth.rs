@@ -40,21 +40,24 @@ fn late_packets_raise_the_depth_until_none_is_late() {
     let mut rig = rig(TARGET_DEPTH.times(2));
     play(&mut rig, 0, 3_000, &packets);
     let start = *rig.playout.stats();
-    assert_eq!((start.asked, start.target, start.raised_by), (TARGET_DEPTH, TARGET_DEPTH, Nanos::ZERO));
-    assert!((start.achieved - TARGET_DEPTH).abs() < Nanos::from_micros(200), "{start:?}");
+    assert_eq!(
+        (start.requested_depth, start.target_depth, start.depth_increase),
+        (TARGET_DEPTH, TARGET_DEPTH, Nanos::ZERO)
+    );
+    assert!((start.actual_depth - TARGET_DEPTH).abs() < Nanos::from_micros(200), "{start:?}");
     let (audio, settled) = play(&mut rig, 3_000, 5_000, &packets);
     assert!(settled.late_packets > 0 && settled.jumps - start.jumps <= 2, "{settled:?}");
     let rough = audio.windows(3).map(|w| (w[0] - 2.0 * w[1] + w[2]).abs()).fold(0.0, f32::max);
     assert!(rough < 0.006, "the raise clicks: {rough}");
     let (_, end) = play(&mut rig, 5_000, 20_000, &packets);
     assert_eq!((end.late_packets, end.concealed_frames), (settled.late_packets, settled.concealed_frames), "{end:?}");
-    assert_eq!((end.target, end.asked), (end.asked + end.raised_by, TARGET_DEPTH));
+    assert_eq!((end.target_depth, end.requested_depth), (end.requested_depth + end.depth_increase, TARGET_DEPTH));
     // Late by 37 ms, where packets may be late by the depth less a callback.
-    assert!((Nanos::from_millis(7)..=Nanos::from_millis(20)).contains(&end.raised_by), "{end:?}");
-    assert!((end.achieved - end.target).abs() < Nanos::from_micros(200), "{end:?}");
+    assert!((Nanos::from_millis(7)..=Nanos::from_millis(20)).contains(&end.depth_increase), "{end:?}");
+    assert!((end.actual_depth - end.target_depth).abs() < Nanos::from_micros(200), "{end:?}");
     // The position is that of the callback after the last one.
     let measured = latency(&end, 20_000);
-    assert!((measured - end.target).abs() < Nanos::from_micros(200), "{measured} {end:?}");
+    assert!((measured - end.target_depth).abs() < Nanos::from_micros(200), "{measured} {end:?}");
 }
 
 #[test]
@@ -67,8 +70,8 @@ fn a_late_packet_is_still_played() {
     let (_, stats) = play(&mut rig, 2_000, 3_000, &packets);
     assert_eq!((stats.late_packets, stats.duplicate_packets), (1, 0), "{stats:?}");
     assert_eq!(stats.concealed_frames - before.concealed_frames, 48, "{stats:?}");
-    assert!(stats.raised_by > Nanos::ZERO, "{stats:?}");
-    let played_again = stats.raised_by.as_nanos() * 48 / 1_000_000;
+    assert!(stats.depth_increase > Nanos::ZERO, "{stats:?}");
+    let played_again = stats.depth_increase.as_nanos() * 48 / 1_000_000;
     let moved = stats.position.frame().get() - before.position.frame().get();
     assert!((48_000 - moved - played_again).abs() <= 2, "{moved} frames of media in 1 s, raised by {played_again}");
 }
@@ -79,7 +82,11 @@ fn the_depth_is_bounded_and_may_be_fixed() {
     for limit in [TARGET_DEPTH, TARGET_DEPTH.times(2)] {
         let (_, stats) = play(&mut rig(limit), 0, 10_000, &packets);
         assert!(stats.late_packets > 100, "{stats:?}");
-        assert_eq!((stats.target, stats.raised_by, stats.jumps), (TARGET_DEPTH, Nanos::ZERO, 0), "{stats:?}");
+        assert_eq!(
+            (stats.target_depth, stats.depth_increase, stats.jumps),
+            (TARGET_DEPTH, Nanos::ZERO, 0),
+            "{stats:?}"
+        );
     }
 }
 
@@ -91,9 +98,13 @@ fn what_late_packets_raised_comes_down_again_without_a_click() {
     packets.sort_by_key(|arrival| arrival.0);
     let mut rig = rig(TARGET_DEPTH.times(2));
     let (_, raised) = play(&mut rig, 0, 60_000, &packets);
-    assert!(raised.raised_by > Nanos::from_millis(5), "{raised:?}");
+    assert!(raised.depth_increase > Nanos::from_millis(5), "{raised:?}");
     let (audio, end) = play(&mut rig, 60_000, 70_000, &packets);
-    assert_eq!((end.raised_by, end.target, end.jumps), (Nanos::ZERO, TARGET_DEPTH, raised.jumps + 1), "{end:?}");
+    assert_eq!(
+        (end.depth_increase, end.target_depth, end.jumps),
+        (Nanos::ZERO, TARGET_DEPTH, raised.jumps + 1),
+        "{end:?}"
+    );
     assert_eq!((end.concealed_frames, end.underruns), (raised.concealed_frames, raised.underruns), "{end:?}");
     let rough = audio.windows(3).map(|w| (w[0] - 2.0 * w[1] + w[2]).abs()).fold(0.0, f32::max);
     assert!(rough < 0.006, "the return clicks: {rough}");
@@ -108,7 +119,7 @@ fn a_depth_from_the_stamp_is_the_latency_from_the_stamp() {
     let mut rig = Rig::of(StreamConfig { depth_from: DepthFrom::Stamp, ..config });
     let (_, stats) = play(&mut rig, 0, 6_000, &SENDER.packets(0..6_000));
     let packet = Nanos::from_millis(1);
-    assert_eq!((stats.asked, stats.target), (TARGET_DEPTH - packet, TARGET_DEPTH - packet));
+    assert_eq!((stats.requested_depth, stats.target_depth), (TARGET_DEPTH - packet, TARGET_DEPTH - packet));
     let measured = latency(&stats, 6_000) + packet;
     assert!((measured - TARGET_DEPTH).abs() < Nanos::from_micros(300), "{measured} {stats:?}");
 }
@@ -121,10 +132,10 @@ fn another_source_begins_at_the_depth_that_was_asked_for() {
     packets.extend(second.packets(5_300..8_000));
     let mut rig = rig(TARGET_DEPTH.times(2));
     let (_, raised) = play(&mut rig, 0, 5_000, &packets);
-    assert!(raised.raised_by > Nanos::ZERO);
+    assert!(raised.depth_increase > Nanos::ZERO);
     let (_, stats) = play(&mut rig, 5_000, 8_000, &packets);
-    assert_eq!((stats.generation, stats.target, stats.raised_by), (2, TARGET_DEPTH, Nanos::ZERO));
-    assert!((stats.achieved - TARGET_DEPTH).abs() < Nanos::from_micros(200), "{stats:?}");
+    assert_eq!((stats.generation, stats.target_depth, stats.depth_increase), (2, TARGET_DEPTH, Nanos::ZERO));
+    assert!((stats.actual_depth - TARGET_DEPTH).abs() < Nanos::from_micros(200), "{stats:?}");
 }
 
 /// The audio half goes on first, and then the control half takes what the kernel has kept.
@@ -141,8 +152,8 @@ fn a_host_that_stood_still_raises_no_depth_and_restarts_nothing() {
             rig.ingest.handle_datagram(Leg::A, *at, datagram).unwrap();
         }
         let (_, end) = play(&mut rig, resumed_ms + 10, resumed_ms + 5_000, &packets);
-        assert_eq!(end.raised_by, Nanos::ZERO, "{still_ms} ms: {end:?}");
-        assert!((end.achieved - TARGET_DEPTH).abs() < Nanos::from_micros(500), "{still_ms} ms: {end:?}");
+        assert_eq!(end.depth_increase, Nanos::ZERO, "{still_ms} ms: {end:?}");
+        assert!((end.actual_depth - TARGET_DEPTH).abs() < Nanos::from_micros(500), "{still_ms} ms: {end:?}");
         let after = rig.ingest.stats();
         assert_eq!((after.generation, after.shifts), (before.generation, before.shifts), "{still_ms} ms: {after:?}");
     }

@@ -111,7 +111,7 @@ fn another_sender_s_rate_is_learnt() {
     left(&mut rig, 60_000, &packets);
     let stats = rig.playout.stats();
     assert!((rig.ingest.stats().media_rate.as_ppm() + 100.0).abs() < 1.0, "{}", rig.ingest.stats().media_rate);
-    assert!(stats.behind.abs() < Nanos::from_millis(2), "{}", stats.behind);
+    assert!(stats.phase_error.abs() < Nanos::from_millis(2), "{}", stats.phase_error);
 }
 
 /// Nothing but the SSRC changes: sequence numbers and timestamps go on.

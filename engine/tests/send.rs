@@ -4,8 +4,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use engine::clock::{
-    ClockLaw, ClockMap, ClockReading, Direction, LockState, PathDelay, PtpMap, Reference, ReferenceConfig, SlaveClock,
-    SlaveClockConfig, Sources, TimestampPair,
+    ClockMap, ClockReading, ClockServo, Direction, LockState, PathDelay, PtpMap, Reference, ReferenceConfig,
+    SlaveClock, SlaveClockConfig, Sources, TimestampPair,
 };
 use engine::rtp::format::{Encoding, MAX_CHANNELS, MAX_PAYLOAD, PacketTime, StreamFormat};
 use engine::rtp::leg::Leg;

@@ -34,7 +34,7 @@ fn it_is_reported_and_played_by_arrivals() {
     let stats = rig.ingest.stats();
     assert!(stats.sender_off_ptp && (stats.rate_against_ptp.as_ppm() + 25.0).abs() < 0.1, "{stats:?}");
     let playout = rig.playout.stats();
-    assert!((playout.achieved - rig::TARGET_DEPTH).abs() < Nanos::from_micros(500), "{playout:?}");
+    assert!((playout.actual_depth - rig::TARGET_DEPTH).abs() < Nanos::from_micros(500), "{playout:?}");
     assert_eq!((playout.jumps, playout.underruns), (0, 0));
 }
 

@@ -1,37 +1,39 @@
 //! The host's clock, and the system's clock beside it.
 //!
 //! Model: the engine assumes a clock that nobody steers, so [`LocalTime`] is the crystal itself,
-//! which no time service slews or sets:
+//! which no time service slews or steps:
 //!
 //! | system | the host's clock | while the machine sleeps | a receive stamp of the system |
 //! |---|---|---|---|
 //! | Linux | `CLOCK_MONOTONIC_RAW` | stands still | `CLOCK_REALTIME`, converted |
-//! | Windows | `QueryPerformanceCounter` | goes on | none: when the packet was read |
+//! | Windows | `QueryPerformanceCounter` | runs on | none: the time at which the packet was read |
 //! | macOS | `mach_absolute_time` | stands still | the host's clock itself |
 //!
 //! Linux's `CLOCK_MONOTONIC` would be slewed by whoever disciplines the system's clock, by up to
 //! 500 ppm, and every estimate would have to follow that.
 //!
-//! Guarantee: [`now`] never runs backwards, between threads either. The systems promise that of
-//! these clocks; where one breaks its promise (a virtual machine that is moved or set back,
-//! counters of two processors that disagree), the time stands still until the clock has caught up,
-//! and [`steps_back`] tells it. Not guaranteed: that it does not leap or stand still. A paused
-//! virtual machine goes on where it stood, or later, as its host decides; a machine that sleeps, as
-//! the table says. Of either the engine learns by what PTP and the packets say.
+//! Guarantee: [`now`] never runs backwards, not even between threads. The systems promise this of
+//! these clocks. Where one breaks the promise (a virtual machine that is migrated or restored, or
+//! the counters of two processors that disagree), time stands still until the clock has caught up,
+//! and [`steps_back`] counts it. The clock may still leap forward or stand still: a paused virtual
+//! machine resumes where it stopped, or later, as its host decides, and a machine that sleeps
+//! behaves as the table says. The engine notices either from PTP and the packets.
 //!
 //! Linux stamps packets in the system's time (`CLOCK_REALTIME`). A stamp is converted by reading
-//! both clocks at the moment of the conversion: the age of the stamp on the system's clock is its
-//! age on ours, but for the steering of the system's clock during that age, which is below a ms:
-//! 0.1 ns at 100 ppm and 1 us. The error that remains is half of the time that the reading of the
-//! clocks took, some 50 ns on a usual machine; [`StampConverter::worst`] tells it. When somebody
-//! sets the system's clock, by more than a reading can err and in either direction, stamps from
-//! before are converted by the time that held then, and those that may be from before or after are
-//! refused (`clock/steps.rs`).
+//! both clocks at the moment of the conversion: the age of the stamp is the same on both clocks,
+//! except for the steering of the system's clock during that time: 0.1 ns for an age of 1 us and
+//! 100 ppm. The remaining error is half of the time that it took to read the clocks, some 50 ns on
+//! a usual machine; see [`StampConverter::worst`]. When somebody sets the system's clock by more
+//! than the error of a reading, in either direction, earlier stamps are converted by the time that
+//! was valid then. Stamps that may be from before or after the step are refused (`clock/steps.rs`).
 //!
 //! A network card stamps in the time of its own clock. Such a stamp is converted in the same way,
-//! by reading that clock. Two crystals differ by up to 100 ppm, which would be 1 us for a stamp
-//! that is 10 ms old because the program was held up; so the age is measured by the rate that the
-//! card's clock had between two readings about a second apart.
+//! by reading that clock. Two crystals differ by up to 100 ppm, which would be an error of 1 us for
+//! a stamp that is 10 ms old because the program was delayed. So the age is corrected by the rate
+//! of the card's clock, which is measured between two readings about a second apart. This is not
+//! the engine's estimator: the readings are exact to a microsecond, so two of them suffice, and the
+//! clock of a card is usually disciplined by another program, which may step or slew it at any
+//! time.
 
 mod steps;
 
@@ -41,21 +43,21 @@ use engine::{LocalTime, Nanos, Ppb, PtpTime};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use steps::{Reading, Steps};
 
-/// Readings of both clocks that take longer than this were interrupted, and are tried again.
+/// Readings of both clocks that take longer than this were interrupted and are repeated.
 const INTERRUPTED: Nanos = Nanos::from_micros(2);
 const TRIES: usize = 3;
-/// Stamps that are older by more than this than they can have waited, or from the future by more
-/// than a reading can err, were taken before somebody set the clock that stamps.
+/// A stamp was taken before somebody set the clock if it seems older than this beyond the time for
+/// which it can have waited, or if it lies further in the future than a reading can err.
 const OLDEST: Nanos = Nanos::from_secs(1);
 const EARLIEST: Nanos = Nanos::from_micros(-100);
-/// Between the two readings of a card's clock that give its rate: a reading errs by a microsecond,
-/// so the rate by 1 ppm, which is 10 ns in 10 ms.
+/// Time between the two readings of a card's clock from which its rate is measured: a reading has
+/// an error of a microsecond, so the rate has one of 1 ppm, which is 10 ns in 10 ms.
 const RATE_INTERVAL: Nanos = Nanos::from_secs(1);
-/// Two measures of a card's rate that differ by more have a step of its clock between them, or a
-/// large change of its steering.
+/// If two measured rates of a card differ by more, its clock was stepped between them or its
+/// steering was changed.
 const AGREEMENT_PPM: f64 = 100.0;
 
-/// What the host's clock is called by the system.
+/// The system's name of the host's clock.
 pub const NAME: &str = platform::clock::NAME;
 
 static HOST: NonDecreasing = NonDecreasing::new();
@@ -66,8 +68,8 @@ pub fn now() -> LocalTime {
     HOST.read(platform::clock::now)
 }
 
-/// How often the host's clock ran backwards, so that [`now`] stood still instead, and by how much
-/// at most.
+/// How often the host's clock ran backwards, so that [`now`] stood still instead, and the largest
+/// such step.
 #[must_use]
 pub fn steps_back() -> (u64, Nanos) {
     (HOST.count.load(Ordering::Relaxed), Nanos::new(HOST.largest_ns.load(Ordering::Relaxed)))
@@ -86,7 +88,7 @@ impl NonDecreasing {
     }
 
     fn read(&self, clock: impl FnOnce() -> LocalTime) -> LocalTime {
-        // Looked at before the clock is read: what other threads read meanwhile may well be later.
+        // Read before the clock, because other threads may well read a later time meanwhile.
         let latest_ns = self.latest_ns.load(Ordering::Acquire);
         let now = clock();
         if now.as_nanos() >= latest_ns {
@@ -99,8 +101,8 @@ impl NonDecreasing {
     }
 }
 
-/// Both clocks at one moment: the host's, and the system's as it is (UTC). As exact as a converted
-/// stamp.
+/// Both clocks at one moment: the host's clock, and the system's clock as it is (UTC). As exact as
+/// a converted stamp.
 #[must_use]
 pub fn now_with_system() -> (LocalTime, PtpTime) {
     let SystemRead { both, .. } = read_system(INTERRUPTED);
@@ -123,7 +125,7 @@ impl Default for StampConverter {
 }
 
 impl StampConverter {
-    /// One for stamps that are taken from now on.
+    /// A converter of stamps that are taken from now on.
     #[must_use]
     pub fn new() -> Self {
         let mut steps = Steps::default();
@@ -131,14 +133,14 @@ impl StampConverter {
         Self { worst: Nanos::ZERO, refused: 0, card: PhcRate::default(), steps }
     }
 
-    /// The card may be another one from now on, and errors are counted anew.
+    /// Resets the count of errors and the rate of the card, which may be another card from now on.
     pub(crate) fn restart(&mut self) {
         *self = Self { worst: Nanos::ZERO, refused: 0, card: PhcRate::default(), steps: self.steps };
     }
 
-    /// The host's time of a stamp in the system's time, which has `waited` so long to be read at
-    /// the most, or a second longer: since all that had come was read last. `None` if the time is
-    /// not known, because the system's clock was set meanwhile.
+    /// The host's time of a stamp in the system's time. The stamp has waited for at most `waited`,
+    /// which is the time since everything that had arrived was last read, plus one second. `None`
+    /// if the time is unknown, because the system's clock was set meanwhile.
     pub fn convert(&mut self, stamp: PtpTime, waited: Nanos) -> Option<LocalTime> {
         self.convert_system(stamp, waited, &read_system(INTERRUPTED))
     }
@@ -150,12 +152,12 @@ impl StampConverter {
         self.count(converted, &read.both)
     }
 
-    /// Whether the system's clock was set since it was read last.
+    /// Whether the system's clock was set since it was last read.
     fn watch(&mut self, read: &SystemRead) -> bool {
         let step = self.steps.observe(&read.reading);
         if let Some(step) = step {
             tracing::info!(
-                "the system's clock was set by {step}: packets that may have come before or after have the time at which they are read"
+                "the system's clock was set by {step}: packets that may be from before or after get the time at which they are read"
             );
         }
         step.is_some()
@@ -169,7 +171,7 @@ impl StampConverter {
         converted
     }
 
-    /// The host's time of a stamp in the time of a network card's clock that was just read; `None`
+    /// The host's time of a stamp in the time of a network card's clock that was just read. `None`
     /// if the stamp cannot be true, because that clock was set meanwhile.
     pub(crate) fn convert_hardware(
         &mut self,
@@ -181,7 +183,7 @@ impl StampConverter {
             Bracket::Host { before, after } => Both { before, other: reading.device, after },
             Bracket::System { before, after } => {
                 let later = read_system(Nanos::ZERO);
-                // Perhaps between the two readings.
+                // The step may lie between the two readings.
                 if self.watch(&later) {
                     self.refused += 1;
                     return None;
@@ -193,20 +195,20 @@ impl StampConverter {
         self.convert_beside(stamp, waited, &both, self.card.rate)
     }
 
-    /// `rate`: how much faster the clock that stamps runs than the host's.
+    /// `rate`: rate of the clock that stamps against the host's clock.
     fn convert_beside(&mut self, stamp: PtpTime, waited: Nanos, both: &Both, rate: Ppb) -> Option<LocalTime> {
         let local_age = |age: Nanos| Nanos::new((age.as_nanos() as f64 / rate.ratio()) as i64);
         self.count(age(both, stamp, waited).map(|age| middle(both) - local_age(age)), both)
     }
 
-    /// The largest error that a conversion may have had so far.
+    /// The largest possible error of the conversions so far.
     #[must_use]
     pub const fn worst(&self) -> Nanos {
         self.worst
     }
 
-    /// Stamps that could not be true, or that may have been taken before or after the system's
-    /// clock was set.
+    /// Number of refused stamps: those that could not be true, or that may be from before or after
+    /// a step of the system's clock.
     #[must_use]
     pub const fn refused(&self) -> u64 {
         self.refused
@@ -219,12 +221,12 @@ impl StampConverter {
     }
 }
 
-/// How much faster a card's clock runs than the host's.
+/// Measures the rate of a card's clock against the host's clock.
 #[derive(Clone, Copy, Debug, Default)]
 struct PhcRate {
     since: Option<(LocalTime, PtpTime)>,
     measured: Option<Ppb>,
-    /// What the last two measures agree on; none else.
+    /// The rate on which the last two measurements agree, or else zero.
     rate: Ppb,
 }
 
@@ -246,14 +248,15 @@ impl PhcRate {
     }
 }
 
-/// Another clock, and the host's before and after it was read.
+/// The time of another clock, and the host's time before and after it was read.
 struct Both {
     before: LocalTime,
     other: PtpTime,
     after: LocalTime,
 }
 
-/// The system's clock beside the host's, and beside one that is slewed with it.
+/// The system's clock together with the host's clock and with a clock that is slewed in the same
+/// way.
 struct SystemRead {
     both: Both,
     reading: Reading,
@@ -275,13 +278,13 @@ impl SystemRead {
     }
 }
 
-/// A clock that was read between two moments of the system's clock, by that clock and the host's a
-/// little later: that reading's error comes on top.
+/// Converts a reading between two times of the system's clock to one between two times of the
+/// host's clock. `later` relates both clocks a little later, and its error adds to the reading's.
 fn beside_system(device: PtpTime, before: PtpTime, after: PtpTime, later: &Both) -> Both {
     Both { before: later.before - (later.other - before), other: device, after: later.after - (later.other - after) }
 }
 
-/// The quickest of some readings, or the first that took no longer than `enough`.
+/// The fastest of some readings, or the first one that took at most `enough`.
 fn read_system(enough: Nanos) -> SystemRead {
     let mut best = SystemRead::now();
     for _ in 1..TRIES {
@@ -305,8 +308,7 @@ fn age(both: &Both, stamp: PtpTime, waited: Nanos) -> Option<Nanos> {
     (EARLIEST..waited + OLDEST).contains(&age).then_some(age)
 }
 
-/// The system's clock as a source for [`engine::clock::Reference`]: reads it whenever it is asked
-/// to.
+/// The system's clock as a source for [`engine::clock::Reference`].
 #[derive(Clone, Debug)]
 pub struct SystemReader {
     clock: SystemClock,
@@ -319,8 +321,8 @@ impl Default for SystemReader {
 }
 
 impl SystemReader {
-    /// A reader of the system's UTC, as PTP time: the kernel is asked for TAI - UTC, and 37 s
-    /// (since 2017) are taken if nobody has told it.
+    /// A reader of the system's UTC as PTP time. The kernel is asked for TAI - UTC; if nobody has
+    /// set that, 37 s are assumed (valid since 2017).
     #[must_use]
     pub fn new() -> Self {
         let tai_minus_utc_s = match platform::clock::discipline() {
@@ -330,14 +332,14 @@ impl SystemReader {
         Self { clock: SystemClock::new(SystemEpoch::Utc { tai_minus_utc_s }) }
     }
 
-    /// Reads the clock once; eight times a second are plenty.
+    /// Reads the clock once. Eight times a second is enough.
     pub fn read(&mut self) {
         let discipline = platform::clock::discipline().map_or(Discipline::default(), |(discipline, _)| discipline);
         let Both { before, other: system, after } = SystemRead::now().both;
         self.clock.observe(&SystemReading { before, system, after, discipline });
     }
 
-    /// What is known of it.
+    /// The clock as known from its readings.
     #[must_use]
     pub const fn clock(&self) -> &SystemClock {
         &self.clock

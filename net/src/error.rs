@@ -1,4 +1,4 @@
-//! What can go wrong, said so that a person can mend it.
+//! Errors, in words that tell a person what to do.
 
 use crate::interface::InterfaceError;
 use crate::system::System;
@@ -9,22 +9,22 @@ use thiserror::Error;
 /// A result of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Why something on the network does not work.
+/// Why something does not work on the network.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// No interface like that.
+    /// There is no such interface.
     #[error(transparent)]
     Interface(#[from] InterfaceError),
-    /// Ports below 1024 are for privileged programs.
-    #[error("UDP port {port} is refused to this program: {}", how_to_be_allowed(.program, System::HERE))]
+    /// Ports below 1024 need privileges.
+    #[error("UDP port {port} is not permitted to this program: {}", how_to_be_allowed(.program, System::HERE))]
     PortRefused {
         /// The port.
         port: u16,
         /// This program's file.
         program: String,
     },
-    /// Somebody else has the port and does not share it.
+    /// Another program has the port and does not share it.
     #[error(
         "UDP port {port} at {address} is in use by a program that does not share it ({})",
         how_to_find(*.port, System::HERE)
@@ -35,24 +35,24 @@ pub enum Error {
         /// The address.
         address: Ipv4Addr,
     },
-    /// A group that is none.
-    #[error("{0} is no multicast address: groups are within 224.0.0.0 and 239.255.255.255")]
+    /// The address is not a multicast group.
+    #[error("{0} is not a multicast address: groups are within 224.0.0.0 and 239.255.255.255")]
     NotMulticast(Ipv4Addr),
-    /// Neither a group nor an address of ours.
+    /// The address is neither a group nor one of this host's.
     #[error(
-        "{0} is neither a multicast address nor an address of this host: a stream comes to a group (224.0.0.0 to 239.255.255.255) or to us"
+        "{0} is neither a multicast address nor an address of this host: a stream is sent to a group (224.0.0.0 to 239.255.255.255) or to this host"
     )]
     NotOurs(Ipv4Addr),
     /// IPv6.
-    #[error("{0}: only IPv4 is known here so far")]
+    #[error("{0}: only IPv4 is supported")]
     Ipv6(std::net::IpAddr),
-    /// What nobody can receive.
+    /// A stream that nobody can receive.
     #[error(transparent)]
     Obstacle(#[from] engine::announce::sdp::Obstacle),
-    /// A device that was asked for a description gives none.
+    /// A device does not answer a request for a description.
     #[error(transparent)]
     Rtsp(#[from] crate::rtsp::RtspError),
-    /// A PTP client of that interface and domain runs already, with other settings.
+    /// A PTP client of that interface and domain is running with other settings.
     #[error("PTP on {interface} in domain {domain} is in use already with other settings")]
     PtpInUse {
         /// The interface's name.
@@ -60,7 +60,7 @@ pub enum Error {
         /// The domain.
         domain: u8,
     },
-    /// A client of the Livewire clock on that interface runs already, with other settings.
+    /// A Livewire client of that interface is running with other settings.
     #[error("the Livewire clock on {interface} is in use already with other settings")]
     LivewireInUse {
         /// The interface's name.
@@ -75,12 +75,12 @@ pub enum Error {
     /// The stream cannot be relayed as configured.
     #[error(transparent)]
     Relay(#[from] engine::relay::RelayError),
-    /// Anything else that the system refuses.
+    /// Any other error of the system.
     #[error("{what}: {source}")]
     Io {
-        /// What was tried.
+        /// The attempted action.
         what: String,
-        /// The system's word.
+        /// The system's message.
         source: io::Error,
     },
 }
@@ -91,7 +91,7 @@ impl Error {
         move |source| Self::Io { what, source }
     }
 
-    /// Of binding a socket.
+    /// Errors of binding a socket.
     pub(crate) fn bind(to: SocketAddrV4) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::of_bind(to, source, System::HERE)
     }
@@ -99,8 +99,7 @@ impl Error {
     fn of_bind(to: SocketAddrV4, source: io::Error, system: System) -> Self {
         let busy = Self::PortBusy { port: to.port(), address: *to.ip() };
         match (source.kind(), system) {
-            // WSAEACCES: another program has it for itself. Windows has no ports for privileged
-            // programs.
+            // WSAEACCES: another program has exclusive use of it. Windows has no privileged ports.
             (io::ErrorKind::PermissionDenied, System::Windows) | (io::ErrorKind::AddrInUse, _) => busy,
             (io::ErrorKind::PermissionDenied, _) => Self::PortRefused { port: to.port(), program: program() },
             _ => Self::Io { what: format!("cannot bind to {to}"), source },
@@ -118,7 +117,7 @@ fn how_to_be_allowed(program: &str, system: System) -> String {
     }
 }
 
-/// How to find the program that has a port.
+/// How to find the program that uses a port.
 fn how_to_find(port: u16, system: System) -> String {
     match system {
         System::Linux => format!("to find it: `ss -ulpn 'sport = :{port}'`"),
@@ -130,7 +129,7 @@ fn how_to_find(port: u16, system: System) -> String {
     }
 }
 
-/// This program's file, for advice.
+/// The path of this program, for advice.
 pub(crate) fn program() -> String {
     std::env::current_exe().map_or_else(|_| "<program>".to_owned(), |path| path.display().to_string())
 }

@@ -1,7 +1,7 @@
 //! Network interfaces, by name, address or index; on Windows by GUID, too.
 //!
-//! A stream is joined on one interface and on no other: the wrong one, chosen by a routing table,
-//! is a common fault of audio networks.
+//! A stream is joined on one interface only. An interface that a routing table chose, and that is
+//! the wrong one, is a common fault of audio networks.
 
 mod listing;
 mod watch;
@@ -18,11 +18,11 @@ pub(crate) use watch::Watch;
 /// An interface with an IPv4 address.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Interface {
-    /// The system's name for it.
+    /// The system's name.
     pub name: String,
-    /// The system's number for it.
+    /// The system's index.
     pub index: u32,
-    /// Its first address, or the one it was chosen by.
+    /// Its first address, or the address by which it was chosen.
     pub address: Ipv4Addr,
     /// Its MAC address; none for loopback and tunnels.
     pub mac: Option<[u8; 6]>,
@@ -39,7 +39,7 @@ impl fmt::Display for Interface {
 /// Whether an interface carries anything.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Link {
-    /// As far as the system tells.
+    /// As far as the system reports.
     Up(String),
     /// It has no carrier, or was taken down.
     Down(String),
@@ -61,22 +61,22 @@ impl fmt::Display for Link {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum InterfaceError {
-    /// None has that name or address.
+    /// No interface has that name or address.
     #[error("there is no network interface {wanted} with an IPv4 address; there is {}", Enumerated(.there))]
     Unknown {
-        /// What was asked for.
+        /// The requested name or address.
         wanted: String,
-        /// What there is.
+        /// The interfaces that exist.
         there: Vec<Interface>,
     },
-    /// Several, and none was asked for.
+    /// There are several interfaces, and none was requested.
     #[error("choose a network interface; there is {}", Enumerated(.0))]
     Several(Vec<Interface>),
-    /// None at all.
+    /// There is no interface.
     #[error("this host has no network interface with an IPv4 address besides loopback")]
     None,
-    /// The system does not tell.
-    #[error("the system does not tell its network interfaces: {0}")]
+    /// The system does not report its interfaces.
+    #[error("the system does not report its network interfaces: {0}")]
     System(String),
 }
 
@@ -95,7 +95,7 @@ impl Interface {
     /// All interfaces with IPv4 addresses, one entry for each address.
     ///
     /// # Errors
-    /// If the system does not tell.
+    /// If the system does not report them.
     pub fn all() -> Result<Vec<Self>, InterfaceError> {
         let found = network_interface::NetworkInterface::show();
         let found = found.map_err(|error| InterfaceError::System(error.to_string()))?;
@@ -105,8 +105,8 @@ impl Interface {
         Ok(all)
     }
 
-    /// The interface of this name, address, index or GUID; without any of them the only one besides
-    /// loopback. A name need not have the right case, as long as no other one has.
+    /// The interface of this name, address, index or GUID. Without an argument it is the only one
+    /// besides loopback. The case of a name is ignored if no other interface has the exact name.
     ///
     /// # Errors
     /// If there is none, or more than one to choose from; the message lists what there is.
@@ -115,21 +115,21 @@ impl Interface {
         choose(Self::all()?, named.as_deref().or(wanted))
     }
 
-    /// Whether it is there, and up.
+    /// Whether it exists and is up.
     #[must_use]
     pub fn link(&self) -> Link {
         let name = self.name.clone();
         if Self::all().is_ok_and(|all| all.iter().all(|other| other.name != name)) {
             return Link::Gone(name);
         }
-        // Where it is not told, an interface with an address counts as up.
+        // Where the system does not report it, an interface with an address counts as up.
         if platform::link::has_carrier(&name) == Some(false) { Link::Down(name) } else { Link::Up(name) }
     }
 
-    /// A PTP port of this interface. As master it has the identity that its MAC address gives (IEEE
-    /// 1588-2019, 7.5.2.2.2): slaves know it again. A slave's ends in the process's number instead,
-    /// so that several programs of a host, another PTP daemon among them, are not taken for one
-    /// another.
+    /// A PTP port of this interface. A master has the identity that its MAC address yields (IEEE
+    /// 1588-2019, 7.5.2.2.2), by which slaves recognise it. The identity of a slave ends in the
+    /// number of the process instead, so that several programs of a host, such as another PTP
+    /// daemon, are not mistaken for each other.
     #[must_use]
     pub fn port_identity(&self, slave_only: bool) -> PortIdentity {
         let [a, b, c, d, e, g] = self.mac_or_made_up();
@@ -138,15 +138,15 @@ impl Interface {
         PortIdentity { clock_identity: ClockIdentity(octets), port_number: 1 }
     }
 
-    /// Its MAC address; a locally administered one where it has none.
+    /// Its MAC address, or a locally administered one if it has none.
     pub(crate) fn mac_or_made_up(&self) -> [u8; 6] {
         let [w, x, y, z] = self.address.octets();
         self.mac.unwrap_or([0x02, 0, w, x, y, z])
     }
 }
 
-/// The one that `known` has become: of its name, with its address if it has several; or else of its
-/// address.
+/// The present state of the interface `known`: the interface of its name, with its address if it
+/// has several; otherwise the interface of its address.
 fn same<'a>(all: &'a [Interface], known: &Interface) -> Option<&'a Interface> {
     let named = || all.iter().filter(|other| other.name == known.name);
     let addressed = |other: &&Interface| other.address == known.address;

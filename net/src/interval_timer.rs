@@ -1,10 +1,10 @@
 //! Calls at an interval, at the rate of a clock while there is one.
 //!
 //! Model: the first call comes an interval after the start. Each further one is due an interval
-//! after the last one was due: on the clock's timeline while that may be used, by the host's clock
-//! otherwise. So the calls never step when the clock comes, goes or is stepped, and their number
-//! is the time that has passed. Unlike [`PacedTimer`](crate::timer::PacedTimer) this needs no
-//! clock, and its calls are at no particular moments of the timeline.
+//! after the last one was due: on the clock's timeline while that is usable, and by the host's
+//! clock otherwise. So the calls do not step when the clock appears, disappears or is stepped, and
+//! their number is the elapsed time. Unlike [`PacedTimer`](crate::timer::PacedTimer), this needs no
+//! clock, and its calls have no fixed position on the timeline.
 
 use crate::clock;
 use crate::error::Result;
@@ -14,15 +14,15 @@ use engine::{LocalTime, Nanos, PtpTime};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-/// How often the clock and the interval are looked at.
+/// How often the clock and the interval are checked.
 const LOOK: Nanos = Nanos::from_millis(20);
-/// Calls that are late by no more than this are made up for, so that a program that counts them
-/// keeps its count through what holds up a thread; later ones are left out, as after a suspend.
+/// Calls that are late by at most this are made up for, so that a program that counts calls keeps
+/// its count although its thread was delayed. Later ones are left out, as after a suspend.
 const BACKLOG: Nanos = Nanos::from_secs(1);
 /// The shortest interval.
 const SHORTEST: Nanos = Nanos::from_micros(100);
 
-/// A thread that calls at an interval, which may be changed; ends when it is dropped.
+/// A thread that calls at an adjustable interval until it is dropped.
 #[derive(Debug)]
 pub struct IntervalTimer {
     interval_ns: Arc<AtomicI64>,
@@ -30,11 +30,11 @@ pub struct IntervalTimer {
 }
 
 impl IntervalTimer {
-    /// Calls `call` once an interval. `clock` is asked for the timeline to go by and the number
-    /// that changes when that is stepped; `None` is the host's clock.
+    /// Calls `call` once an interval. `clock` returns the timeline to follow and a number that
+    /// changes when the timeline is stepped; `None` stands for the host's clock.
     ///
     /// # Errors
-    /// If there is no thread to be had.
+    /// If a thread cannot be started.
     pub fn start(
         interval: Nanos,
         clock: impl Fn() -> Option<(PtpMap, u32)> + Send + 'static,
@@ -60,7 +60,7 @@ impl IntervalTimer {
         Ok(Self { interval_ns, worker })
     }
 
-    /// Changes the interval, from the last call on.
+    /// Changes the interval, beginning with the last call.
     pub fn set_interval(&self, interval: Nanos) {
         self.interval_ns.store(interval.as_nanos(), Ordering::Relaxed);
         self.worker.wake();
@@ -70,7 +70,7 @@ impl IntervalTimer {
 /// When the last call was due.
 struct Beat {
     at: LocalTime,
-    /// The same on a timeline, and which one; `None` on the host's.
+    /// The same on a timeline, with the number of that timeline; `None` on the host's clock.
     on_timeline: Option<(PtpTime, u32)>,
 }
 
@@ -87,13 +87,13 @@ impl Beat {
         }
     }
 
-    /// The last call on a timeline; one that is new begins where the host's clock has come to.
+    /// The last call on a timeline. A new timeline begins at the host's present time.
     fn on(&self, map: PtpMap, epoch: u32) -> PtpTime {
         let known = self.on_timeline.filter(|(_, of)| *of == epoch);
         known.map_or_else(|| map.ptp_at(self.at), |(at, _)| at)
     }
 
-    /// The next call is made now, or is the last of those that are left out.
+    /// The next call is made now, or is the last one that is left out.
     fn take(&mut self, interval: Nanos, map: Option<(PtpMap, u32)>, now: LocalTime) {
         let late = now - self.due(interval, map);
         let left_out = if late > BACKLOG { late.as_nanos() / interval.as_nanos() } else { 0 };
@@ -120,13 +120,13 @@ mod tests {
         LocalTime::ZERO + Nanos::from_millis(ms)
     }
 
-    /// A timeline that is `ahead_s` ahead, and so much faster.
+    /// A timeline that is ahead by `ahead_s`, and faster.
     fn timeline(ahead_s: u64, rate: Ppb) -> PtpMap {
         let clock = ClockMap::exact(LocalTime::ZERO, 0.0, rate);
         PtpMap::new(LocalTime::ZERO, PtpTime::from_timestamp(ahead_s, 0), clock)
     }
 
-    /// Makes so many calls as soon as they are due; when the last one was, in ns.
+    /// Makes this many calls as soon as they are due; returns when the last one was, in ns.
     fn calls(beat: &mut Beat, count: usize, map: Option<(PtpMap, u32)>) -> i64 {
         for _ in 0..count {
             let due = beat.due(INTERVAL, map);
@@ -141,7 +141,7 @@ mod tests {
         assert_eq!(calls(&mut beat, 1000, None), 10_000_000_000);
         let mut beat = Beat::new(at(0));
         let ended = calls(&mut beat, 1000, Some((timeline(1_795_000_000, Ppb::from_ppm(100.0)), 0)));
-        // A clock that is 100 ppm fast has done 10 s after 9.999 s.
+        // A clock that is 100 ppm fast has counted 10 s after 9.999 s.
         assert!((ended - 9_999_000_100).abs() <= 2, "{ended}");
     }
 

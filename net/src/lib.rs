@@ -1,10 +1,10 @@
 //! The engine on a real machine: sockets, kernel timestamps, clocks and threads.
 //!
-//! Model: every thread here owns one control half of the engine and its sockets, waits for
-//! datagrams or for the half's next timeout, and publishes what it knows. Time is that of the
-//! host's raw crystal ([`clock`]); the kernel's timestamps of packets are converted to it. Nothing
-//! here plays audio: the audio half ([`engine::receive::Playout`]) is handed out, for a sound
-//! card's callback to pull.
+//! Model: every thread here owns a control half of the engine and its sockets, waits for datagrams
+//! or for the next timeout of that half, and publishes its status. Time is that of the host's
+//! undisciplined crystal ([`clock`]); the kernel's timestamps of packets are converted to it.
+//! Nothing here plays audio: the caller gets the audio half ([`engine::receive::Playout`]), and the
+//! sound card's callback pulls it.
 //!
 //! | module | what |
 //! |---|---|
@@ -13,20 +13,20 @@
 //! | [`socket`] | UDP with multicast, DSCP, and timestamps by the network card or the kernel |
 //! | [`ptp`] | the PTP client that all streams of an interface and domain share |
 //! | [`livewire_clock`] | the Livewire clock, followed or served |
-//! | [`timeline`] | what the time of streams is taken from |
+//! | [`timeline`] | the source of the time of streams |
 //! | [`stream`] | receives a stream |
 //! | [`send`] | sends streams |
 //! | [`relay`] | receives a stream and sends it on |
-//! | [`sap`] | hears announcements, and announces |
+//! | [`sap`] | receives and sends announcements |
 //! | [`rtsp`] | asks a device for the description of a stream |
-//! | [`livewire`] | hears the advertisements of Livewire nodes |
-//! | [`process`] | what this process asks of the system while it plays, sends or records |
+//! | [`livewire`] | receives the advertisements of Livewire nodes |
+//! | [`process`] | requests to the system while this process plays, sends or records |
 //! | [`system`] | the operating system, for texts that depend on it |
 //! | [`timer`] | calls at the pace of a clock |
 //! | [`interval_timer`] | calls at an interval, at the rate of a clock while there is one |
 //!
 //! Assumptions: IPv4. What depends on the operating system is in `platform`: Linux, Windows and
-//! macOS. What they tell of a packet:
+//! macOS. What they report of a packet:
 //!
 //! | system | when it came | when it left |
 //! |---|---|---|
@@ -34,10 +34,10 @@
 //! | macOS | stamp of the kernel | the middle of the call that sends it |
 //! | Windows | stamp of the driver (build 20348 on), or when it was read | the middle of the call that sends it |
 //!
-//! macOS is type-checked, and has not been tried on a Mac.
+//! The macOS code is type-checked, but has never run on a Mac.
 
 #[cfg(not(any(target_os = "linux", target_os = "macos", windows)))]
-compile_error!("net knows Linux, macOS and Windows: another system needs its own `platform` module");
+compile_error!("net supports Linux, macOS and Windows; another system needs its own `platform` module");
 
 pub mod clock;
 mod error;

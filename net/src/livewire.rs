@@ -10,10 +10,10 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 /// Longer than any datagram of theirs.
 const LONGEST_DATAGRAM: usize = 4096;
-/// Events that nobody has taken.
+/// Events that nobody has taken yet.
 const MAX_EVENTS: usize = 4096;
 
-/// Hears what is advertised on an interface; ends when it is dropped.
+/// Receives what is advertised on an interface until it is dropped.
 #[derive(Debug)]
 pub struct LivewireListener {
     events: Receiver<LivewireEvent>,
@@ -21,7 +21,7 @@ pub struct LivewireListener {
 }
 
 impl LivewireListener {
-    /// Listens.
+    /// Begins to listen.
     ///
     /// # Errors
     /// If the port is refused.
@@ -32,7 +32,7 @@ impl LivewireListener {
         Ok(Self { events, _worker: worker })
     }
 
-    /// The next change that was not yet told.
+    /// The next change that was not polled yet.
     #[must_use]
     pub fn poll_event(&self) -> Option<LivewireEvent> {
         self.events.try_recv().ok()
@@ -43,7 +43,7 @@ fn listen(context: &Context, mut socket: Socket, tell: &SyncSender<LivewireEvent
     let mut directory = LivewireDirectory::default();
     let mut buffer = vec![0; LONGEST_DATAGRAM];
     while !context.is_stopping() {
-        // What the socket has to say passes, and advertisements come again.
+        // An error of the socket is temporary, and advertisements are repeated.
         let round = socket.receive(&mut buffer, ROUND, |received, datagram| {
             let node = *received.source.ip();
             if let Err(refusal) = directory.handle_datagram(received.at, node, datagram) {

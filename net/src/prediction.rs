@@ -1,4 +1,4 @@
-//! How well a clock was predicted: the figure that the devices of the field show as their offset.
+//! How well a clock was predicted: the figure that other devices show as their offset.
 
 use engine::clock::ClockReading;
 use engine::{LocalTime, Nanos};
@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 /// Time over which predictions are judged.
 const PREDICTION: Nanos = Nanos::from_secs(1);
-/// Readings that are kept are so far apart.
+/// Interval between the readings that are kept.
 const INTERVAL: Nanos = Nanos::from_millis(125);
 
 /// Readings of the last second.
@@ -14,8 +14,8 @@ const INTERVAL: Nanos = Nanos::from_millis(125);
 pub(crate) struct Prediction(VecDeque<(LocalTime, ClockReading)>);
 
 impl Prediction {
-    /// Compares the present with what was known a second ago: by how much the time turned out to be
-    /// ahead; `None` in the first second, and after a step.
+    /// Compares the present time with its prediction from a second ago. Returns by how much it is
+    /// ahead; `None` in the first second and after a step.
     pub(crate) fn error(&mut self, now: LocalTime, clock: ClockReading) -> Option<Nanos> {
         let past = &mut self.0;
         let newest = past.back().map(|&(at, _)| at);

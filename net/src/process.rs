@@ -1,21 +1,20 @@
-//! What this process asks of the system while it plays, sends or records. On Linux and macOS there
-//! is nothing to be asked.
+//! Requests to the system while this process plays, sends or records. Linux and macOS need none.
 
 use crate::platform::process;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-/// As long as this is there, the process is not slowed down because its window is in the
-/// background, and the computer does not go to sleep by itself.
+/// While this exists, the process is not slowed down because its window is in the background, and
+/// the computer does not go to sleep by itself.
 #[derive(Debug)]
 pub struct Busy {
-    /// The system asks which thread it is that keeps it awake: it must be dropped by the same one.
+    /// Windows keeps the request for the thread that makes it, so the same thread must drop it.
     _of_this_thread: PhantomData<*const ()>,
 }
 
 impl Busy {
-    /// From now on. The thread must be one that goes on meanwhile.
+    /// Makes the request. The calling thread must not end before this is dropped.
     #[must_use]
     pub fn begin() -> Self {
         process::run_at_full_speed();
@@ -32,13 +31,13 @@ impl Drop for Busy {
 
 /// Sets `stop` when Windows wants a console program to end: its console is closed, the user logs
 /// off, the computer is shut down, or another program asks for it (`taskkill`). The process then
-/// has some seconds to end by itself, and is ended after that. Only the first call counts.
+/// has some seconds to end by itself before Windows ends it. Only the first call counts.
 pub fn on_closing(stop: &Arc<AtomicBool>) {
     process::on_closing(stop);
 }
 
-/// Has the console understand escape sequences. Whether standard output goes to one that does; on
-/// Unix every terminal does.
+/// Makes the console interpret escape sequences. Returns whether standard output goes to a console
+/// that does; on Unix every terminal does.
 #[must_use]
 pub fn enable_escape_sequences() -> bool {
     process::enable_escape_sequences()

@@ -23,57 +23,57 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-/// How often the clock is looked at, and counts are published.
+/// How often the clock is read and counts are published.
 const INTERVAL: Nanos = Nanos::from_millis(50);
-/// Datagrams that are taken from one leg before something is sent.
+/// Datagrams that are taken from one leg before packets are sent.
 const ROUND: usize = 16;
 
-/// What is relayed, from where and by where.
+/// The streams and interfaces of a relay.
 #[derive(Clone, Debug)]
 pub struct RelayStreams {
     /// The engine's part.
     pub config: RelayConfig,
     /// Where the input comes from.
     pub input: Vec<LegConfig>,
-    /// By where the output's legs go; one does for both.
+    /// The interfaces of the output's legs; one is enough for both.
     pub output: Vec<Interface>,
-    /// How many routers the output may pass.
+    /// TTL of the output.
     pub ttl: u8,
     /// Class of the output.
     pub dscp: u8,
 }
 
-/// What a relay has done.
+/// The status of a relay.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RelayStatus {
     /// When it was published.
     pub at: LocalTime,
-    /// What came in.
+    /// Counts of the input.
     pub ingest: IngestStats,
-    /// What happened between.
+    /// Counts of the relay itself.
     pub relay: RelayStats,
-    /// What was written to be sent.
+    /// Counts of the packets that were made.
     pub sender: SenderStats,
-    /// Packets that left, by one leg at least.
+    /// Packets that left on at least one leg.
     pub packets: u64,
-    /// Packets that left by no leg.
+    /// Packets that left on no leg.
     pub failed_packets: u64,
-    /// Why the last datagram that was not sent was not.
+    /// Why a datagram was last not sent.
     pub last_failure: Option<String>,
-    /// How late packets had been handed to the kernel.
+    /// Lateness of packets when they were handed to the kernel.
     pub departures: LatenessHistogram,
     /// Media time of the output minus that of the input.
     pub latency: Frames,
-    /// What timestamps refer to.
+    /// The reference of timestamps.
     pub reading: ClockReading,
-    /// The input's sockets, and then the output's.
+    /// The sockets of the input, followed by those of the output.
     pub sockets: (Vec<SocketStats>, Vec<SocketStats>),
-    /// Why the last refused datagram was refused.
+    /// Why a datagram was last refused.
     pub last_refusal: Option<String>,
 }
 
-/// A stream that is relayed; ends when it is dropped.
+/// A running relay. It ends when it is dropped.
 #[derive(Debug)]
 pub struct StreamRelay {
     worker: Worker,
@@ -82,7 +82,7 @@ pub struct StreamRelay {
 }
 
 impl StreamRelay {
-    /// Starts to relay, once PTP time is known.
+    /// Starts the relay, which sends once PTP time is known.
     ///
     /// # Errors
     /// If the streams cannot be relayed as configured, or a socket is refused.
@@ -125,13 +125,13 @@ impl StreamRelay {
         Ok(Self { worker, status, gains })
     }
 
-    /// Sets the gain of a channel of the output, as a factor; it is reached within some 60 ms.
+    /// Sets the gain of a channel of the output, as a factor. It is reached within some 60 ms.
     pub fn set_gain(&self, channel: usize, gain: f32) {
-        // The thread ends with us.
+        // The thread ends when this is dropped.
         let _ = self.gains.send((channel, gain));
     }
 
-    /// What was done so far.
+    /// The status so far.
     #[must_use]
     pub fn status(&self) -> Arc<RelayStatus> {
         self.status.load_full()
@@ -157,7 +157,7 @@ struct Driver {
     last_refusal: Option<String>,
     published_at: Option<LocalTime>,
     faulty: bool,
-    /// Of each output leg, whether it refused its last packet: said once.
+    /// Whether each output leg refused its last packet, so that this is reported once.
     refused: [bool; 2],
 }
 
@@ -185,7 +185,7 @@ impl Driver {
         }
     }
 
-    /// Takes what has come, a round of each leg at most; returns whether there may be more.
+    /// Handles arrivals, at most a round of each leg. Returns whether there may be more.
     fn receive(&mut self, buffer: &mut [u8]) -> bool {
         let mut more = false;
         for (leg, socket) in Leg::ALL.into_iter().zip(&mut self.inputs) {
@@ -219,7 +219,7 @@ impl Driver {
                     self.last_failure = Some(error.to_string());
                 }
                 match sent {
-                    Ok(_) if was_refused => tracing::warn!("media is sent again, by {}", socket.interface()),
+                    Ok(_) if was_refused => tracing::warn!("sending media works again on {}", socket.interface()),
                     Err(error) if !was_refused => {
                         tracing::warn!("sending media to {}: {error}", transmit.destination);
                     }

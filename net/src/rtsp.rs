@@ -1,9 +1,8 @@
 //! The description of a stream from the device that sends it: RTSP's DESCRIBE (RFC 2326, 10.2).
 //!
-//! RAVENNA devices serve each of their streams so, as `rtsp://host/by-name/NAME` and
-//! `rtsp://host/by-id/NUMBER`. Nothing is set up by it: streams are joined as any other. One
-//! request goes out and one answer comes in, within 5 s and 24 KiB; another address
-//! that an answer names is asked in turn.
+//! RAVENNA devices serve the description of each of their streams as `rtsp://host/by-name/NAME` and
+//! `rtsp://host/by-id/NUMBER`. RTSP sets nothing up here: such a stream is joined like any other.
+//! There is one request and one answer, limited to 5 s and 24 KiB. Redirections are followed.
 
 use crate::clock;
 use engine::announce::sdp::MAX_TEXT;
@@ -16,47 +15,48 @@ use thiserror::Error;
 
 /// The TCP port (RFC 2326, 3.2).
 const PORT: u16 = 554;
-/// How long all of it may take: a device on the same network answers within milliseconds.
+/// Limit of the whole exchange: a device on the same network answers within milliseconds.
 const TIMEOUT: Nanos = Nanos::from_secs(5);
 /// Header and body of an answer.
 const MAX_ANSWER: usize = 8 * 1024 + MAX_TEXT;
-/// What is escaped in a path, besides letters beyond ASCII: names of streams may have blanks.
+/// Characters that are escaped in a path, besides letters beyond ASCII: names of streams may have
+/// blanks.
 const ESCAPED: &AsciiSet = &CONTROLS.add(b' ');
-/// Addresses that are asked one after another.
+/// Redirections that are followed.
 const MAX_REDIRECTS: usize = 3;
 
 /// Why there is no description.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum RtspError {
-    /// It is no URL of RTSP.
-    #[error("{0} is no address of a description; right would be rtsp://HOST/by-name/NAME or rtsp://HOST:554/by-id/1")]
+    /// It is not an RTSP URL.
+    #[error("{0} is not the address of a description; write rtsp://HOST/by-name/NAME or rtsp://HOST:554/by-id/1")]
     Url(String),
-    /// Its host is not known.
+    /// Its host cannot be resolved.
     #[error("{url}: the host {host} is not known: {reason}")]
     Host {
-        /// What was asked for.
+        /// The URL.
         url: String,
         /// Its host.
         host: String,
-        /// The system's word.
+        /// The system's message.
         reason: String,
     },
-    /// No connection, or it broke.
+    /// There is no connection, or it was lost.
     #[error("{url}: {source}")]
     Connection {
-        /// What was asked for.
+        /// The URL.
         url: String,
-        /// The system's word.
+        /// The system's message.
         source: io::Error,
     },
-    /// No whole answer in time.
+    /// No complete answer came in time.
     #[error("{0}: no answer within {timeout} s", timeout = TIMEOUT.as_secs_f64())]
     Timeout(String),
-    /// An answer that is none of RTSP's, or far too long.
+    /// The answer is not RTSP, or far too long.
     #[error("{url}: {reason}")]
     Answer {
-        /// What was asked for.
+        /// The URL.
         url: String,
         /// What is wrong.
         reason: &'static str,
@@ -64,14 +64,14 @@ pub enum RtspError {
     /// The device refuses.
     #[error("{url}: the device answers {status}{}", advice(.status))]
     Refused {
-        /// What was asked for.
+        /// The URL.
         url: String,
-        /// Number and reason.
+        /// Status code and reason.
         status: String,
     },
 }
 
-/// What a person can do.
+/// Advice for a person.
 fn advice(status: &str) -> &'static str {
     match status.get(..3) {
         Some("401" | "403") => ": it asks for a password, which is not given here; save its SDP in a file instead",
@@ -96,12 +96,12 @@ pub fn describe(url: &str) -> Result<Vec<u8>, RtspError> {
     Err(RtspError::Answer { url, reason: "the device names one other address after another" })
 }
 
-/// A URL in its parts.
+/// A parsed URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Url {
     host: String,
     port: u16,
-    /// As it goes into the request.
+    /// The form of it in a request.
     request: String,
 }
 
@@ -126,7 +126,7 @@ fn parse(url: &str) -> Result<Url, RtspError> {
 
 enum Answer {
     Description(Vec<u8>),
-    /// Another address.
+    /// The address of a redirection.
     Elsewhere(String),
 }
 
@@ -181,13 +181,13 @@ struct Header {
     status: String,
     /// Where the body begins.
     body: usize,
-    /// Bytes of the body; without it the connection's end is the body's.
+    /// Length of the body in bytes; without it the body ends with the connection.
     length: Option<usize>,
     location: Option<String>,
 }
 
 impl Header {
-    /// `None` as long as it is not whole.
+    /// `None` while it is incomplete.
     fn parse(answer: &[u8]) -> Result<Option<Self>, &'static str> {
         let start = &answer[..answer.len().min(5)];
         if !b"RTSP/".starts_with(start) {
@@ -213,7 +213,7 @@ impl Header {
         Ok(Some(header))
     }
 
-    /// Whether all of it is there; what has no body has no length either.
+    /// Whether the answer is complete. One without a body has no length either.
     fn is_whole(&self, available: usize) -> bool {
         !self.status.starts_with("200") || self.length.is_some_and(|length| available - self.body >= length)
     }
@@ -241,8 +241,8 @@ mod tests {
     use std::net::{Ipv4Addr, TcpListener};
     use std::thread::{JoinHandle, spawn};
 
-    /// A device that gives one answer after another, each in the pieces that are told, and what it
-    /// was asked.
+    /// A device that gives one answer after another, each in the given pieces; returns the requests
+    /// that it got.
     fn device(answers: Vec<Vec<Vec<u8>>>) -> (String, JoinHandle<Vec<String>>) {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let host = listener.local_addr().unwrap().to_string();
@@ -252,7 +252,7 @@ mod tests {
                 let mut request = [0; 1024];
                 let length = stream.read(&mut request).unwrap();
                 for piece in pieces {
-                    // Whoever has read enough has gone.
+                    // The client may have disconnected because it has read enough.
                     let _ = stream.write_all(&piece);
                     std::thread::sleep(Duration::from_millis(5));
                 }
@@ -281,7 +281,7 @@ mod tests {
             "{asked:?}"
         );
         assert!(asked[0].ends_with("\r\n\r\n"));
-        // Without a length the connection's end is the end.
+        // Without a length the body ends with the connection.
         let (host, _) = device(one(b"RTSP/1.0 200 OK\nCSeq: 1\n\nv=0\n"));
         assert_eq!(describe(&format!("RTSP://{host}/")).unwrap(), b"v=0\n");
     }

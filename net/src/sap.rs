@@ -1,8 +1,9 @@
-//! Announcements: hearing those of others, and making our own.
+//! Announcements: receiving those of others and sending our own.
 //!
 //! Model: a thread keeps an [`engine::announce::sap::Directory`] of what is announced on an
 //! interface, and publishes its sessions whenever one has changed. Our own announcements need no
-//! thread: they are rare, and whoever sends a stream calls [`SapAnnouncer::advance`] now and then.
+//! thread, because they are rare: the sender of a stream calls [`SapAnnouncer::advance`] now and
+//! then.
 
 use crate::error::{Error, Result};
 use crate::interface::Interface;
@@ -19,15 +20,15 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
 /// More than the longest description and its header.
 const LONGEST_DATAGRAM: usize = 20 * 1024;
-/// Events that nobody has taken.
+/// Events that nobody has taken yet.
 const MAX_EVENTS: usize = 4096;
-/// As the daemons of the field have it.
+/// TTL of other announcers.
 const TTL: u8 = 255;
 
-/// All that is announced now, in the order of the sessions' names.
+/// All present announcements, in the order of the sessions' names.
 pub type Sessions = Vec<(SessionKey, Entry)>;
 
-/// Hears what is announced on an interface; ends when it is dropped.
+/// Receives what is announced on an interface until it is dropped.
 #[derive(Debug)]
 pub struct SapListener {
     sessions: Arc<ArcSwap<(Sessions, DirectoryStats)>>,
@@ -36,7 +37,7 @@ pub struct SapListener {
 }
 
 impl SapListener {
-    /// Listens on all groups in use.
+    /// Listens on all usual groups.
     ///
     /// # Errors
     /// If the port is refused.
@@ -44,11 +45,11 @@ impl SapListener {
         Self::with_groups(interface, &[], &[])
     }
 
-    /// Listens on others besides, as a network of its own scopes has them; and, if `sources` are
-    /// given, to announcements from those addresses only.
+    /// Listens on additional groups, such as those of a network with scopes of its own. If
+    /// `sources` are given, only announcements from these addresses count.
     ///
     /// # Errors
-    /// If the port is refused, or a group is none.
+    /// If the port is refused, or an address is not a group.
     pub fn with_groups(interface: &Interface, more: &[Ipv4Addr], sources: &[Ipv4Addr]) -> Result<Self> {
         let any = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, PORT);
         let receive = SocketConfig::receive(interface.clone(), any, None);
@@ -65,25 +66,25 @@ impl SapListener {
         Ok(Self { sessions, events, _worker: worker })
     }
 
-    /// What is announced now.
+    /// The present announcements.
     #[must_use]
     pub fn sessions(&self) -> Sessions {
         self.sessions.load().0.clone()
     }
 
-    /// The same without a copy, and what was heard.
+    /// The present announcements without a copy, and the counters.
     #[must_use]
     pub fn snapshot(&self) -> Arc<(Sessions, DirectoryStats)> {
         self.sessions.load_full()
     }
 
-    /// What was heard.
+    /// The counters.
     #[must_use]
     pub fn stats(&self) -> DirectoryStats {
         self.sessions.load().1
     }
 
-    /// The next change that was not yet told. The sessions are newer than it or as new.
+    /// The next change that was not polled yet. The sessions are at least as new.
     #[must_use]
     pub fn poll_event(&self) -> Option<SapEvent> {
         self.events.try_recv().ok()
@@ -100,7 +101,7 @@ fn listen(
     let mut directory = Directory::default();
     let mut buffer = vec![0; LONGEST_DATAGRAM];
     while !context.is_stopping() {
-        // What the socket has to say passes, and announcements come again.
+        // An error of the socket is temporary, and announcements are repeated.
         let round = socket.receive(&mut buffer, ROUND, |received, datagram| {
             if !sources.is_empty() && !sources.contains(received.source.ip()) {
                 return;
@@ -137,8 +138,8 @@ pub struct SapAnnouncer {
 }
 
 impl SapAnnouncer {
-    /// An announcer that has nothing to say yet; `interval` is the shortest base interval, 30 s by
-    /// custom.
+    /// An announcer without a session; `interval` is the shortest base interval, 30 s by
+    /// convention.
     ///
     /// # Errors
     /// If a socket is refused.
@@ -146,10 +147,10 @@ impl SapAnnouncer {
         Self::to_groups(interface, interval, seed, &[])
     }
 
-    /// The same to other groups than that of AES67 and Dante, if there are any.
+    /// The same for other groups than that of AES67 and Dante.
     ///
     /// # Errors
-    /// If a socket is refused, or a group is none.
+    /// If a socket is refused, or an address is not a group.
     pub fn to_groups(interface: &Interface, interval: Nanos, seed: u64, groups: &[Ipv4Addr]) -> Result<Self> {
         if let Some(&group) = groups.iter().find(|group| !group.is_multicast()) {
             return Err(Error::NotMulticast(group));
@@ -163,7 +164,7 @@ impl SapAnnouncer {
         Ok(Self { socket, announcer: Announcer::new(config.clone()), config })
     }
 
-    /// Announces a description, at once if it is new, and again when that is due.
+    /// Announces a description: immediately if it is new, and again when that is due.
     pub fn advance(&mut self, now: LocalTime, sdp: &str) {
         self.follow_interface(now);
         self.announcer.announce(now, sdp);
@@ -171,14 +172,14 @@ impl SapAnnouncer {
         self.transmit();
     }
 
-    /// Withdraws the session, before its stream ends.
+    /// Withdraws the session before its stream ends.
     pub fn withdraw(&mut self) {
         self.announcer.withdraw();
         self.transmit();
     }
 
-    /// Announces anew, from the address that the interface has by now: what was said from another
-    /// one cannot be taken back, and is forgotten.
+    /// Announces again, from the present address of the interface. Announcements from an earlier
+    /// address cannot be withdrawn and are forgotten.
     fn follow_interface(&mut self, now: LocalTime) {
         self.socket.attend(now);
         let address = IpAddr::V4(self.socket.interface().address);

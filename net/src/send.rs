@@ -1,12 +1,12 @@
 //! Sending streams.
 //!
-//! Model: one thread sends any number of streams. It sleeps until the next packet of any of them is
-//! due by the clock, writes all that are due, and hands them to the kernel in one call for each
-//! socket. Streams with the same interface, TTL and DSCP share a socket. The clock is the reference
-//! of a PTP client, or one of its own that follows the system's clock.
+//! Model: one thread sends any number of streams. It sleeps until the next packet of any stream is
+//! due by the clock, builds all packets that are due, and hands them to the kernel in one call for
+//! each socket. Streams with the same interface, TTL and DSCP share a socket. The clock is the
+//! reference of a PTP client, or a reference that follows the system's clock.
 //!
-//! Packets are late by what the thread is woken late and by the calls that hand them over; both are
-//! in [`StreamStatus::departures`].
+//! Packets are late because the thread is woken late, and because of the calls that hand them over;
+//! [`StreamStatus::departures`] includes both.
 
 use crate::clock::{self, SystemReader};
 use crate::error::{Error, Result};
@@ -24,22 +24,22 @@ use engine::{Frames, LocalTime, Nanos};
 use std::net::{IpAddr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 
-/// How often the clock is looked at, and counts are published.
+/// How often the clock is read and counts are published.
 const INTERVAL: Nanos = Nanos::from_millis(50);
 /// How often the system's clock is read.
 const SYSTEM_INTERVAL: Nanos = Nanos::from_millis(100);
-/// A system clock that nobody disciplines is given up after this long, and the stream goes by the
-/// host's crystal.
+/// A system clock that nobody disciplines is given up after this time, and the stream then follows
+/// the host's crystal.
 const SYSTEM_FALLBACK: Nanos = Nanos::from_secs(2);
 
-/// What senders are paced by.
+/// The clock by which senders are paced.
 #[derive(Clone, Debug)]
 pub enum SenderClock {
     /// A PTP client.
     Ptp(Arc<PtpClient>),
     /// The Livewire clock: timestamps are its time.
     Livewire(Arc<LivewireClient>),
-    /// The system's clock, as long as somebody disciplines it; else the host's crystal.
+    /// The system's clock while somebody disciplines it, otherwise the host's crystal.
     System,
 }
 
@@ -48,47 +48,47 @@ pub enum SenderClock {
 pub struct Outgoing<S> {
     /// Its format and destinations.
     pub config: SenderConfig,
-    /// How many routers packets may pass.
+    /// TTL of the packets.
     pub ttl: u8,
     /// Class of the packets.
     pub dscp: u8,
     /// The UDP port that packets come from; 0 for any.
     pub source_port: u16,
-    /// Its audio.
+    /// The source of its audio.
     pub source: S,
 }
 
 impl<S> Outgoing<S> {
-    /// With the class and a TTL of the field.
+    /// With the usual class and TTL.
     pub const fn new(config: SenderConfig, source: S) -> Self {
         Self { config, ttl: 32, dscp: DSCP_AF41, source_port: 0, source }
     }
 }
 
-/// What has been done for one stream.
+/// The status of one stream.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct StreamStatus {
-    /// The engine's counts.
+    /// The engine's counters.
     pub sender: SenderStats,
     /// Media position of the next packet.
     pub position: Frames,
-    /// How late packets had been handed to the kernel.
+    /// Lateness of packets when they were handed to the kernel.
     pub departures: LatenessHistogram,
-    /// Packets that were late by more than their own length: receivers with little latency miss
-    /// those.
+    /// Packets that were late by more than their own length. Receivers with a small latency miss
+    /// these.
     pub late_packets: u64,
-    /// Packets that left, by one leg at least.
+    /// Packets that left on at least one leg.
     pub packets: u64,
-    /// Packets that left by no leg.
+    /// Packets that left on no leg.
     pub failed_packets: u64,
-    /// Datagrams that the kernel took.
+    /// Datagrams that the kernel accepted.
     pub sent: u64,
     /// Datagrams that it refused.
     pub send_errors: u64,
 }
 
-/// What senders have done.
+/// The status of senders.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SenderStatus {
@@ -96,17 +96,17 @@ pub struct SenderStatus {
     pub at: LocalTime,
     /// The streams, in their order.
     pub streams: Vec<StreamStatus>,
-    /// Why the last datagram that was refused was refused.
+    /// Why a datagram was last refused.
     pub last_refusal: Option<String>,
-    /// What timestamps refer to.
+    /// The reference of timestamps.
     pub reading: ClockReading,
     /// The clock that is followed at the moment.
     pub source: ClockMode,
-    /// How far the system's clock is of use, if it was asked for.
+    /// Whether the system's clock is usable, if it was requested.
     pub system: Option<SystemReport>,
 }
 
-/// Streams that are sent; they end when it is dropped.
+/// Running senders. They end when this is dropped.
 #[derive(Debug)]
 pub struct StreamSender {
     worker: Worker,
@@ -114,8 +114,8 @@ pub struct StreamSender {
 }
 
 impl StreamSender {
-    /// Starts to send, by the first interface and, what has a second leg, by the second one if
-    /// there is one. Packets leave once the time is known.
+    /// Starts to send: the first leg by the first interface and the second leg by the second one,
+    /// if there is one. Packets leave once the time is known.
     ///
     /// # Errors
     /// If a stream cannot be sent as configured, or a socket is refused.
@@ -136,7 +136,7 @@ impl StreamSender {
         Ok(Self { worker, status })
     }
 
-    /// What was done so far.
+    /// The status so far.
     #[must_use]
     pub fn status(&self) -> Arc<SenderStatus> {
         self.status.load_full()
@@ -148,7 +148,7 @@ impl StreamSender {
         self.worker.scheduling()
     }
 
-    /// Ends; what was done in all, to the last packet.
+    /// Ends the streams. Returns the final status.
     #[must_use]
     pub fn finish(self) -> Arc<SenderStatus> {
         let Self { worker, status } = self;
@@ -157,7 +157,7 @@ impl StreamSender {
     }
 }
 
-/// Sockets as they are opened, each for all streams that can share it.
+/// Opens sockets, each for all streams that can share it.
 struct Sockets<'a> {
     open: Vec<OpenSocket>,
     interfaces: &'a [Interface],
@@ -169,7 +169,7 @@ struct OpenSocket {
     socket: Socket,
 }
 
-/// What streams of a socket have in common.
+/// The properties that streams of one socket share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Shared {
     ttl: u8,
@@ -212,7 +212,7 @@ struct Stream<S> {
     failed_packets: u64,
     sent: u64,
     send_errors: u64,
-    /// What `sent` was before the packet that is being sent.
+    /// The value of `sent` before the packet that is being sent.
     sent_before: u64,
 }
 
@@ -253,14 +253,14 @@ impl<S: Source> Stream<S> {
         if self.due.is_some() {
             self.sender.handle_timeout(now, &mut self.source);
         }
-        // It may have been too late for the packet that was due, and then the next one is not.
+        // The packet that was due may have been too late, and the next one is not due yet.
         if self.sender.stats().packets == before {
             self.due = None;
         }
         self.due.is_some()
     }
 
-    /// What was written has left at `now`, or was refused.
+    /// The packet left at `now`, or was refused.
     fn departed(&mut self, now: LocalTime) {
         let Some(due) = self.due.take() else { return };
         if self.sent == self.sent_before {
@@ -286,7 +286,7 @@ impl<S: Source> Stream<S> {
     }
 }
 
-/// The clock at work.
+/// The clock in use.
 pub(crate) enum Pace {
     Ptp { client: Arc<PtpClient>, seen: Option<LocalTime> },
     Livewire { client: Arc<LivewireClient>, seen: Option<LocalTime> },
@@ -306,7 +306,7 @@ impl Pace {
         }
     }
 
-    /// Tells what is new, if anything is.
+    /// Reports changes.
     pub(crate) fn advance(&mut self, now: LocalTime, mut tell: impl FnMut(LocalTime, &Reference)) {
         match self {
             Self::Ptp { client, seen } => {
@@ -359,7 +359,7 @@ struct Driver<S> {
     sockets: Vec<Socket>,
     pace: Pace,
     published_at: Option<LocalTime>,
-    /// Of each socket, whether it refused what it was last given: said once.
+    /// Whether each socket refused its last datagrams, so that this is reported once.
     faulty: Vec<bool>,
     last_refusal: Option<String>,
 }
@@ -377,7 +377,7 @@ impl<S: Source> Driver<S> {
                     }
                 }
             });
-            // What was written is sent, whatever happens meanwhile: it may be the end of a file.
+            // Packets that were built are sent in any case: they may be the end of a file.
             while !context.is_stopping() && self.write_due() {
                 self.transmit();
             }
@@ -389,17 +389,17 @@ impl<S: Source> Driver<S> {
             let due = self.streams.iter().filter_map(|stream| stream.sender.poll_timeout()).min();
             sleep::until(due.unwrap_or(LocalTime::from_nanos(i64::MAX)).min(now + INTERVAL));
         }
-        // What was done last is worth telling, too.
+        // Publishes the final counts.
         status.store(Arc::new(self.status(clock::now())));
     }
 
-    /// Writes what is due, a packet of each stream at most.
+    /// Builds the packets that are due, at most one of each stream.
     fn write_due(&mut self) -> bool {
         let now = clock::now();
         self.streams.iter_mut().fold(false, |any, stream| stream.write(now) | any)
     }
 
-    /// Sends what was written, first all of the first leg.
+    /// Sends the packets, beginning with all of the first leg.
     fn transmit(&mut self) {
         for leg in Leg::ALL {
             let mut waiting: Vec<Waiting<'_>> = Vec::with_capacity(self.streams.len());
@@ -410,7 +410,7 @@ impl<S: Source> Driver<S> {
                 let SocketAddr::V4(to) = transmit.destination else { continue };
                 waiting.push(Waiting { socket, datagram: (transmit.datagram, to), counts });
             }
-            // Streams of one socket are neighbours already, unless their settings differ.
+            // Streams of one socket are adjacent already, unless their settings differ.
             waiting.sort_by_key(|waiting| waiting.socket);
             for group in waiting.chunk_by_mut(|a, b| a.socket == b.socket) {
                 if let Some(refusal) = send_group(&mut self.sockets, group, &mut self.faulty) {
@@ -429,15 +429,15 @@ impl<S: Source> Driver<S> {
     }
 }
 
-/// A packet of one leg, and where to count it.
+/// A packet of one leg, and where it is counted.
 struct Waiting<'a> {
     socket: usize,
     datagram: (&'a [u8], SocketAddrV4),
     counts: (&'a mut u64, &'a mut u64),
 }
 
-/// Sends what waits for one socket, and tells when that begins to fail and when it works again.
-/// Returns why a datagram was refused, if one was.
+/// Sends the packets that wait for one socket, and reports when this begins to fail and when it
+/// works again. Returns why a datagram was refused, if one was.
 fn send_group(sockets: &mut [Socket], group: &mut [Waiting<'_>], faulty: &mut [bool]) -> Option<String> {
     let number = group.first().map(|first| first.socket)?;
     let (socket, faulty) = (sockets.get_mut(number)?, faulty.get_mut(number)?);
@@ -452,7 +452,9 @@ fn send_group(sockets: &mut [Socket], group: &mut [Waiting<'_>], faulty: &mut [b
     let first = group.iter().zip(refused).find_map(|(waiting, refusal)| Some((waiting.datagram.1, refusal?)));
     match &first {
         Some((to, error)) if !std::mem::replace(faulty, true) => tracing::warn!("sending media to {to}: {error}"),
-        None if std::mem::replace(faulty, false) => tracing::warn!("media is sent again, by {}", socket.interface()),
+        None if std::mem::replace(faulty, false) => {
+            tracing::warn!("sending media works again on {}", socket.interface());
+        }
         _ => {}
     }
     first.map(|(_, error)| error.to_string())

@@ -1,9 +1,9 @@
-//! Those who are told of a thread's events.
+//! Subscribers to the events of a thread.
 
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Mutex, PoisonError};
 
-/// Events that a subscriber has not taken; newer ones are lost to it then.
+/// Events that a subscriber has not taken yet. Once it has this many, newer ones are lost.
 const MAX_EVENTS: usize = 256;
 
 #[derive(Debug)]

@@ -1,6 +1,6 @@
-//! The operating system, where what a person is told depends on it.
+//! The operating system, for texts that depend on it.
 //!
-//! Texts take it as an argument, so that those of every system are tested on any.
+//! Such texts take it as an argument, so that those of every system are tested on any.
 
 /// An operating system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub enum System {
 }
 
 impl System {
-    /// The one that this runs on.
+    /// The system on which this program runs.
     pub const HERE: Self = if cfg!(windows) {
         Self::Windows
     } else if cfg!(target_os = "macos") {
@@ -23,7 +23,7 @@ impl System {
         Self::Linux
     };
 
-    /// Whether it counts the datagrams that it drops because nobody reads them in time.
+    /// Whether it counts the datagrams that it drops because they are not read in time.
     #[must_use]
     pub const fn counts_drops(self) -> bool {
         matches!(self, Self::Linux)

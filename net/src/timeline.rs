@@ -1,5 +1,5 @@
-//! What the time of streams is taken from: our own PTP client, the Livewire clock, or a system
-//! clock that somebody else keeps.
+//! Sources of the time of streams: our own PTP client, the Livewire clock, or a system clock that
+//! another program disciplines.
 
 use crate::clock::{self, SystemReader};
 use crate::error::Result;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 /// How often the system's clock is read.
 const INTERVAL: Nanos = Nanos::from_millis(125);
 
-/// A source of time, to be shared by any number of streams.
+/// A source of time, which any number of streams can share.
 #[derive(Clone, Debug)]
 pub enum Timeline {
     /// Our own client.
@@ -26,7 +26,7 @@ pub enum Timeline {
 }
 
 impl Timeline {
-    /// What is known now, for [`engine::receive::Ingest::set_clock`].
+    /// The present reading, for [`engine::receive::Ingest::set_clock`].
     #[must_use]
     pub fn reading(&self) -> ClockReading {
         match self {
@@ -36,7 +36,7 @@ impl Timeline {
         }
     }
 
-    /// Whether both are the same one.
+    /// Whether both are the same source.
     #[must_use]
     pub fn is(&self, other: &Self) -> bool {
         match (self, other) {
@@ -47,8 +47,8 @@ impl Timeline {
         }
     }
 
-    /// The time, and the number that changes when it is stepped; also of a clock that the client
-    /// has fallen back to, which [`Self::reading`] does not tell.
+    /// The time, and the number that changes when it is stepped. It includes the time of a clock
+    /// that the client has fallen back to, which [`Self::reading`] does not show.
     #[must_use]
     pub fn map_and_epoch(&self) -> Option<(PtpMap, u32)> {
         match self {
@@ -66,8 +66,8 @@ fn timeline_of(reference: &Reference) -> Option<(PtpMap, u32)> {
     reference.timeline().map(|map| (*map, reference.reading().epoch))
 }
 
-/// The system's clock as PTP time: somebody else (ptp4l with phc2sys, an NTP daemon) keeps it
-/// right. It is of no use while nobody does.
+/// The system's clock as PTP time, disciplined by another program (ptp4l with phc2sys, an NTP
+/// daemon). It is unusable while no program does that.
 #[derive(Debug)]
 pub struct SystemTimeline {
     published: Arc<ArcSwap<(ClockReading, SystemReport)>>,
@@ -87,13 +87,13 @@ impl SystemTimeline {
         Ok(Self { published, _worker: worker })
     }
 
-    /// What is known now.
+    /// The present reading.
     #[must_use]
     pub fn reading(&self) -> ClockReading {
         self.published.load().0
     }
 
-    /// Whether and how well somebody keeps the clock.
+    /// Whether and how well the clock is disciplined.
     #[must_use]
     pub fn report(&self) -> SystemReport {
         self.published.load().1

@@ -1,8 +1,8 @@
 //! Calls at the pace of a clock.
 //!
 //! Model: a thread waits for the moments at which the timeline is at a multiple of the period, and
-//! calls. What comes too late for a moment leaves it out, and the next call tells how many were
-//! left out.
+//! calls. A moment that the thread misses is left out, and the next call says how many were left
+//! out.
 
 use crate::clock;
 use crate::error::Result;
@@ -11,7 +11,7 @@ use crate::worker::{Context, Scheduling, Urgency, Worker};
 use engine::clock::PtpMap;
 use engine::{LocalTime, Nanos, PtpTime};
 
-/// How often it is looked for a clock that has not begun, and for a stepped one.
+/// How often the thread checks for a clock that has not begun, and for a stepped one.
 const INTERVAL: Nanos = Nanos::from_millis(20);
 
 /// One call.
@@ -32,10 +32,10 @@ pub struct PacedTimer {
 }
 
 impl PacedTimer {
-    /// Calls `call` once a `period`, from when the timeline begins.
+    /// Calls `call` once per `period`, beginning when the timeline does.
     ///
     /// # Errors
-    /// If there is no thread to be had.
+    /// If a thread cannot be started.
     pub fn start(timeline: Timeline, period: Nanos, call: impl FnMut(Tick) + Send + 'static) -> Result<Self> {
         let period = period.max(Nanos::from_micros(100));
         let worker = Worker::spawn("timer", Urgency::Prompt, move |context| run(context, &timeline, period, call))?;
@@ -49,7 +49,7 @@ impl PacedTimer {
     }
 }
 
-/// The moment that was called for last, on the timeline that it is of.
+/// The moment of the last call, on its timeline.
 #[derive(Clone, Copy, Debug, Default)]
 struct Last {
     number: Option<i128>,
@@ -57,7 +57,7 @@ struct Last {
 }
 
 impl Last {
-    /// Forgets the moment of another timeline: what is between the two was never due.
+    /// Forgets the last moment of another timeline: the moments between the two were never due.
     fn on(&mut self, epoch: u32) -> Option<i128> {
         if epoch != self.epoch {
             *self = Self { number: None, epoch };
@@ -78,7 +78,7 @@ fn run(context: &Context, timeline: &Timeline, period: Nanos, mut call: impl FnM
         let (next, missed) = next(&map, now, period, last.on(epoch));
         let due = map.local_at(time_of(next, period));
         if due > now {
-            // It is this moment that is waited for, also when the present is looked at again.
+            // This remains the awaited moment when the present time is read again.
             last.number = Some(next - 1);
             // In short steps, because the clock may be stepped or slewed meanwhile.
             context.wait(&[], [Some(due.min(now + INTERVAL))]);
@@ -89,11 +89,11 @@ fn run(context: &Context, timeline: &Timeline, period: Nanos, mut call: impl FnM
     }
 }
 
-/// The number of the moment to be called for next, and how many are left out before it.
+/// The number of the moment of the next call, and how many are left out before it.
 fn next(map: &PtpMap, now: LocalTime, period: Nanos, last: Option<i128>) -> (i128, u64) {
     let present = map.ptp_at(now).as_nanos().div_euclid(i128::from(period.as_nanos()));
     match last {
-        // The present moment's, or one that is a single period old, is called late; older ones are
+        // The present moment, or one that is a single period old, is called late; older ones are
         // left out.
         Some(last) if present <= last + 2 && present >= last - 1 => (last + 1, 0),
         Some(last) if present > last => (present, u64::try_from(present - last - 1).unwrap_or(0)),

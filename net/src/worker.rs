@@ -1,4 +1,4 @@
-//! Threads that wait for datagrams and timeouts, and end when they are told to.
+//! Threads that wait for datagrams and timeouts, and that can be stopped.
 
 use crate::clock;
 use crate::error::{Error, Result};
@@ -11,22 +11,23 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-/// No thread waits longer than this, so that whatever it missed is seen to soon.
+/// No thread waits longer than this, so that anything it missed is handled soon.
 const LONGEST_WAIT: Nanos = Nanos::from_millis(100);
-/// Priorities among real-time threads: below those of sound cards (JACK and PipeWire take 80 and
-/// more), above everything else. Of two threads that are equal neither holds up its work for the
-/// other's, so that one which may wait must be below.
+/// Priorities among real-time threads: below those of sound cards (JACK and PipeWire use 80 and
+/// more), above everything else. Threads of equal priority do not preempt each other, so a thread
+/// that may wait must have a lower one.
 const PROMPT: i32 = 60;
 const PATIENT: i32 = 55;
 
-/// How soon a thread must run when it is woken.
+/// How urgently a thread must run when it is woken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Urgency {
-    /// Like any other.
+    /// With the usual priority.
     Normal,
-    /// Before all that are not real-time: what it hears was stamped, and is not needed yet.
+    /// Before all threads that are not real-time: its datagrams were stamped on arrival, and are
+    /// not needed yet.
     Patient,
-    /// Before these, too: it is late if it waits.
+    /// Before these threads, too, because its work is late if it waits.
     Prompt,
 }
 
@@ -35,9 +36,9 @@ pub enum Urgency {
 pub enum Scheduling {
     /// Before all threads that are not real-time, with this priority (`SCHED_FIFO`).
     RealTime(i32),
-    /// Like any other, because the system said this.
+    /// With the usual priority, because the system refused more for this reason.
     Refused(String),
-    /// Like any other, because nobody asked for more.
+    /// With the usual priority, because no more was requested.
     Normal,
 }
 
@@ -69,7 +70,7 @@ struct Shared {
     scheduling: OnceLock<Scheduling>,
 }
 
-/// What a thread's body sees of its worker.
+/// The view that a thread's body has of its worker.
 #[derive(Debug)]
 pub struct Context {
     shared: Arc<Shared>,
@@ -86,7 +87,8 @@ impl Context {
         self.shared.scheduling.get().cloned().unwrap_or(Scheduling::Normal)
     }
 
-    /// Waits for one of the sockets, or until one of the times; not at all if one of them is over.
+    /// Waits for one of the sockets, or until one of the times; returns at once if one of them has
+    /// passed.
     pub(crate) fn wait(&self, sockets: &[Waitable<'_>], due: impl IntoIterator<Item = Option<LocalTime>>) {
         let now = clock::now();
         let next = due.into_iter().flatten().min();
@@ -94,7 +96,7 @@ impl Context {
         self.shared.waker.wait(sockets, timeout);
     }
 
-    /// Waits for `interval`; false, and sooner, if the worker is dropped meanwhile.
+    /// Waits for `interval`. Returns false, and sooner, if the worker is dropped meanwhile.
     #[must_use]
     pub fn pause(&self, interval: Nanos) -> bool {
         let end = clock::now() + interval;
@@ -105,7 +107,7 @@ impl Context {
     }
 }
 
-/// A thread, which ends when this is dropped.
+/// A thread. It ends when this is dropped.
 #[derive(Debug)]
 pub struct Worker {
     shared: Arc<Shared>,
@@ -113,11 +115,11 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Starts a thread, as a real-time one if that is wanted and allowed. It has begun to run when
-    /// this returns, so that a library may be unloaded right after.
+    /// Starts a thread, as a real-time thread if that is requested and permitted. The thread is
+    /// running when this returns, so that a library may be unloaded immediately afterwards.
     ///
     /// # Errors
-    /// [`Error::Io`] if the system has no thread left, or nothing to wake it by.
+    /// [`Error::Io`] if the system cannot provide a thread or the means to wake it.
     pub fn spawn(name: &str, urgency: Urgency, body: impl FnOnce(&Context) + Send + 'static) -> Result<Self> {
         let waker = Waker::new().map_err(Error::io("cannot start a thread"))?;
         let shared = Arc::new(Shared { waker, stopping: AtomicBool::new(false), scheduling: OnceLock::new() });
@@ -134,7 +136,7 @@ impl Worker {
         let thread = std::thread::Builder::new().name(name.to_owned()).spawn(run);
         let thread = thread.map_err(Error::io("cannot start a thread"))?;
         // What a thread registers when it begins needs the lock that the loader holds while it
-        // unloads a library, and unloading ours waits for its threads.
+        // unloads a library, and unloading our library waits for its threads.
         shared.scheduling.wait();
         Ok(Self { shared, thread: Some(thread) })
     }
@@ -144,19 +146,19 @@ impl Worker {
         self.shared.scheduling.get().cloned().unwrap_or(Scheduling::Normal)
     }
 
-    /// Wakes it if it waits, or else from its next wait.
+    /// Wakes the thread if it waits; otherwise its next wait returns at once.
     pub(crate) fn wake(&self) {
         self.shared.waker.wake();
     }
 
-    /// Whether it is the thread that asks.
+    /// Whether the calling thread is this one.
     #[must_use]
     pub fn is_this_thread(&self) -> bool {
         let own = std::thread::current().id();
         self.thread.as_ref().is_some_and(|thread| thread.thread().id() == own)
     }
 
-    /// Whether the thread has ended by itself, which it does only by a fault of ours.
+    /// Whether the thread has ended by itself, which happens only if it panics.
     pub(crate) fn is_dead(&self) -> bool {
         self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
@@ -166,17 +168,17 @@ impl Drop for Worker {
     fn drop(&mut self) {
         self.shared.stopping.store(true, Ordering::Release);
         self.shared.waker.wake();
-        // One that drops itself, in a call of its own, ends after that.
+        // A thread that drops its own worker ends after the call in which it does.
         let is_this_thread = self.is_this_thread();
         if let Some(thread) = self.thread.take().filter(|_| !is_this_thread) {
-            // Its panic has been printed, and there is nobody to pass it to.
+            // The panic has been printed, and nobody can handle it.
             let _ = thread.join();
         }
     }
 }
 
-/// Lets the calling thread run before all that are not real-time, if the system allows that; for
-/// threads that stand in for a sound card.
+/// Lets the calling thread run before all threads that are not real-time, if the system permits
+/// that; for threads that stand in for a sound card.
 pub fn ask_for_real_time() -> Scheduling {
     ask_for(PROMPT)
 }

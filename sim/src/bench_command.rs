@@ -1,4 +1,4 @@
-//! `sim bench`: what its commands have in common, and `sim bench clocks`, which compares clock laws
+//! `sim bench`: the common parts of its commands, and `sim bench clocks`, which compares clock laws
 //! and writes and prints its tables. The other benches are modules below.
 
 mod detector;
@@ -30,12 +30,13 @@ pub(crate) enum Bench {
     Clocks(Clocks),
     /// Compares drift laws on the same packets and callbacks.
     Drift(drift::Drift),
-    /// Plants faults in programmes that the judge was not tuned on, and tells how many it hears.
+    /// Plants faults in programmes that the judge was not tuned on, and reports how many it
+    /// detects.
     Detector(detector::Detector),
-    /// Slips of senders and paths: packets that come later or earlier for good.
+    /// Shifts the packets of senders and paths for good, and reports how playout follows.
     Slips(slips::Slips),
-    /// Hours of clocks and streams with faults and attacks at random, and each glitch with its
-    /// cause.
+    /// Simulates hours of clocks and streams with random faults and attacks, and finds the cause of
+    /// each glitch.
     Soak(soak::Soak),
     /// Compares resamplers: noise and distortion, flatness, latency, speed.
     Resamplers(resamplers::Resamplers),
@@ -122,7 +123,7 @@ fn write(arguments: &Clocks, figures: &[Figures]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Why a bench ended early: the exit code, and what to say.
+/// Why a bench ended early: the exit code, and the message.
 struct Failure(u8, String);
 
 impl Failure {

@@ -5,13 +5,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-/// Ended by Ctrl-C: 128 + SIGINT, as shells have it.
+/// Ended by Ctrl-C: 128 + SIGINT, the convention of shells.
 const EXIT_INTERRUPTED: u8 = 130;
 /// Ended by a service manager: 128 + SIGTERM.
 #[cfg(unix)]
 const EXIT_TERMINATED: u8 = 143;
 
-/// The exit code of the signal that came; that of Ctrl-C until then.
+/// The exit code of the received signal; that of Ctrl-C before any.
 static CODE: AtomicU8 = AtomicU8::new(EXIT_INTERRUPTED);
 
 /// The exit code of a run that was ended.

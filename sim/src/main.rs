@@ -8,11 +8,11 @@ mod terminal;
 
 use bench_command::Bench;
 use clap::{Parser, Subcommand};
-use sim::models::programme;
 use sim::replay;
 use sim::report::render_table;
 use sim::run::{Budget, Session, SessionError, claim_folder, first_difference, folder_name, run};
 use sim::scenario::{Audio, Loaded, ScenarioError};
+use sim::signal::programme;
 use sim::world::{Control, RunError};
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -27,7 +27,7 @@ const EXIT_NOT_JUDGED: u8 = 3;
 /// Bad input.
 const EXIT_USAGE: u8 = 2;
 
-/// Simulates a whole network audio chain, and says what a listener would have heard.
+/// Simulates a whole network audio chain, and reports what a listener would have heard.
 #[derive(Parser)]
 #[command(version, args_conflicts_with_subcommands = true, arg_required_else_help = true, after_help = EXAMPLES)]
 struct Arguments {
@@ -54,12 +54,12 @@ skipped (as with record.audio=\"none\") without --allow-skipped, 130 after Ctrl-
 
 #[derive(Subcommand)]
 enum Command {
-    /// Writes the speech-and-music-like programme that the scenarios use.
+    /// Writes the synthetic speech-and-music programme of the scenarios.
     MakeProgramme {
         /// The WAV file to write.
         file: PathBuf,
     },
-    /// Shows a trace of `aes67 play --trace` as the simulator shows its own.
+    /// Shows a trace of `aes67 play --trace` in the same way as the simulator's own.
     Replay {
         /// The trace: a CSV file.
         file: PathBuf,
@@ -68,7 +68,7 @@ enum Command {
         #[arg(long, value_name = "DIR", default_value = "reports")]
         reports: PathBuf,
     },
-    /// Seeds faults into the engine, and demands that the verdicts that are about them fail.
+    /// Seeds faults into the engine, and requires that the verdicts about them fail.
     Mutants(mutants_command::Mutants),
     /// Compares control laws in many runs.
     Bench {
@@ -99,12 +99,12 @@ struct ScenarioArguments {
     #[arg(long)]
     check_determinism: bool,
 
-    /// Runs it even if it takes weeks, or more memory than most machines have.
+    /// Runs the scenario even if it takes weeks, or more memory than most machines have.
     #[arg(long)]
     allow_large: bool,
 
-    /// Lets a run pass whose expectations could not all be judged, because what they need was left
-    /// out.
+    /// Lets a run pass although some expectations could not be judged, because what they need was
+    /// left out.
     #[arg(long)]
     allow_skipped: bool,
 }
@@ -134,7 +134,7 @@ fn make_programme(file: &Path) -> ExitCode {
     }
 }
 
-/// Whether an error is that of a disk that is full, which is no bad input.
+/// Whether the cause of an error is a full disk, which is not bad input.
 fn is_out_of_space(error: &(dyn Error + 'static)) -> bool {
     use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull, WriteZero};
     let is_full =

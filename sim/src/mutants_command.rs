@@ -21,12 +21,12 @@ pub(crate) struct Mutants {
     #[arg(long = "mutant", value_name = "MUTANT", value_delimiter = ',')]
     mutants: Vec<Mutant>,
 
-    /// Only every so many-th pair: each scenario then has another share of the faults. A fault that
-    /// none of them finds is tried in the others.
+    /// Only every n-th pair: each scenario then has another share of the faults. A fault that none
+    /// of them finds is tried in the others.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
     every: u8,
 
-    /// Also tells which verdicts failed.
+    /// Also list the verdicts that failed.
     #[arg(long)]
     verdicts: bool,
 }

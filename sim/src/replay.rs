@@ -1,8 +1,8 @@
 //! A trace that was written elsewhere, by `aes67 play --trace` or by an earlier run: shown as a run
 //! of the simulator is.
 //!
-//! What nobody knows on a real network (truths, crackles) is left out of the pictures; glitches are
-//! what the receiver counted itself.
+//! Values that are unknown on a real network (truths, crackles) are left out of the pictures;
+//! glitches are the receiver's own counts.
 
 use crate::record::{ClockState, Incident, Occurrence, Recording, RunTrace, Subjects, TraceEvent, TraceRow};
 use crate::report::{self, Check, ReportError, Verdict};
@@ -14,7 +14,7 @@ use trace::TraceError;
 /// Audio made up in one interval that is worth an event of its own.
 const WORTH_TELLING_MS: f64 = 0.01;
 
-/// A trace cannot be shown.
+/// Why a trace cannot be shown.
 #[derive(Debug, Error)]
 pub enum ReplayError {
     /// The file cannot be opened.
@@ -25,7 +25,7 @@ pub enum ReplayError {
         /// Why.
         source: std::io::Error,
     },
-    /// It is no trace, or an empty one.
+    /// It is not a trace, or an empty one.
     #[error("{path}: {reason}", path = .path.display())]
     Trace {
         /// The file.
@@ -96,7 +96,7 @@ pub fn draw(trace: &RunTrace, folder: &Path) -> Result<(), ReplayError> {
     Ok(report::write_all(trace, folder)?)
 }
 
-/// What went wrong in each receiver, as sums over the whole trace.
+/// The faults of each receiver, as sums over the whole trace.
 #[must_use]
 pub fn sums(trace: &RunTrace) -> Vec<Check> {
     trace.recordings.iter().flat_map(sums_of).collect()
@@ -132,7 +132,7 @@ fn incident(event: &TraceEvent) -> Incident {
     Incident { text: event.text.clone(), silences_master: false, times }
 }
 
-/// The moments at which audio was made up.
+/// The moments at which audio was concealed.
 fn glitches(rows: &[TraceRow]) -> Vec<TraceEvent> {
     let glitch = |row: &&TraceRow| row.concealed_ms > WORTH_TELLING_MS || row.underruns > 0;
     let event = |row: &TraceRow| TraceEvent {

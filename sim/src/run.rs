@@ -16,6 +16,7 @@ pub use summary::{ReceiverSummary, Summary};
 use crate::check::{CrackleReport, Evidence, Judgement, Listening};
 use crate::models::MediaTimeline;
 use crate::mutants::Mutant;
+use crate::receivers::{receiver_of, stream_config, uncontrolled};
 use crate::record::{Recording, RunTrace, TraceEvent};
 use crate::report::{self, ReportError};
 use crate::scenario::{
@@ -23,8 +24,7 @@ use crate::scenario::{
     Surroundings, TalkerRestart,
 };
 use crate::world::{
-    Capture, CaptureError, Control, Outcome, RunError, World, card_clock, excerpt, receiver_of, reference, scaled,
-    stream_config, target_latency, uncontrolled,
+    Capture, CaptureError, Control, Outcome, RunError, World, card_clock, excerpt, reference, scaled, target_latency,
 };
 use engine::ptp::wire::ClockIdentity;
 use rayon::prelude::*;

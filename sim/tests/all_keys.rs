@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use rayon::prelude::*;
+use sim::receivers::receiver_of;
 use sim::run::Budget;
 use sim::scenario::Loaded;
 use sim::world::{Control, World};
@@ -266,7 +267,9 @@ fn fault_of(folder: &Path, text: &str, place: &Place, value: &str) -> Option<Str
         // Whether it is refused or only takes its time, it is known before.
         return None;
     }
-    let run = World::new(&loaded, 0, None).and_then(|world| world.run(&Control::default()));
+    let run = receiver_of(&loaded, 0)
+        .and_then(|receiver| World::with(&loaded, 0, receiver, None))
+        .and_then(|world| world.run(&Control::default()));
     match run {
         Ok(outcome) if outcome.events as f64 > 10.0 * budget.events() + 1e4 => {
             Some(format!("{value}: {} events, and {} were expected", outcome.events, budget.events()))

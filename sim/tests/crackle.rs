@@ -11,7 +11,7 @@ use hound::{SampleFormat, WavReader, WavSpec, WavWriter};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use sim::check::{CrackleDetector, CrackleReport};
-use sim::models::{Interpolator, SourceSignal, Tone};
+use sim::signal::{Interpolator, SourceSignal, Tone};
 
 const RATE: f64 = 48_000.0;
 /// Media frame of the first played frame in these tests.

@@ -53,30 +53,31 @@ const COLUMNS: [&str; 40] = [
     "displayed_level_percent",
 ];
 
-/// The first of the columns that are about playback; where nothing was played, they are empty.
+/// The first column about playback; where nothing was played, these are empty.
 const PLAYBACK: usize = 7;
 
-/// Longest file that is read, in bytes: more than the rows below take.
+/// Length of the longest file that is read, in bytes: more than the rows below take.
 const LONGEST_FILE: u64 = 2_000_000_000;
-/// Most rows that are read: two weeks of four receivers at a row a second. They take some 2 GB.
+/// Maximum number of rows that are read: two weeks of four receivers with a row a second. They take
+/// some 2 GB of memory.
 const MOST_ROWS: usize = 5_000_000;
-/// Most receivers whose rows are read: more than can be told apart in a picture.
+/// Maximum number of receivers whose rows are read: more than a picture can distinguish.
 const MOST_RECEIVERS: usize = 100;
 /// Longest name of a receiver, in characters.
 const LONGEST_NAME: usize = 255;
 /// Latest time of a row, s: 30 years.
 const LATEST_S: f64 = 1e9;
-/// The most of a field that an error repeats, in characters.
+/// Maximum number of characters of a field that an error repeats.
 const LONGEST_PIECE: usize = 60;
 
-/// A file is no trace.
+/// Why a file is not a trace.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum TraceError {
     /// It cannot be read.
     #[error(transparent)]
     Unreadable(#[from] std::io::Error),
-    /// It is no text.
+    /// It is not text.
     #[error(transparent)]
     Text(#[from] TextError),
     /// It is too long.
@@ -100,7 +101,7 @@ pub enum TraceError {
         /// Of the receiver.
         name: String,
     },
-    /// A receiver's rows are not in order of time.
+    /// The rows of a receiver are not in order of time.
     #[error(
         "line {line}: time_s is {time_s} after a row of {before_s} s; right would be the rows of a receiver in order of time"
     )]
@@ -112,34 +113,34 @@ pub enum TraceError {
         /// Of the row before it.
         before_s: f64,
     },
-    /// It is no CSV.
+    /// It is not CSV.
     #[error(transparent)]
     Csv(#[from] csv::Error),
     /// It has other columns.
     #[error("this is no trace: its first line must be `{}`", COLUMNS.join(","))]
     Columns,
-    /// A field makes no sense.
+    /// A field is invalid.
     #[error("line {line}: {column} is `{found}`; right would be {right}")]
     Field {
         /// Counted from 1.
         line: u64,
         /// Its name.
         column: &'static str,
-        /// What is there.
+        /// Its text.
         found: String,
         /// What would be right.
         right: &'static str,
     },
 }
 
-/// Writes rows, one by one.
+/// Writes rows one by one.
 #[derive(Debug)]
 pub struct Writer<W: Write> {
     writer: csv::Writer<W>,
 }
 
 impl<W: Write> Writer<W> {
-    /// Begins with the names of the columns.
+    /// Begins a file with the names of the columns.
     ///
     /// # Errors
     /// If `to` cannot be written.
@@ -149,12 +150,12 @@ impl<W: Write> Writer<W> {
         Ok(Self { writer })
     }
 
-    /// A row; `with_playback` is false where only a clock was run.
+    /// Writes a row; `with_playback` is false where only a clock was run.
     ///
     /// # Errors
     /// If it cannot be written.
     pub fn write(&mut self, receiver: &str, row: &TraceRow, with_playback: bool) -> Result<(), csv::Error> {
-        // What is written can be read.
+        // Everything that is written can be read again.
         let name: String = receiver.chars().take(LONGEST_NAME).collect();
         let mut fields = fields(&name, row);
         if !with_playback {
@@ -163,7 +164,7 @@ impl<W: Write> Writer<W> {
         self.writer.write_record(fields)
     }
 
-    /// Passes on what was written so far.
+    /// Flushes what was written so far.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -187,7 +188,7 @@ impl<W: Write> Writer<W> {
 /// ```
 ///
 /// # Errors
-/// If it is no trace.
+/// If it is not a trace.
 pub fn read(from: impl Read) -> Result<Vec<(String, Vec<TraceRow>)>, TraceError> {
     let mut bytes = Vec::new();
     from.take(LONGEST_FILE + 1).read_to_end(&mut bytes)?;
@@ -382,8 +383,8 @@ fn optional(value: Option<f64>, decimals: usize) -> String {
     value.map_or_else(String::new, |value| fixed(value, decimals))
 }
 
-/// A number with that many decimals, nothing for one that is not known; a negative zero loses its
-/// sign, for it would differ where rounding differs.
+/// A number with that many decimals, or nothing if it is unknown. A negative zero loses its sign,
+/// because the sign would depend on rounding.
 fn fixed(value: f64, decimals: usize) -> String {
     if value.is_nan() {
         return String::new();

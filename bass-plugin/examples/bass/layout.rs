@@ -36,7 +36,7 @@ pub(crate) struct Stats {
     pub(crate) jitter_ms: f64,
 }
 
-/// `BASS_AES67_OUTPUT_CONFIG_EX`: our own, which begins with its size.
+/// `BASS_AES67_OUTPUT_CONFIG_EX`: our own structure, which begins with its size.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct OutputSettings {
@@ -57,7 +57,7 @@ pub(crate) struct OutputSettings {
     pub(crate) second_interface: *const c_char,
 }
 
-/// `BASS_AES67_OUTPUT_CONFIG`: that of the public header, which begins with a group.
+/// `BASS_AES67_OUTPUT_CONFIG`: the structure of the public header, which begins with a group.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PlainOutputSettings {
@@ -70,7 +70,7 @@ pub(crate) struct PlainOutputSettings {
     pub(crate) packet_time_us: u32,
 }
 
-/// `BASS_AES67_OUTPUT_STATS`: that of the public header, without a size.
+/// `BASS_AES67_OUTPUT_STATS`: the structure of the public header, without a size.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct PlainOutputStats {
@@ -113,7 +113,7 @@ pub(crate) struct SourceInfo {
     pub(crate) origin: [c_char; 64],
 }
 
-/// What a configuration of an output is.
+/// The form of an output's configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OutputForm {
     /// [`OutputSettings`].

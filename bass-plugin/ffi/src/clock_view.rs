@@ -1,4 +1,4 @@
-//! What a program is told of a clock.
+//! A clock as programs see it.
 
 use engine::clock::{ClockMode, LockState};
 use engine::ptp::PortState;
@@ -12,7 +12,7 @@ pub mod state {
     pub const DISABLED: u32 = 0;
     /// There is no master.
     pub const LISTENING: u32 = 1;
-    /// A master was chosen; its time is not known well enough yet.
+    /// A master was selected; its time is not known well enough yet.
     pub const UNCALIBRATED: u32 = 2;
     /// The master is followed.
     pub const SLAVE: u32 = 3;
@@ -20,14 +20,14 @@ pub mod state {
     pub const MASTER: u32 = 4;
 }
 
-/// What a host is told of the clock.
+/// A clock as a host sees it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ClockView {
     /// One of [`state`].
     pub state: u32,
-    /// Whether its time may be relied on.
+    /// Whether its time is reliable.
     pub locked: bool,
-    /// By how much PTP time turned out to be ahead of what was predicted a second before.
+    /// Difference of PTP time from what was predicted a second before.
     pub offset_ns: i64,
     /// The clock's rate against the host's.
     pub frequency_ppm: f64,
@@ -35,16 +35,16 @@ pub struct ClockView {
     pub grandmaster: u64,
     /// The PTP domain.
     pub domain: u8,
-    /// Another clock stands in for the one that was asked for.
+    /// A fallback is used in place of the requested clock.
     pub fallen_back: bool,
     /// The clock's time now, if it is known.
     pub ptp_ns: Option<i128>,
-    /// All of it in one line.
+    /// The status in one line.
     pub text: String,
 }
 
 impl ClockView {
-    /// A clock of which nothing is known but its state.
+    /// A clock of which only the state is known.
     #[must_use]
     pub fn empty(state: u32, domain: u8) -> Self {
         Self {
@@ -60,7 +60,7 @@ impl ClockView {
         }
     }
 
-    /// What is told of one clock.
+    /// The view of one clock.
     #[must_use]
     pub fn of(timeline: &Timeline) -> Self {
         match timeline {
@@ -102,7 +102,7 @@ fn of_system(system: &SystemTimeline) -> ClockView {
     }
 }
 
-/// A client in the words of its own status, which says what it fell back to if it did.
+/// A client as its own status describes it, including the fallback in use.
 fn of_client(client: &PtpClient) -> ClockView {
     let status = client.status();
     let reading = status.reference.reading();

@@ -1,14 +1,14 @@
-//! The border to C that `bass_aes67` and `bass_ptp` have in common.
+//! The boundary to C that `bass_aes67` and `bass_ptp` share.
 //!
 //! Model: both libraries are loaded by a program that knows nothing of Rust, may be unloaded at any
-//! time, and tell of the same clock. What that takes is here once; neither exports anything of it.
+//! time, and show the same clock. The code for that is here; neither library exports any of it.
 //!
 //! | module | what |
 //! |---|---|
-//! | [`text`] | strings of the program, and those that it is handed |
+//! | [`text`] | strings from and to the program |
 //! | [`boundary`] | panics, pointers and the version number |
-//! | [`threads`] | work that leaves nothing in the program's own threads |
-//! | [`clock_view`] | what a program is told of a clock |
+//! | [`threads`] | work that leaves no trace in the program's own threads |
+//! | [`clock_view`] | a clock as programs see it |
 
 pub mod boundary;
 pub mod clock_view;

@@ -1,13 +1,13 @@
-//! Strings of hosts: bytes (UTF-8, or else Latin-1, which is what Windows' code page is in the
-//! west) or UTF-16.
+//! Strings of hosts: bytes in UTF-8 or else Latin-1 (close to the code page of Western Windows), or
+//! UTF-16.
 
 use std::collections::BTreeSet;
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::sync::{Mutex, PoisonError};
 
-/// The longest string that is taken from a host: more than any path.
+/// The longest string that is accepted from a host: longer than any path.
 const LONGEST: usize = 32 * 1024;
-/// Texts that were handed out and are not yet written over.
+/// Number of returned texts that remain valid.
 const KEPT: usize = 64;
 
 /// A host's string; `None` for a null pointer, or one that does not end within 32 768 characters.
@@ -44,7 +44,7 @@ fn decode(bytes: &[u8]) -> String {
     }
 }
 
-/// What a host gets a pointer to: zero-terminated bytes, or 16-bit units.
+/// A text for a host: zero-terminated bytes, or 16-bit units.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Encoded {
     Bytes(CString),
@@ -68,7 +68,7 @@ impl Encoded {
     }
 }
 
-/// Texts that change, such as a status: each stays valid until 64 more have been handed out.
+/// Texts that change, such as a status: each remains valid until 64 more have been returned.
 pub struct Recent(Mutex<(Vec<Encoded>, usize)>);
 
 impl Recent {
@@ -84,7 +84,7 @@ impl Recent {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (kept, next) = &mut *all;
         let encoded = Encoded::new(text, wide);
-        // The pointer is to the heap, and stays where it is when the value moves.
+        // The pointer is to the heap, and remains valid when the value moves.
         let pointer = encoded.pointer();
         if kept.len() < KEPT {
             kept.push(encoded);
@@ -96,7 +96,8 @@ impl Recent {
     }
 }
 
-/// Texts that are few, such as names of interfaces: they stay valid until the library is unloaded.
+/// Texts that are few, such as names of interfaces: they remain valid until the library is
+/// unloaded.
 pub struct Kept(Mutex<BTreeSet<Encoded>>);
 
 impl Kept {

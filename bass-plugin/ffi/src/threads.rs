@@ -1,4 +1,4 @@
-//! Work for a program's thread that leaves nothing of Rust's behind in it.
+//! Work for a program's thread that leaves none of Rust's state in that thread.
 
 #[cfg(unix)]
 mod unix;
@@ -19,17 +19,17 @@ thread_local! {
     static OURS: Cell<bool> = const { Cell::new(false) };
 }
 
-/// The calling thread is ours.
+/// Marks the calling thread as ours.
 pub fn mark_as_ours() {
     OURS.set(true);
 }
 
-/// Runs `body` as it were on the program's thread, but leaves nothing of Rust's behind there.
+/// Runs `body` on behalf of the program's thread, but leaves none of Rust's state there.
 ///
-/// A library that has a destructor pending in any thread is not unloaded (by the GNU C library),
-/// and starting a thread or reading a status leaves one. So that is done in a thread that ends
-/// before this returns. What asks BASS for something that is the thread's own (its device, its
-/// error) must stay outside.
+/// The GNU C library does not unload a library that has a destructor pending in any thread, and
+/// starting a thread or reading a status leaves one. So that is done in a thread that ends before
+/// this returns. Requests to BASS for properties of the calling thread (its device, its error) must
+/// be made outside.
 pub fn isolated<T: Send>(body: impl FnOnce() -> T + Send) -> T {
     if OURS.get() { body() } else { system::isolated(body) }
 }

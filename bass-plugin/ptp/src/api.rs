@@ -1,4 +1,4 @@
-//! The functions of `bass_ptp.h`, which says what they do.
+//! The functions of `bass_ptp.h`, which documents them.
 
 use crate::timer::TimerProc;
 use crate::{clock, timer};
@@ -8,20 +8,20 @@ use bass_ffi::threads::isolated;
 use std::ffi::{c_char, c_int, c_void};
 use std::sync::{Mutex, PoisonError};
 
-/// What functions return that do something.
+/// The result of functions that perform an action.
 const DONE: c_int = 0;
 const FAILED: c_int = -1;
 
-/// The words to the last error of any thread.
+/// The text of the last error of any thread.
 static WORDS: Mutex<String> = Mutex::new(String::new());
 
-/// Ends all.
+/// Ends everything.
 pub(crate) fn end() {
     timer::stop();
     clock::stop();
 }
 
-/// Does something, apart from the program's thread.
+/// Performs an action, isolated from the program's thread.
 fn done(body: impl FnOnce() -> Result<(), String> + Send) -> c_int {
     let fault = || Err("a fault of bass_ptp; its reason is on the error output".to_owned());
     match guarded_or(fault, || isolated(body)) {
@@ -33,7 +33,7 @@ fn done(body: impl FnOnce() -> Result<(), String> + Send) -> c_int {
     }
 }
 
-/// Asks for something.
+/// Reads a value.
 fn ask<T: Send>(otherwise: T, body: impl FnOnce() -> T + Send) -> T {
     guarded_or(|| otherwise, || isolated(body))
 }
@@ -89,7 +89,7 @@ unsafe extern "system" fn BASS_PTP_GetErrorText(buffer: *mut c_char, size: c_int
 /// Copies a text to the program.
 ///
 /// # Safety
-/// `buffer` is null, or to an array of `size` bytes.
+/// `buffer` is null, or points to an array of `size` bytes.
 unsafe fn give(text: &str, buffer: *mut c_char, size: c_int) -> c_int {
     match usize::try_from(size) {
         Ok(size) if size > 0 && !buffer.is_null() => {

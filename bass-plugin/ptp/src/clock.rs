@@ -8,11 +8,11 @@ use net::ptp::{PtpClient, PtpConfig};
 use net::timeline::Timeline;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Of the two ports that a program has which uses `bass_aes67` as well, in the same domain of the
-/// same network: a Delay_Resp is for one of them.
+/// The second of two ports in a program that also uses `bass_aes67` in the same domain of the same
+/// network: each Delay_Resp is for one of them.
 const PORT_NUMBER: u16 = 2;
 
-/// What is followed, and why nothing is.
+/// The client, and why there is none.
 struct Clock {
     client: Option<Arc<PtpClient>>,
     fault: Option<String>,
@@ -24,9 +24,9 @@ fn with<T>(look: impl FnOnce(&mut Clock) -> T) -> T {
     look(&mut CLOCK.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// Follows the masters of a domain on an interface, which is told by name or address; without one,
-/// on the only one besides loopback. A clock that runs already goes on if it is that one, else it
-/// ends; if the new one cannot be had, it goes on.
+/// Follows the masters of a domain on an interface, which is given by name or address; by default
+/// on the only one besides loopback. A running clock continues if it is the same; otherwise it
+/// ends, unless the new one cannot be started.
 pub(crate) fn start(interface: Option<&str>, domain: u8) -> Result<(), String> {
     let started = follow(interface, domain).map_err(|error| error.to_string());
     let replaced = with(|clock| match &started {
@@ -56,7 +56,7 @@ fn config(interface: Interface, domain: u8) -> PtpConfig {
     config
 }
 
-/// Ends the clock, if one runs, and waits for its thread.
+/// Ends the clock if one is running, and waits for its thread.
 pub(crate) fn stop() {
     let ended = with(|clock| {
         clock.fault = None;
@@ -70,17 +70,17 @@ pub(crate) fn is_running() -> bool {
     with(|clock| clock.client.is_some())
 }
 
-/// The time of the clock, and the number that changes when it is stepped, while it is locked or
-/// holds what it has learnt.
+/// The time of the clock while it is locked or in holdover, and the number that changes when it is
+/// stepped.
 pub(crate) fn timeline() -> Option<(PtpMap, u32)> {
     let reading = with(|clock| clock.client.as_ref().map(|client| client.reading()))?;
     Some((reading.map.filter(|_| reading.state.is_usable())?, reading.epoch))
 }
 
-/// What is told of the clock.
+/// The view of the clock.
 pub(crate) fn view() -> ClockView {
-    // Within the lock: whoever stops the clock meanwhile waits for its thread, which the last one
-    // who has it does.
+    // Within the lock: a call that stops the clock meanwhile waits for its thread, because the last
+    // owner does that.
     with(|clock| match (&clock.client, &clock.fault) {
         (Some(client), _) => ClockView::of(&Timeline::Ptp(Arc::clone(client))),
         (None, fault) => {

@@ -9,15 +9,15 @@ use std::ffi::c_void;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// A program's procedure, and the pointer that it gave along.
+/// A program's procedure and its pointer.
 pub(crate) type TimerProc = unsafe extern "system" fn(*mut c_void);
 
-/// Intervals that make sense, in ms: up to an hour.
+/// Range of intervals, in ms: up to an hour.
 const INTERVALS_MS: std::ops::RangeInclusive<u32> = 1..=3_600_000;
 
 static TIMER: Mutex<Option<IntervalTimer>> = Mutex::new(None);
 static INTERVAL_MS: AtomicU32 = AtomicU32::new(0);
-/// Whether calls go by the clock.
+/// Whether calls follow the clock.
 static PLL: AtomicBool = AtomicBool::new(true);
 
 fn running() -> std::sync::MutexGuard<'static, Option<IntervalTimer>> {
@@ -31,24 +31,24 @@ fn checked(interval_ms: u32) -> Result<Nanos, String> {
     Err(format!("an interval of {interval_ms} ms: right would be 1 to 3600000"))
 }
 
-/// Calls `procedure` once an interval, instead of what was called until now.
+/// Calls `procedure` once per interval, instead of any earlier procedure.
 pub(crate) fn start(interval_ms: u32, procedure: TimerProc, user: HostPointer) -> Result<(), String> {
     let interval = checked(interval_ms)?;
     stop();
     stay_loaded();
     let clock = || if PLL.load(Ordering::Relaxed) { clock::timeline() } else { None };
     let call = move || {
-        // A program may stop the timer, or end all of it, in the call.
+        // The program may stop the timer, or end everything, in the call.
         mark_as_ours();
-        // The whole of it, not only the pointer in it.
+        // Captures the whole of it, not only the pointer.
         let user = &user;
-        // SAFETY: the program answers for its procedure and pointer until it stops the timer.
+        // SAFETY: the program keeps its procedure and pointer valid until it stops the timer.
         unsafe { procedure(user.0) };
     };
     let timer = IntervalTimer::start(interval, clock, call).map_err(|error| error.to_string())?;
     INTERVAL_MS.store(interval_ms, Ordering::Relaxed);
     let replaced = running().replace(timer);
-    // Outside of the lock: a call may ask for it.
+    // Outside of the lock, because a call may need it.
     drop(replaced);
     Ok(())
 }

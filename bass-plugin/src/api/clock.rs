@@ -17,15 +17,16 @@ use net::timer::{PacedTimer, Tick};
 use std::ffi::{c_char, c_void};
 use std::sync::{Mutex, PoisonError};
 
-/// What a domain is that the setting tells.
+/// The value of a domain that stands for the setting.
 const BY_SETTING: u32 = u32::MAX;
 
-/// The clock that `BASS_AES67_ClockStart` or `BASS_AES67_ClockStartOn` has started.
+/// The clock that `BASS_AES67_ClockStart` or `BASS_AES67_ClockStartOn` started.
 static STARTED: Mutex<Option<Timeline>> = Mutex::new(None);
 static TIMERS: Handles<Mutex<Option<PacedTimer>>> = Handles::new(0x6700_0000, "timer");
 static STATUS: Recent = Recent::new();
 
-/// A host's procedure: its pointer, the clock's time in ns, how many calls were left out.
+/// A host's procedure. Arguments: its pointer, the clock's time in ns, and how many calls were left
+/// out.
 type TimerProc = unsafe extern "system" fn(*mut c_void, u64, u32);
 
 #[cfg(unix)]
@@ -35,7 +36,8 @@ pub(super) fn end() {
     drop(started);
 }
 
-/// As the options say; it may run already, as in programs that start it for each stream.
+/// Uses the options; the clock may be running already, as in programs that start it for each
+/// stream.
 #[unsafe(no_mangle)]
 extern "system" fn BASS_AES67_ClockStart() -> i32 {
     guarded(0, || {
@@ -69,8 +71,8 @@ fn start(interface: Option<&str>, domain: u32) -> Result<(), BassError> {
     }
     threads::stay_loaded();
     *started = Some(match settings.clock_mode {
-        // Whoever keeps the system's clock may hold PTP's ports; and it needs no network, but one
-        // that is named should be there.
+        // The program that disciplines the system's clock may use PTP's ports. This clock needs no
+        // network, but an interface that is named should exist.
         ClockChoice::System => {
             interface.map(|_| settings.interface(interface)).transpose()?;
             Timeline::System(clock::system()?)
@@ -91,7 +93,7 @@ extern "system" fn BASS_AES67_ClockStop() -> i32 {
     })
 }
 
-/// What is known of the clock, or an error if none runs.
+/// The status of the clock, or an error if none is running.
 fn view() -> Result<ClockView, BassError> {
     let known = isolated(|| clock::newest().map(|timeline| ClockView::of(&timeline)));
     known.ok_or_else(|| BassError::new(code::NOTAVAIL, "no clock runs"))
@@ -117,10 +119,10 @@ extern "system" fn BASS_AES67_GetClockStats() -> *const c_char {
     guarded(std::ptr::null(), || STATUS.hand_out(&clock_view().text, false).cast())
 }
 
-/// Fills a host's number.
+/// Writes a number of the host.
 ///
 /// # Safety
-/// `out` is null or to a `T`.
+/// `out` is null or points to a `T`.
 unsafe fn give<T>(out: *mut T, value: Result<T, BassError>) -> i32 {
     let out = if out.is_null() { Err(BassError::parameter("no place for the answer")) } else { Ok(out) };
     let given = out.and_then(|out| {
@@ -168,7 +170,7 @@ unsafe extern "system" fn BASS_AES67_TimerStart(
     })
 }
 
-/// Periods that make sense, in us.
+/// Range of periods, in us.
 const PERIODS_US: std::ops::RangeInclusive<u32> = 100..=10_000_000;
 
 fn start_timer(period_us: u32, procedure: Option<TimerProc>, user: HostPointer) -> Result<u32, BassError> {
@@ -181,11 +183,11 @@ fn start_timer(period_us: u32, procedure: Option<TimerProc>, user: HostPointer) 
     threads::stay_loaded();
     let call = move |tick: Tick| {
         mark_as_ours();
-        // The whole of it, not only the pointer in it.
+        // Captures the whole of it, not only the pointer.
         let user = &user;
         let time_ns = u64::try_from(tick.due.as_nanos()).unwrap_or(0);
         let missed = u32::try_from(tick.missed).unwrap_or(u32::MAX);
-        // SAFETY: the host answers for its procedure and pointer until it stops the timer.
+        // SAFETY: the host keeps its procedure and pointer valid until it stops the timer.
         unsafe { procedure(user.0, time_ns, missed) };
     };
     let timer = PacedTimer::start(timeline, Nanos::from_micros(i64::from(period_us)), call)?;
@@ -197,7 +199,7 @@ extern "system" fn BASS_AES67_TimerStop(timer: u32) -> i32 {
     guarded(0, || {
         let stop = || {
             let timer = TIMERS.remove(timer)?;
-            // Taken out of its cell: the thread has ended when this returns, unless it is the
+            // Taken out of its cell: when this returns, the thread has ended, unless it is the
             // caller.
             let taken = timer.lock().unwrap_or_else(PoisonError::into_inner).take();
             drop(taken);

@@ -59,7 +59,7 @@ fn streams() -> Result<Vec<(Description, StreamDescription)>, BassError> {
         (1..).zip(streams).map(move |(number, stream)| {
             let mut description = description.clone();
             if several {
-                // As it is chosen in a URL.
+                // In the form that a URL selects it by.
                 description.name += &format!("#{number}");
             }
             (description, stream)

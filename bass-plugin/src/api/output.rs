@@ -18,17 +18,16 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 
 static OUTPUTS: Handles<Kept> = Handles::new(0x6600_0000, "output");
 
-/// An output, and how its host knows it.
+/// An output, and its handle.
 struct Kept {
     output: Output,
     form: OutputForm,
 }
 
-/// A handle as C has it: a pointer that is a number, so that a wrong one is an error and nothing
-/// worse.
+/// A handle in C: a pointer that is a number, so that an invalid handle is only an error.
 type Handle = *mut c_void;
 
-/// The number of a handle; 0, which none has, for what cannot be one.
+/// The number of a handle; 0, which no handle has, for invalid ones.
 fn number_of(handle: Handle) -> u32 {
     u32::try_from(handle.addr()).unwrap_or(0)
 }
@@ -65,13 +64,13 @@ unsafe extern "system" fn BASS_AES67_OutputCreate(channel: u32, settings: *const
 }
 
 /// # Safety
-/// `settings` is null, or to a structure as the header has it, of either form.
+/// `settings` is null, or points to a structure of the header, of either form.
 unsafe fn made_from(channel: u32, settings: *const c_void) -> Result<Kept, BassError> {
     if settings.is_null() {
         return Err(BassError::parameter("no settings: the group at least is needed"));
     }
-    // SAFETY: as the caller says; both forms are longer than this, which is looked at before
-    // anything else.
+    // SAFETY: as the caller says; both forms are longer than this, which is read before anything
+    // else.
     let first = unsafe { settings.cast::<[u8; 4]>().read_unaligned() };
     let form = OutputForm::of(first).ok_or_else(|| {
         let (size, right) = (u32::from_ne_bytes(first), size_of::<OutputSettings>());
@@ -89,8 +88,7 @@ unsafe fn made_from(channel: u32, settings: *const c_void) -> Result<Kept, BassE
     Ok(Kept { output: Output::new(config?), form })
 }
 
-/// What the public header's structure asks for: a stream of 24 bits that goes by the clock of the
-/// options.
+/// The settings of the public header's structure: a stream of 24 bits on the clock of the options.
 fn plain_config(channel: u32, given: PlainOutputSettings) -> Result<OutputConfig, BassError> {
     let own = settings::get();
     let group = Ipv4Addr::from(given.group);
@@ -186,7 +184,7 @@ fn address(group: &str, port: u32) -> Result<SocketAddrV4, BassError> {
     Ok(SocketAddrV4::new(address, port))
 }
 
-/// What both forms ask of the packets; 0 is the usual.
+/// The packet settings of both forms; 0 is the default.
 struct Asked {
     bits: u32,
     payload_type: u32,
@@ -220,7 +218,7 @@ fn sender_config(channel: u32, given: &Asked, to: SocketAddrV4) -> Result<Sender
     })
 }
 
-/// From the system's entropy.
+/// A number from the system's entropy.
 fn seed() -> u64 {
     use std::hash::{BuildHasher, Hasher};
     std::hash::RandomState::new().build_hasher().finish()
@@ -295,7 +293,7 @@ unsafe extern "system" fn BASS_AES67_OutputGetStats(output: Handle, out: *mut c_
     })
 }
 
-/// What the public header's structure tells.
+/// The statistics of the public header's structure.
 fn plain_stats_of(output: &Output) -> PlainOutputStats {
     let view = output.view();
     let (packets, send_errors) = view.sender.map_or((0, 0), |status| {

@@ -62,8 +62,8 @@ fn stats_of(stream: &Stream, status: &ReceiverStatus) -> Stats {
         card_ppm: playout.card_rate.as_ppm(),
         sender_ppm: ingest.media_rate.as_ppm(),
         buffer_ms: ms(stream.waiting()),
-        target_ms: ms(playout.target),
-        latency_ms: ms(playout.link_offset.unwrap_or(playout.achieved + stream.packet_time(status))),
+        target_ms: ms(playout.target_depth),
+        latency_ms: ms(playout.link_offset.unwrap_or(playout.actual_depth + stream.packet_time(status))),
         jitter_ms: ms(ingest.arrival_jitter),
     }
 }

@@ -1,15 +1,14 @@
 //! Livewire: channel numbers, and the advertisements of its nodes.
 //!
 //! Model: a channel is a number from 1 to 32767, and its group is 239.192.0.0 plus that number.
-//! Nodes advertise their sources on 239.192.255.3, port 4001: all of them when something has
-//! changed and now and then, and in between a summary that only shows that the node lives. A
-//! datagram is a header of 16 bytes and *phrases*: four letters, a type, and an operand whose
-//! length the type tells.
+//! Nodes advertise their sources on 239.192.255.3, port 4001: all of them after a change and at
+//! long intervals, and in between a summary that only shows that the node is alive. A datagram is a
+//! header of 16 bytes and *phrases*: four letters, a type, and an operand whose length depends on
+//! the type.
 //!
-//! Assumptions: the format is not published. This is what is known of it from the wire
-//! (`read_lw_sources` by N. Prater, and others who followed); phrases that are not known are passed
-//! over, and a type that is not known ends the datagram with an error, because its length is not
-//! known either.
+//! Assumptions: the format is not published. This is what others have found on the wire
+//! (`read_lw_sources` by N. Prater and its successors). Unknown phrases are skipped. An unknown
+//! type is an error, because its length is unknown, too.
 
 use crate::event_queue::EventQueue;
 use crate::units::{LocalTime, Nanos};
@@ -28,11 +27,11 @@ const FIRST_GROUP: u32 = 0xEFC0_0000;
 const LAST_CHANNEL: u16 = 32_767;
 const HEADER: usize = 16;
 const MAGIC: [u8; 4] = [3, 0, 2, 7];
-/// Nodes that are remembered.
+/// Maximum number of nodes that are remembered.
 const MAX_NODES: usize = 1024;
-/// Sources that are remembered: as many as there are channels in a large house.
+/// Maximum number of sources that are remembered: as many as a large house has channels.
 const MAX_SOURCES: usize = 4096;
-/// A node that has not advertised for this long is gone: nodes do so every 20 to 25 s.
+/// A node that has not advertised for this long has disappeared: nodes advertise every 20 to 25 s.
 const TIMEOUT: Nanos = Nanos::from_secs(100);
 /// Events that wait to be polled.
 const MAX_EVENTS: usize = 1024;
@@ -83,7 +82,7 @@ impl fmt::Display for Channel {
     }
 }
 
-/// A datagram is no advertisement.
+/// Why a datagram is not an advertisement.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LivewireError {
@@ -93,7 +92,7 @@ pub enum LivewireError {
     /// It ends within a phrase.
     #[error("it ends within a phrase")]
     Truncated,
-    /// The length of what follows is not known.
+    /// The length of the next operand is unknown.
     #[error("type {0:#04x} is not known")]
     Type(u8),
     /// A message of another kind, such as a request for a channel.
@@ -106,14 +105,14 @@ pub enum LivewireError {
 pub struct LivewireSource {
     /// Its channel.
     pub channel: Channel,
-    /// What the node calls it.
+    /// Its name at the node.
     pub name: String,
 }
 
 /// An advertisement of a node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Advertisement {
-    /// The node's name, if it is told.
+    /// The node's name, if it is present.
     pub node_name: String,
     /// All its sources; `None` in a summary.
     pub sources: Option<Vec<LivewireSource>>,
@@ -126,10 +125,10 @@ enum Operand<'a> {
 }
 
 impl Advertisement {
-    /// Reads a datagram. Sources that are no ordinary channels, such as backfeeds, are left out.
+    /// Reads a datagram. Sources that are not ordinary channels, such as backfeeds, are left out.
     ///
     /// # Errors
-    /// If it is no advertisement.
+    /// If it is not an advertisement.
     pub fn parse(datagram: &[u8]) -> Result<Self, LivewireError> {
         let mut rest = datagram.get(HEADER..).ok_or(LivewireError::Header)?;
         if datagram[..MAGIC.len()] != MAGIC {
@@ -217,7 +216,7 @@ fn name(text: &[u8]) -> String {
 pub enum LivewireEvent {
     /// A source is new, or has another name.
     Added(LivewireEntry),
-    /// A node does not advertise it any more, or is gone.
+    /// A node no longer advertises it, or has disappeared.
     Removed(LivewireEntry),
 }
 
@@ -239,7 +238,8 @@ struct Node {
     heard_at: LocalTime,
 }
 
-/// What nodes advertise. Sans-IO: time and datagrams are handed in, and memory is bounded.
+/// The present advertisements of nodes. Sans-IO: time and datagrams are arguments, and memory is
+/// bounded.
 #[derive(Debug, Default)]
 pub struct LivewireDirectory {
     nodes: BTreeMap<Ipv4Addr, Node>,
@@ -250,7 +250,7 @@ impl LivewireDirectory {
     /// Takes a datagram that `node` sent.
     ///
     /// # Errors
-    /// If it is no advertisement; nothing else happens.
+    /// If it is not an advertisement; then nothing changes.
     pub fn handle_datagram(&mut self, now: LocalTime, node: Ipv4Addr, datagram: &[u8]) -> Result<(), LivewireError> {
         let advertisement = Advertisement::parse(datagram)?;
         let count: usize = self.nodes.values().map(|node| node.sources.len()).sum();
@@ -306,7 +306,7 @@ impl LivewireDirectory {
         self.nodes.values().map(|node| node.heard_at + TIMEOUT).min()
     }
 
-    /// The next change that was not yet told.
+    /// The next change that was not polled yet.
     pub fn poll_event(&mut self) -> Option<LivewireEvent> {
         self.events.pop()
     }
@@ -376,7 +376,7 @@ mod tests {
             matches!(&changes[..], [LivewireEvent::Removed(gone), LivewireEvent::Added(new)] if gone.source.name == "PGM1" && new.source.name == "Guest"),
             "{changes:?}"
         );
-        // A summary shows that the node lives.
+        // A summary shows that the node is alive.
         directory.handle_datagram(at(130), NODE, &datagram(2, &[])).unwrap();
         directory.handle_timeout(at(229));
         assert_eq!(directory.entries().count(), 1);

@@ -10,8 +10,8 @@ use crate::units::Nanos;
 /// Once the clocks have settled, a phase error beyond this is jumped over. Judgement: 5 frames at
 /// 48 kHz, which a trim would take minutes to remove.
 const ALIGNED: Nanos = Nanos::from_micros(100);
-/// The same in standard deviations of the setpoint, if that is more. Judgement: what the setpoint
-/// itself is uncertain by is no error.
+/// The same in standard deviations of the setpoint, if that is more. Judgement: the uncertainty of
+/// the setpoint itself is not an error.
 const ALIGNED_SIGMAS: f64 = 1.0;
 /// A phase error beyond this is jumped over at any time, if it lasts. Judgement: the trim, limited
 /// to 20 ppm, would take 100 s to remove it.
@@ -19,17 +19,17 @@ const JUMP: Nanos = Nanos::from_millis(2);
 /// The same in standard deviations of the setpoint, if that is more. Judgement: exceeded by chance
 /// once in 16 000 (normal distribution).
 const JUMP_SIGMAS: f64 = 4.0;
-/// How long such an error must last. Judgement: longer than a host stands still as a rule.
+/// Duration of such an error before a jump. Judgement: longer than usual stalls of a host.
 const JUMP_PATIENCE: Nanos = Nanos::from_millis(500);
-/// Each jump that undoes the last one doubles the patience with the next error, up to this: the
-/// reference wanders, and its wander is not known yet. Judgement: wander takes about as long to be
-/// measured.
+/// Each jump that undoes the last one doubles the time for which the next error is tolerated, up to
+/// this: the reference wanders, and the size of its wander is not known yet. Judgement: measuring
+/// the wander takes about as long.
 const LONGEST_PATIENCE: Nanos = Nanos::from_secs(16);
-/// After so many patiences without such an error, the patience is [`JUMP_PATIENCE`] again.
+/// After this many patiences without such an error, the patience is [`JUMP_PATIENCE`] again.
 /// Judgement: 16 s at the shortest patience, 8.5 min at the longest.
 const FORGIVEN_AFTER: i64 = 32;
 
-/// What is to be done about a phase error.
+/// The correction of a phase error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Correction {
     /// Nothing yet.
@@ -42,31 +42,31 @@ pub(crate) enum Correction {
     Jump,
 }
 
-/// What is known of the setpoint that a phase error is measured from.
+/// Properties of the setpoint that a phase error is measured against.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Setpoint {
     /// Standard deviation of the setpoint.
     pub(crate) sigma: Nanos,
-    /// How long a stream that has begun is left alone.
+    /// How long a new stream is left uncorrected.
     pub(crate) settling: Nanos,
-    /// Whether the setpoint is known absolutely, by PTP. Else it is a latency, for which a small
-    /// error does not matter.
+    /// Whether the setpoint is known absolutely, by PTP. Otherwise it is a latency, and small
+    /// errors of it do not matter.
     pub(crate) is_absolute: bool,
 }
 
 impl Setpoint {
-    /// A limit, or so many standard deviations of the setpoint if that is more.
+    /// A limit, or this many standard deviations of the setpoint if that is more.
     fn beyond(&self, limit: Nanos, sigmas: f64) -> Nanos {
-        limit.max(Nanos::from_nanos_f64(sigmas * self.sigma.as_nanos() as f64))
+        limit.max(Nanos::from_nanos_f64(sigmas * self.sigma.as_nanos_f64()))
     }
 }
 
-/// Decides what is done about the phase errors of one stream.
+/// Decides how the phase errors of a stream are corrected.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Alignment {
     age: Nanos,
     is_settled: bool,
-    /// How long the phase error has been large, and how long it has not.
+    /// How long the phase error has been large, and how long it has been small.
     error_duration: Nanos,
     calm_duration: Nanos,
     /// How long an error must last to be jumped over.
@@ -94,7 +94,7 @@ impl Alignment {
         self.is_settled && phase_error.abs() <= JUMP
     }
 
-    /// A block was played whose phase error was not to be corrected.
+    /// Takes note of a block whose phase error was not to be corrected.
     pub(crate) fn wait(&mut self, block: Nanos) {
         self.age += block;
     }
@@ -104,7 +104,8 @@ impl Alignment {
         self.error_duration = Nanos::ZERO;
     }
 
-    /// Decides what to do about `phase_error` (positive if the position lags) after another block.
+    /// Decides on the correction of `phase_error` (positive if the position lags) after another
+    /// block.
     pub(crate) fn correct(&mut self, phase_error: Nanos, block: Nanos, setpoint: &Setpoint) -> Correction {
         self.age += block;
         let is_large = phase_error.abs() > setpoint.beyond(JUMP, JUMP_SIGMAS);
@@ -135,7 +136,7 @@ impl Alignment {
         Correction::Jump
     }
 
-    /// The clocks have settled, and by them the position is off by `phase_error`.
+    /// The clocks have settled, and the position is wrong by `phase_error` according to them.
     fn settle(phase_error: Nanos, setpoint: &Setpoint) -> Correction {
         if setpoint.is_absolute {
             let is_aligned = phase_error.abs() <= setpoint.beyond(ALIGNED, ALIGNED_SIGMAS);

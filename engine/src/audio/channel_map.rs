@@ -1,8 +1,8 @@
 //! Which channels of a stream the channels of the card play.
 //!
 //! Model: every output channel plays one input channel or silence. Packets are mapped when they are
-//! decoded, so that all that follows (jitter buffer, concealment, resampler) handles only channels
-//! that are heard: two of 64 cost as much as two of two.
+//! decoded, so that all later stages (jitter buffer, concealment, resampler) handle only the
+//! channels that are heard: two of 64 cost as much as two of two.
 
 use crate::rtp::format::{MAX_CHANNELS, MAX_PAYLOAD, StreamFormat};
 use thiserror::Error;
@@ -17,7 +17,7 @@ const fn index(input: usize) -> u8 {
     input as u8
 }
 
-/// A channel map is out of range.
+/// Why a channel map is invalid.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ChannelMapError {
@@ -29,7 +29,7 @@ pub enum ChannelMapError {
     Input {
         /// The output channel, from 0.
         output: usize,
-        /// What it picks, from 0.
+        /// The input channel, from 0.
         input: usize,
         /// Channels of the stream, or the most that a stream has.
         channels: usize,
@@ -73,7 +73,7 @@ impl ChannelMap {
         Ok(map)
     }
 
-    /// Every channel of a stream at its own place.
+    /// Every channel of a stream at the same index.
     #[must_use]
     pub fn identity(format: StreamFormat) -> Self {
         let outputs = format.channels();
@@ -93,7 +93,7 @@ impl ChannelMap {
     }
 
     /// # Errors
-    /// [`ChannelMapError::Input`] if a stream of this format lacks a channel that is picked.
+    /// [`ChannelMapError::Input`] if a stream of this format lacks a selected channel.
     pub(crate) fn check(&self, format: StreamFormat) -> Result<(), ChannelMapError> {
         let channels = format.channels();
         for output in 0..self.outputs {
@@ -105,7 +105,7 @@ impl ChannelMap {
     }
 }
 
-/// Decodes payloads to the output channels, in memory of its own.
+/// Decodes payloads to the output channels, in its own memory.
 #[derive(Debug)]
 pub(crate) struct Decoder {
     format: StreamFormat,
@@ -122,7 +122,8 @@ impl Decoder {
         Self { format, map, decoded: vec![0.0; frames * format.channels()], mapped: vec![0.0; mapped] }
     }
 
-    /// The payload's audio on the output channels, interleaved; nothing if it is not of the format.
+    /// The payload's audio on the output channels, interleaved; empty if the payload is not of the
+    /// format.
     pub(crate) fn decode(&mut self, payload: &[u8]) -> &[f32] {
         let frames = self.format.decode_into(payload, &mut self.decoded).unwrap_or(0);
         let decoded = &self.decoded[..frames * self.format.channels()];

@@ -1,11 +1,11 @@
 //! Concealment of missing audio.
 //!
-//! Model: at the begin of a gap the audio continues by [linear
+//! Model: at the beginning of a gap the audio continues by [linear
 //! prediction](super::linear_prediction), so that it has no corner. The prediction is crossfaded
 //! with the last pitch period, which is repeated without a seam for up to 10 ms and then faded to
-//! silence. What follows a gap is crossfaded in. A jump of the read position is a gap of length
-//! zero, which the same crossfade hides. So nothing that the network does makes the engine produce
-//! a discontinuity.
+//! silence. The audio after a gap is crossfaded in. A jump of the read position is a gap of length
+//! zero, which the same crossfade hides. So no event of the network causes a discontinuity in the
+//! output.
 //!
 //! The waveform substitution follows Goodman et al., "Waveform substitution techniques for
 //! recovering missing speech segments", IEEE Trans. ASSP, 1986. The constants limit all loops;
@@ -26,11 +26,11 @@ const SHORTEST_PERIOD: Nanos = Nanos::from_millis(2);
 const LONGEST_PERIOD: Nanos = Nanos::from_millis(12);
 /// Audio before the gap that a period is matched with. Judgement: two of the shortest periods.
 const TEMPLATE: Nanos = Nanos::from_millis(4);
-/// Crossfade from the prediction to the repeated period. Judgement: for longer than that no
-/// prediction is good.
+/// Crossfade from the prediction to the repeated period. Judgement: predictions are not good for
+/// longer.
 const LEAD: Nanos = Nanos::from_millis(2);
-/// Audio that the prediction is learnt from. Judgement: 16 times as many samples as coefficients at
-/// 48 kHz.
+/// Audio from which the coefficients of the prediction are computed. Judgement: 16 times as many
+/// samples as coefficients at 48 kHz.
 const LEARNED: Nanos = Nanos::from_millis(8);
 /// Crossfade inside the repeated period, from its end to its begin. Judgement: half of the shortest
 /// period.
@@ -58,7 +58,7 @@ pub(crate) struct Concealer {
     period: Vec<f32>,
     period_frames: usize,
     predictor: Predictor,
-    /// Prediction at the begin of the substitute.
+    /// Prediction at the beginning of the substitute.
     lead: Vec<f32>,
     lead_frames: usize,
     lengths: Lengths,
@@ -105,7 +105,7 @@ impl Concealer {
         let frames = lengths.history();
         Self {
             channels,
-            // What comes first is faded in over a silent substitute.
+            // The first audio is faded in over a silent substitute.
             state: State::Filling { filled: lengths.substitute + lengths.fade_out },
             history: vec![0.0; frames * channels],
             oldest: 0,
@@ -126,7 +126,7 @@ impl Concealer {
         }
         if let State::Recovering { mut filled, mut faded } = self.state {
             for frame in audio.chunks_exact_mut(self.channels).take(self.lengths.fade_in - faded) {
-                let weight = smoothstep((faded + 1) as f32 / self.lengths.fade_in as f32);
+                let weight = smoothstep(share(faded + 1, self.lengths.fade_in));
                 for (channel, sample) in frame.iter_mut().enumerate() {
                     let substitute = self.substitute(filled, channel);
                     *sample = substitute + weight * (*sample - substitute);
@@ -156,7 +156,7 @@ impl Concealer {
         self.remember(audio);
     }
 
-    /// Announces a jump of the read position: what comes next is crossfaded with the substitute.
+    /// Announces a jump of the read position: the next audio is crossfaded with the substitute.
     pub(crate) fn splice(&mut self) {
         if !matches!(self.state, State::Filling { .. }) {
             let filled = self.begin();
@@ -169,7 +169,7 @@ impl Concealer {
         self.lengths.fade_in
     }
 
-    /// The same, if the audio that would have come is known. It is crossfaded with what comes next,
+    /// The same, if the audio that would have come is known. It is crossfaded with the next audio,
     /// unless it would have been part of a crossfade itself.
     pub(super) fn splice_from(&mut self, continuation: &[f32]) {
         if self.state != State::Playing {
@@ -192,10 +192,10 @@ impl Concealer {
             for i in 0..length {
                 self.period[i * self.channels + channel] = self.past(frames - length + i, channel);
             }
-            // The end of the period is crossfaded with what preceded its begin, so that its
+            // The end of the period is crossfaded with the audio before its beginning, so that its
             // repetition has no seam.
             for i in 0..self.lengths.seam {
-                let weight = smoothstep((i + 1) as f32 / self.lengths.seam as f32);
+                let weight = smoothstep(share(i + 1, self.lengths.seam));
                 let at = length - self.lengths.seam + i;
                 let before = self.past(frames - length - self.lengths.seam + i, channel);
                 let sample = &mut self.period[at * self.channels + channel];
@@ -220,7 +220,7 @@ impl Concealer {
         self.lead_frames = self.lengths.lead;
     }
 
-    /// A sample of the substitute, `filled` frames after the begin of the gap.
+    /// A sample of the substitute, `filled` frames after the beginning of the gap.
     fn substitute(&self, filled: usize, channel: usize) -> f32 {
         let Lengths { substitute, fade_out, .. } = self.lengths;
         if filled >= substitute + fade_out {
@@ -229,12 +229,12 @@ impl Concealer {
         let mut sample = self.period[filled % self.period_frames * self.channels + channel];
         if filled < self.lead_frames {
             let lead = self.lead[filled * self.channels + channel];
-            sample = lead + smoothstep((filled + 1) as f32 / self.lead_frames as f32) * (sample - lead);
+            sample = lead + smoothstep(share(filled + 1, self.lead_frames)) * (sample - lead);
         }
         if filled < substitute {
             return sample;
         }
-        sample * (1.0 - smoothstep((filled - substitute + 1) as f32 / fade_out as f32))
+        sample * (1.0 - smoothstep(share(filled - substitute + 1, fade_out)))
     }
 
     /// The lag at which the signal before the gap is most similar to itself.
@@ -273,6 +273,12 @@ impl Concealer {
             self.oldest = (self.oldest + 1) % frames;
         }
     }
+}
+
+/// `part` as a share of `whole`.
+#[expect(clippy::cast_precision_loss, reason = "lengths of fades, far below 2^24 frames")]
+fn share(part: usize, whole: usize) -> f32 {
+    part as f32 / whole as f32
 }
 
 /// Cubic from 0 at `x` = 0 to 1 at `x` = 1, with slope 0 at both ends. The audio thread needs no
@@ -323,7 +329,7 @@ mod tests {
         }
     }
 
-    /// Tones that are no harmonics of anything, so that no period fits, and some noise.
+    /// Inharmonic tones, so that no period fits, and some noise.
     fn inharmonic(from: usize, frames: usize) -> Vec<f32> {
         let mut audio = vec![0.0; frames];
         for (frequency_hz, level) in [(137.0, 0.5), (331.3, 0.3), (743.9, 0.12), (1901.7, 0.02)] {
@@ -399,7 +405,7 @@ mod tests {
     #[test]
     fn a_jump_from_audio_that_is_known_is_a_blend_of_both() {
         let mut concealer = Concealer::new(1, RATE);
-        // Noise has no period: nothing but the true continuation follows it.
+        // Noise has no period: only the true continuation fits.
         let mut random = 1u32;
         let noise: Vec<f32> = std::iter::repeat_with(|| {
             random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);

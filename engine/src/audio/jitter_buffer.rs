@@ -6,9 +6,9 @@
 
 use crate::units::Frames;
 
-/// Tag of an empty place. Judgement: positions start near 0 and increase by 48 000 per second, so
-/// they never reach it.
-const NO_FRAME: i64 = i64::MIN;
+/// Media position of an empty place. Judgement: positions start near 0 and increase by 48 000 per
+/// second, so they never reach it.
+pub(crate) const NO_FRAME: i64 = i64::MIN;
 
 /// Result of inserting a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,13 +17,29 @@ pub enum Insertion {
     Stored,
     /// All frames were there already.
     Duplicate,
-    /// All frames had been played or given up.
+    /// All frames had been played or skipped.
     Late,
     /// The packet lies further ahead than the buffer is long.
     TooEarly,
 }
 
 /// Decoded audio for the sound card, interleaved.
+///
+/// ```
+/// use engine::Frames;
+/// use engine::audio::{Insertion, JitterBuffer};
+/// let mut buffer = JitterBuffer::new(1, 64);
+/// let cursor = Frames::ZERO;
+/// // Packets of two frames; the second one is missing, and the third one comes twice.
+/// assert_eq!(buffer.insert(cursor, Frames::new(0), &[0.1, 0.2]), Insertion::Stored);
+/// assert_eq!(buffer.insert(cursor, Frames::new(4), &[0.5, 0.6]), Insertion::Stored);
+/// assert_eq!(buffer.insert(cursor, Frames::new(4), &[0.5, 0.6]), Insertion::Duplicate);
+/// assert_eq!(buffer.run(cursor, 64), (true, 2));
+/// assert_eq!(buffer.run(Frames::new(2), 64), (false, 2));
+/// let mut out = [0.0; 2];
+/// buffer.copy(Frames::new(4), &mut out);
+/// assert_eq!(out, [0.5, 0.6]);
+/// ```
 #[derive(Debug)]
 pub struct JitterBuffer {
     samples: Vec<f32>,
@@ -80,8 +96,8 @@ impl JitterBuffer {
         if stored { Insertion::Stored } else { Insertion::Duplicate }
     }
 
-    /// Keeps late frames where no frame is that has still to be played, because playout may go back
-    /// to them.
+    /// Keeps late frames in places that no frame still to be played occupies, because playout may
+    /// go back to them.
     fn keep(&mut self, cursor: Frames, first: Frames, samples: &[f32]) {
         let oldest = cursor.get() - self.capacity / 2;
         for (position, frame) in (first.get()..).zip(samples.chunks_exact(self.channels)) {
@@ -126,8 +142,8 @@ impl JitterBuffer {
         }
     }
 
-    /// Whether a frame at or after `position` has arrived. What is missing before such a frame is
-    /// lost or late; what is missing after the last one has not been sent yet.
+    /// Whether a frame at or after `position` has arrived. Missing frames before it are lost or
+    /// late; missing frames after the last one have not been sent yet.
     #[must_use]
     pub fn has_arrived_beyond(&self, position: Frames) -> bool {
         self.end > position.get()
@@ -181,8 +197,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the order, the frames that come out are those that went in, at their own
-        /// positions.
+        /// In whatever order frames go in, they come out at their own positions.
         #[test]
         fn order_does_not_matter(start in -(1i64 << 40)..(1i64 << 40), order in Just((0i64..16).collect::<Vec<_>>()).prop_shuffle()) {
             let mut buffer = JitterBuffer::new(2, 128);

@@ -1,4 +1,4 @@
-//! Linear prediction: how a signal continues if nothing new happens.
+//! Linear prediction: the most probable continuation of a signal.
 //!
 //! Model: the signal is an autoregressive process. Its coefficients are found from its past by
 //! Burg's method (J. P. Burg, "Maximum entropy spectral analysis", 1967): the reflection

@@ -1,11 +1,9 @@
 //! Audio parts that receiving, capturing and relaying share.
 //!
 //! Between a clock map and samples there are always the same parts: a [`JitterBuffer`] by media
-//! position, concealment of what is missing in it, a [`RateController`] that turns two measured
-//! rates and a phase error into the resampling ratio, and the decision whether a phase error is
-//! trimmed or jumped over. None of them allocates after its creation, locks, or calls the system.
-
-#![cfg_attr(not(test), warn(clippy::cast_possible_truncation, clippy::cast_possible_wrap, clippy::cast_sign_loss))]
+//! position, concealment of missing audio, a [`RateController`] that turns two measured rates and a
+//! phase error into the resampling ratio, and the decision whether a phase error is trimmed or
+//! jumped over. None of them allocates after its creation, locks, or calls the system.
 
 mod alignment;
 mod channel_map;
@@ -18,6 +16,7 @@ mod reader;
 pub(crate) use alignment::{Alignment, Correction, Setpoint};
 pub(crate) use channel_map::Decoder;
 pub use channel_map::{ChannelMap, ChannelMapError};
+pub(crate) use jitter_buffer::NO_FRAME;
 pub use jitter_buffer::{Insertion, JitterBuffer};
 pub use rate_control::{FusedRateController, RateController, RateInput};
 pub(crate) use reader::Reader;

@@ -15,8 +15,8 @@ use crate::units::{Nanos, Ppb};
 const SLOW_TRIM_HZ: f64 = 0.0007;
 /// Bandwidth of the phase trim for large errors, Hz. Judgement: a large error ends within a minute.
 const FAST_TRIM_HZ: f64 = 0.01;
-/// Largest standard deviation of the pitch by the uncertainty of the setpoint; where that is large,
-/// the slow trim is slower. Judgement: far below what is audible.
+/// Largest standard deviation of the pitch due to the uncertainty of the setpoint; if that is
+/// large, the slow trim is slower. Judgement: far below what is audible.
 const TRIM_NOISE: Ppb = Ppb::new(50.0);
 /// Phase errors beyond this are trimmed fast. Judgement: 12 frames at 48 kHz.
 const LARGE_ERROR: Nanos = Nanos::from_micros(250);
@@ -26,7 +26,8 @@ const SMALL_ERROR: Nanos = Nanos::from_micros(20);
 /// states them or as it is seen to [move](TargetMotion). Judgement: exceeded by chance once in 16
 /// 000 (normal distribution).
 const LARGE_SIGMAS: f64 = 4.0;
-/// Fast trimming also ends below this many. Judgement: as probable as not (normal distribution).
+/// Fast trimming also ends below this many. Judgement: exceeded by chance in half of the cases
+/// (normal distribution).
 const SMALL_SIGMAS: f64 = 0.7;
 /// Largest phase trim. Judgement: inaudible as a change of pitch even if it comes and goes; abrupt
 /// steps are noticed from about 170 ppm on.
@@ -54,7 +55,7 @@ pub struct RateInput {
     /// Rate of the clock that the audio goes to, against the host's clock: in a receiver the sound
     /// card's, in a capture the media clock's.
     pub sink_rate: Ppb,
-    /// How far the position lags its setpoint, as far as that is to be trimmed. If it is positive,
+    /// How far the position lags its setpoint, as far as this is to be trimmed. If it is positive,
     /// the ratio must rise.
     pub phase_error: Nanos,
     /// Standard deviation of the part of the setpoint's error that changes: how well the reference
@@ -73,7 +74,7 @@ pub trait RateController: Send {
 /// ```
 /// use engine::audio::{RateInput, RateController, FusedRateController};
 /// use engine::{Nanos, Ppb};
-/// let mut law = FusedRateController::default();
+/// let mut controller = FusedRateController::default();
 /// let input = RateInput {
 ///     block: Nanos::from_millis(20),
 ///     source_rate: Ppb::ZERO,
@@ -81,7 +82,7 @@ pub trait RateController: Send {
 ///     phase_error: Nanos::ZERO,
 ///     setpoint_sigma: Nanos::ZERO,
 /// };
-/// let ratio = (0..1000).map(|_| law.ratio(&input)).last().unwrap();
+/// let ratio = (0..1000).map(|_| controller.ratio(&input)).last().unwrap();
 /// assert!((ratio.as_ppm() + 120.0).abs() < 0.02, "{ratio}");
 /// ```
 #[derive(Clone, Debug, Default)]
@@ -98,11 +99,11 @@ pub struct FusedRateController {
 impl FusedRateController {
     /// The trim for an error, before its slew is limited.
     fn wanted_trim_ppb(&mut self, behind: Nanos, sigma: Nanos) -> f64 {
-        let behind_ns = behind.as_nanos() as f64;
-        let told_ns = sigma.as_nanos() as f64;
+        let behind_ns = behind.as_nanos_f64();
+        let told_ns = sigma.as_nanos_f64();
         let (sigma_ns, at_most_ns) = (told_ns.max(self.motion.sigma_ns()), told_ns.max(self.motion.at_most_ns()));
         let (floor, sigmas) = if self.catching_up { (SMALL_ERROR, SMALL_SIGMAS) } else { (LARGE_ERROR, LARGE_SIGMAS) };
-        self.catching_up = behind_ns.abs() > (floor.as_nanos() as f64).max(sigmas * at_most_ns);
+        self.catching_up = behind_ns.abs() > floor.as_nanos_f64().max(sigmas * at_most_ns);
         let [fast, slow] = [FAST_TRIM_HZ, SLOW_TRIM_HZ].map(|hz| 2.0 * std::f64::consts::PI * hz);
         // ns of error times 1/s is ns/s, which is ppb.
         let bandwidth = if self.catching_up { fast } else { slow.min(TRIM_NOISE.as_ppb() / sigma_ns.max(1.0)) };
@@ -113,7 +114,7 @@ impl FusedRateController {
     fn trim_ppb(&mut self, input: &RateInput) -> f64 {
         // A phase error of exactly zero means that none is to be trimmed, while a stream settles or
         // will jump.
-        let behind_ns = (input.phase_error != Nanos::ZERO).then_some(input.phase_error.as_nanos() as f64);
+        let behind_ns = (input.phase_error != Nanos::ZERO).then_some(input.phase_error.as_nanos_f64());
         self.motion.take(behind_ns, self.trim_ppb, input.block.as_secs_f64());
         let change = self.wanted_trim_ppb(input.phase_error, input.setpoint_sigma) - self.trim_ppb;
         let most = TRIM_SLEW * input.block.as_secs_f64();
@@ -145,10 +146,10 @@ mod tests {
 
     const BLOCK: Nanos = Nanos::from_millis(10);
 
-    /// How far playout is off after some seconds, and the largest trim meanwhile, ppm, when it
-    /// begins off by so much.
+    /// Phase error after some seconds, and the largest trim meanwhile, ppm, for an initial phase
+    /// error.
     fn removed(behind: Nanos, target_sigma: Nanos, seconds: i64) -> (f64, f64) {
-        let (mut law, mut behind_ns, mut largest) = (FusedRateController::default(), behind.as_nanos() as f64, 0.0);
+        let (mut controller, mut behind_ns, mut largest) = (FusedRateController::default(), behind.as_nanos_f64(), 0.0);
         for _ in 0..seconds * 100 {
             let input = RateInput {
                 block: BLOCK,
@@ -157,11 +158,11 @@ mod tests {
                 phase_error: Nanos::new(behind_ns as i64),
                 setpoint_sigma: target_sigma,
             };
-            let ratio = law.ratio(&input);
+            let ratio = controller.ratio(&input);
             largest = f64::max(largest, ratio.as_ppm().abs());
             behind_ns -= ratio.as_ppb() * BLOCK.as_secs_f64();
         }
-        (behind_ns / behind.as_nanos() as f64, largest)
+        (behind_ns / behind.as_nanos_f64(), largest)
     }
 
     #[test]

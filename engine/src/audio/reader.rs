@@ -1,4 +1,4 @@
-//! Reading from a jitter buffer, and concealing what is missing in it.
+//! Reading from a jitter buffer, and concealing missing audio.
 
 use super::conceal::Concealer;
 use super::jitter_buffer::JitterBuffer;
@@ -11,12 +11,12 @@ pub(crate) struct Run {
     pub(crate) first: Frames,
     pub(crate) frames: usize,
     pub(crate) is_present: bool,
-    /// The frames are missing, and so is all that comes after them: they are not lost but have not
-    /// arrived yet.
+    /// Whether the frames, and all later ones, are missing because they have not arrived yet,
+    /// rather than lost.
     pub(crate) is_starved: bool,
 }
 
-/// A jitter buffer, and the concealment of what is missing in it.
+/// A jitter buffer, and the concealment of missing audio.
 #[derive(Debug)]
 pub(crate) struct Reader {
     channels: usize,
@@ -57,8 +57,9 @@ impl Reader {
         cursor
     }
 
-    /// The next read will not continue at `cursor`: it is crossfaded with the frames from `cursor`
-    /// on if they are present and fit into `scratch`, else with what the concealment makes of them.
+    /// Continues at `cursor` with the next read: the audio so far is crossfaded with the frames
+    /// from `cursor` on if they are present and fit into `scratch`, otherwise with the substitute
+    /// of the concealment.
     pub(crate) fn splice_at(&mut self, cursor: Frames, scratch: &mut [f32]) {
         let wanted = self.concealer.splice_frames();
         match self.buffer.run(cursor, wanted) {
@@ -71,7 +72,7 @@ impl Reader {
         }
     }
 
-    /// Discards the buffered audio; what is read next is crossfaded in.
+    /// Discards the buffered audio; the next audio is crossfaded in.
     pub(crate) fn restart(&mut self) {
         self.buffer.clear();
         self.concealer.splice();

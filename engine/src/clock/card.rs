@@ -3,9 +3,9 @@
 //! Model: the card requests frames at the rate of its own crystal, and a callback is late, never
 //! early. The same [`Estimator`] as for every other clock relates the frames played to host time.
 //!
-//! * A card that had nothing to play (xrun, suspend, device error) is late by the length of that
-//!   for good. Consecutive late callbacks, by whatever amounts, move the offset by the smallest
-//!   lateness and keep the rate.
+//! * A card that had nothing to play (xrun, suspend, device error) is late by the length of the
+//!   pause for good. Consecutive late callbacks, by whatever amounts, move the offset by the
+//!   smallest lateness and keep the rate.
 //! * A card may lose a single cycle, which the lateness of a busy scheduler hides. The least late
 //!   callbacks [show it](super::shift).
 //! * Until the proof, such callbacks are withheld from the estimator, because a scheduler that
@@ -36,8 +36,8 @@ const USUAL_LATENESS: f64 = 4.0;
 const PROOF: Proof = Proof { samples: 5, time: Nanos::from_millis(250) };
 /// Proof of a shift that scheduling might explain for a while. Judgement: eight times as long.
 const LONG_PROOF: Proof = Proof { samples: 64, time: Nanos::from_secs(2) };
-/// Time in which a card fills its queue, and in which a host is busy with what it starts.
-/// Judgement: longer than the queues of sound servers, which hold up to half a second.
+/// Time in which a card fills its queue, and in which a host is busy with starting. Judgement:
+/// longer than the queues of sound servers, which hold up to half a second.
 const BEGINNING: Nanos = Nanos::from_secs(1);
 
 /// Standard deviation of the rate before the first callback. Judgement: that of an unknown crystal.
@@ -67,7 +67,7 @@ pub(crate) struct CardClock {
 }
 
 impl CardClock {
-    /// A card of a nominal rate, and of the true rate as far as it is remembered.
+    /// A card of a nominal rate, and of the true rate if it is remembered.
     pub(crate) fn new(rate: SampleRate, remembered: Option<Ppb>) -> Self {
         let known = RatePrior::remembered(remembered);
         let estimator = Estimator::of_crystal(EstimatorConfig::of_one_way(known, JITTER));
@@ -75,7 +75,7 @@ impl CardClock {
         Self { rate, known, origin: None, last: None, played: Frames::ZERO, estimator, far: None, near: None, shifts }
     }
 
-    /// Whether a callback at `now` is the first one of a card that was away. Its time then
+    /// Whether a callback at `now` is the first one after an absence of the card. Its time then
     /// restarts.
     pub(crate) fn restarts_at(&mut self, now: LocalTime) -> bool {
         let away = self.last.replace(now).is_some_and(|last| now.since(last) >= AWAY);
@@ -88,8 +88,7 @@ impl CardClock {
         away
     }
 
-    /// Takes a callback at `now` that will play `frames`. Returns when it would have come without
-    /// jitter.
+    /// Takes a callback at `now` that will play `frames`. Returns its time without jitter.
     pub(crate) fn callback(&mut self, now: LocalTime, frames: usize) -> LocalTime {
         self.observe(now, frames);
         let smoothed = self.map().map_or(now, |map| map.local_at(self.played));
@@ -112,8 +111,8 @@ impl CardClock {
     fn observe(&mut self, now: LocalTime, frames: usize) {
         let origin = *self.origin.get_or_insert(now);
         let offset = self.rate.duration(self.played) - (now - origin);
-        let sample = Sample { at: now, offset_ns: offset.as_nanos() as f64, direction: Direction::Forward };
-        if now - origin < BEGINNING && self.estimator.lateness(&sample) < -(SHIFTED.as_nanos() as f64) {
+        let sample = Sample { at: now, offset_ns: offset.as_nanos_f64(), direction: Direction::Forward };
+        if now - origin < BEGINNING && self.estimator.lateness(&sample) < -(SHIFTED.as_nanos_f64()) {
             self.estimator.reacquire();
             self.shifts.reacquire();
         }
@@ -129,15 +128,15 @@ impl CardClock {
     }
 
     /// Whether a sample, late by `estimated_ns` against the map, belongs to the present course, or
-    /// to a new one that it proves. Its deviation is limited to the length of a callback, however
-    /// large the jitter is: an estimate that is far off takes its own error for jitter, and would
-    /// be believed for minutes.
+    /// to a new one that it proves. The permitted deviation is limited to the length of a callback,
+    /// however large the jitter is: an estimate that is far off mistakes its own error for jitter,
+    /// and would be used for minutes.
     fn belongs(&mut self, sample: &Sample, estimated_ns: f64, callback: Nanos) -> bool {
         let envelope_ns = self.estimator.lateness(sample);
         let late_ns = estimated_ns.max(envelope_ns);
-        let jitter_ns = USUAL_LATENESS * self.estimator.jitter().as_nanos() as f64;
-        let callback_ns = callback.as_nanos() as f64;
-        let shifted_ns = SHIFTED.as_nanos() as f64;
+        let jitter_ns = USUAL_LATENESS * self.estimator.jitter().as_nanos_f64();
+        let callback_ns = callback.as_nanos_f64();
+        let shifted_ns = SHIFTED.as_nanos_f64();
         let limit_ns = shifted_ns + jitter_ns.min(callback_ns);
         self.far = (late_ns >= limit_ns).then(|| OutlierRun::extended(self.far, sample, late_ns));
         self.near = (estimated_ns >= shifted_ns).then(|| OutlierRun::extended(self.near, sample, estimated_ns));
@@ -156,7 +155,7 @@ impl CardClock {
         if jitter_ns < callback_ns {
             self.estimator.step_offset(-run.best_rank_ns, run.samples);
         } else {
-            // The trouble lasted so long that the estimator has learnt it.
+            // The disturbance lasted so long that the estimator has learnt it.
             self.estimator.reacquire();
             self.estimator.update(run.best);
         }
@@ -202,8 +201,8 @@ mod tests {
     use rand_chacha::ChaCha8Rng;
     use rand_chacha::rand_core::{Rng, SeedableRng};
 
-    /// Callbacks that are late by exponential jitter of 100 us; returns when the last would have
-    /// come without.
+    /// Callbacks that are late by exponential jitter of 100 us; returns the time of the last one
+    /// without jitter.
     fn run(clock: &mut CardClock, from: LocalTime, callbacks: i64, ppm: f64) -> LocalTime {
         let mut random = ChaCha8Rng::seed_from_u64(3);
         let period_ns = 20_000_000.0 / (1.0 + ppm * 1e-6);
@@ -223,8 +222,7 @@ mod tests {
         assert!((clock.rate().as_ppm() - 120.0).abs() < 0.2, "{}", clock.rate());
     }
 
-    /// When a callback would have come without jitter, after an xrun of some length and so many
-    /// callbacks.
+    /// The time of a callback without jitter, after an xrun of some length and this many callbacks.
     fn error_after_xrun(xrun: Nanos, callbacks: i64) -> (Nanos, CardClock) {
         let mut clock = CardClock::new(SampleRate::HZ_48000, None);
         run(&mut clock, LocalTime::ZERO, 3000, 120.0);
@@ -255,7 +253,7 @@ mod tests {
             }
             let back = at(2999) + Nanos::from_secs_f64(away_s);
             assert_eq!(clock.restarts_at(back), anew, "{away_s} s");
-            // Its time is right with the first callback, and not only when a shift is proven.
+            // Its time is right from the first callback, before a shift is proven.
             let error = clock.callback(back, 960) - back;
             assert_eq!(error.abs() < Nanos::from_micros(10), anew, "{away_s} s: {error}");
             assert!((clock.rate().as_ppm() - 120.0).abs() < 0.2, "{away_s} s: {}", clock.rate());
@@ -288,7 +286,7 @@ mod tests {
         assert!((smoothed - at(3059)).abs() < Nanos::from_micros(200), "{}", smoothed - at(3059));
     }
 
-    /// A card asks for all that its queue holds at once, and then for a period at a time.
+    /// A card first requests all that its queue holds, and then one period at a time.
     #[test]
     fn a_queue_that_is_filled_at_the_start_is_no_time_that_passed() {
         for periods in [2, 4, 16] {
@@ -332,9 +330,9 @@ mod tests {
         }
     }
 
-    /// A host that stands still at random, by `stall_ms` on average every `every_ms`, for 20 s, and
-    /// a card with a queue of so many callbacks of 256 frames, which is starved by that. Returns
-    /// how far off the times of callbacks are in each of the seconds that follow.
+    /// A host that stands still at random, for `stall_ms` on average every `every_ms`, for 20 s,
+    /// and a card with a queue of this many callbacks of 256 frames, which runs empty. Returns the
+    /// error of the callbacks' times in each of the following seconds.
     fn errors_after_stalls(periods: i64, stall_ms: f64, every_ms: f64, seed: u64) -> Vec<Nanos> {
         const PERIOD: Nanos = Nanos::new(5_333_333);
         let mut random = ChaCha8Rng::seed_from_u64(seed);
@@ -347,7 +345,7 @@ mod tests {
         let (mut stall, mut started) = (troubles.start, LocalTime::ZERO);
         let mut errors = vec![Nanos::ZERO; 10];
         for written in 0.. {
-            // When the queue has room for one more, and when it is empty.
+            // When the queue has room for another one, and when it is empty.
             let room = started + PERIOD.times((written + 1 - periods).max(0));
             let empty = started + PERIOD.times(written);
             let mut now = room + exponential(20_000.0);

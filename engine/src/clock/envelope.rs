@@ -13,8 +13,8 @@ use crate::units::Nanos;
 /// An envelope that is late by less is left to the filters, ns. Judgement: below the latency of any
 /// playout.
 const BEYOND_NS: f64 = 1e6;
-/// What proves that the envelope is late. Judgement: longer than the bursts of senders that send
-/// once per audio block of 4096 frames at 48 kHz.
+/// Run that proves that the envelope is late. Judgement: longer than the bursts of senders that
+/// send once per audio block of 4096 frames at 48 kHz.
 const PROOF: Proof = Proof { samples: 5, time: Nanos::from_millis(250) };
 
 /// Detects runs of samples that come before the envelope.
@@ -31,10 +31,10 @@ impl LateEnvelopeDetector {
             self.run = None;
             return None;
         }
-        // After a silence the error of the rate counts again, and the path may be another one.
+        // After a silence the error of the rate matters again, and the path may have changed.
         let run = self.run.filter(|run| run.silence(sample.at) < PROOF.time);
-        // By offset and not by lateness, because the envelope moves meanwhile; the rate of the
-        // clock does not matter over so short a time.
+        // By offset and not by lateness, because the envelope moves meanwhile; over so short a time
+        // the rate of the clock does not matter.
         let run = OutlierRun::extended(run, sample, -sample.offset_ns);
         let is_proven = run.proves(sample.at, PROOF);
         self.run = Some(run).filter(|_| !is_proven);
@@ -48,8 +48,8 @@ mod tests {
     use super::*;
     use crate::units::LocalTime;
 
-    /// The first proof by samples that are late by some ms, one each so many ms: its place, and how
-    /// early its earliest sample was.
+    /// The first proof by samples that are late by some ms, one every so many ms: its index, and
+    /// the earliness of its earliest sample.
     fn proof(every_ms: i64, late_ms: impl Iterator<Item = f64>) -> Option<(usize, f64)> {
         let mut detector = LateEnvelopeDetector::default();
         late_ms.enumerate().find_map(|(i, late_ms)| {

@@ -11,7 +11,7 @@
 //! Within a set, the filter that predicts best is active. Of the two sets, the one with the smaller
 //! uncertainty is active, with hysteresis, because their offsets differ by the mean of the jitter.
 //!
-//! A filter takes its own large error for noise and then corrects it slowly. So where packets
+//! A filter mistakes its own large error for noise and then corrects it slowly. So where packets
 //! travel in one direction only, the estimator reacquires the offset as soon as the
 //! [envelope](super::envelope) is proven to be late. It then starts from the best rate that it has
 //! known.
@@ -19,7 +19,7 @@
 //! The published uncertainty combines the covariance of the active filter, its distance from an
 //! agile filter and, where the mean is active, the error that [unequal lateness](super::excess) of
 //! the two directions makes. The last part is constant, so it is only published: neither the
-//! filters nor the detectors may take it for noise.
+//! filters nor the detectors may regard it as noise.
 //!
 //! Assumptions: the timestamps that one estimator takes are ordered by host time, or nearly so (a
 //! sample from the past is used as if it were new). A delay that differs between the two directions
@@ -68,8 +68,8 @@ const LARGEST_LATENESS: f64 = 16.0;
 /// Standard deviation of a proven change of rate as a share of the change, in addition to its
 /// standard error. Judgement: the line that proves the change may begin before the change.
 const RATE_CHANGE_SHARE: f64 = 0.5;
-/// Weight of the wander's standard deviation beside the noise of packets. Judgement: consecutive
-/// packets share the wander, and its size is known to about a half.
+/// Weight of the wander's standard deviation relative to the noise of packets. Judgement:
+/// consecutive packets share the wander, and its size is known with an error of about a half.
 const WANDER_NOISE: f64 = 2.0;
 /// Limit of noise in standard deviations of a packet or of the estimate. Judgement: exceeded by
 /// chance once in 370 (normal distribution).
@@ -80,7 +80,7 @@ const MINIMUM: usize = 0;
 /// Index of the model set that is fed by the means. Definition: the other index.
 const MEAN: usize = 1;
 
-/// What is known of the path delay before the first sample.
+/// Prior knowledge of the path delay.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum DelayModel {
     /// There is no delay, or it cannot be distinguished from the offset and is part of it (RTP
@@ -93,7 +93,7 @@ pub enum DelayModel {
     },
 }
 
-/// What an estimator assumes before its first sample. The samples correct all of it.
+/// Assumptions of an estimator before its first sample. The samples correct all of them.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct EstimatorConfig {
     /// Rate of the other clock against the host's clock, as far as it is known.
@@ -172,7 +172,7 @@ impl Estimator {
             started_at: LocalTime::ZERO,
             updated_at: LocalTime::ZERO,
             samples: 0,
-            jitter_ns: config.jitter.as_nanos().max(1) as f64,
+            jitter_ns: config.jitter.max(Nanos::new(1)).as_nanos_f64(),
             late_envelope: LateEnvelopeDetector::default(),
             excess: Excess::default(),
             unsteady: UnsteadyDetector::default(),
@@ -296,8 +296,7 @@ impl Estimator {
     }
 
     /// Discards everything but the best known rate and the measured wander. The next sample is the
-    /// new offset. The rate is the one from before the trouble, because the noise of the trouble is
-    /// in the present one.
+    /// new offset. The kept rate is from before the disturbance, whose noise is in the present one.
     pub(crate) fn reacquire(&mut self) {
         let wander = std::mem::take(&mut self.wander);
         *self = Self { steady: self.steady, is_crystal: self.is_crystal, wander, ..Self::new(self.config) };
@@ -326,7 +325,7 @@ impl Estimator {
             rate_sigma_ppb,
             delay_sigma_ns: match self.config.delay {
                 DelayModel::Absorbed => 0.0,
-                DelayModel::Estimated { sigma } => sigma.as_nanos() as f64,
+                DelayModel::Estimated { sigma } => sigma.as_nanos_f64(),
             },
             jitter_ns: self.jitter_ns,
         };
@@ -356,6 +355,7 @@ impl Estimator {
         filter.map_or(0.0, |filter| filter.lateness(sample.at, sample.offset_ns, sample.direction))
     }
 
+    #[expect(clippy::cast_precision_loss, reason = "only the first few hundred samples count")]
     fn learn_jitter(&mut self, lateness_ns: f64) {
         let gain = 1.0 / (self.samples as f64 + 1.0).min(JITTER_SAMPLES);
         let largest_ns = match self.config.delay {
@@ -474,7 +474,7 @@ impl Estimator {
     /// Moves the offset by `step_ns` after a step of the other clock that `count` packets prove.
     /// Rate and delay are kept.
     pub(crate) fn step_offset(&mut self, step_ns: f64, count: u32) {
-        // The mean lateness of a few packets is part of what they measure.
+        // The measured step contains the mean lateness of a few packets.
         self.each(|set| {
             set.change(|filter| {
                 filter.step(step_ns, 2.0 * libm::sqrt(filter.noise().block_variance(Direction::Forward, count)));
@@ -483,7 +483,7 @@ impl Estimator {
     }
 
     /// Moves offset and rate after a proven change of the rate. Their new uncertainty is that of
-    /// the change; what was known of the rate before is discarded.
+    /// the change; earlier knowledge of the rate is discarded.
     pub(super) fn change_rate(&mut self, change: &RateChange) {
         let rate_sigma_ppb = RATE_CHANGE_SHARE * change.rate_ppb.abs() + change.error_ppb;
         self.steady = None;
@@ -500,14 +500,14 @@ impl Estimator {
     /// time. The delay may differ from the old one by about `delay_sigma`, and the time by about
     /// `offset_sigma`. The rate is kept. `two_way` says whether the reverse direction is measured.
     pub(crate) fn change_path(&mut self, delay_sigma: Nanos, offset_sigma: Nanos, two_way: bool) {
-        let (delay_ns, offset_ns) = (delay_sigma.as_nanos() as f64, offset_sigma.as_nanos() as f64);
+        let (delay_ns, offset_ns) = (delay_sigma.as_nanos_f64(), offset_sigma.as_nanos_f64());
         self.each(|set| set.change_delay(two_way, |filter| filter.change_path(delay_ns, offset_ns)));
     }
 
-    /// Prepares for packets from another source. Of their noise it is only known that the lateness
-    /// of some of them differed by `apart`.
+    /// Prepares for packets from another source, of whose noise only the difference `apart` in the
+    /// lateness of some packets is known.
     pub(super) fn reopen_noise(&mut self, apart: Nanos) {
-        let apart_ns = apart.as_nanos() as f64;
+        let apart_ns = apart.as_nanos_f64();
         self.each(|set| set.change(|filter| filter.reopen_noise(apart_ns)));
     }
 
@@ -515,20 +515,20 @@ impl Estimator {
     /// not measured. The offset inherits that uncertainty. As nothing renews this knowledge, the
     /// standard deviation grows with time, up to `most`.
     pub(crate) fn assume_delay(&mut self, mean: Nanos, sigma: Nanos, most: Nanos) {
-        let [mean_ns, sigma_ns, most_ns] = [mean, sigma, most].map(|nanos| nanos.as_nanos() as f64);
+        let [mean_ns, sigma_ns, most_ns] = [mean, sigma, most].map(|nanos| nanos.as_nanos_f64());
         self.each(|set| set.change_delay(false, |filter| filter.assume_delay(mean_ns, sigma_ns, most_ns)));
     }
 
-    /// Keeps the delay as it is known, because the reverse direction is not measured any more. Its
+    /// Keeps the last known delay, because the reverse direction is no longer measured. Its
     /// standard deviation grows with time, up to `most`.
     pub(crate) fn hold_delay(&mut self, most: Nanos) {
         for set in self.model_sets.iter_mut().flatten() {
-            set.bound_delay(most.as_nanos() as f64);
+            set.bound_delay(most.as_nanos_f64());
         }
     }
 
     fn each(&mut self, change: impl Fn(&mut ModelSet)) {
-        // Earliness against the old course says nothing of the new one.
+        // Earliness against the old course does not apply to the new one.
         self.late_envelope = LateEnvelopeDetector::default();
         self.excess.interrupt();
         self.unsteady.forget();

@@ -113,8 +113,8 @@ mod tests {
     use rand_chacha::ChaCha8Rng;
     use rand_chacha::rand_core::{Rng, SeedableRng};
 
-    /// What is measured of 640 forward packets and 160 reverse ones, which are late by a function
-    /// of a share between 0 and 1.
+    /// The result for 640 forward and 160 reverse packets, which are late by a function of a number
+    /// between 0 and 1.
     fn measured(forward_ns: impl Fn(f64) -> f64, reverse_ns: impl Fn(f64) -> f64) -> f64 {
         let mut random = ChaCha8Rng::seed_from_u64(7);
         let mut share = || (f64::from(random.next_u32()) + 0.5) / 4_294_967_296.0;
@@ -134,7 +134,7 @@ mod tests {
     fn half_the_difference_of_the_mean_lateness_is_measured_whatever_its_distribution() {
         let uniform = |most_ns: f64| move |share: f64| most_ns * share;
         let exponential = |mean_ns: f64| move |share: f64| -mean_ns * libm::log(share);
-        // A constant is of the path.
+        // A constant belongs to the path.
         let delayed = |share: f64| 70_000.0 + 50_000.0 * share;
         for (asymmetry_ns, true_ns) in [
             (measured(uniform(100_000.0), uniform(50_000.0)), 12_500.0),

@@ -4,13 +4,13 @@
 //! Model: the state is x = [offset (ns), rate (ns/s), delay (ns), drift (ns/s^2)]. The rate is a
 //! random walk. In filters for crystals whose temperature changes, the drift is a random walk on
 //! top of it. Each direction updates the state on its own, without pairing Syncs with Delay_Reqs
-//! (the idea of statime's filter): a forward block measures offset - delay, a reverse block
-//! offset + delay. A block measures the offset at the time of its least late sample (or at its mean
-//! time), so H contains the age of that time.
+//! (the idea of statime's filter): a forward block measures the difference of offset and delay, a
+//! reverse block their sum. A block measures the offset at the time of its least late sample (or at
+//! its mean time), so H contains the age of that time.
 //!
 //! The noise of blocks is [learnt](super::noise) from differences of innovations. Their common part
 //! is a lag. When the lag is significant, the filter inflates its covariance (fading memory) until
-//! it keeps up. So a first guess that was too certain costs time, but not the lock.
+//! it keeps up. So too small an initial uncertainty costs time, but not the lock.
 //!
 //! A delay that is never measured again must not be believed forever. Its variance grows by a share
 //! of itself, which limits its memory to [`DELAY_MEMORY_S`].
@@ -49,7 +49,7 @@ const WANDER_SIGMAS: f64 = 2.0;
 /// persists inflates again within few blocks.
 const EVIDENCE_LEFT: f64 = 0.7;
 /// Share of a squared lag of the reverse direction that is added to the variances of delay and
-/// offset. Judgement: a path changes seldom, and a full share would follow every queue.
+/// offset. Judgement: a path changes rarely, and a full share would follow every queue.
 const DELAY_FADING: f64 = 0.1;
 /// Longest memory of the path delay, s. Judgement: paths last for hours.
 const DELAY_MEMORY_S: f64 = 7200.0;
@@ -58,8 +58,8 @@ const DELAY_MEMORY_S: f64 = 7200.0;
 const YOUNG_MEMORY: f64 = 0.25;
 /// Shortest memory of the path delay, s. Judgement: ten Delay_Reqs at one per second.
 const SHORTEST_MEMORY_S: f64 = 10.0;
-/// Factor for the noise variance of a block that is much shorter than usual. Judgement: such a
-/// block is late by its own noise or more in the mean.
+/// Factor for the noise variance of a block that is much shorter than usual. Judgement: on average
+/// such a block is late by at least its own noise.
 const SHORT_BLOCK: f64 = 4.0;
 /// Smallest distance between blocks of one direction that is used in calculations, s. Judgement:
 /// avoids a division by zero.
@@ -67,14 +67,14 @@ const SHORTEST_BLOCK_S: f64 = 1e-3;
 /// Largest innovation that counts fully, in standard deviations; larger ones are clipped, not
 /// discarded (Huber 1964). Judgement: the limit leaves a normal distribution untouched.
 const HUBER_LIMIT: f64 = 5.0;
-/// A block of a minimum filter ends when its noise variance is this many times what is known
-/// already. A longer block would be more exact but slower to follow a crystal that wanders.
+/// A block of a minimum filter ends when its noise variance is this many times the variance of the
+/// estimate. A longer block would be more exact but slower to follow a crystal that wanders.
 /// Judgement: of minima, few and good ones are better.
 const INFORMATIVE_MINIMUM: f64 = 1.0;
-/// The same for a mean filter. Judgement: means lose nothing by being short.
+/// The same for a mean filter. Judgement: short blocks have no disadvantage for means.
 const INFORMATIVE_MEAN: f64 = 20.0;
 
-/// What a filter assumes before its first sample.
+/// Assumptions of a filter before its first sample.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Prior {
     pub(super) rate_ppb: f64,
@@ -186,7 +186,7 @@ impl Kalman {
         dot(&h, &self.times(&h)) + self.process_noise.offset_variance(dt)
     }
 
-    /// Whether a block of `count` samples adds enough to what is known to be ended.
+    /// Whether a block of `count` samples adds enough information to be ended.
     pub(super) fn is_informative(&self, now: LocalTime, direction: Direction, count: u32) -> bool {
         let worth = match self.reduction {
             Reduction::Minimum => INFORMATIVE_MINIMUM,
@@ -282,8 +282,8 @@ impl Kalman {
     }
 
     /// Sets the measured wander of the other clock. If it is much larger than was known before, the
-    /// filter has followed it, and the covariance is inflated by what the wander does to offset and
-    /// rate.
+    /// filter has followed it, and the covariance is inflated by the effect of the wander on offset
+    /// and rate.
     pub(super) fn set_phase_wander(&mut self, wander: PhaseWander) {
         if wander.exceeds(&self.misled_by) {
             self.p[0][0] += wander.rms_ns * wander.rms_ns;
@@ -322,7 +322,7 @@ impl Kalman {
                 self.noise.without_lag();
                 self.inflate_covariance();
             }
-            // What Syncs measure, offset - delay, still holds.
+            // The quantity that Syncs measure, offset - delay, is still valid.
             Direction::Reverse => self.inflate_delay_variance(DELAY_FADING * square),
         }
     }
@@ -332,8 +332,8 @@ impl Kalman {
         // A delay that is part of the offset has no variance, and rounding must not give it one.
         let delay = if self.delay_prior > 0.0 && !self.presumed { DELAY_SIGMA * DELAY_SIGMA } else { 0.0 };
         let most = [f64::INFINITY, RATE_SIGMA * RATE_SIGMA, delay, drift_variance(self.process_noise)];
-        // Where only Syncs are measured, a lag is one of offset - delay, and says nothing of the
-        // delay.
+        // Where only Syncs are measured, a lag is one of offset - delay, and contains no
+        // information about the delay.
         if self.presumed {
             self.add_delay_to_offset(-1.0);
         }
@@ -427,8 +427,8 @@ impl Kalman {
         self.forget_innovations();
     }
 
-    /// Prepares for packets by another path, of whose noise it is only known that some packets
-    /// differed by `apart_ns`.
+    /// Prepares for packets by another path, of whose noise only the difference `apart_ns` of some
+    /// packets is known.
     pub(super) fn reopen_noise(&mut self, apart_ns: f64) {
         self.noise.reopen(apart_ns);
     }
@@ -490,7 +490,7 @@ impl Kalman {
     }
 }
 
-/// Row H of what a packet measures, for a state that is `dt` seconds older than the packet.
+/// Row H of the measurement by a packet, for a state that is `dt` seconds older than the packet.
 fn measured(dt: f64, direction: Direction) -> [f64; STATES] {
     [1.0, dt, direction.sign(), dt * dt / 2.0]
 }

@@ -1,50 +1,48 @@
 //! The lock state machine.
 //!
 //! Model: the states follow the *uncertainty* of the estimate, and never a rate. Only the part of
-//! the uncertainty that changes counts; a constant difference between two paths is not noticed by
-//! anybody. A fast crystal is not an error, and a noisy network makes the lock wider instead of
-//! losing it. The threshold T grows with the measured jitter. The clock locks at sigma < T and
-//! unlocks at sigma > 4 T, and most states last for a minimum dwell, so that noise alone does not
-//! make the state alternate. Silence, a step, a wander or a contradiction of the messages, and a
-//! time that is proven to be off by more than a millisecond, end a lock at once. Every state is
-//! left by itself when its cause is gone. A holdover, in which nothing is learnt, may become as
-//! uncertain as [`HOLDOVER_NS`], even on a network without jitter.
+//! the uncertainty that changes counts; a constant difference between two paths is not noticeable.
+//! A fast crystal is not an error, and a noisy network makes the lock wider instead of losing it.
+//! The threshold T grows with the measured jitter. The clock locks at sigma < T and unlocks at
+//! sigma > 4 T, and most states last for a minimum dwell, so that noise alone does not make the
+//! state alternate. Silence, a step, a wander or a contradiction of the messages, and a time that
+//! is proven to be off by more than a millisecond, end a lock at once. Every state is left by
+//! itself when its cause is gone. A holdover, in which nothing is learnt, may become as uncertain
+//! as [`HOLDOVER_NS`], even on a network without jitter.
 //!
 //! The jitter alone does not decide, because a hostile or broken master can make it as large as it
 //! likes: T has a ceiling, the published uncertainty has one, and a measured path delay must be
 //! possible.
 //!
 //! With a master that answers no Delay_Req, the delay is assumed. This does not prevent a lock,
-//! which then judges only what Syncs can show. The published uncertainty includes that of the
-//! delay.
+//! which is then judged only by Syncs. The published uncertainty includes that of the delay.
 
 use super::timescale::Difference;
 use crate::units::{LocalTime, Nanos, Ppb};
 use std::fmt;
 
 /// Smallest lock threshold T, ns. Judgement: a quarter of a frame at 48 kHz; no consumer of the
-/// clock can tell a smaller difference.
+/// clock can notice a smaller error.
 const THRESHOLD_FLOOR_NS: f64 = 5_000.0;
 /// Share of the measured jitter that is added to T. Judgement: the mean of a few samples of pure
 /// jitter is smaller, so that a lock takes seconds on any network.
 const THRESHOLD_JITTER_SHARE: f64 = 0.5;
 /// Ratio of the uncertainties at which the clock unlocks and locks. Judgement: noise does not
-/// change the uncertainty that much.
+/// change the uncertainty by that factor.
 const HYSTERESIS: f64 = 4.0;
 /// Uncertainty up to which a holdover lasts in any case, ns. Judgement: a clock that was locked for
 /// some seconds knows its rate to a few ppm, and must be held while a network elects another
-/// master. It is a tenth of the ceiling, because temperature changes a rate by more than was
-/// measured of it.
+/// master. It is a tenth of the ceiling, because temperature changes a rate by more than its
+/// measured error.
 const HOLDOVER_NS: f64 = CEILING_NS / 10.0;
 /// Largest error of a locked clock, however noisy its network, ns. Judgement: a jitter buffer holds
 /// a few ms, and the timeline places RTP timestamps.
 pub(super) const CEILING_NS: f64 = 1e6;
-/// Largest wander (standard deviation) of the time of a master that is locked to, ns. Derived: the
-/// time is off by more than the ceiling for three seconds in a thousand (three standard
-/// deviations).
+/// Largest wander (standard deviation) of a master's time for a lock, ns. Derived: the time is
+/// wrong by more than the ceiling for three seconds in a thousand (three standard deviations).
 const LARGEST_WANDER_NS: f64 = CEILING_NS / 3.0;
-/// Share of that which the wander must not exceed for a lock; to lock again, its upper limit must
-/// not. Judgement: hysteresis.
+/// Share of [`LARGEST_WANDER_NS`] that the wander must not exceed for a lock; to lock again, its
+/// upper limit must not. Judgement: hysteresis.
 const STEADY_SHARE: f64 = 0.75;
 /// Share of the ceiling below which the published uncertainty must be for a lock. Judgement:
 /// hysteresis of a factor of two.
@@ -53,13 +51,13 @@ const CEILING_SHARE: f64 = 0.5;
 const MIN_FORWARD: u32 = 8;
 /// Delay_Resps needed for the first lock. Judgement: one may be damaged.
 const MIN_REVERSE: u32 = 2;
-/// Delay_Resps needed after a step or another master's time. Judgement: one tells whether the time
+/// Delay_Resps needed after a step or another master's time. Judgement: one shows whether the time
 /// has changed or Syncs are wrong.
 const MIN_REVERSE_AGAIN: u32 = 1;
 /// Syncs needed to end a holdover, or to lock again when the path delay is known. Judgement: as
 /// many as prove a step.
 const MIN_FORWARD_AGAIN: u32 = 4;
-/// Sync intervals of silence that begin a holdover. Judgement: two lost Syncs are no silence.
+/// Sync intervals of silence that begin a holdover. Judgement: two Syncs are easily lost.
 const SILENT_INTERVALS: i64 = 3;
 /// Time before noise may end a state. Judgement: four Syncs at the interval of AES67's media
 /// profile.
@@ -76,7 +74,7 @@ pub enum LockState {
     Locked,
     /// The master is silent. The last rate is kept, and the uncertainty grows.
     Holdover,
-    /// The uncertainty is too large to be of use, or the master's time has stepped.
+    /// The uncertainty is too large, or the master's time has stepped.
     Unlocked,
 }
 
@@ -140,7 +138,7 @@ pub enum LockCause {
         /// By how much.
         step: Nanos,
     },
-    /// The master's time wanders too far around that of any crystal.
+    /// The master's time wanders too far around that of a crystal.
     MasterWanders {
         /// Standard deviation of the wander.
         rms: Nanos,
@@ -157,8 +155,16 @@ pub enum LockCause {
         /// Rate against the host's clock.
         rate: Ppb,
     },
-    /// A rule of another [`ClockLaw`](super::ClockLaw) than the engine's, in its own words.
-    OtherLaw(&'static str),
+    /// The state machine has no such transition, so the clock stays in its state: a fault of this
+    /// engine, please report it. A run of attempts is reported once.
+    IllegalTransition {
+        /// The state that was refused.
+        to: LockState,
+        /// Attempts so far, including those that were not reported.
+        attempts: u32,
+    },
+    /// A reason of another [`ClockServo`](super::ClockServo) than the engine's, in its own words.
+    OtherServo(&'static str),
 }
 
 impl fmt::Display for LockCause {
@@ -183,12 +189,15 @@ impl fmt::Display for LockCause {
                 }
             }
             Self::ImpossibleRate { rate } => write!(f, "the master's time runs by {rate} against this host's clock"),
-            Self::OtherLaw(reason) => f.write_str(reason),
+            Self::IllegalTransition { to, attempts } => {
+                write!(f, "a fault of this program: there is no transition to {to} ({attempts} attempts)")
+            }
+            Self::OtherServo(reason) => f.write_str(reason),
         }
     }
 }
 
-/// A change of the lock state.
+/// A change of the lock state. If both states are the same, an illegal change was refused.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LockTransition {
     /// Host time of the change.
@@ -201,7 +210,7 @@ pub struct LockTransition {
     pub cause: LockCause,
 }
 
-/// Possible transitions. Definition: any other one is a defect of the state machine.
+/// Possible transitions. Definition: any other one is a fault of the state machine and is refused.
 const TRANSITIONS: [(LockState, LockState); 9] = [
     (LockState::Listening, LockState::Acquiring),
     (LockState::Acquiring, LockState::Locked),
@@ -214,16 +223,16 @@ const TRANSITIONS: [(LockState, LockState); 9] = [
     (LockState::Unlocked, LockState::Listening),
 ];
 
-/// What the state machine decides from.
+/// Inputs of the state machine.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LockInputs {
     pub(super) now: LocalTime,
     pub(super) sigma_ns: f64,
     /// Published standard deviation, including its constant part; 0 where the delay is assumed.
     pub(super) published_ns: f64,
-    /// Why the time of the messages cannot be true.
+    /// Why the time in the messages cannot be true.
     pub(super) doubt: Option<LockCause>,
-    /// Proven error of the time, beyond the uncertainty.
+    /// Proven error of the time, in addition to the uncertainty.
     pub(super) displacement_ns: f64,
     /// Standard deviation of the master's wander, and its upper limit.
     pub(super) wander_ns: f64,
@@ -247,7 +256,10 @@ pub(super) struct LockMachine {
     needed: (u32, u32),
     /// Whether a lock was ever lost by anything but silence.
     was_wrong: bool,
-    /// The last transition, until it is polled. Without polling, the machine goes on.
+    /// Attempts at illegal transitions, and the target state of the last run of them.
+    illegal: u32,
+    refused: Option<LockState>,
+    /// The last transition, until it is polled. Without polling, the machine continues.
     pending: Option<LockTransition>,
 }
 
@@ -262,6 +274,8 @@ impl LockMachine {
             reverse: 0,
             needed: (MIN_FORWARD, MIN_REVERSE),
             was_wrong: false,
+            illegal: 0,
+            refused: None,
             pending: None,
         }
     }
@@ -291,19 +305,19 @@ impl LockMachine {
         self.reverse = self.reverse.saturating_add(1);
     }
 
-    /// Reports a proven step of the master's time.
+    /// Takes note of a proven step of the master's time.
     pub(super) fn on_step(&mut self, now: LocalTime, step: Nanos) {
         self.lose(now, LockCause::MasterStepped { step });
         self.needed = (MIN_FORWARD_AGAIN, MIN_REVERSE_AGAIN);
     }
 
-    /// Reports that another master has another time.
+    /// Takes note that another master has another time.
     pub(super) fn on_master_changed(&mut self, now: LocalTime, step: Nanos) {
         self.lose(now, LockCause::MasterChanged { step });
         self.needed = (MIN_FORWARD_AGAIN, MIN_REVERSE_AGAIN);
     }
 
-    /// Discards what was heard: a lock needs as much as the first one.
+    /// Forgets the evidence: the next lock needs as much as the first one.
     pub(super) fn forget(&mut self) {
         (self.forward, self.reverse) = (0, 0);
         self.needed = (MIN_FORWARD, MIN_REVERSE);
@@ -325,7 +339,7 @@ impl LockMachine {
 
     /// Lock threshold T for this jitter, ns.
     fn threshold_ns(jitter: Nanos) -> f64 {
-        let threshold_ns = THRESHOLD_FLOOR_NS + THRESHOLD_JITTER_SHARE * jitter.as_nanos() as f64;
+        let threshold_ns = THRESHOLD_FLOOR_NS + THRESHOLD_JITTER_SHARE * jitter.as_nanos_f64();
         threshold_ns.min(CEILING_NS / HYSTERESIS)
     }
 
@@ -398,7 +412,11 @@ impl LockMachine {
     }
 
     fn enter(&mut self, to: LockState, now: LocalTime, cause: LockCause) {
-        debug_assert!(TRANSITIONS.contains(&(self.state, to)), "no transition from {} to {to}", self.state);
+        if !TRANSITIONS.contains(&(self.state, to)) {
+            self.refuse(to, now);
+            return;
+        }
+        self.refused = None;
         self.pending = Some(LockTransition { at: now, from: self.state, to, cause });
         // A lock needs evidence gathered since the last one was lost, and a holdover's end needs
         // Syncs since it began.
@@ -409,6 +427,15 @@ impl LockMachine {
         self.was_wrong |= to == LockState::Unlocked;
         self.state = to;
         self.entered_at = now;
+    }
+
+    /// Stays in the present state, and reports the first attempt of a run.
+    fn refuse(&mut self, to: LockState, now: LocalTime) {
+        self.illegal = self.illegal.saturating_add(1);
+        if self.refused.replace(to) != Some(to) {
+            let cause = LockCause::IllegalTransition { to, attempts: self.illegal };
+            self.pending = Some(LockTransition { at: now, from: self.state, to: self.state, cause });
+        }
     }
 }
 

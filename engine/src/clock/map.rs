@@ -4,7 +4,7 @@
 //! *offset* that changes at a constant *rate*. Only the offset is a float, so the maps stay exact
 //! to a fraction of a nanosecond over years.
 
-use crate::units::{Frames, LocalTime, MediaPosition, NANOS_PER_SECOND, Nanos, Ppb, PtpTime, SampleRate};
+use crate::units::{Frames, LocalTime, MediaPosition, Nanos, Ppb, PtpTime, SECOND_NS, SampleRate};
 
 /// An estimated linear relation between the host's clock and another clock, both counted from a
 /// common origin, with its uncertainty.
@@ -59,14 +59,14 @@ impl ClockMap {
         self.offset_ns + self.rate_ppb * (t - self.at).as_secs_f64()
     }
 
-    /// The host time at which the other clock reaches the place of the host's clock at `nominal`.
-    /// Solves t + offset(t) = nominal, where the offset is linear in t.
+    /// The host time at which the other clock reaches the reading that the host's clock has at
+    /// `nominal`. Solves t + offset(t) = nominal, where the offset is linear in t.
     fn local_at(&self, nominal: LocalTime) -> LocalTime {
         let correction = self.offset_ns(nominal) / self.rate().ratio();
         nominal - Nanos::from_nanos_f64(libm::round(correction))
     }
 
-    /// How much faster the other clock runs than the host's.
+    /// Rate of the other clock against the host's.
     #[must_use]
     pub fn rate(&self) -> Ppb {
         Ppb::new(self.rate_ppb)
@@ -196,7 +196,7 @@ impl MediaMap {
     pub fn position_at(&self, t: LocalTime) -> MediaPosition {
         let elapsed = self.sample_rate.position_after(i128::from((t - self.origin_local).as_nanos()));
         let fs = f64::from(self.sample_rate.as_hz());
-        let drifted = self.map.offset_ns(t) * fs / NANOS_PER_SECOND as f64;
+        let drifted = self.map.offset_ns(t) * fs / SECOND_NS;
         let origin = MediaPosition::at_frame(self.origin_frame + elapsed.frame());
         origin.advanced(elapsed.fraction() + drifted)
     }

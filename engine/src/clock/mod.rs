@@ -7,9 +7,7 @@
 //!
 //! Model: the host's clock is never steered, so there is no control loop to keep stable, only an
 //! estimate to keep good. This module knows no PTP, no RTP and no sound card; it takes timestamps
-//! from whoever has them.
-
-#![cfg_attr(not(test), warn(clippy::cast_possible_truncation, clippy::cast_possible_wrap, clippy::cast_sign_loss))]
+//! from any source.
 
 mod block;
 mod card;
@@ -17,7 +15,6 @@ mod envelope;
 mod estimator;
 mod excess;
 mod kalman;
-mod law;
 mod lock;
 mod map;
 mod model_set;
@@ -29,6 +26,7 @@ mod rate_prior;
 mod reference;
 mod round_trip;
 mod sample;
+mod servo;
 mod shift;
 mod slave;
 mod slew;
@@ -40,12 +38,12 @@ mod wander;
 
 pub(crate) use card::CardClock;
 pub use estimator::{DelayModel, Estimator, EstimatorConfig};
-pub use law::{Agreement, ClockLaw, ClockReading, PathDelay, TimestampPair};
 pub use lock::{LockCause, LockState, LockTransition};
 pub use map::{ClockMap, MediaMap, PtpMap};
 pub(crate) use rate_prior::RatePrior;
 pub use reference::{ClockMode, Reference, ReferenceConfig, ReferenceEvent, Sources};
 pub use sample::{Direction, Sample};
+pub use servo::{Agreement, ClockReading, ClockServo, PathDelay, TimestampPair};
 pub(crate) use shift::{Judgement, Shift, ShiftDetector};
 pub use slave::{SlaveClock, SlaveClockConfig};
 pub use system::{Discipline, SystemClock, SystemEpoch, SystemReading, SystemReport};

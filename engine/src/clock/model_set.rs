@@ -5,8 +5,8 @@
 //! assumes the wrong process noise either lags or is noisy. So every filter of the set is scored by
 //! how well it predicted the offset 30 s ahead, compared with the present estimate of an agile
 //! filter, which hardly lags. The steadiest filter that no more agile one beats is active. A steady
-//! filter that is beaten by far is reset to the state of the active one, so that it is ready when
-//! the crystal comes to rest.
+//! filter that predicts far worse is reset to the state of the active one, so that it is ready when
+//! the crystal settles.
 
 use super::block::{Block, Reduction};
 use super::kalman::{Kalman, Prior, ProcessNoise};
@@ -42,8 +42,8 @@ const SNAPSHOTS: usize = 6;
 /// Time between predictions. Derived: [`HORIZON`] holds [`SNAPSHOTS`] of them.
 #[expect(clippy::cast_possible_wrap, reason = "a small number")]
 const SNAPSHOT_INTERVAL: Nanos = Nanos::new(HORIZON.as_nanos() / SNAPSHOTS as i64);
-/// Memory of the long score, in predictions. Judgement: a quarter of an hour tells small
-/// differences apart.
+/// Memory of the long score, in predictions. Judgement: a quarter of an hour reveals small
+/// differences.
 const LONG_MEMORY: f64 = 180.0;
 /// Memory of the short score, in predictions. Judgement: within a minute it notices a crystal that
 /// begins to warm up.
@@ -54,8 +54,8 @@ const FIRST_SELECTION: f64 = 6.0;
 /// A more agile filter beats a steadier one if its long score (mean square error) is smaller by
 /// this factor. Judgement: a steady output is worth a small error.
 const SWITCH_RATIO_LONG: f64 = 1.1;
-/// The same for the short score, which is less certain. Judgement: 12 predictions give a mean
-/// square to 40 %.
+/// The same for the short score, which is less certain. Judgement: the mean square of 12
+/// predictions has an error of 40 %.
 const SWITCH_RATIO_SHORT: f64 = 2.5;
 /// A steady filter whose short score is larger than the active filter's by this factor is reset.
 /// Judgement: well beyond [`SWITCH_RATIO_SHORT`].
@@ -66,7 +66,7 @@ const FORGET_COUNT: u32 = 8;
 /// A filter lags if it is this many standard deviations of the reference away from it. Judgement:
 /// exceeded by chance once in 16 000 (normal distribution).
 const LAG_SIGMAS: f64 = 4.0;
-/// The same must hold in so many consecutive snapshots. Judgement: one may be the reference's own
+/// The same must hold in this many consecutive snapshots. Judgement: one may be the reference's own
 /// error.
 const LAG_SNAPSHOTS: u32 = 2;
 /// Forward blocks of the minimum set hold at most the number of reverse samples so far, divided by
@@ -81,8 +81,8 @@ const DRIFT_SIGNIFICANT: f64 = 2.0;
 /// It stays eligible while the drift is this many standard deviations from zero. Judgement:
 /// hysteresis of a factor of two.
 const DRIFT_KEPT: f64 = 1.0;
-/// An error of prediction up to so many variances of the other clock's wander does not count
-/// against a steady filter. Judgement: 2.4 standard deviations.
+/// Prediction errors up to this many variances of the other clock's wander do not count against a
+/// steady filter. Judgement: 2.4 standard deviations.
 const EXCUSED: f64 = 6.0;
 /// Longest block. Judgement: twice [`HORIZON`]; a block that was interrupted for longer is
 /// discarded.
@@ -311,14 +311,14 @@ impl ModelSet {
                 member.filter.adopt(&active.filter);
                 member.snapshots = active.snapshots;
                 member.apart = 0;
-                // It stays beaten until it has proven itself.
+                // It must earn a good score again before it can be selected.
                 member.short = SWITCH_RATIO_SHORT * active.short;
             }
         }
     }
 
-    /// Starts every filter again from the active one's state, changed by `change`: the differences
-    /// between the filters are discarded.
+    /// Restarts every filter from the active one's state after `change`: the differences between
+    /// the filters are discarded.
     pub(super) fn restart(&mut self, change: impl Fn(&mut Kalman)) {
         let active = self.active().clone();
         self.change(|filter| {
@@ -340,8 +340,8 @@ impl ModelSet {
         self.snapshots = 0;
     }
 
-    /// Changes every filter because the delay is another one; `two_way` says whether it is going to
-    /// be measured.
+    /// Changes every filter because the delay has changed; `two_way` says whether it will be
+    /// measured.
     pub(super) fn change_delay(&mut self, two_way: bool, change: impl Fn(&mut Kalman)) {
         self.change(change);
         for member in &mut self.members {

@@ -21,7 +21,7 @@ impl<T: Copy, const N: usize> Newest<T, N> {
         self.count += 1;
     }
 
-    /// How many values were pushed since the ring was empty: may be more than it holds.
+    /// How many values were pushed since the ring was empty; this may exceed its size.
     pub(super) fn count(&self) -> usize {
         self.count
     }

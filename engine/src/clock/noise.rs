@@ -21,22 +21,22 @@ use crate::units::LocalTime;
 const NOISE_MEMORY: f64 = 10.0;
 /// Memory of the slow noise figure, in innovations. Judgement: gives a variance to about 14 %.
 const SLOW_MEMORY: f64 = 100.0;
-/// Difference between the noise of the two directions that is not significant, in standard errors.
-/// Judgement: exceeded by chance once in 370 (normal distribution).
+/// Insignificant difference between the noise of the two directions, in standard errors. Judgement:
+/// exceeded by chance once in 370 (normal distribution).
 const CHANCE: f64 = 3.0;
 /// Relative standard error of the noise after one innovation. Derived: that of half a squared
 /// difference of normal variables, as a standard deviation, with the correlation of overlapping
 /// differences.
 const STANDARD_ERROR: f64 = 0.87;
-/// The noise is limited to this many times that of second differences (mean square), beyond which
-/// it contains a lag. Judgement: the limit acts from three times the standard deviation on.
+/// Limit of the noise as a multiple of that of second differences (mean square); more is a lag.
+/// Judgement: the limit acts from three times the standard deviation on.
 const TREND: f64 = 10.0;
 /// Weight of the initial noise, in innovations. Judgement: almost none, because it is a guess.
 const PRIOR_WEIGHT: f64 = 0.02;
 /// Weight of the old path's noise on another path, in innovations. Judgement: the third new
 /// innovation outweighs it.
 const REOPENED: f64 = 3.0;
-/// Largest square that is learnt from, in variances. Judgement: one outlier must not make the
+/// Limit of the squares that are learnt, in variances. Judgement: one outlier must not make the
 /// filter ignore the next ten blocks.
 const LARGEST_SQUARE: f64 = 100.0;
 /// Smallest noise, ns. Judgement: clocks of hosts have a resolution of some 10 ns to 100 ns.
@@ -207,7 +207,7 @@ impl Noise {
         }
     }
 
-    /// Removes a lag from the noise: what the forward noise exceeds the second differences by is
+    /// Removes a lag from the noise: the excess of the forward noise over the second differences is
     /// not noise. The absolute noise of the reverse direction is kept.
     pub(super) fn without_lag(&mut self) {
         let [forward, reverse] = &mut self.directions;
@@ -216,8 +216,8 @@ impl Noise {
         reverse.variance *= lagging / forward.variance;
     }
 
-    /// Prepares for another path, of whose noise it is only known that some packets differed by
-    /// `apart_ns`. The path may be quieter or noisier than the last one.
+    /// Prepares for another path, of whose noise only the difference `apart_ns` of some packets is
+    /// known. The path may be quieter or noisier than the last one.
     pub(super) fn reopen(&mut self, apart_ns: f64) {
         let [forward, reverse] = &mut self.directions;
         let variance = forward.variance.max(apart_ns * apart_ns);

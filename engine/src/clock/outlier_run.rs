@@ -6,7 +6,8 @@
 use super::sample::Sample;
 use crate::units::{LocalTime, Nanos};
 
-/// How many consecutive samples prove that the estimate is wrong, and the time that they must span.
+/// Number of consecutive samples that proves that the estimate is wrong, and the time that they
+/// must span.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Proof {
     pub(super) samples: u32,

@@ -1,15 +1,14 @@
 //! The assumed path delay where no Delay_Resp measures it.
 //!
-//! Model: the best available knowledge is used, with the standard deviation that it deserves. In
-//! this order:
+//! Model: the best available knowledge is used, with its standard deviation. In this order:
 //!
 //! * A delay that was measured on this path, or known by comparing this path with another one,
 //!   stays valid.
 //! * A round trip to the master, measured by any means, limits the delay: it lies anywhere between
 //!   0 and the whole round trip.
 //! * The delay to another master of the same link is similar.
-//! * Of an unknown local network only the usual delay is known, and the jitter of its packets:
-//!   wireless paths take milliseconds, and jitter by milliseconds.
+//! * In an unknown local network, only the usual delay and the jitter of its packets are known:
+//!   wireless paths have a delay and a jitter of milliseconds.
 
 use crate::units::Nanos;
 
@@ -23,8 +22,8 @@ pub(super) struct PresumedDelay {
 /// Difference between the delays to two masters of one link, as a standard deviation. Derived: half
 /// of the difference that the proof of steps accepts as another path.
 const OTHER_PATH: Nanos = Nanos::from_nanos_f64(super::step::ROUTE_DIFFERENCE_NS / 2.0);
-/// A shorter round trip, or another uncertainty, counts if it differs by 1 / this. Judgement:
-/// smaller changes are not worth a change of the estimate.
+/// A shorter round trip, or another uncertainty, is used if it differs by at least 1 / this.
+/// Judgement: smaller changes are not worth a change of the estimate.
 const NEWS_SHARE: i64 = 8;
 
 /// Origin of the delay in the estimate.
@@ -39,7 +38,7 @@ pub(super) enum Origin {
     Path,
 }
 
-/// What is known of the present path's delay besides the estimate itself.
+/// Knowledge of the present path's delay besides the estimate itself.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct DelayKnowledge {
     pub(super) origin: Origin,
@@ -56,14 +55,15 @@ impl DelayKnowledge {
         }
     }
 
-    /// The present path was compared with the held time, so its delay is as certain as that.
+    /// Takes note that the present path was compared with the held time, so that its delay is as
+    /// certain as the held time.
     pub(super) fn compare(&mut self) {
         if self.origin == Origin::Link {
             self.origin = Origin::Path;
         }
     }
 
-    /// Takes a round trip. Returns whether it says something new.
+    /// Takes a round trip. Returns whether it adds information.
     pub(super) fn round_trip(&mut self, round_trip: Nanos) -> bool {
         let is_news = |least: Nanos| round_trip < least - Nanos::new(least.as_nanos() / NEWS_SHARE);
         let is_news = round_trip > Nanos::ZERO && self.round_trip.is_none_or(is_news);
@@ -80,7 +80,7 @@ impl DelayKnowledge {
         is_usual && (usual.sigma - presumed.sigma).abs() > news
     }
 
-    /// The delay to assume, given the estimated one and the usual one of a local network.
+    /// The delay to assume, from the estimated one and the usual one of a local network.
     pub(super) fn presume(&self, estimated: PresumedDelay, usual: PresumedDelay) -> PresumedDelay {
         match (self.origin, self.round_trip) {
             (Origin::Path, _) => estimated,

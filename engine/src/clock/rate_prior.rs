@@ -1,5 +1,4 @@
-//! What is known of a clock's rate before its first timestamp, and when a measured rate replaces
-//! it.
+//! Prior knowledge of a clock's rate, and when a measured rate replaces it.
 //!
 //! Model: crystals differ by up to 100 ppm, but the rate of one crystal stays within a few ppm at
 //! any temperature. So a stream whose rates were measured in an earlier session starts with them,
@@ -15,9 +14,9 @@ const UNKNOWN: Ppb = Ppb::from_ppm(100.0);
 /// Standard deviation of a rate that was measured in an earlier session. Judgement: AT-cut crystals
 /// change by some ppm between a cold and a warm room.
 const REMEMBERED: Ppb = Ppb::from_ppm(2.0);
-/// Standard deviation of the rate of a clock that is probably another one known here: a sender that
-/// is said to follow PTP, or the successor of a sender on the same network. Judgement: five times
-/// [`REMEMBERED`].
+/// Standard deviation of the rate of a clock that is probably the same as another known one: a
+/// sender that is said to follow PTP, or the successor of a sender on the same network. Judgement:
+/// five times [`REMEMBERED`].
 const INFERRED: Ppb = Ppb::from_ppm(10.0);
 /// A measured rate is used once its standard deviation is below this share of the prior's.
 /// Judgement: the change of pitch when it takes over is then small.
@@ -26,8 +25,8 @@ const FOLLOWED_SHARE: f64 = 0.2;
 /// Growth of the standard deviation of a kept rate, ppb per second. Judgement: the drift of a
 /// crystal that warms up.
 const AGEING_PPB_PER_S: f64 = 20.0;
-/// Smallest standard deviation of a kept rate when an estimator starts again from it. Judgement:
-/// the trouble that made it start again may have disturbed the rate before it was noticed.
+/// Smallest standard deviation of a kept rate when an estimator restarts from it. Judgement: the
+/// cause of the restart may have disturbed the rate before it was noticed.
 const DISTURBED_RATE: Ppb = Ppb::from_ppm(1.0);
 /// A rate is kept once its standard deviation is below this share of the prior's. Judgement: as
 /// [`FOLLOWED_SHARE`].
@@ -46,7 +45,7 @@ impl RatePrior {
         rate.map_or(Self { rate: Ppb::ZERO, sigma: UNKNOWN }, |rate| Self { rate, sigma: REMEMBERED })
     }
 
-    /// The rate of another clock that is very probably the same.
+    /// The rate of another clock that is probably the same.
     pub(crate) fn inferred(rate: Ppb) -> Self {
         Self { rate, sigma: INFERRED }
     }

@@ -11,9 +11,9 @@
 //! A timeline that has never followed PTP has an arbitrary origin. It paces senders, but says
 //! nothing of RTP timestamps; see [`Reference::reading`].
 
-use super::law::{ClockReading, PathDelay};
 use super::lock::{CEILING_NS, LockState};
 use super::map::{ClockMap, PtpMap};
+use super::servo::{ClockReading, PathDelay};
 use super::slew::Slew;
 use crate::event_queue::EventQueue;
 use crate::units::{LocalTime, Nanos, Ppb, PtpTime};
@@ -28,14 +28,14 @@ const INTERVAL: Nanos = Nanos::from_millis(250);
 /// Largest uncertainty of a timeline that places RTP timestamps, ns. Judgement: a jitter buffer
 /// holds a few ms.
 const USABLE_SIGMA_NS: f64 = 1e6;
-/// A source this many of its standard deviations away contradicts a timeline that continues alone.
+/// A source this many of its standard deviations away contradicts a timeline in holdover.
 /// Judgement: exceeded by chance once in 370 (normal distribution).
 const CONTRADICTED_SIGMAS: f64 = 3.0;
 /// A source that is heard for this long without being usable counts as unusable. Judgement: longer
 /// than any lock takes.
 const HEARD_IN_VAIN: Nanos = Nanos::from_secs(60);
-/// A wander this many times larger than a map knew has misled that map. Judgement: the size of a
-/// wander is known to about a half.
+/// A map is wrong if the wander is this many times larger than was assumed in it. Judgement: the
+/// size of a wander is known with an error of about a half.
 const WANDER_EXCEEDS: f64 = 2.0;
 /// Events that wait to be polled; the oldest are dropped first. Judgement: more than happen between
 /// two polls.
@@ -49,9 +49,9 @@ pub enum ClockMode {
     Ptp,
     /// The system's clock, which other software (ptp4l with phc2sys, PTPd, NTP) disciplines.
     System,
-    /// The Livewire clock. Its time is that of Livewire streams, and no time of day.
+    /// The Livewire clock. Its time is that of Livewire streams, and not the time of day.
     Livewire,
-    /// The arrival of packets, for streams whose sender follows no clock that is known here.
+    /// The arrival of packets, for streams whose sender follows no known clock.
     Arrivals,
     /// The host's own crystal, at the last known rate.
     FreeRunning,
@@ -274,8 +274,8 @@ impl Reference {
     }
 
     /// The held map of the selected source, unless the source was found to wander much more than
-    /// that map knew. Then the map had followed the wander, and neither its rate nor its
-    /// uncertainty is true.
+    /// that map assumed. In that case the map had followed the wander, and both its rate and its
+    /// uncertainty are wrong.
     fn known(&self, sources: &Sources) -> Option<ClockMap> {
         let held = self.last.map(|map| *map.clock());
         let misled = |clock: &ClockMap| {
@@ -284,14 +284,14 @@ impl Reference {
         self.measured(sources).filter(misled).or(held)
     }
 
-    /// The present map of the selected source, although its time is unusable. Its rate is the same
-    /// clock's even if its epoch is another.
+    /// The present map of the selected source, although its time is unusable. Its rate belongs to
+    /// the same clock even if its epoch differs.
     fn measured(&self, sources: &Sources) -> Option<ClockMap> {
         let asked = sources.get(self.config.mode);
         asked.and_then(|reading| reading.map).map(|map| *map.clock())
     }
 
-    /// The better one of the held rate and the present rate of the selected source. The time of a
+    /// The held rate or the present rate of the selected source, whichever is better. The time of a
     /// master that wanders is unusable, but its rate may be known better than before.
     fn best_rate(&self, held: Option<ClockMap>, sources: &Sources) -> Option<Ppb> {
         let better = |clock: &ClockMap| held.is_some_and(|held| clock.rate_sigma() < held.rate_sigma());
@@ -305,13 +305,13 @@ impl Reference {
         let Some((said, published)) = asked.and_then(|reading| reading.map).zip(self.slew.published()) else {
             return 0.0;
         };
-        let apart_ns = (said.ptp_at(now) - published.ptp_at(now)).as_nanos().unsigned_abs() as f64;
+        let apart_ns = (said.ptp_at(now) - published.ptp_at(now)).abs().as_nanos_f64();
         if apart_ns > CONTRADICTED_SIGMAS * said.clock().sigma_ns(now) { apart_ns } else { 0.0 }
     }
 
-    /// The timeline as PTP time, which RTP timestamps refer to. It has no map until the timeline
-    /// has followed PTP, a system's clock that tells PTP time, or the Livewire clock, whose own
-    /// time it then is.
+    /// The timeline as PTP time, to which RTP timestamps refer. It has no map until the timeline
+    /// has followed PTP, a system clock in PTP time, or the Livewire clock, in whose own time it
+    /// then is.
     #[must_use]
     pub fn reading(&self) -> ClockReading {
         let has_time = matches!(self.config.mode, ClockMode::Ptp | ClockMode::System | ClockMode::Livewire);

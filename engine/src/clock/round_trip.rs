@@ -1,10 +1,10 @@
 //! Which path delays are possible.
 //!
 //! Model: no packet arrives before it was sent. So the round trip, from a Delay_Resp and the least
-//! late Sync near it, is not negative. It is not longer either than the time from sending the
-//! Delay_Req to receiving the Delay_Resp, which the host's clock alone measures. Jitter does not
-//! affect these bounds, so nobody can relax them by making it large. The estimate is checked as
-//! well, because it comes from more packets, but its bounds depend on jitter.
+//! late Sync near it, is not negative. Nor is it longer than the time from sending the Delay_Req to
+//! receiving the Delay_Resp, which the host's clock alone measures. Jitter does not affect these
+//! bounds, so nobody can relax them by making it large. The estimate is checked as well, because it
+//! comes from more packets, but its bounds depend on jitter.
 //!
 //! If the times of a master's Syncs and Delay_Resps drift apart, the round trip becomes ever
 //! shorter, long before it is negative. A path that becomes shorter shortens the time until the
@@ -12,7 +12,7 @@
 //! that becomes longer delays the Delay_Resps, too: where only the Syncs come later, somebody holds
 //! them back.
 //!
-//! Breakdown point: one exchange of five may be a stranger's or have damaged timestamps.
+//! Breakdown point: one exchange of five may be forged or have damaged timestamps.
 
 use super::lock::{CEILING_NS, LockCause};
 use super::sample::{Direction, Sample};
@@ -60,13 +60,13 @@ pub(super) struct PathDelayClaim {
 }
 
 impl PathDelayClaim {
-    /// Whether no path has this delay. `jitter` is that of the packets of the estimate: the mean of
-    /// late packets is late, too.
+    /// Whether no path can have this delay. `jitter` is that of the packets of the estimate: the
+    /// mean of late packets is late, too.
     pub(super) fn is_impossible(&self, jitter: Nanos) -> bool {
-        let longest_ns = self.round_trip.map_or(f64::INFINITY, |both| both.as_nanos() as f64 / 2.0);
-        let jitter_ns = (jitter.as_nanos() as f64).min(CEILING_NS / 2.0);
+        let longest_ns = self.round_trip.map_or(f64::INFINITY, |both| both.as_nanos_f64() / 2.0);
+        let jitter_ns = jitter.as_nanos_f64().min(CEILING_NS / 2.0);
         let allowed_ns = -BELOW_NS - jitter_ns..=longest_ns + BEYOND_NS + jitter_ns;
-        !allowed_ns.contains(&(self.delay.as_nanos() as f64))
+        !allowed_ns.contains(&self.delay.as_nanos_f64())
     }
 
     pub(super) fn cause(&self) -> LockCause {
@@ -85,19 +85,19 @@ struct Exchange {
 
 impl Exchange {
     fn is_impossible(&self) -> bool {
-        let longest_ns = self.longest.map_or(f64::INFINITY, |longest| longest.as_nanos() as f64);
+        let longest_ns = self.longest.map_or(f64::INFINITY, |longest| longest.as_nanos_f64());
         !(-TOLERANCE_NS..=longest_ns + TOLERANCE_NS).contains(&self.told_ns)
     }
 
     /// How much longer than `quickest` it took, ns; infinite if that was not measured.
     fn longer_ns(&self, quickest: Nanos) -> f64 {
-        self.longest.map_or(f64::INFINITY, |longest| ((longest - quickest).as_nanos() as f64).max(0.0))
+        self.longest.map_or(f64::INFINITY, |longest| (longest - quickest).as_nanos_f64().max(0.0))
     }
 }
 
 /// By how much the round trip may be longer without an exchange that takes longer, ns.
 fn longer_by_noise_ns(jitter: Nanos) -> f64 {
-    UNEXPLAINED_NS + LONGER_JITTERS * jitter.as_nanos() as f64
+    UNEXPLAINED_NS + LONGER_JITTERS * jitter.as_nanos_f64()
 }
 
 /// What later exchanges are compared with: the shortest of the first possible ones.
@@ -205,9 +205,9 @@ impl RoundTrips {
         let shortest = self.exchanges.iter().flatten().filter_map(|exchange| exchange.longest).min();
         let contradicts = |(before, quickest): (Exchange, Nanos)| {
             let shorter_ns = before.told_ns - exchange.told_ns;
-            let explained_ns = before.longest.zip(shortest).map_or(0, |(before, now)| (before - now).as_nanos());
-            let allowed_ns = UNEXPLAINED_NS + (jitter.as_nanos() as f64).min(SHORTENED_BY_JITTER_NS);
-            let is_shortened = shorter_ns - (explained_ns as f64).max(0.0) > allowed_ns;
+            let explained_ns = before.longest.zip(shortest).map_or(0.0, |(before, now)| (before - now).as_nanos_f64());
+            let allowed_ns = UNEXPLAINED_NS + jitter.as_nanos_f64().min(SHORTENED_BY_JITTER_NS);
+            let is_shortened = shorter_ns - explained_ns.max(0.0) > allowed_ns;
             is_shortened || -shorter_ns > exchange.longer_ns(quickest) + longer_by_noise_ns(jitter)
         };
         self.baseline.known().is_some_and(contradicts) && self.former.known().is_none_or(contradicts)
@@ -263,8 +263,8 @@ mod tests {
         Sample { at: LocalTime::ZERO + Nanos::from_millis(ms), offset_ns: 1e3 * offset_us, direction }
     }
 
-    /// Exchanges of which the master's Delay_Resps tell `answers_us`, with Syncs that take 100 us,
-    /// and a round trip of 300 us.
+    /// Exchanges with a master whose Delay_Resps are answered within `answers_us`, with Syncs that
+    /// take 100 us, and a round trip of 300 us.
     fn told(answers_us: &[f64]) -> RoundTrips {
         let mut trips = RoundTrips::default();
         for (i, &answer_us) in (0..).zip(answers_us) {

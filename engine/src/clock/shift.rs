@@ -8,9 +8,9 @@
 //! so that the proof takes the same time on quiet and busy networks, if the shift is larger than
 //! what the network does by itself.
 //!
-//! Deviating packets are withheld from the estimator until the proof, because a filter takes a step
-//! for a change of rate, but not for ever: a network that has become worse must be learnt. Single
-//! late packets are normal, and are accepted while others come in time.
+//! Deviating packets are withheld from the estimator until the proof, because a filter mistakes a
+//! step for a change of rate. They are not withheld for ever: a network that has become worse must
+//! be learnt. Single late packets are normal, and are accepted while others are in time.
 
 use super::newest::Newest;
 use super::sample::Sample;
@@ -19,8 +19,8 @@ use crate::units::{LocalTime, Nanos};
 /// The least late packet of each such window is judged. Judgement: longer than the bursts of
 /// senders, so that the window contains one of the last packets of a burst.
 const WINDOW: Nanos = Nanos::from_millis(125);
-/// Consecutive windows that prove that packets come later. Judgement: few queues stand for that
-/// long, and the playout delay covers them.
+/// Consecutive windows that prove that packets come later. Judgement: few queues last that long,
+/// and the playout delay covers them.
 const LATE_PROOF: usize = 5;
 /// Consecutive windows that prove that packets come earlier. Judgement: no queue makes packets
 /// early.
@@ -38,15 +38,16 @@ const ALIKE_NS: f64 = 200_000.0;
 const FIRST_NOISE_NS: f64 = 100_000.0;
 /// Memory of the deviation, in windows. Judgement: four seconds.
 const NOISE_MEMORY: f64 = 32.0;
-/// Deviations beyond this many limits count as this many. Judgement: one outlier must not hide the
+/// Deviations beyond this many limits are clipped to it. Judgement: one outlier must not hide the
 /// next ones.
 const LEARNT_LIMITS: f64 = 2.0;
-/// Age of an estimate from which on shifts are judged by it. Judgement: it has converged by then.
+/// Age of an estimate from which on shifts are judged against it. Judgement: it has converged by
+/// then.
 const GROWN_UP: Nanos = Nanos::from_secs(2);
 /// Longest time for which samples are withheld. Judgement: several times longer than the proof.
 const PATIENCE: Nanos = Nanos::from_secs(2);
 
-/// What is to be done with a sample.
+/// The decision about a sample.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Judgement {
     /// The estimator takes the sample.
@@ -128,7 +129,7 @@ impl Run {
 /// Detects shifts in the packets of one path.
 #[derive(Clone, Debug)]
 pub(crate) struct ShiftDetector {
-    /// Begin of the estimate, and the newest packet since then.
+    /// Beginning of the estimate, and the newest packet since then.
     began: Option<LocalTime>,
     newest_at: LocalTime,
     window: Option<Least>,
@@ -224,7 +225,7 @@ impl ShiftDetector {
         if apart_ns <= ALIKE_NS.max(NOISES * libm::sqrt(self.noise)) {
             return Some(self.shifted(&all));
         }
-        // It is no shift, but what this network does.
+        // It is not a shift, but usual on this network.
         self.learn_noise(window.late_ns.abs().min(LEARNT_LIMITS * limit_ns));
         None
     }
@@ -234,8 +235,7 @@ impl ShiftDetector {
     }
 
     /// A shift that is assumed without proof, because nothing is lost by it: that of the least late
-    /// packet since the last one that came in time. `None` if one has just come in time, or if all
-    /// are early.
+    /// packet since the last one in time. `None` if one has just been in time, or if all are early.
     pub(crate) fn assume(&mut self, now: LocalTime) -> Option<Shift> {
         let late = self.since_in_time.filter(|late| late.late_ns > 0.0 && now.since(self.in_time_at) >= WINDOW)?;
         Some(self.shifted(&late))
@@ -246,8 +246,8 @@ impl ShiftDetector {
         Shift { later_ns: by.late_ns, least: by.sample, packets: by.packets, noise_ns: libm::sqrt(self.noise) }
     }
 
-    /// Whether a packet comes before it can have been sent, by everything that the network has done
-    /// so far. Twice the limit, because a single packet deviates more than the least late ones.
+    /// Whether a packet comes before it can have been sent, judged by the network so far. Twice the
+    /// limit, because a single packet deviates more than the least late ones.
     pub(crate) fn is_early(&self, at: LocalTime, late_ns: f64) -> bool {
         let is_grown_up = self.began.is_some_and(|began| at.since(began) >= GROWN_UP);
         is_grown_up && late_ns < -2.0 * self.limit_ns()
@@ -275,8 +275,9 @@ mod tests {
     use super::super::sample::Direction;
     use super::*;
 
-    /// Packets of 1 ms from the first second on, each late by some ms; what is proven, and when, in
-    /// ms, as far as the samples that were proven to be off are late by less from then on.
+    /// Packets of 1 ms, starting in the first second, each late by some ms. Returns the proven
+    /// shift and when it was proven, in ms. From then on, samples are late by less if they were
+    /// proven to be wrong.
     fn shifts(ms: i64, late_ms: impl Fn(i64) -> f64) -> Vec<(i64, f64)> {
         let mut detector = ShiftDetector::default();
         let mut learnt_ns = 0.0;
@@ -319,7 +320,7 @@ mod tests {
     #[test]
     fn what_jitters_stalls_or_is_slewed_has_not_shifted() {
         assert!(shifts(20_000, jitter).is_empty());
-        // Half a second of a queue that stands.
+        // Half a second of a persistent queue.
         assert!(shifts(20_000, |i| jitter(i) + if (i / 500) % 4 == 3 { 12.0 } else { 0.0 }).is_empty());
         // A host that stands still for times of different lengths, one after the other.
         let stalls = |i: i64| if i < 4_000 { 0.0 } else { 60.0 + (i / 125 * 37 % 150) as f64 };

@@ -1,4 +1,4 @@
-//! The engine's clock law: estimator, lock state machine, and proof of steps.
+//! The engine's clock servo: estimator, lock state machine, and proof of steps.
 //!
 //! Model: one [`Estimator`] with the path delay as a state takes Syncs and Delay_Reqs
 //! independently. The lock state machine judges its uncertainty. In holdover nothing is computed:
@@ -7,8 +7,8 @@
 //!
 //! A [proven step](super::step) of the master's time restarts the offset. It keeps the rate, which
 //! belongs to the crystals and not to the master's time, and the path delay. The first packets of
-//! another master are compared with the time that is held. If they agree, the time continues, and
-//! only the path is another one. If not, the time has stepped.
+//! another master are compared with the held time. If they agree, the time continues, and only the
+//! path has changed. Otherwise the time has stepped.
 //!
 //! Messages that cannot all be true [suspend](doubt) the estimate.
 //!
@@ -17,13 +17,13 @@
 //! certain with time.
 
 use super::estimator::{DelayModel, Estimator, EstimatorConfig};
-use super::law::{Agreement, ClockLaw, ClockReading, PathDelay, TimestampPair};
 use super::lock::{CEILING_NS, LockCause, LockInputs, LockMachine, LockTransition};
 use super::map::PtpMap;
 use super::newest::Newest;
 use super::presumed_delay::{DelayKnowledge, Origin, PresumedDelay};
 use super::round_trip::{PathDelayClaim, RoundTrips};
 use super::sample::{Direction, Sample};
+use super::servo::{Agreement, ClockReading, ClockServo, PathDelay, TimestampPair};
 use super::step::{Judgement, Limits, ROUTE_DIFFERENCE_NS, StepDetector};
 use super::unsteady::{FORWARD, UnsteadyDetector};
 use crate::units::{LocalTime, Nanos, Ppb, PtpTime};
@@ -31,8 +31,8 @@ use crate::units::{LocalTime, Nanos, Ppb, PtpTime};
 /// Deviation from which on a packet is suspected of a step, in standard deviations of a packet.
 /// Judgement: exceeded by chance once in 370 (normal distribution).
 const STEP_NOISES: f64 = 3.0;
-/// The same in standard deviations of the estimate. Judgement: the estimate may err by more than it
-/// says while it converges.
+/// The same in standard deviations of the estimate. Judgement: while it converges, the error of the
+/// estimate may exceed its standard deviation.
 const STEP_SIGMAS: f64 = 6.0;
 /// The smallest such deviation, ns. Judgement: the filters follow smaller steps by themselves.
 const STEP_FLOOR_NS: f64 = 20_000.0;
@@ -43,9 +43,10 @@ const EARLY_JITTERS: f64 = 2.0;
 /// Packets of another master that are compared with the held time. Judgement: half a second of
 /// Syncs at the interval of AES67's media profile.
 const CHANGE_PROOF: u32 = 4;
-/// Least uncertainty of the delay of another path. Judgement: a few switches.
+/// Smallest uncertainty of the delay of another path. Judgement: that of a few switches.
 const NEW_PATH_SIGMA: Nanos = Nanos::from_micros(20);
-/// Share of a difference between paths that may be one of time. Judgement: mostly it is the path.
+/// Share of the difference between paths that may be one of time. Judgement: most of it is the
+/// path's.
 const TIME_SHARE: f64 = 0.125;
 /// A wander (standard deviation) widens the lock as much as a jitter (mean) this many times larger.
 /// Derived: with half of the jitter as the threshold, the estimate is good while it is within two
@@ -63,11 +64,11 @@ const MOVED_NS: f64 = CEILING_NS / 2.0;
 const FRUITLESS: u32 = 32;
 /// Syncs after which an estimate that was never good enough is reacquired; each further attempt
 /// takes twice as many. Judgement: 16 s at the default interval of AES67. The estimate may have
-/// learnt from forged messages that have ended since, and one that only needs longer loses no more
-/// time than it has had.
+/// learnt from forged messages that have ended since. One that only needs more time loses no more
+/// than it has already taken.
 const PATIENCE: u32 = 128;
 
-/// PTP time as a slave estimates it.
+/// Configuration of a [`SlaveClock`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SlaveClockConfig {
     /// Initial values of the estimator.
@@ -151,7 +152,7 @@ pub struct SlaveClock {
     doubted: Option<LockCause>,
     /// Consecutive Delay_Resps that yield an impossible path delay.
     impossible: u32,
-    /// Syncs since the estimate began, and the number that is waited for.
+    /// Syncs since the estimate began, and the number after which it is reacquired.
     fruitless: u32,
     patience: u32,
     /// Whether the present master has ever answered a Delay_Req.
@@ -159,7 +160,7 @@ pub struct SlaveClock {
     unanswered: u32,
     /// The delay that is assumed for the present master.
     presumed: Option<PresumedDelay>,
-    /// Whether somebody else sends in the name of the master, and what was known before.
+    /// The contest while another sender uses the master's name, and the earlier estimate.
     contested: bool,
     known: contest::Known,
     remembered: remembered::Remembered,
@@ -232,17 +233,17 @@ impl SlaveClock {
 
     fn sample_from((local, remote): (LocalTime, PtpTime), pair: &TimestampPair) -> Sample {
         let offset = (pair.remote - remote) - (pair.local - local);
-        Sample { at: pair.local, offset_ns: offset.as_nanos() as f64, direction: pair.direction }
+        Sample { at: pair.local, offset_ns: offset.as_nanos_f64(), direction: pair.direction }
     }
 
     /// Standard deviation of the part of the error that packets show, ns; infinite before the first
-    /// one.
+    /// packet.
     fn precision_ns(&self, now: LocalTime) -> f64 {
         self.estimator.precision_ns(now, self.is_two_way())
     }
 
-    /// Whether Delay_Resps measure the delay, or must be waited for because nothing else is known
-    /// of it. Otherwise nothing more than what Syncs show can be known.
+    /// Whether Delay_Resps measure the delay, or must be awaited because nothing else is known of
+    /// it. Otherwise only Syncs give information.
     fn is_two_way(&self) -> bool {
         let is_known = self.answered || self.presumed.is_some();
         self.path_delay == PathDelay::Measured && (self.unanswered < UNANSWERED || !is_known)
@@ -304,8 +305,8 @@ impl SlaveClock {
                 self.estimator.update(sample);
             }
             Judgement::Step(_) if self.fruitless >= FRUITLESS => {
-                // The estimate was not good enough for all that time, so it belongs to another
-                // time.
+                // The estimate was never good enough for so long that it must belong to another
+                // clock or to forged messages.
                 self.reacquire(sample.at);
                 return false;
             }
@@ -321,8 +322,8 @@ impl SlaveClock {
     fn step_limits(&self, at: LocalTime, noise_ns: f64) -> Limits {
         let is_measured = self.path_delay == PathDelay::Measured;
         // Of a round trip, the forward direction is all at most.
-        let round_trip_ns = 2.0 * self.estimator.mean_path_delay().as_nanos() as f64;
-        let usual_ns = EARLY_JITTERS * self.jitter().as_nanos() as f64;
+        let round_trip_ns = 2.0 * self.estimator.mean_path_delay().as_nanos_f64();
+        let usual_ns = EARLY_JITTERS * self.jitter().as_nanos_f64();
         Limits {
             noise_ns,
             earliness_ns: self.unsteady.floor_ns(self.precision_ns(at)).max(usual_ns).max(STEP_FLOOR_NS).min(noise_ns),
@@ -349,16 +350,16 @@ impl SlaveClock {
         true
     }
 
-    /// Proven error of the time, beyond what the estimator knew when the packets came, ns. That the
-    /// estimator knows less while it waits is no reason against a proof.
+    /// Proven error of the time in addition to the estimator's uncertainty when the packets came,
+    /// ns. The uncertainty grows while the estimator waits, which does not weaken a proof.
     fn displacement_ns(&self) -> f64 {
         let late_ns = |sample: &Sample| self.estimator.lateness(sample);
         let taken_at = self.estimator.updated_at().unwrap_or(LocalTime::ZERO);
         self.unsteady.displacement_ns(late_ns, self.precision_ns(taken_at))
     }
 
-    /// Whether a sample is the first one that measures a delay that was assumed so far: it
-    /// contradicts nothing.
+    /// Whether a sample is the first measurement of a delay that was assumed before: it contradicts
+    /// nothing.
     fn is_first_answer(&self, sample: &Sample) -> bool {
         let assumed = self.path_delay == PathDelay::Assumed && self.new_master.is_none();
         assumed && sample.direction == Direction::Reverse
@@ -385,7 +386,7 @@ impl SlaveClock {
     }
 
     /// Prepares for packets by another path, which are late by `late_ns` against the old one. Only
-    /// Delay_Resps can tell whether some of that is time.
+    /// Delay_Resps can show whether some of that is time.
     fn change_path(&mut self, late_ns: f64) {
         self.known = contest::Known::default();
         self.unsteady.forget();
@@ -395,7 +396,7 @@ impl SlaveClock {
         self.estimator.change_path(path + NEW_PATH_SIGMA, Nanos::from_nanos_f64(time_ns), self.presumed.is_none());
     }
 
-    /// Assumes the best that is known of a delay that is not measured.
+    /// Assumes the best knowledge of a delay that is not measured.
     fn presume_delay(&mut self) {
         let usual = self.usual_delay();
         let estimated =
@@ -422,7 +423,7 @@ impl SlaveClock {
     }
 }
 
-impl ClockLaw for SlaveClock {
+impl ClockServo for SlaveClock {
     fn observe(&mut self, pair: &TimestampPair) {
         self.end_suspension(pair.local);
         let sample = self.sample(pair);
@@ -439,7 +440,7 @@ impl ClockLaw for SlaveClock {
                 self.delay_known.origin = Origin::Path;
                 (self.answered, self.unanswered, self.presumed) = (true, 0, None);
             }
-            // A packet that is not believed says nothing of the delay.
+            // A packet that is rejected gives no information about the delay.
             Direction::Reverse => self.unanswered = 0,
         }
         self.advance(pair.local);
@@ -468,7 +469,7 @@ impl ClockLaw for SlaveClock {
         (self.answered, self.unanswered, self.presumed) = (false, 0, None);
     }
 
-    /// A clock that is usable keeps the time that it holds.
+    /// A usable clock keeps the time that it holds.
     fn reacquire(&mut self, now: LocalTime) {
         if self.lock.state().is_usable() {
             return;
@@ -494,7 +495,7 @@ impl ClockLaw for SlaveClock {
 
     fn request_unanswered(&mut self, _now: LocalTime) {
         self.unanswered = self.unanswered.saturating_add(1);
-        // If no Syncs of a master are heard, the known delay is not that of its path.
+        // If no Syncs of a master are received, the known delay is not that of its path.
         if self.unanswered < UNANSWERED || self.origin.is_none() || self.new_master.is_some() {
             return;
         }

@@ -1,10 +1,10 @@
-//! A timeline that steps only if it must.
+//! A timeline that avoids steps.
 //!
 //! Model: the published timeline approaches its target exponentially, with time constant
 //! [`TIME_CONSTANT_S`] and a rate that differs from the target's by [`LARGEST_SLEW_PPB`] at most.
-//! So the timeline follows a new estimate or another source without a step in phase, and with a
-//! change of rate that nobody hears (200 ppm are a third of a cent). A difference that would take
-//! longer than a person waits is a step: the epoch changes, and consumers align again.
+//! So the timeline follows a new estimate or another source without a step in phase, and with an
+//! inaudible change of rate (200 ppm are a third of a cent). A difference that would take too long
+//! to slew is a step: the epoch changes, and consumers align again.
 
 use super::map::{ClockMap, PtpMap};
 use crate::units::{LocalTime, Nanos, Ppb, PtpTime};
@@ -47,7 +47,7 @@ impl Slew {
         self.behind_ns.abs()
     }
 
-    /// Approaches `target`, or takes its time at once if it has `stepped` or is too far away.
+    /// Approaches `target`, or adopts its time at once if it has `stepped` or is too far away.
     /// Returns the step if there was one.
     pub(super) fn follow(&mut self, now: LocalTime, target: &PtpMap, stepped: bool) -> Option<Nanos> {
         let wanted = target.ptp_at(now);
@@ -61,7 +61,7 @@ impl Slew {
             self.publish(now, wanted, clock, clock.rate(), 0.0);
             return Some(behind);
         }
-        let behind_ns = behind.as_nanos() as f64;
+        let behind_ns = behind.as_nanos_f64();
         let slew_ppb = (behind_ns / TIME_CONSTANT_S).clamp(-LARGEST_SLEW_PPB, LARGEST_SLEW_PPB);
         let rate = Ppb::new(clock.rate().as_ppb() + slew_ppb);
         let published = self.published.map_or(wanted, |published| published.ptp_at(now));
@@ -122,7 +122,7 @@ mod tests {
             assert_eq!(slew.follow(now, &target, false), None);
             let after = slew.published().unwrap().ptp_at(now);
             assert_eq!(before, after, "no jump");
-            let rate = (after - last).as_nanos() as f64 / 100e6 - 1.0;
+            let rate = (after - last).as_nanos_f64() / 100e6 - 1.0;
             assert!((rate - 50e-6).abs() <= 201e-6, "{rate}");
             last = after;
         }

@@ -23,19 +23,19 @@ const PROOF: u32 = 4;
 /// interval.
 const QUARANTINE: u32 = 16;
 /// Packets agree if they differ by less than this share of their deviation. Judgement: larger
-/// differences are a storm of late packets, not a step.
+/// differences are a burst of late packets, not a step.
 const AGREEMENT: f64 = 0.5;
-/// Packets agree if they differ by less than this many times what may be noise. Judgement: packets
-/// that queue while a host stands still are timestamped together, so they differ by the interval at
-/// which they were sent.
+/// Packets agree if they differ by less than this multiple of the possible noise. Judgement:
+/// packets that queue while a host stands still are timestamped together, so they differ by the
+/// interval at which they were sent.
 const AGREEMENT_LIMITS: f64 = 2.0;
-/// No path is this long, ns. Judgement: a geostationary satellite takes a quarter of it.
+/// No path has this delay, ns. Judgement: that of a geostationary satellite is a quarter of it.
 const LONGEST_DELAY_NS: f64 = 1e9;
 /// Largest difference between the delays of two paths that is expected, ns. Judgement: some
 /// switches that forward full frames at 100 Mbit/s.
 pub(super) const ROUTE_DIFFERENCE_NS: f64 = 200_000.0;
 
-/// What is to be done with a sample.
+/// The decision about a sample.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Judgement {
     /// The estimator takes the sample.

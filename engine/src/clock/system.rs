@@ -5,12 +5,12 @@
 //! the kernel how well it is disciplined. The pairs go through a [`SlaveClock`] without a path
 //! delay, as Syncs do. So a step of the system's clock (somebody sets it) is proven and begins a
 //! new epoch, and a rate that does not settle is noticed. The kernel's answer decides whether the
-//! clock is used at all; our own estimate decides whether it is believed.
+//! clock is used at all; our own estimate decides whether it is trusted.
 
 use super::estimator::DelayModel;
-use super::law::{ClockLaw, ClockReading, PathDelay, TimestampPair};
 use super::lock::{LockState, LockTransition};
 use super::sample::Direction;
+use super::servo::{ClockReading, ClockServo, PathDelay, TimestampPair};
 use super::slave::{SlaveClock, SlaveClockConfig};
 use crate::units::{LocalTime, Nanos, Ppb, PtpTime};
 use std::fmt;
@@ -56,11 +56,11 @@ pub struct Discipline {
 /// One reading of both clocks.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SystemReading {
-    /// The host's monotonic clock, before.
+    /// The host's monotonic clock before the system's clock was read.
     pub before: LocalTime,
     /// The system's clock.
     pub system: PtpTime,
-    /// The host's monotonic clock, after.
+    /// The host's monotonic clock after the system's clock was read.
     pub after: LocalTime,
     /// State according to the kernel.
     pub discipline: Discipline,

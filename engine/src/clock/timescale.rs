@@ -1,7 +1,7 @@
-//! Timescales that are mistaken for one another.
+//! Confusion of timescales.
 //!
 //! TAI, GPS time and UTC run at the same rate, whole seconds apart. Equipment that confuses them is
-//! off by exactly such a difference, which therefore identifies the mistake.
+//! wrong by exactly such a difference, which therefore identifies the mistake.
 
 use crate::units::Nanos;
 use std::fmt;
@@ -11,11 +11,10 @@ const TAI_MINUS_UTC: Nanos = Nanos::from_secs(37);
 /// TAI - GPS time, which is constant (IS-GPS-200, 3.3.4: GPS time began at UTC of 1980-01-06, when
 /// TAI - UTC was 19 s).
 const TAI_MINUS_GPS: Nanos = Nanos::from_secs(19);
-/// Differences this close to a known one are taken for it. Judgement: devices that are set by hand
-/// are off by less.
+/// Tolerance for a known difference. Judgement: devices that are set by hand have smaller errors.
 const TOLERANCE: Nanos = Nanos::from_millis(500);
 
-/// Two timescales whose difference was found.
+/// A pair of timescales.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimescaleMix {
     /// TAI and UTC.
@@ -57,8 +56,8 @@ impl fmt::Display for TimescaleMix {
     }
 }
 
-/// A difference of times as text, with the mistake that it indicates, if it is a known one: "37.000
-/// s (TAI and UTC are mixed)".
+/// A time difference as text, with the mistake that it indicates, if it is a known one: "37.000 s
+/// (TAI and UTC are mixed)".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Difference(pub Nanos);
 

@@ -55,7 +55,7 @@ const NOISE_FLOOR: f64 = 4.0;
 /// media profile.
 const NOISE_MEMORY: f64 = 400.0;
 /// Consecutive packets that prove a displacement and measure its size. Judgement: where one
-/// timestamp in twenty is damaged, three in a row are rarely.
+/// timestamp in twenty is damaged, three in a row are rare.
 const NEWEST: usize = 3;
 
 /// A proven change of rate.
@@ -88,6 +88,7 @@ struct Line {
 
 impl Line {
     /// Fits a line. A point is the time relative to the newest packet, s, and the lateness, ns.
+    #[expect(clippy::cast_precision_loss, reason = "a few points")]
     fn through(points: &[(f64, f64)]) -> Option<Self> {
         let n = points.len() as f64;
         let (t, y) = points.iter().fold((0.0, 0.0), |(t, y), point| (t + point.0 / n, y + point.1 / n));
@@ -155,7 +156,7 @@ impl<const N: usize> UnsteadyDetector<N> {
         }
     }
 
-    /// Discards the packets, because the estimate contains what they say or contradicts it.
+    /// Discards the packets, because the estimate includes their information or contradicts it.
     pub(super) fn forget(&mut self) {
         self.forward.clear();
         self.reverse.clear();
@@ -249,8 +250,8 @@ mod tests {
     use rand_chacha::rand_core::{Rng, SeedableRng};
 
     /// 8 packets a second, late by exponential jitter of 20 us and by `off_us` of their time,
-    /// against an estimate that knows nothing of that; reverse ones after each second. Returns when
-    /// a change of rate is first proven, s, and the change.
+    /// against an estimate without that; reverse ones after each second. Returns when a change of
+    /// rate is first proven, s, and the change.
     fn run(off_us: impl Fn(f64) -> f64, reverse_us: impl Fn(f64) -> f64, one_way: bool) -> Option<(f64, RateChange)> {
         let mut random = ChaCha8Rng::seed_from_u64(3);
         let mut jitter_ns = || -20_000.0 * libm::log((f64::from(random.next_u32()) + 0.5) / 4_294_967_296.0);
@@ -307,7 +308,7 @@ mod tests {
         assert_eq!(run(step, nothing, false), None);
         assert_eq!(run(step, early, false), None);
         assert_eq!(run(early, step, false), None);
-        // All packets of one direction wait longer and longer; those of the other do not come
+        // All packets of one direction wait longer and longer; those of the other direction are not
         // early.
         assert_eq!(run(slewed(300.0), nothing, false), None);
     }
@@ -328,7 +329,8 @@ mod tests {
         assert_eq!(take(102, Forward, -62.0), 62.0);
         assert_eq!(take(103, Forward, 0.0), 0.0);
         assert_eq!(take(105, Reverse, -9000.0), 0.0, "and so may one of the other direction");
-        // Late ones alone may have queued; with an early one the other way, they have not.
+        // Late packets alone may have queued; an early one in the other direction shows that they
+        // have not.
         take(104, Forward, 0.0);
         assert_eq!([106, 107, 108, 109, 110].map(|i| take(i, Reverse, 0.0))[4], 0.0);
         assert_eq!([111, 112, 113].map(|i| take(i, Forward, 300.0 + i as f64))[2], 0.0);

@@ -1,38 +1,38 @@
-//! Telling the master's packets from forged ones in its name.
+//! Distinguishing the master's packets from forged ones in its name.
 //!
-//! Model: nobody can stop the master's own packets, and these agree with the time that is held. So
-//! packets that contradict it by more than a locked clock may be wrong are left out while others
-//! agree. They count only after so many contradicting ones in a row that the master's must be among
-//! them: then its time has changed. Early packets beside others that agree, and more packets than a
-//! master sends, are signs of another sender. Late packets are no sign, because any packet may be
-//! late. Until two seconds after the last sign the law holds the time by what was [known
-//! before](crate::clock::ClockLaw::contest), and only what agrees with that counts.
+//! Model: nobody can stop the master's own packets, and these agree with the held time. So packets
+//! that contradict it by more than the possible error of a locked clock are left out while others
+//! agree. They count only after so many consecutive contradicting ones that the master's must be
+//! among them: then its time has changed. Early packets while others agree, and more packets than a
+//! master sends, are signs of another sender. Late packets are not, because any packet may be late.
+//! Until two seconds after the last sign, the servo holds the time by its [earlier
+//! estimate](crate::clock::ClockServo::contest), and only packets that agree with that count.
 //!
-//! Breakdown point: an attacker who sends in the master's name and from its address moves the clock
-//! by no more than that anchor allows. He keeps a clock that was never locked from locking.
+//! Breakdown point: an attacker who uses the master's name and address moves the clock by no more
+//! than that anchor allows. He can keep a clock that was never locked from locking.
 
 use super::PACKET_INTERVAL;
 use crate::clock::Agreement;
 use crate::units::{LocalTime, Nanos};
 
-/// Timestamps that contradict the held time by more than a locked clock may be wrong are left out
-/// at first. The law is given smaller contradictions at once, so that it does not stay locked to a
-/// time that drifts away.
+/// Timestamps that contradict the held time by more than the possible error of a locked clock are
+/// left out at first. The servo gets smaller contradictions at once, so that it does not stay
+/// locked to a time that drifts away.
 const APART: Nanos = Nanos::from_millis(1);
-/// Contradicting packets in a row that prove that the master's time has changed.
+/// Consecutive contradicting packets that prove that the master's time has changed.
 const PROOF: u32 = 8;
 /// How long a contest lasts after the last sign of it.
 const QUIET: Nanos = Nanos::from_secs(2);
-/// Number of the last packets by which their rate is measured: others send, too, if these came
-/// within two thirds of as many intervals.
+/// Number of the last packets from which their rate is measured: there is another sender if these
+/// came within two thirds of as many intervals.
 const RATE: usize = 24;
 const RATE_INTERVALS: i64 = 16;
 
-/// What is known of competing packets in the master's name.
+/// State of competing packets in the master's name.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Contest {
     until: Option<LocalTime>,
-    /// Contradicting packets in a row, and those of them that were early.
+    /// Consecutive contradicting packets, and how many of them were early.
     contradicting: u32,
     early: u32,
     /// Arrival times of the last packets, in a ring.
@@ -43,15 +43,14 @@ pub(super) struct Contest {
 /// The decision about a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Verdict {
-    /// Whether the packet is given to the law.
+    /// Whether the servo gets the packet.
     pub(super) counts: bool,
     /// Whether a contest has begun.
     pub(super) begins: bool,
 }
 
 impl Contest {
-    /// Judges a packet that came at `at`, by its agreement with the time that is held, if there is
-    /// one.
+    /// Judges a packet that came at `at`, by its agreement with the held time, if there is one.
     pub(super) fn judge(&mut self, at: LocalTime, agreement: Option<Agreement>, early: Nanos) -> Verdict {
         let oldest = self.at[self.count % RATE].replace(at);
         self.count = self.count.wrapping_add(1);
@@ -78,7 +77,7 @@ impl Contest {
         Verdict { counts, begins }
     }
 
-    /// Notes a sign of another sender. Returns whether a contest begins with it.
+    /// Records a sign of another sender. Returns whether a contest begins with it.
     fn sign(&mut self, at: LocalTime) -> bool {
         self.until.replace(at + QUIET).is_none()
     }

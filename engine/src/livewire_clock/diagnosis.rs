@@ -11,22 +11,22 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum ClockDiagnosis {
-    /// Nothing was heard.
+    /// Nothing was received.
     Nothing,
-    /// Only other packets are heard.
+    /// Only other packets are received.
     NoClock(ClockPacketError),
-    /// Too few packets of a master were heard so far.
+    /// Too few packets of a master were received so far.
     Few {
         /// The master.
         master: Master,
         /// Packets that agree with each other.
         packets: u32,
     },
-    /// The master that was followed is silent.
+    /// The followed master is silent.
     Silent {
         /// The master.
         master: Master,
-        /// For how long.
+        /// Duration of the silence.
         silent_for: Nanos,
     },
     /// Its packets jitter so much that their path delay may exceed the error that a locked clock
@@ -37,11 +37,11 @@ pub enum ClockDiagnosis {
         /// How late packets are on average.
         jitter: Nanos,
     },
-    /// The clock law rejects its time.
-    Law {
+    /// The clock servo rejects its time.
+    Servo {
         /// The master.
         master: Master,
-        /// Why.
+        /// The reason.
         cause: LockCause,
     },
 }
@@ -69,7 +69,7 @@ impl fmt::Display for ClockDiagnosis {
             Self::Jitter { master, jitter } => {
                 write!(f, "packets of {master} are late by {jitter} on average: the time is not known to a millisecond")
             }
-            Self::Law { master, cause } => write!(f, "{master}: {cause}"),
+            Self::Servo { master, cause } => write!(f, "{master}: {cause}"),
         }
     }
 }

@@ -15,10 +15,10 @@ pub enum ClockEvent {
     Silent(Master),
     /// The clock's state changed.
     Lock(LockTransition),
-    /// Somebody else sends in the name of the master that is followed: only packets that agree with
-    /// the time that is held count.
+    /// Another sender uses the name of the followed master: only packets that agree with the held
+    /// time count.
     Contested(MasterIdentity),
-    /// Nobody else sends in the master's name any more.
+    /// No other sender uses the master's name any more.
     Settled,
 }
 

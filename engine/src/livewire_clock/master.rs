@@ -8,14 +8,14 @@ use crate::units::{LocalTime, Nanos, PtpTime};
 const INTERVAL: Nanos = Nanos::new((PACKET_INTERVAL.0.as_nanos() + PACKET_INTERVAL.1.as_nanos()) / 2);
 
 /// How long the master listens before it sends: long enough to lock to another master, whose time
-/// it then continues, and to hear a better one.
+/// it then continues, and to notice a better one.
 const LISTEN: Nanos = Nanos::from_secs(3);
 
-/// Serves a Livewire clock, and is silent while a better master is heard.
+/// Serves a Livewire clock, and is silent while a better master sends.
 ///
-/// Contract: [`LivewireMaster::handle_datagram`] with what comes to the group; and, when
-/// [`LivewireMaster::poll_timeout`] is due, [`LivewireMaster::poll_transmit`] with the time to be
-/// sent, which is read as late as possible before the packet leaves.
+/// Contract (sans-IO): pass each datagram to the group to [`LivewireMaster::handle_datagram`]. When
+/// [`LivewireMaster::poll_timeout`] is due, call [`LivewireMaster::poll_transmit`] with the time to
+/// be sent, read as late as possible before the packet leaves.
 ///
 /// ```
 /// use engine::livewire_clock::{ClockPacket, LivewireMaster, MacAddress, MasterIdentity};
@@ -33,7 +33,7 @@ pub struct LivewireMaster {
     identity: MasterIdentity,
     due: LocalTime,
     sequence: u16,
-    /// A better master that was heard, and until when it counts.
+    /// A better master, and the end of its precedence unless it sends again.
     better: Option<(MasterIdentity, LocalTime)>,
 }
 

@@ -1,8 +1,8 @@
 //! The masters that send a Livewire clock.
 //!
-//! Model: a table of the masters that were heard lately, by MAC address. It is bounded, and so are
-//! the entries of one IP address. Masters with the fewest packets that agree with each other are
-//! removed first, then those heard least recently. The master that is followed is never removed.
+//! Model: a table of recent masters, by MAC address. It is bounded, and so are the entries of one
+//! IP address. Masters with the fewest packets that agree with each other are removed first, then
+//! those whose last packet is oldest. The master that is followed is never removed.
 
 use super::MASTER_TIMEOUT;
 use super::wire::{CLOCK_FRAME, ClockPacket, MacAddress, MasterIdentity};
@@ -10,25 +10,25 @@ use crate::units::{LocalTime, Nanos, PtpTime};
 use std::fmt;
 use std::net::Ipv4Addr;
 
-/// Packets that agree with each other after which a master is followed: those of a quarter of a
-/// second.
+/// Packets that agree with each other before a master is followed: those of a quarter of a second.
 pub const HEARD: u32 = 8;
-/// The same number for a master whose time is not the one that is held: the packets of two seconds.
+/// The same number for a master whose time is not the held time: the packets of two seconds.
 const HEARD_OF_OTHER_TIME: u32 = 64;
-/// The most masters that are remembered.
+/// Maximum number of masters that are remembered.
 const CAPACITY: usize = 16;
-/// The most masters of one address; a device has one clock, and perhaps several network interfaces.
+/// Maximum number of masters of one address; a device has one clock, and perhaps several network
+/// interfaces.
 const CAPACITY_OF_ADDRESS: usize = 4;
 /// Two packets agree with each other if their times advance by the local time between them, within
-/// this tolerance. The timestamp of a thread that was held up is 150 ms late at worst.
+/// this tolerance. The timestamp of a delayed thread is 150 ms late at worst.
 const LATEST: Nanos = Nanos::from_millis(200);
 
-/// A master, and where its packets come from.
+/// A master, and the source of its packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Master {
     /// The identity that it sends.
     pub identity: MasterIdentity,
-    /// Where its packets come from.
+    /// The address of its packets.
     pub source: Ipv4Addr,
 }
 
@@ -38,7 +38,7 @@ impl fmt::Display for Master {
     }
 }
 
-/// When a packet came, and the time that it told.
+/// The arrival of a packet, and the time in it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Told {
     pub(super) at: LocalTime,
@@ -51,21 +51,22 @@ impl Told {
         self.time + (at - self.at)
     }
 
-    /// The time of a packet: of the wraps of its count the one that is nearest to `near`.
+    /// The time of a packet: the one closest to `near` among the wraps of its count.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "modulo 2^32, as the counter wraps")]
     pub(super) fn unwrap(packet: &ClockPacket, at: LocalTime, near: Option<PtpTime>) -> Self {
         let frame_ns = i128::from(CLOCK_FRAME.as_nanos());
         let frame = match near {
             None => i128::from(packet.frame),
             Some(near) => {
                 let reference = near.as_nanos().div_euclid(frame_ns);
-                reference + i128::from(packet.frame.wrapping_sub(reference as u32) as i32)
+                reference + i128::from(packet.frame.wrapping_sub(reference as u32).cast_signed())
             }
         };
         Self { at, time: PtpTime::from_nanos(frame * frame_ns) + packet.within_frame() }
     }
 }
 
-/// A master that was heard.
+/// A known master.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     master: Master,
@@ -80,15 +81,15 @@ impl Entry {
     }
 }
 
-/// The masters heard lately.
+/// The recent masters.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Masters {
     entries: Vec<Entry>,
 }
 
 impl Masters {
-    /// Takes a packet that came at `at`, when the time that is held was `held`. Returns the time
-    /// that it tells; `None` if it comes from another address than the other packets of its master.
+    /// Takes a packet that came at `at`, when the held time was `held`. Returns the time in it;
+    /// `None` if it comes from another address than the other packets of its master.
     pub(super) fn hear(
         &mut self,
         packet: &ClockPacket,
@@ -116,8 +117,7 @@ impl Masters {
         Some(told)
     }
 
-    /// The master that is to be followed, and what it told last; `agrees`: whether a time is the
-    /// one that is held.
+    /// The master to follow, and its last time; `agrees` says whether a time is the held time.
     pub(super) fn best(&self, now: LocalTime, agrees: impl Fn(&Told) -> bool) -> Option<(Master, Told)> {
         let is_ready = |entry: &&Entry| {
             let enough = entry.count >= HEARD_OF_OTHER_TIME || entry.count >= HEARD && agrees(&entry.newest);
@@ -129,19 +129,19 @@ impl Masters {
         Some((best.master, best.newest))
     }
 
-    /// A master's last packet, if it was heard lately.
+    /// A master's last packet, if it is recent.
     pub(super) fn get(&self, now: LocalTime, mac: MacAddress) -> Option<Master> {
         let entry = self.entries.iter().find(|entry| entry.master.identity.mac == mac);
         entry.filter(|entry| entry.is_heard(now)).map(|entry| entry.master)
     }
 
-    /// The master with the most packets that agree with each other, and how many these are.
+    /// The master with the most packets that agree with each other, and their number.
     pub(super) fn nearest(&self, now: LocalTime) -> Option<(Master, u32)> {
         let heard = self.entries.iter().filter(|entry| entry.is_heard(now));
         heard.max_by_key(|entry| entry.count).map(|entry| (entry.master, entry.count))
     }
 
-    /// How many there are.
+    /// Number of masters.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.entries.len()

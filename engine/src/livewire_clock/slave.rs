@@ -6,52 +6,52 @@ use super::event::ClockEvent;
 use super::masters::{Master, Masters, Told};
 use super::wire::{ClockPacket, ClockPacketError, MacAddress};
 use super::{MASTER_TIMEOUT, PACKET_INTERVAL};
-use crate::clock::{ClockLaw, ClockReading, Direction, LockState, SlaveClock, SlaveClockConfig, TimestampPair};
+use crate::clock::{ClockReading, ClockServo, Direction, LockState, SlaveClock, SlaveClockConfig, TimestampPair};
 use crate::event_queue::EventQueue;
 use crate::units::{LocalTime, Nanos, PtpTime};
 use std::net::Ipv4Addr;
 use thiserror::Error;
 
-/// Interval by which the law detects silence: holdover begins after three of them, so that seven or
-/// eight packets in a row must be lost.
+/// Interval by which the servo detects silence: holdover begins after three of them, which is when
+/// seven or eight consecutive packets are lost.
 const SILENCE_INTERVAL: Nanos = Nanos::from_millis(100);
-/// How often the law is told that time has passed.
+/// How often the servo is advanced.
 const ADVANCE: Nanos = Nanos::from_millis(100);
 /// Events that wait to be polled.
 const MAX_EVENTS: usize = 16;
-/// Another master's time counts as the one that is held if it differs by no more than this, the
-/// error that a locked clock may have.
+/// Another master's time counts as the held time if it differs by no more than this, the possible
+/// error of a locked clock.
 const SAME_TIME: Nanos = Nanos::from_millis(1);
 /// Another master's time counts as a continuation of the last one's if it differs by no more than
-/// two paths of a local network do, some switches. The law treats such a difference as another
-/// route.
+/// two paths of a local network, through some switches. The servo treats such a difference as
+/// another path.
 const SAME_BUT_FOR_PATH: Nanos = Nanos::from_micros(200);
 
-/// The largest standard deviation of a locked clock, ns. The law knows the uncertainty of the
+/// The largest standard deviation of a locked clock, ns. The servo knows the uncertainty of the
 /// timestamps; the presumed path delay is as uncertain as the packets jitter, and is added to it.
-const LARGEST_SIGMA_NS: f64 = SAME_TIME.as_nanos() as f64;
+const LARGEST_SIGMA_NS: f64 = SAME_TIME.as_nanos_f64();
 
-/// Counts of a clock.
+/// Counters of a clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ClockCounters {
     /// Packets of the master that is followed.
     pub packets: u64,
-    /// Those of them that were left out, because they contradict the time that is held.
+    /// Those of them that were left out, because they contradict the held time.
     pub contested: u64,
     /// Packets of other masters.
     pub not_the_master: u64,
-    /// Packets in the name of a master from another address than its own.
+    /// Packets in the name of a known master from another address.
     pub other_source: u64,
-    /// Datagrams that are no packets of the clock.
+    /// Datagrams that are not packets of the clock.
     pub malformed: u64,
 }
 
-/// Why a datagram does not count.
+/// Why a datagram is ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// It is no packet of the clock.
+    /// It is not a packet of the clock.
     #[error(transparent)]
     Malformed(#[from] ClockPacketError),
     /// It is in the name of a master whose packets come from another address.
@@ -86,9 +86,9 @@ pub enum Refusal {
 pub struct LivewireClock {
     clock: SlaveClock,
     masters: Masters,
-    /// The master that is followed, or the last one.
+    /// The present master, or the last one.
     parent: Option<Master>,
-    /// Whether it is silent, and since when it was last heard.
+    /// Whether it is silent, and when it was last heard.
     silent: bool,
     heard_at: Option<LocalTime>,
     contest: Contest,
@@ -105,7 +105,7 @@ impl Default for LivewireClock {
 }
 
 impl LivewireClock {
-    /// A clock that has heard nothing yet.
+    /// A clock that has received nothing yet.
     #[must_use]
     pub fn new() -> Self {
         let config = SlaveClockConfig { sync_interval: SILENCE_INTERVAL, ..SlaveClockConfig::default() };
@@ -152,7 +152,7 @@ impl LivewireClock {
         Ok(())
     }
 
-    /// Does whatever is due at `now`.
+    /// Handles everything that is due at `now`.
     pub fn handle_timeout(&mut self, now: LocalTime) {
         self.advanced_at = Some(now);
         if self.contest.settle(now) {
@@ -164,13 +164,13 @@ impl LivewireClock {
         self.tell_transition();
     }
 
-    /// When [`LivewireClock::handle_timeout`] is due next; `None` before anything was heard.
+    /// When [`LivewireClock::handle_timeout`] is due next; `None` before anything was received.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<LocalTime> {
         self.advanced_at.map(|at| at + ADVANCE)
     }
 
-    /// What the clock says at `now`.
+    /// The clock's reading at `now`.
     #[must_use]
     pub fn reading(&self, now: LocalTime) -> ClockReading {
         let reading = self.clock.reading(now);
@@ -188,19 +188,19 @@ impl LivewireClock {
         self.parent.as_ref().filter(|_| !self.silent)
     }
 
-    /// The delay that the path to the master is presumed to have.
+    /// The presumed path delay from the master.
     #[must_use]
     pub fn presumed_delay(&self) -> Nanos {
         self.clock.mean_path_delay()
     }
 
-    /// Running size of the timestamps' jitter.
+    /// Running estimate of the jitter of timestamps.
     #[must_use]
     pub fn jitter(&self) -> Nanos {
         self.clock.jitter()
     }
 
-    /// Counts of a clock.
+    /// Counters of a clock.
     #[must_use]
     pub const fn counters(&self) -> &ClockCounters {
         &self.counters
@@ -213,10 +213,10 @@ impl LivewireClock {
             if self.reading(now).state == LockState::Locked {
                 return None;
             }
-            let law = self.clock.obstacle().map(|cause| ClockDiagnosis::Law { master, cause });
+            let servo = self.clock.obstacle().map(|cause| ClockDiagnosis::Servo { master, cause });
             let jitter = self.jitter();
             let is_uncertain = self.clock.reading(now).state == LockState::Locked;
-            return law.or_else(|| is_uncertain.then_some(ClockDiagnosis::Jitter { master, jitter }));
+            return servo.or_else(|| is_uncertain.then_some(ClockDiagnosis::Jitter { master, jitter }));
         }
         if let Some((master, packets)) = self.masters.nearest(now) {
             return Some(ClockDiagnosis::Few { master, packets });
@@ -232,12 +232,12 @@ impl LivewireClock {
         &self.masters
     }
 
-    /// The next event that was not yet told.
+    /// The next event that was not polled yet.
     pub fn poll_event(&mut self) -> Option<ClockEvent> {
         self.events.pop()
     }
 
-    /// The expected time at `at`: the one that is held, even if it is not usable any more.
+    /// The expected time at `at`: the held time, even if it is no longer usable.
     fn expected(&self, at: LocalTime) -> Option<PtpTime> {
         self.clock.reading(at).map.map(|map| map.ptp_at(at))
     }
@@ -263,7 +263,7 @@ impl LivewireClock {
         }
     }
 
-    /// Follows a master; `goes_on`: whether its time is the one that is held.
+    /// Follows a master; `goes_on` says whether its time is the held time.
     fn follow(&mut self, now: LocalTime, master: Master, goes_on: bool) {
         let before = self.parent.replace(master);
         self.silent = false;
@@ -298,8 +298,7 @@ impl LivewireClock {
             return;
         }
         self.clock.observe(&pair);
-        // The delay cannot be requested: to the law that is the same as a request without an
-        // answer.
+        // The delay cannot be requested, which the servo treats like a request without an answer.
         self.clock.request_unanswered(told.at);
         self.tell_transition();
     }

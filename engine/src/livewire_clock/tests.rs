@@ -27,7 +27,7 @@ impl Sender {
         PtpTime::EPOCH + self.ahead + (t - LocalTime::ZERO) + drift
     }
 
-    /// What arrives at `t`, if it told what it does but for `lie`.
+    /// The packet that arrives at `t`, with the true time plus `lie`.
     fn packet(&self, t: LocalTime, lie: Nanos) -> [u8; PACKET_LEN] {
         ClockPacket::at(self.time(t - DELAY) + lie, 0, self.identity).emit()
     }
@@ -37,7 +37,7 @@ struct Bench {
     clock: LivewireClock,
     now: LocalTime,
     events: Vec<ClockEvent>,
-    /// The worst error while it said that it was locked.
+    /// The largest error while the clock claimed to be locked.
     worst: Nanos,
 }
 
@@ -47,7 +47,7 @@ impl Bench {
         Self { clock, now, events: Vec::new(), worst: Nanos::ZERO }
     }
 
-    /// Some senders send for a while; the first one's time is the truth.
+    /// Some senders send for a while; the first one has the true time.
     fn run(&mut self, seconds: i64, senders: &[Sender]) {
         self.run_with(seconds, senders, |_, _| {});
     }
@@ -99,7 +99,7 @@ fn it_locks_to_a_master_within_what_a_path_may_delay() {
     assert!(bench.error(&master).abs() < Nanos::from_micros(2), "{}", bench.error(&master));
     let map = bench.clock.reading(bench.now).map.unwrap();
     assert!((map.clock().rate().as_ppm() - 30.0).abs() < 1.0, "{}", map.clock().rate());
-    // What is not known of the delay is told.
+    // The unknown part of the delay is in the uncertainty.
     assert!(map.clock().sigma_ns(bench.now) > 100_000.0);
     assert_eq!(bench.clock.diagnosis(bench.now), None);
 }

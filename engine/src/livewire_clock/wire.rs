@@ -1,14 +1,14 @@
 //! The packet of the Livewire clock as bytes.
 //!
 //! An RTP header with an extension that holds the time (after the public dissector and manuals of
-//! the devices; nobody has published a specification). All numbers are big-endian:
+//! the devices; no specification has been published). All numbers are big-endian:
 //!
 //! | bytes | what |
 //! |---|---|
 //! | 0-1 | version 2 with extension (0x90), marker and payload type 127 (0xFF) |
 //! | 2-11 | sequence number, timestamp in frames of audio at 48 kHz, SSRC |
 //! | 12-13 | profile of the extension: 0xFA1A |
-//! | 14-15 | its length: in words or, as is reported of some, bytes; it is ignored |
+//! | 14-15 | its length, in words or (reported of some devices) bytes; ignored |
 //! | 16-19 | clock frame: counts 250 us |
 //! | 20-23 | kind of packet: 0x0C00CABA; 0x0A and 0x0B begin those of the fast clock |
 //! | 24-25 | microticks within the clock frame: 0 to 3071 |
@@ -44,7 +44,7 @@ const MAGIC: u8 = 0xAC;
 /// Frames of audio at 48 kHz in a clock frame.
 const AUDIO_FRAMES: u32 = 12;
 
-/// The MAC address of a master: what tells masters apart. The lowest wins among equals.
+/// The MAC address of a master, which identifies it. The lowest wins among equals.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MacAddress(pub [u8; 6]);
 
@@ -91,7 +91,7 @@ impl MasterIdentity {
 }
 
 impl fmt::Display for MasterIdentity {
-    /// As the devices of the field show it.
+    /// As the devices show it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Livewire/{MAGIC:02X}{:02X}{:04X} p{}", self.priority, self.hardware_id, self.priority)
     }
@@ -100,23 +100,28 @@ impl fmt::Display for MasterIdentity {
 /// A packet of the clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ClockPacket {
-    /// Counts packets.
+    /// Sequence number.
     pub sequence: u16,
     /// Counts frames of audio at 48 kHz.
     pub timestamp: RtpTimestamp,
-    /// The RTP stream.
+    /// SSRC.
     pub ssrc: u32,
-    /// Counts clock frames, and begins at 0 again after 298 h.
+    /// Count of clock frames, which wraps after 298 h.
     pub frame: u32,
     /// Within the clock frame: less than [`MICROTICKS`].
     pub microticks: u16,
-    /// Whose time it is.
+    /// The master.
     pub master: MasterIdentity,
 }
 
 impl ClockPacket {
-    /// A packet that tells `time`, rounded down to a microtick.
+    /// A packet with the time `time`, rounded down to a microtick.
     #[must_use]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "both counters wrap at 2^32, and there are fewer than 2^16 microticks"
+    )]
     pub fn at(time: PtpTime, sequence: u16, master: MasterIdentity) -> Self {
         let ns = time.as_nanos();
         let frame_ns = i128::from(CLOCK_FRAME.as_nanos());
@@ -145,7 +150,7 @@ impl ClockPacket {
     /// Reads a datagram. Bytes after the packet are ignored.
     ///
     /// # Errors
-    /// [`ClockPacketError`] if it is no packet of the clock of low rate.
+    /// [`ClockPacketError`] if it is not a packet of the clock of low rate.
     pub fn parse(datagram: &[u8]) -> Result<Self, ClockPacketError> {
         let available = datagram.len();
         let Some(packet) = datagram.first_chunk::<PACKET_LEN>() else {
@@ -220,7 +225,7 @@ impl ClockPacket {
     }
 }
 
-/// Why a datagram is no packet of the Livewire clock.
+/// Why a datagram is not a packet of the Livewire clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ClockPacketError {
@@ -236,7 +241,7 @@ pub enum ClockPacketError {
         /// Its first byte.
         first_byte: u8,
     },
-    /// The extension is another one.
+    /// It has another header extension.
     #[error("the header extension {0:#06x} is not the Livewire clock's, {PROFILE:#06x}")]
     Profile(u16),
     /// It is another kind of packet, such as the fast clock's.
@@ -245,10 +250,10 @@ pub enum ClockPacketError {
     /// The byte that must be 0xAC is not.
     #[error("byte 26 is {0:#04x} and not {MAGIC:#04x}")]
     Magic(u8),
-    /// A clock frame has no such microtick.
+    /// The number of microticks exceeds a clock frame.
     #[error("microtick {0}: a clock frame has {MICROTICKS}")]
     Microticks(u16),
-    /// There is no such priority.
+    /// The priority is out of range.
     #[error("priority {0}: the highest is {HIGHEST_PRIORITY}")]
     Priority(u8),
 }
@@ -293,7 +298,7 @@ mod tests {
         assert_eq!(with(26, 0xAD), Err(ClockPacketError::Magic(0xAD)));
         assert_eq!(with(24, 0x0C), Err(ClockPacketError::Microticks(MICROTICKS)));
         assert_eq!(with(27, 16), Err(ClockPacketError::Priority(16)));
-        // The length of the extension is written in two ways.
+        // Devices write the length of the extension in one of two ways.
         assert_eq!(with(15, 0x14), Ok(known()));
     }
 
@@ -325,7 +330,7 @@ mod tests {
             prop_assert_eq!(packet.frame, frame as u32);
             let early_ns = ns % CLOCK_FRAME.as_nanos() - packet.within_frame().as_nanos();
             prop_assert!((-1..82).contains(&early_ns), "{}", early_ns);
-            // The RTP timestamp is the number of the frame of audio, through all wraps.
+            // The RTP timestamp is the number of the audio frame, through all wraps.
             let audio_frame = i128::from(ns) * 48_000 / 1_000_000_000;
             prop_assert_eq!(packet.timestamp.get(), audio_frame as u32);
         }

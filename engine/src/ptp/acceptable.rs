@@ -1,15 +1,15 @@
 //! Lists of the clocks and addresses that a port accepts messages from.
 
-/// The most entries of a list. Judgement: networks have two grandmasters or four, and some boundary
-/// clocks.
+/// Maximum number of entries of a list. Judgement: networks have two grandmasters or four, and some
+/// boundary clocks.
 const MOST: usize = 16;
 
-/// A list of what is accepted; an empty one accepts everything.
+/// A list of accepted items; an empty list accepts everything.
 ///
 /// Identities of masters are those of the clocks that send Announce, Sync, Follow_Up and
-/// Delay_Resp, as in the acceptable master table (IEEE 1588-2019, 17.5): behind a boundary clock,
-/// its identity and not the grandmaster's. Both identities and addresses can be forged by whoever
-/// knows them; a switch that filters source addresses keeps such packets out.
+/// Delay_Resp, as in the acceptable master table (IEEE 1588-2019, 17.5): behind a boundary clock it
+/// is the identity of that clock and not the grandmaster's. Anybody who knows an identity or
+/// address can forge it; a switch that filters source addresses blocks such packets.
 ///
 /// ```
 /// use engine::ptp::Acceptable;
@@ -31,7 +31,7 @@ impl<T: Copy> Default for Acceptable<T> {
 impl<T: Copy + PartialEq> Acceptable<T> {
     /// Accepts everything.
     pub const EVERYTHING: Self = Self([None; MOST]);
-    /// The most entries of a list.
+    /// Maximum number of entries of a list.
     pub const MOST: usize = MOST;
 
     /// A list of these entries; `None` if there are more than [`Acceptable::MOST`].
@@ -45,12 +45,12 @@ impl<T: Copy + PartialEq> Acceptable<T> {
         Some(list)
     }
 
-    /// What is on the list; nothing if everything is accepted.
+    /// The entries; none if everything is accepted.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
         self.0.iter().flatten()
     }
 
-    /// Whether something is accepted.
+    /// Whether an item is accepted.
     #[must_use]
     pub fn accepts(&self, what: &T) -> bool {
         let mut listed = self.iter().peekable();

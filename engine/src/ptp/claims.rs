@@ -1,24 +1,23 @@
 //! Competing timestamps: several Syncs in one Sync interval, or several answers to one Delay_Req.
 //!
-//! Purpose: anybody on the network can send in the name of a master, but nobody can stop the
-//! master's own messages. So a single Sync in an interval is the master's; of several at most one
-//! is. These are held back for an interval, and the one is used that agrees best with the time that
-//! is held. Where no time is held, they are used if they agree with each other, and otherwise none
-//! of them is.
+//! Purpose: anybody on the network can use the name of a master, but nobody can stop the master's
+//! own messages. So a single Sync in an interval is the master's, and of several at most one is.
+//! These are held back for an interval, and the one that agrees best with the held time is used. If
+//! no time is held, they are used if they agree with each other; otherwise none of them is.
 //!
 //! Breakdown point: while a time is held, an attacker's message replaces the master's only if it
-//! agrees better with the held time, so that he moves the clock by no more than the
-//! [anchor](crate::clock::ClockLaw::contest) allows, however much he sends. With one message in
-//! each interval he keeps a clock that was never locked from locking. The number of messages that
-//! are held back is bounded; with more than that, the master's own may be missing, and the clock
+//! agrees better with the held time. So he moves the clock by no more than the
+//! [anchor](crate::clock::ClockServo::contest) allows, however much he sends. With one message in
+//! each interval he can keep a clock that was never locked from locking. The number of messages
+//! that are held back is bounded. If there are more, the master's own may be missing, and the clock
 //! goes into holdover.
 
 use super::delay_exchange::Answered;
 use crate::clock::TimestampPair;
 use crate::units::{LocalTime, Nanos};
 
-/// The most timestamps that are held back in an interval. Judgement: an attack sends 100 to 1000
-/// forged Syncs a second.
+/// Maximum number of timestamps that are held back in an interval. Judgement: an attack sends 100
+/// to 1000 forged Syncs a second.
 const HELD_BACK: usize = 128;
 /// Share of a Sync interval after which the competing timestamps are judged: no master's Syncs come
 /// a quarter of an interval early, and the clock counts three intervals as silence.
@@ -26,15 +25,14 @@ const WINDOW_SHARE: (i64, i64) = (3, 4);
 /// A contest ends this many Sync intervals, and at least this time, after the last sign of it.
 const QUIET_INTERVALS: i64 = 4;
 const QUIET: Nanos = Nanos::from_secs(2);
-/// Number of the last Syncs by which their rate is measured: others send, too, if these came within
-/// two thirds of as many intervals.
+/// Number of the last Syncs from which their rate is measured: there is another sender if these
+/// came within two thirds of as many intervals.
 const RATE: usize = 24;
 const RATE_INTERVALS: i64 = 16;
-/// Timestamps that differ by less agree with each other: the most that a locked clock may be wrong
-/// by.
+/// Timestamps that differ by less agree with each other: the possible error of a locked clock.
 pub(super) const APART: Nanos = Nanos::from_millis(1);
 
-/// Timestamps that are held back, and when they are to be judged.
+/// Timestamps that are held back, and when they will be judged.
 #[derive(Clone, Debug)]
 struct Window<T> {
     claims: Vec<T>,
@@ -74,13 +72,13 @@ pub(super) struct Claims {
     /// When the last Syncs were received, in a ring.
     syncs_at: [Option<LocalTime>; RATE],
     count: usize,
-    /// When the last one was received that agreed with the held time, and was used.
+    /// When the last one was received that agreed with the held time and was used.
     agreed: Option<LocalTime>,
 }
 
 impl Claims {
-    /// Notes a sign that somebody else sends in the master's name. Returns whether a contest begins
-    /// with it.
+    /// Records a sign of another sender in the master's name. Returns whether a contest begins with
+    /// it.
     pub(super) fn contest(&mut self, now: LocalTime, sync_interval: Nanos) -> bool {
         let until = now + QUIET.max(sync_interval.times(QUIET_INTERVALS));
         self.until.replace(until).is_none()
@@ -119,12 +117,12 @@ impl Claims {
         self.answers.take(now)
     }
 
-    /// When something is to be done.
+    /// When something is due.
     pub(super) fn due(&self) -> Option<LocalTime> {
         [self.until, self.syncs.due, self.answers.due].into_iter().flatten().min()
     }
 
-    /// Notes the arrival of a Sync. Returns whether more Syncs come than the master sends.
+    /// Records the arrival of a Sync. Returns whether more Syncs come than the master sends.
     pub(super) fn note(&mut self, received: LocalTime, sync_interval: Nanos) -> bool {
         let oldest = self.syncs_at[self.count % RATE].replace(received);
         self.count += 1;
@@ -138,7 +136,7 @@ impl Claims {
         last.is_some_and(|last| (received - last).abs().times(2) < sync_interval)
     }
 
-    /// Notes that a Sync was used because it agrees with the held time.
+    /// Records that a Sync was used because it agrees with the held time.
     pub(super) fn note_agreed(&mut self, received: LocalTime) {
         self.agreed = Some(received);
     }
@@ -155,8 +153,7 @@ fn window(sync_interval: Nanos) -> Nanos {
 }
 
 /// Whether these may all be of one master: two in a row belong to the same Sync, or were sent an
-/// interval apart and received together, because this host had stood still. The newest then tells
-/// the time.
+/// interval apart and received together after a stall of this host. The newest then has the time.
 pub(super) fn may_be_of_one(pairs: &[TimestampPair], sync_interval: Nanos) -> bool {
     pairs.windows(2).all(|two| {
         let apart = two[1].local - two[0].local;
@@ -180,7 +177,7 @@ mod tests {
     use crate::clock::Direction;
     use crate::units::PtpTime;
 
-    /// Timestamps of arrival and of the time told, ms.
+    /// Timestamps of arrival and of the master, ms.
     fn pairs(ms: &[(i64, i64)]) -> Vec<TimestampPair> {
         let nanos = |ms: i64| ms * 1_000_000;
         let pair = |&(local, remote): &(i64, i64)| TimestampPair {

@@ -10,7 +10,7 @@ use super::unicast::UnicastConfig;
 use super::wire::{ClockIdentity, ClockQuality, PortIdentity};
 use crate::clock::PtpMap;
 
-/// Quality of a clock that nobody has set or measured (IEEE 1588-2019, 7.6.2 and I.3.3).
+/// Quality of a clock without a configured or measured one (IEEE 1588-2019, 7.6.2 and I.3.3).
 const FREE_RUNNING: ClockQuality =
     ClockQuality { clock_class: 248, clock_accuracy: 0xFE, offset_scaled_log_variance: 0xFFFF };
 /// clockClass of a clock that never serves time (IEEE 1588-2019, table 4).
@@ -22,16 +22,16 @@ pub enum DelayRequestMode {
     /// By multicast, as in the media profile.
     #[default]
     Multicast,
-    /// To the master's own address ("hybrid mode"), so that the other slaves are spared; by
-    /// multicast if it never answers there.
+    /// To the master's own address ("hybrid mode"), so that the other slaves do not receive them;
+    /// by multicast if it never answers there.
     Hybrid,
 }
 
 /// The time that a port serves as master.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum ServedTime {
-    /// Our clock's own: that of the last grandmaster, carried on, so that its slaves see no step;
-    /// if there was none, the host's monotonic clock, whose epoch is no date.
+    /// Our clock's own: the continued time of the last grandmaster, so that its slaves see no step;
+    /// if there was none, the host's monotonic clock, whose epoch is arbitrary.
     #[default]
     OwnClock,
     /// The time of this map, always.
@@ -61,19 +61,19 @@ pub struct PortConfig {
     /// majorSdoId: messages of another one are counted and ignored. 0, or 1 for gPTP and AirPlay.
     /// Four bits.
     pub sdo_id: u8,
-    /// Announce intervals of silence after which a master is given up.
+    /// Announce intervals of silence after which a master is dropped.
     pub announce_receipt_timeout: u8,
     /// Interval between our Announces, 2^n s; also how long to listen for others before the first
     /// one.
     pub log_announce_interval: i8,
     /// Interval between our Syncs, 2^n s.
     pub log_sync_interval: i8,
-    /// Mean interval between Delay_Reqs, 2^n s: as slave until a Delay_Resp of the master gives
-    /// another one, as master the one that our Delay_Resps give.
+    /// Mean interval between Delay_Reqs, 2^n s: as slave until a Delay_Resp of the master contains
+    /// another one, as master the one in our Delay_Resps.
     pub log_min_delay_req_interval: i8,
-    /// First priority of our clock.
+    /// priority1 of our clock.
     pub priority_1: u8,
-    /// Second priority of our clock.
+    /// priority2 of our clock.
     pub priority_2: u8,
     /// Class, accuracy and variance of our clock.
     pub quality: ClockQuality,
@@ -81,18 +81,18 @@ pub struct PortConfig {
     pub slave_only: bool,
     /// How Delay_Reqs reach the master.
     pub delay_request_mode: DelayRequestMode,
-    /// As slave only: the masters that are asked to serve us by unicast, at the intervals above;
-    /// without it, masters are heard by multicast.
+    /// As slave only: the masters that are asked for unicast messages, at the intervals above;
+    /// without it, multicast masters are used.
     pub unicast: Option<UnicastConfig>,
     /// Clocks that are accepted as master; messages of others are counted and ignored.
     pub accept_masters: Acceptable<ClockIdentity>,
-    /// Addresses from which messages are accepted at all.
+    /// Accepted source addresses of messages.
     pub accept_sources: Acceptable<PeerAddress>,
-    /// How messages are authenticated; without it, all messages are accepted, with it only those
-    /// that are signed with one of its keys.
+    /// Authentication of messages. Without it, all messages are accepted; with it, only those
+    /// signed with one of its keys.
     pub authentication: Option<Authentication>,
-    /// As master: whether a Follow_Up tells when a Sync left. One-step Syncs carry the time at
-    /// which they were made, which is wrong by the time that sending takes.
+    /// As master: whether a Follow_Up contains the departure time of a Sync. One-step Syncs carry
+    /// the time at which they were made, so their error is the time that sending takes.
     pub two_step: bool,
     /// As master: the time to serve.
     pub served_time: ServedTime,
@@ -129,7 +129,7 @@ impl PortConfig {
         }
     }
 
-    /// A clock that only ever follows, with the defaults of a profile.
+    /// A clock that never serves, with the defaults of a profile.
     #[must_use]
     pub fn slave_only(profile: &Profile, identity: PortIdentity) -> Self {
         let quality = ClockQuality { clock_class: SLAVE_ONLY_CLASS, ..FREE_RUNNING };
@@ -155,7 +155,7 @@ impl PortConfig {
 }
 
 impl Profile {
-    /// Whether the profile allows what is configured.
+    /// Checks that the profile permits the configuration.
     ///
     /// ```
     /// use engine::ptp::{PortConfig, Profile};
@@ -222,7 +222,7 @@ mod tests {
         }
     }
 
-    /// The intervals at which gear of both worlds meets (AES-R16).
+    /// The intervals at which devices of both worlds interoperate (AES-R16).
     #[test]
     fn aes67_and_st_2059_2_overlap() {
         let both = PortConfig {

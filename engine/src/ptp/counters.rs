@@ -1,31 +1,32 @@
-//! What a port has seen, counted: the first thing to look at when a clock does not lock.
+//! Counters of a port: the first information to check when a clock does not lock.
 
 /// Counts since the port was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PortCounters {
-    /// Datagrams that are no PTP message.
+    /// Datagrams that are not PTP messages.
     pub malformed: u64,
     /// Messages of PTP version 1.
     pub version_1: u64,
-    /// Datagrams from elsewhere than the only peer of a session, and messages in the name of the
-    /// selected master from another address than its own.
+    /// Datagrams from other addresses than that of a session's only peer, and messages in the name
+    /// of the selected master from another address than its own.
     pub other_source: u64,
-    /// Messages from an address that is not accepted.
+    /// Messages from addresses that are not accepted.
     pub refused_sources: u64,
-    /// Messages of a master that is not accepted.
+    /// Messages of masters that are not accepted.
     pub refused_masters: u64,
     /// Messages of another domain.
     pub other_domain: u64,
     /// Messages of another majorSdoId, such as those of gPTP and AirPlay.
     pub other_sdo: u64,
-    /// Our own messages that came back to us, and Announces of others that name us as grandmaster.
+    /// Our own messages that came back to us, and Announces of others that name our clock as
+    /// grandmaster.
     pub own: u64,
     /// Messages of alternate masters.
     pub alternate_master: u64,
     /// Sync, Follow_Up and Delay_Resp of ports that are not the selected master.
     pub not_the_master: u64,
-    /// Messages that are not signed with one of our keys, where authentication is on.
+    /// Messages that are not signed with one of our keys, if authentication is on.
     pub unauthenticated: u64,
     /// Announces.
     pub announces: u64,
@@ -35,7 +36,7 @@ pub struct PortCounters {
     pub follow_ups: u64,
     /// Its Delay_Resps to us.
     pub delay_responses: u64,
-    /// Its Syncs and Follow_Ups that came again, or far too late.
+    /// Its Syncs and Follow_Ups that were repeated, or far too late.
     pub repeated: u64,
     /// Follow_Ups whose Sync never came.
     pub unmatched_follow_ups: u64,
@@ -43,15 +44,15 @@ pub struct PortCounters {
     pub unmatched_syncs: u64,
     /// Its Syncs, Follow_Ups and Delay_Resps whose times do not agree with each other.
     pub implausible: u64,
-    /// Timestamps that were left out because a competing one agrees better with the time that is
-    /// held, or because it cannot be told which of them is the master's.
+    /// Timestamps that were left out because a competing one agrees better with the held time, or
+    /// because the master's cannot be identified among them.
     pub contested: u64,
-    /// Delay_Resps to another request than the open one.
+    /// Delay_Resps to other requests than the open one.
     pub stale_responses: u64,
     /// Delay_Reqs that were not answered before the next one.
     pub unanswered_requests: u64,
-    /// Delay_Reqs that were answered, but whose time of sending was not known before the next one:
-    /// such answers are of no use.
+    /// Delay_Reqs that were answered, but whose departure time was not known before the next one:
+    /// such answers are useless.
     pub unstamped_requests: u64,
     /// Delay_Reqs of others that we, as master, answered.
     pub answered_requests: u64,

@@ -4,17 +4,17 @@
 //! request. One exchange is open at a time; an answer to an older request is ignored. Corrections
 //! are applied here (IEEE 1588-2019, 11.3).
 //!
-//! Everybody on the network hears a multicast Delay_Req, and can answer it in the name of the
-//! master before the master does. So the first answer gives the expected pair, and further answers
-//! give *alternatives*, from which a caller that holds a time can choose.
+//! Everybody on the network receives a multicast Delay_Req, and can answer it in the name of the
+//! master before the master does. So the first answer yields the expected pair, and further answers
+//! yield *alternatives*, from which a caller that holds a time can choose.
 
 use super::counters::PortCounters;
 use super::wire::CorrectionField;
 use crate::clock::{Direction, TimestampPair};
 use crate::units::{LocalTime, Nanos, PtpTime};
 
-/// The most answers to one request that are used. If an attacker sends more than this before the
-/// master answers, no delay is measured.
+/// Maximum number of answers to one request that are used. If an attacker sends more than this
+/// before the master answers, no delay is measured.
 const ANSWERS: usize = 32;
 
 /// An answer, when it arrived, and its logMessageInterval.
@@ -54,7 +54,7 @@ impl DelayExchange {
         self.sequence_id
     }
 
-    /// Abandons the open request; sequence ids go on from it.
+    /// Abandons the open request; its sequence id is not reused.
     pub(super) fn abandon(&mut self) {
         *self = Self { sequence_id: self.sequence_id, ..Self::default() };
     }
@@ -64,12 +64,12 @@ impl DelayExchange {
         self.open && self.answers[0].is_none()
     }
 
-    /// Whether the open request was answered, and it is not known when it left.
+    /// Whether the open request was answered, but its departure time is unknown.
     pub(super) fn is_unstamped(&self) -> bool {
         self.open && self.answers[0].is_some() && self.sent.is_none()
     }
 
-    /// The request left the host at `sent`; may be called before or after the answer.
+    /// Takes the departure time of the request, before or after the answer.
     pub(super) fn transmitted(&mut self, sequence_id: u16, sent: LocalTime) {
         if self.open && sequence_id == self.sequence_id && self.sent.is_none() {
             self.sent = Some(sent);
@@ -101,7 +101,7 @@ impl DelayExchange {
         contradicts
     }
 
-    /// The next answer that was not yet told, the first one first.
+    /// The next answer that was not polled yet, in the order of arrival.
     pub(super) fn poll_answer(&mut self) -> Option<Answered> {
         let (sent, answer) = self.sent.zip(*self.answers.get(self.told)?)?;
         self.told += 1;

@@ -9,7 +9,7 @@ use crate::clock::LockTransition;
 use crate::units::Nanos;
 use std::fmt;
 
-/// Something that a user would want to know.
+/// An event for a user.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum PortEvent {
@@ -23,22 +23,22 @@ pub enum PortEvent {
     RequestsUnanswered {
         /// The master.
         master: PortIdentity,
-        /// How many in a row.
+        /// Number of consecutive requests.
         requests: u32,
-        /// Whether they went to the master's own address, so that from now on they go to everybody.
+        /// Whether they went to the master's own address, so that the next ones go by multicast.
         falls_back_to_multicast: bool,
     },
     /// A unicast master has granted, denied or ended something.
     Unicast(UnicastEvent),
-    /// The selected master sends Follow_Ups to Syncs that say that there are none: the Follow_Ups
-    /// are used.
+    /// The selected master's Syncs deny that there are Follow_Ups, but it sends them: the
+    /// Follow_Ups are used.
     FlagContradicted(PortIdentity),
-    /// The selected master's messages do not agree with each other, and are left out.
+    /// The selected master's messages contradict each other, and are left out.
     Doubted(Fault),
     /// The selected master's messages agree with each other again.
     Trusted,
-    /// Messages in the name of the selected master contradict each other: while that lasts, only
-    /// those are used that agree with the time that is held.
+    /// Messages in the name of the selected master contradict each other: during that time, only
+    /// those that agree with the held time are used.
     Contested(PortIdentity),
     /// No more contradicting messages come in the name of the selected master.
     Settled,
@@ -52,11 +52,11 @@ pub enum PortEvent {
     /// The clock's lock state has changed.
     Lock(LockTransition),
     /// The port stays in its state, because the state machine (IEEE 1588-2019, 9.2.5) has no
-    /// transition for this cause: a fault of this engine, worth a report.
+    /// transition for this cause: a fault of this engine, please report it.
     IllegalTransition {
         /// The state in which it stays.
         state: PortState,
-        /// What should have changed it.
+        /// The cause of the attempt.
         cause: StateCause,
     },
 }

@@ -1,17 +1,17 @@
-//! The interval at which a master's Syncs come.
+//! The interval of a master's Syncs.
 //!
-//! Model: logMessageInterval tells it, and is believed where the Syncs come at about that interval.
-//! Some masters announce one interval and send at another. To detect silence, the real one is
-//! needed, so where the two differ, the last few distances between Syncs count: their median or, if
-//! that is shorter than the announced interval, the second longest of them. So forged Syncs that
-//! follow the master's closely do not make the pause before its next Sync look like silence.
+//! Model: logMessageInterval states it, and is used if the Syncs come at about that interval. Some
+//! masters state one interval and send at another. Detecting silence requires the real one. So
+//! where the two differ, the last few distances between Syncs count: their median or, if that is
+//! shorter than the stated interval, the second longest of them. This prevents forged Syncs
+//! directly after the master's from making the pause before its next Sync look like silence.
 
 use crate::units::{LocalTime, Nanos};
 
 /// Number of distances that are kept. Their median is right while less than half of them are wrong
-/// because of a loss or of a thread that was held up.
+/// because of a loss or of a delayed thread.
 const DISTANCES: usize = 5;
-/// A measured interval that differs from the told one by less than this factor confirms it.
+/// A measured interval that differs from the stated one by less than this factor confirms it.
 const AGREEMENT: i64 = 2;
 
 #[derive(Clone, Debug, Default)]
@@ -31,7 +31,7 @@ impl SyncIntervals {
         }
     }
 
-    /// The interval, where `told` is what the messages say.
+    /// The interval; `told` is the one in the messages.
     pub(super) fn interval(&self, told: Nanos) -> Nanos {
         let agrees = |measured: Nanos| measured <= told.times(AGREEMENT) && told <= measured.times(AGREEMENT);
         let Some(measured) = self.ranked(DISTANCES / 2).filter(|&middle| !agrees(middle)) else { return told };
@@ -46,7 +46,7 @@ impl SyncIntervals {
         self.ranked(DISTANCES / 2)
     }
 
-    /// The distance that `shorter` of the last few distances are shorter than.
+    /// The longest of the last few distances, apart from the `shorter` ones.
     fn ranked(&self, shorter: usize) -> Option<Nanos> {
         let mut sorted = self.distances;
         sorted.sort_unstable();

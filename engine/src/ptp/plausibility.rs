@@ -1,33 +1,36 @@
-//! Whether a master's messages agree with each other: only timestamps that do reach the clock law.
+//! Checks whether a master's messages agree with each other: only timestamps that do reach the
+//! clock servo.
 //!
 //! Model: from one Sync to the next, the master's time advances by the local time between them,
 //! except for delay variation and steps. A step makes one Sync implausible, and the following ones
-//! are plausible again; a time that stands still or jumps again and again stays implausible. A Sync
-//! and a Delay_Resp tell the same time, so they differ by path delays only, and no path is a second
-//! long. No message waits in the network for that long either, whatever its correctionField says.
+//! are plausible again; a time that stands still or jumps repeatedly stays implausible. A Sync and
+//! a Delay_Resp carry the same time, so they differ by path delays only, and no path delay is a
+//! second. Nor does any message wait in the network for that long, whatever its correctionField
+//! says.
 //!
 //! A single implausible message is left out, and so is each message with an impossible correction.
 //! When several are implausible, all are left out until they agree again, and a [`Fault`] gives the
-//! reason. Errors that remain are smaller than a path delay, and are left to the [clock
-//! law](crate::clock::SlaveClock).
+//! reason. Remaining errors are smaller than a path delay, and are left to the [clock
+//! servo](crate::clock::SlaveClock).
 
 use super::wire::CorrectionField;
 use crate::clock::{Difference, Direction, TimestampPair};
 use crate::units::{Nanos, PtpTime};
 use std::fmt;
 
-/// The longest path delay and residence time in a PTP domain; the same bound as in the estimator,
-/// which tells path delays from steps by it.
+/// Longest path delay and residence time in a PTP domain; the estimator uses the same bound to
+/// distinguish path delays from steps.
 const LONGEST_DELAY: Nanos = Nanos::from_secs(1);
-/// The most by which a Sync may be later than the one before it. The timestamp of a thread that was
-/// held up is 150 ms late at worst.
+/// Longest delay of a Sync relative to the one before it. The timestamp of a delayed thread is 150
+/// ms late at worst.
 const LATEST: Nanos = Nanos::from_millis(200);
-/// Number of Syncs that are remembered, as bits. The next two constants say how many implausible
-/// ones of them begin a fault, and how many plausible ones in a row end it.
+/// Number of Syncs that are remembered, as bits. The next two constants are the number of
+/// implausible Syncs among them that begins a fault, and the number of consecutive plausible ones
+/// that ends it.
 const SYNCS: u32 = 8;
 const SYNCS_AT_FAULT: u32 = 3;
 const SYNCS_IN_ORDER: u32 = 4;
-/// Implausible Delay_Resps in a row at which a fault begins: a single one may be forged, or from
+/// Consecutive implausible Delay_Resps at which a fault begins: a single one may be forged, or from
 /// before a step.
 const ANSWERS_AT_FAULT: u32 = 2;
 /// Impossible corrections at which a fault begins: a single one may be that of a damaged message.
@@ -36,33 +39,34 @@ const ANSWERS_AT_FAULT: u32 = 2;
 const CORRECTIONS_AT_FAULT: u32 = 2;
 const CORRECTIONS_IN_ORDER: u32 = 64;
 
-/// What is wrong with the messages of a master.
+/// A fault in the messages of a master.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
-    /// Its Syncs tell the same time again and again.
+    /// Its Syncs repeat the same time.
     StandsStill {
         /// The time.
         at: PtpTime,
     },
-    /// From one Sync to the next its time jumps, again and again.
+    /// Its time jumps repeatedly from one Sync to the next.
     Jumps {
-        /// By how much last.
+        /// The last jump.
         by: Nanos,
     },
-    /// Its Syncs and its Delay_Resps tell different times.
+    /// Its Syncs and its Delay_Resps have different times.
     Apart {
         /// Time of the Delay_Resps minus time of the Syncs.
         by: Nanos,
     },
-    /// correctionField tells of a residence time that is impossible.
+    /// The correctionField states an impossible residence time.
     Correction {
-        /// What it says.
+        /// The stated time.
         by: Nanos,
     },
 }
 
 impl fmt::Display for Fault {
+    #[expect(clippy::cast_precision_loss, reason = "shown with three places")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::StandsStill { at } => {
@@ -81,11 +85,11 @@ impl fmt::Display for Fault {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Plausibility {
     last_forward: Option<TimestampPair>,
-    /// The last Syncs, the newest in the lowest bit: 1 if it is implausible.
+    /// The last Syncs as bits, the newest lowest; a bit is 1 if the Sync is implausible.
     unfit: u8,
     /// The last fault of the Syncs' time, while it lasts.
     sync_fault: Option<Fault>,
-    /// Implausible Delay_Resps in a row.
+    /// Consecutive implausible Delay_Resps.
     unfit_answers: u32,
     apart: Nanos,
     correction: Option<Corrections>,
@@ -114,7 +118,7 @@ impl Plausibility {
         true
     }
 
-    /// Whether the law may have these timestamps.
+    /// Whether these timestamps are admitted to the servo.
     pub(super) fn admits(&mut self, pair: &TimestampPair) -> bool {
         let fits = match pair.direction {
             Direction::Forward => self.judge_sync(pair),
@@ -123,7 +127,7 @@ impl Plausibility {
         fits && self.contradiction().is_none()
     }
 
-    /// Notes that these timestamps agree with a time that is known from another source.
+    /// Records that these timestamps agree with a time that is known from another source.
     pub(super) fn confirm(&mut self, pair: &TimestampPair) {
         match pair.direction {
             Direction::Forward => {
@@ -167,12 +171,12 @@ impl Plausibility {
         fits
     }
 
-    /// Forgets the master's answers, because it does not answer any more.
+    /// Forgets the master's answers, because it no longer answers.
     pub(super) fn forget_answers(&mut self) {
         self.unfit_answers = 0;
     }
 
-    /// What is wrong, if something is.
+    /// The fault, if there is one.
     pub(super) fn fault(&self) -> Option<Fault> {
         let told = self.correction.filter(|corrections| corrections.count >= CORRECTIONS_AT_FAULT);
         self.contradiction().or(told.map(|corrections| Fault::Correction { by: corrections.newest }))
@@ -204,7 +208,7 @@ mod tests {
         START + Nanos::from_millis(ms)
     }
 
-    /// Syncs at these times here and there; whether each is admitted.
+    /// Syncs with these local and master times; whether each is admitted.
     fn syncs(judge: &mut Plausibility, times: &[(i64, PtpTime)]) -> Vec<bool> {
         times.iter().map(|&(ms, remote)| judge.admits(&pair(Direction::Forward, ms, remote))).collect()
     }

@@ -1,4 +1,4 @@
-//! PTP profiles as data: what they default to and what they allow.
+//! PTP profiles as data: defaults and permitted values.
 //!
 //! A profile only governs what this port sends and which domain it belongs to. Intervals of other
 //! clocks are taken from their messages, whatever the profile.
@@ -6,7 +6,7 @@
 use std::fmt;
 use std::ops::RangeInclusive;
 
-/// A parameter of a profile: its default, and what may be configured.
+/// A parameter of a profile: its default and its range.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parameter<T> {
     /// Default initialization value.
@@ -28,11 +28,11 @@ pub struct Profile {
     pub log_sync_interval: Parameter<i8>,
     /// Mean interval between Delay_Reqs, 2^n s.
     pub log_min_delay_req_interval: Parameter<i8>,
-    /// Announce intervals of silence after which a master is given up.
+    /// Announce intervals of silence after which a master is dropped.
     pub announce_receipt_timeout: Parameter<u8>,
-    /// First priority of our clock.
+    /// priority1 of our clock.
     pub priority_1: Parameter<u8>,
-    /// Second priority of our clock.
+    /// priority2 of our clock.
     pub priority_2: Parameter<u8>,
 }
 
@@ -82,7 +82,7 @@ impl fmt::Display for Profile {
     }
 }
 
-/// A configuration that a profile does not allow.
+/// A configuration that a profile does not permit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{parameter} is {value}, {profile} allows {least} to {most}")]
 #[non_exhaustive]
@@ -91,10 +91,10 @@ pub struct ProfileError {
     pub profile: &'static str,
     /// The parameter's name in IEEE 1588.
     pub parameter: &'static str,
-    /// What was configured.
+    /// The configured value.
     pub value: i16,
-    /// Least value that is allowed.
+    /// Smallest permitted value.
     pub least: i16,
-    /// Greatest value that is allowed.
+    /// Largest permitted value.
     pub most: i16,
 }

@@ -1,12 +1,12 @@
-//! States of a port, and what changes them (IEEE 1588-2019, 9.2.5 and 9.3.3).
+//! States of a port, and their changes (IEEE 1588-2019, 9.2.5 and 9.3.3).
 //!
-//! Model: an ordinary clock has one port, so the state decision compares our own data set D0 with
-//! the best foreign one, Erbest, and nothing else. Changes are rows of a table, one for clocks that
-//! may serve time (figure 30 of the standard) and one for clocks that never do (figure 31).
+//! Model: an ordinary clock has one port, so the state decision compares only our own data set D0
+//! with the best foreign one, Erbest. Changes are rows of a table, one for clocks that may serve
+//! time (figure 30 of the standard) and one for clocks that never do (figure 31).
 //!
-//! Left out, because they would be passed through at once: INITIALIZING (a port that exists is
-//! initialised), FAULTY and DISABLED (sockets fail elsewhere), PRE_MASTER (9.2.6.11 makes an
-//! ordinary clock wait there for 0 intervals).
+//! Some states are left out, because a port would leave them at once: INITIALIZING (a port that
+//! exists is initialised), FAULTY and DISABLED (sockets fail elsewhere), PRE_MASTER (9.2.6.11 makes
+//! an ordinary clock wait there for 0 intervals).
 
 use super::bmca::DataSet;
 use crate::units::LocalTime;
@@ -19,7 +19,7 @@ const LAST_CLASS_THAT_NEVER_FOLLOWS: u8 = 127;
 /// State of a port (IEEE 1588-2019, table 20).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PortState {
-    /// No master is known, and it is too early to become one.
+    /// No master is known, and it is too early to become master.
     Listening,
     /// We serve the time.
     Master,
@@ -57,9 +57,9 @@ pub enum StateCause {
     AnotherMaster,
     /// ANNOUNCE_RECEIPT_TIMEOUT_EXPIRES.
     AnnounceReceiptTimeout,
-    /// MASTER_CLOCK_SELECTED: the clock law follows the master.
+    /// MASTER_CLOCK_SELECTED: the clock servo follows the master.
     MasterClockSelected,
-    /// SYNCHRONIZATION_FAULT: the clock law no longer vouches for the time.
+    /// SYNCHRONIZATION_FAULT: the clock servo no longer regards the time as usable.
     SynchronizationFault,
 }
 
@@ -80,13 +80,13 @@ impl fmt::Display for StateCause {
 /// A change of state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StateChange {
-    /// When.
+    /// Time of the change.
     pub at: LocalTime,
     /// The state that was left.
     pub from: PortState,
     /// The state that was entered.
     pub to: PortState,
-    /// Why.
+    /// Cause of the change.
     pub cause: StateCause,
 }
 
@@ -143,7 +143,7 @@ pub(super) fn next(slave_only: bool, from: PortState, cause: StateCause) -> Opti
     table.iter().find(|row| (row.0, row.1) == (from, cause)).map(|row| row.2)
 }
 
-/// What the state decision algorithm recommends (IEEE 1588-2019, figure 33).
+/// The recommendation of the state decision algorithm (IEEE 1588-2019, figure 33).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Recommendation {
     /// Stay in LISTENING until the announce receipt timeout.

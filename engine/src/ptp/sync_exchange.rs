@@ -5,13 +5,13 @@
 //! so that clocks see plain timestamps. A Sync that was used is not used again, and neither are
 //! those shortly before it.
 //!
-//! A Follow_Up outweighs the flag of its Sync: some masters clear twoStepFlag and send Follow_Ups
-//! nevertheless; their Syncs then carry no time. So the first Sync without the flag is kept until
+//! A Follow_Up takes precedence over the flag of its Sync: some masters clear twoStepFlag but send
+//! Follow_Ups, and their Syncs then carry no time. So the first Sync without the flag is kept until
 //! the next one, in case a Follow_Up comes in between.
 //!
 //! Anybody can send a Sync or a Follow_Up in the name of a master, from its address, before or
-//! after its own. So the first Sync and Follow_Up give the expected pair, and everything else with
-//! the same sequence id gives *alternatives*, from which a caller that holds a time can choose;
+//! after its own. So the first Sync and Follow_Up yield the expected pair, and everything else with
+//! the same sequence id yields *alternatives*, from which a caller that holds a time can choose;
 //! messages that contradict each other are a *conflict*. The number of open exchanges is bounded,
 //! and the oldest is dropped first: an attacker who sends more than [`OPEN`] Syncs between each
 //! Sync of the master and its Follow_Up prevents any match.
@@ -32,22 +32,22 @@ const REPETITIONS: u16 = 32;
 /// Syncs in a row without twoStepFlag and without a Follow_Up after which the flag is trusted
 /// again: at a loss of 5 %, four Follow_Ups in a row are lost once in 160,000.
 const FLAG_BELIEVED: u32 = 4;
-/// The most open exchanges: a Follow_Up comes a few ms after its Sync, 20 ms at worst, so that a
-/// thousand forged Syncs a second do not push out the master's exchange.
+/// Maximum number of open exchanges: a Follow_Up comes a few ms after its Sync, 20 ms at worst, so
+/// that a thousand forged Syncs a second do not displace the master's exchange.
 const OPEN: usize = 24;
-/// The most Syncs, and the most Follow_Ups, of one exchange that are kept: the first and the newest
-/// ones.
+/// Maximum number of Syncs, and most Follow_Ups, of one exchange that are kept: the first and the
+/// newest ones.
 const CLAIMS: usize = 4;
-/// A second copy of a Sync that took another path arrives within this time; a later one was sent by
-/// somebody else.
+/// A second copy of a Sync on another path arrives within this time; a later one is from another
+/// sender.
 const DETOUR: Nanos = Nanos::from_millis(10);
-/// Intervals that are accepted: 2^-7 s to 2^4 s.
+/// Accepted intervals: 2^-7 s to 2^4 s.
 const INTERVALS: (i8, i8) = (-7, 4);
 
-/// What a master's Syncs without twoStepFlag are.
+/// The meaning of a master's Syncs without twoStepFlag.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Unflagged {
-    /// Not known: the next Sync or Follow_Up will tell.
+    /// Unknown until the next Sync or Follow_Up.
     #[default]
     Unknown,
     /// One-step Syncs, which carry the time.
@@ -61,7 +61,7 @@ enum Unflagged {
 struct Arrival {
     received: LocalTime,
     correction: Nanos,
-    /// The time that the Sync itself carries.
+    /// The time in the Sync itself.
     origin: PtpTime,
     flagged: bool,
 }
@@ -88,7 +88,7 @@ impl Exchange {
 
     /// The timestamps of a Sync and a Follow_Up.
     fn pair(sync: Arrival, told: Told) -> TimestampPair {
-        // A Follow_Up of zeros has no time; the Sync has one, and says so by its flag.
+        // A Follow_Up of zeros has no time; the Sync has one, and its flag says so.
         if !sync.flagged && told.origin == PtpTime::EPOCH && sync.origin != PtpTime::EPOCH {
             return sync.alone();
         }
@@ -104,8 +104,8 @@ impl Arrival {
 }
 
 /// Adds a message; if there is no room, it replaces the second oldest. Returns its index. The
-/// newest messages are always kept, so that the master's own is not missed however many forged ones
-/// came before it.
+/// newest messages are always kept, so that the master's own is among them after any number of
+/// forged ones.
 fn add<T>(claims: &mut [Option<T>; CLAIMS], claim: T) -> usize {
     let place = claims.iter().position(Option::is_none).unwrap_or_else(|| {
         claims[1..].rotate_left(1);
@@ -128,7 +128,7 @@ pub(super) struct SyncExchange {
     early: Option<SyncKey>,
     used: Option<SyncKey>,
     unflagged: Unflagged,
-    /// Syncs in a row whose Follow_Up did not come.
+    /// Consecutive Syncs whose Follow_Up did not come.
     unfollowed: u32,
     alternatives: VecDeque<TimestampPair>,
     conflict: bool,
@@ -193,7 +193,7 @@ impl SyncExchange {
         true
     }
 
-    /// Gives up an exchange whose Follow_Up has not come before the next Sync.
+    /// Abandons an exchange whose Follow_Up did not come before the next Sync.
     fn give_up(&mut self, key: SyncKey, counters: &mut PortCounters) {
         let Some(sync) = self.exchange(key).and_then(|exchange| exchange.first_sync()) else { return };
         if sync.flagged {
@@ -252,19 +252,20 @@ impl SyncExchange {
         }
         let is_fresh = syncs[0].is_none_or(|sync| now.since(sync.received) < interval);
         self.conflict |= place > 0 && is_fresh;
-        // The first Sync and the first Follow_Up give the expected pair, which is no alternative.
+        // The first Sync and the first Follow_Up form the expected pair, which is not an
+        // alternative.
         for sync in syncs.into_iter().flatten().skip(usize::from(place == 0)) {
             self.suggest(Exchange::pair(sync, told));
         }
         place > 0
     }
 
-    /// Whether Follow_Ups are used although their Syncs say that there are none.
+    /// Whether Follow_Ups are used although their Syncs deny them.
     pub(super) fn contradicts_its_flag(&self) -> bool {
         matches!(self.unflagged, Unflagged::FollowedUp(_))
     }
 
-    /// Syncs in a row whose Follow_Up did not come, although they say that there is one.
+    /// Consecutive Syncs whose Follow_Up did not come although they announce one.
     pub(super) fn unfollowed(&self) -> u32 {
         self.unfollowed
     }
@@ -274,7 +275,7 @@ impl SyncExchange {
         self.alternatives.pop_front()
     }
 
-    /// Whether messages contradicted each other since this was asked last.
+    /// Whether messages have contradicted each other since the last call.
     pub(super) fn take_conflict(&mut self) -> bool {
         std::mem::take(&mut self.conflict)
     }
@@ -385,7 +386,7 @@ mod tests {
         assert_eq!((bench.counters.unmatched_follow_ups, bench.counters.unmatched_syncs), (1, 1));
     }
 
-    /// A Sync without twoStepFlag that carries `origin_ns` and is received then, too.
+    /// A Sync without twoStepFlag that carries `origin_ns` and is received at the same time.
     fn unflagged(bench: &mut Bench, sequence_id: u16, origin_ns: i64) -> Option<i128> {
         let (received, header) = (LocalTime::from_nanos(origin_ns), header(sequence_id, 3, Flags::default()));
         let origin = PtpTime::from_nanos(origin_ns.into());
@@ -393,7 +394,7 @@ mod tests {
         pair.map(|pair| pair.remote.as_nanos())
     }
 
-    /// A Follow_Up that tells `origin_ns`.
+    /// A Follow_Up with the time `origin_ns`.
     fn follow_up(bench: &mut Bench, sequence_id: u16, origin_ns: i64) -> Option<i128> {
         let header = header(sequence_id, 0, Flags::default());
         let origin = PtpTime::from_nanos(origin_ns.into());
@@ -423,7 +424,7 @@ mod tests {
         assert_eq!(unflagged(&mut bench, 4, 0), Some(103));
         assert_eq!([5, 6, 7].map(|i| unflagged(&mut bench, i, 0)), [None; 3]);
         assert_eq!(follow_up(&mut bench, 7, 100), Some(103));
-        // It sends none any more: its Syncs carry the time.
+        // It stops sending them: its Syncs carry the time.
         let pairs = [8, 9, 10, 11, 12].map(|i| unflagged(&mut bench, i, 50));
         assert_eq!(pairs, [None, None, None, None, Some(53)]);
         assert!(!bench.exchange.contradicts_its_flag());
@@ -466,7 +467,7 @@ mod tests {
         for (flags, expected) in [(Flags::TWO_STEP, 6), (Flags::default(), 5)] {
             let mut bench = Bench::default();
             let mut pairs = 0;
-            // In order, then all of it again, then the master starts anew.
+            // In order, then everything again, and then the master restarts.
             for sequence_id in [65_534, 65_535, 0, 1, 65_534, 65_535, 0, 1, 30_000, 30_001] {
                 let mut pair = bench.sync(sequence_id, flags);
                 if flags == Flags::TWO_STEP {

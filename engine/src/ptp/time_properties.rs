@@ -1,14 +1,14 @@
-//! What a grandmaster announces about its timescale, for display and for announcing it further.
+//! A grandmaster's announcement of its timescale, for display and for our own Announces.
 
 use super::wire::{Announce, Flags};
 
-/// timeSource of a clock that nobody sets (IEEE 1588-2019, table 6).
+/// timeSource of a clock that is not set by anything (IEEE 1588-2019, table 6).
 const INTERNAL_OSCILLATOR: u8 = 0xA0;
 
 /// timePropertiesDS (IEEE 1588-2019, 8.2.4), as Announces carry it.
 ///
-/// For display. Nothing here may be applied to times: a media clock counts the grandmaster's
-/// timescale as it is, whatever its epoch.
+/// For display only. Nothing here may be applied to times: a media clock counts the grandmaster's
+/// timescale unchanged, whatever its epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimeProperties {
     /// TAI - UTC in seconds, where the grandmaster knows it.
@@ -28,7 +28,7 @@ pub struct TimeProperties {
 }
 
 impl Default for TimeProperties {
-    /// An arbitrary timescale, counted by an oscillator that nobody sets.
+    /// An arbitrary timescale, counted by an oscillator that is not set by anything.
     fn default() -> Self {
         Self {
             current_utc_offset: None,
@@ -68,7 +68,7 @@ impl TimeProperties {
         }
     }
 
-    /// The same timescale, carried on by a clock that has lost its reference.
+    /// The same timescale, continued by a clock that has lost its reference.
     #[must_use]
     pub(super) fn held(self) -> Self {
         Self { time_traceable: false, frequency_traceable: false, time_source: INTERNAL_OSCILLATOR, ..self }

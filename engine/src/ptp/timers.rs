@@ -2,15 +2,15 @@
 
 use crate::units::LocalTime;
 
-/// The events in time that a port waits for.
+/// The timed events of a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Timer {
-    /// A foreign master falls silent, or nobody has announced for long enough to become master
+    /// A foreign master becomes silent, or nobody has announced for long enough to become master
     /// (IEEE 1588-2019, 9.2.6.12).
     AnnounceReceipt,
     /// As slave: the next Delay_Req.
     DelayRequest,
-    /// As slave: the clock law is told that time has passed.
+    /// As slave: the clock servo is advanced.
     Clock,
     /// As slave: timestamps that were held back are judged.
     Claims,
@@ -22,7 +22,7 @@ pub(super) enum Timer {
     Sync,
 }
 
-/// How many timers there are.
+/// Number of timers.
 const COUNT: usize = Timer::Sync as usize + 1;
 
 /// When each [`Timer`] is due.
@@ -43,7 +43,7 @@ impl Timers {
         self.0.iter().flatten().min().copied()
     }
 
-    /// When the timer was due, if it is; it is stopped.
+    /// The time at which the timer was due, if it is due; it is then stopped.
     pub(super) fn take(&mut self, timer: Timer, now: LocalTime) -> Option<LocalTime> {
         let due = self.0[timer as usize].filter(|&at| at <= now);
         if due.is_some() {

@@ -1,4 +1,4 @@
-//! The datagrams that a port sends, and the tokens by which their times of sending are reported.
+//! The datagrams that a port sends, and the tokens by which departure times are reported.
 
 use super::authentication::{self, Authentication};
 use super::wire::{Body, Header, Message, MessageType, PortIdentity, Tlvs, WireError};
@@ -11,22 +11,22 @@ pub(super) const NO_INTERVAL: i8 = 0x7F;
 /// Longest datagram that we send: an AirPlay Signaling message has 106 bytes, and any message of an
 /// ordinary clock is shorter, apart from its AUTHENTICATION TLV.
 const CAPACITY: usize = 106 + authentication::LONGEST_TLV;
-/// The most datagrams that wait to be polled.
+/// Maximum number of datagrams that wait to be polled.
 const MAX_QUEUED: usize = 64;
 
-/// Where a peer is; its port follows from the message.
+/// The address of a peer; its port follows from the message.
 pub type PeerAddress = std::net::IpAddr;
 
 /// The destination of a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Destination {
-    /// Everybody: 224.0.1.129, or FF0x::181 (IEEE 1588-2019, C.3 and D.3).
+    /// All clocks: 224.0.1.129, or FF0x::181 (IEEE 1588-2019, C.3 and D.3).
     Multicast,
     /// One peer.
     Unicast(PeerAddress),
 }
 
-/// Which UDP port a datagram goes to (IEEE 1588-2019, C.2).
+/// The UDP port of a datagram (IEEE 1588-2019, C.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MessageClass {
     /// Timestamped messages: port 319.
@@ -52,7 +52,7 @@ impl MessageClass {
     }
 }
 
-/// Names a message whose time of sending is wanted.
+/// Identifies a message whose departure time must be reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TransmitToken {
     pub(super) message_type: MessageType,
@@ -96,17 +96,16 @@ impl Deref for Datagram {
 pub struct Transmit {
     /// Its destination.
     pub destination: Destination,
-    /// To which of the two ports.
+    /// Its UDP port.
     pub class: MessageClass,
-    /// If set, the time at which the datagram leaves is wanted: it goes to `handle_transmitted`
-    /// together with this token.
+    /// If set, report the departure time of the datagram to `handle_transmitted` with this token.
     pub timestamp: Option<TransmitToken>,
     /// The datagram.
     pub datagram: Datagram,
 }
 
 impl Transmit {
-    /// `message`; event messages ask for their time of sending.
+    /// Queues `message`; the departure time of event messages is requested.
     ///
     /// # Errors
     /// If the message cannot be written, or is longer than a [`Datagram`].
@@ -145,8 +144,8 @@ impl Transmit {
     }
 }
 
-/// Messages waiting to be polled. A full queue refuses messages, so that it does not grow if nobody
-/// drains it.
+/// Messages that wait to be polled. A full queue refuses messages, so that it does not grow if
+/// nobody drains it.
 #[derive(Clone, Debug)]
 pub(super) struct Outbox {
     queue: VecDeque<Transmit>,
@@ -159,7 +158,7 @@ impl Outbox {
         Self { queue: VecDeque::with_capacity(MAX_QUEUED), authentication }
     }
 
-    /// Queues the message; false if it cannot be written, or if nobody drains the queue.
+    /// Queues the message. Returns false if it cannot be written, or if nobody drains the queue.
     pub(super) fn push(&mut self, message: &Message<'_>, destination: Destination) -> bool {
         let transmit = Transmit::new(message, destination, self.authentication.as_ref());
         let room = self.queue.len() < MAX_QUEUED;

@@ -21,12 +21,12 @@ pub(super) struct Arrivals {
     shifts: ShiftDetector,
     /// When packets last shifted.
     shifted_at: Option<LocalTime>,
-    /// Whether the offset belongs to a timeline that is over.
+    /// Whether the offset belongs to a former timeline.
     is_moved: bool,
 }
 
 impl Arrivals {
-    /// Arrivals from a sender of which this rate is known.
+    /// Arrivals from a sender with this prior rate.
     pub(super) fn new(rate: RatePrior) -> Self {
         let estimator = Estimator::new(EstimatorConfig::of_one_way(rate, JITTER));
         Self { estimator, shifts: ShiftDetector::default(), shifted_at: None, is_moved: false }
@@ -56,7 +56,7 @@ impl Arrivals {
     }
 
     /// Assumes a shift because all packets come too late to be used, so that nothing is lost by it.
-    /// Returns the shift; `None` if they are not late by what is known of them.
+    /// Returns the shift; `None` if they are not late compared with earlier ones.
     pub(super) fn assume_shift(&mut self, now: LocalTime) -> Option<Shift> {
         let shift = self.shifts.assume(now)?;
         self.shift(now, &shift);
@@ -78,7 +78,7 @@ impl Arrivals {
         !self.is_moved && self.shifts.is_early(sample.at, self.estimator.lateness(sample))
     }
 
-    /// Whether packets have shifted in the last `time`, or may turn out to have.
+    /// Whether packets have shifted in the last `time`, or are suspected of it.
     pub(super) fn is_unsteady(&self, now: LocalTime, time: Nanos) -> bool {
         self.shifts.is_in_doubt() || self.shifted_at.is_some_and(|at| now.since(at) < time)
     }

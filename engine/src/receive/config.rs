@@ -1,4 +1,4 @@
-//! What is known of a stream before its first packet, and what its listener wants.
+//! Prior knowledge of a stream, and the requirements of its listener.
 
 use super::conformance::Described;
 use crate::audio::{ChannelMap, ChannelMapError};
@@ -34,7 +34,7 @@ pub enum DepthFrom {
     Stamp,
 }
 
-/// Description of a stream, and what its listener wants.
+/// Description of a stream, and the requirements of its listener.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StreamConfig {
     /// Encoding, rate and channels, from the SDP.
@@ -46,24 +46,25 @@ pub struct StreamConfig {
     /// Frames per packet, from the described packet time. Packets may have any other length, which
     /// is only reported.
     pub packet_frames: Option<u32>,
-    /// Most frames of a packet (`a=maxptime`): longer packets are refused. `None` if it was not
-    /// described.
+    /// Maximum number of frames of a packet (`a=maxptime`): longer packets are refused. `None` if
+    /// it was not described.
     pub longest_packet: Option<u32>,
     /// Relation of the timestamps to PTP.
     pub media_clock: MediaClock,
-    /// How long the first frame of a packet with no network delay waits until the callback that
-    /// plays it. If the timestamps are related to PTP and PTP is known, it is exactly that, and the
-    /// link offset is one packet time longer. Otherwise the smallest delay of the network is added.
-    /// A callback fetches a whole block at once, so late packets have this less one block.
+    /// How long the first frame of a packet without network delay waits until the callback that
+    /// plays it. If the timestamps are related to PTP and PTP is known, this is exact, and the link
+    /// offset is one packet time longer. Otherwise the smallest delay of the network is added. A
+    /// callback fetches a whole block at once, so late packets have this less one block.
     pub target_depth: Nanos,
     /// Reference point of [`StreamConfig::target_depth`] and [`StreamConfig::depth_limit`].
     pub depth_from: DepthFrom,
-    /// Up to which depth late packets may increase it. [`StreamConfig::target_depth`] or less keeps
-    /// the latency constant (presentation-time playout).
+    /// The largest depth to which late packets may increase it. [`StreamConfig::target_depth`] or
+    /// less keeps the latency constant (presentation-time playout).
     pub depth_limit: Nanos,
     /// Nominal rate of the sound card.
     pub card_rate: SampleRate,
-    /// Most frames that are resampled at once; larger callbacks are served in several parts.
+    /// Maximum number of frames that are resampled at once; larger callbacks are served in several
+    /// parts.
     pub block_frames: usize,
     /// Rates from an earlier session; none by default.
     pub warm_start: WarmStart,
@@ -73,6 +74,20 @@ pub struct StreamConfig {
 /// them first: [`PlayoutStats::card_rate`](super::PlayoutStats::card_rate), kept for each device,
 /// and [`IngestStats::media_rate`](super::IngestStats::media_rate), which is the same for all
 /// senders of a network if they follow PTP. New measurements correct them.
+///
+/// ```
+/// use engine::receive::{StreamConfig, WarmStart, stream};
+/// use engine::rtp::format::{Encoding, StreamFormat};
+/// use engine::{Nanos, Ppb, SampleRate};
+/// let format = StreamFormat::new(Encoding::L24, SampleRate::HZ_48000, 2)?;
+/// let config = StreamConfig {
+///     warm_start: WarmStart { card_rate: Some(Ppb::from_ppm(-31.5)), media_rate: None },
+///     ..StreamConfig::new(format, Nanos::from_millis(10), 480)
+/// };
+/// let (ingest, playout) = stream(config)?;
+/// # let _ = (ingest, playout);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct WarmStart {
     /// Rate of the sound card against the host's clock.
@@ -125,7 +140,8 @@ impl StreamConfig {
 
     /// Checks the ranges.
     ///
-    /// # Errors If a depth or the channel map is out of range.
+    /// # Errors
+    /// If a depth or the channel map is out of range.
     pub(crate) fn check(&self) -> Result<(), StreamError> {
         for depth in [self.target_depth, self.deepest()] {
             if depth <= Nanos::ZERO || depth > MAX_TARGET_DEPTH {
@@ -141,20 +157,20 @@ impl StreamConfig {
     }
 }
 
-/// A stream cannot be received as configured.
+/// Why a stream cannot be received as configured.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum StreamError {
-    /// A depth is zero, or too large.
+    /// A depth is zero or too large.
     #[error("the target depth must be more than 0 and it and its limit at most {MAX_TARGET_DEPTH}, not {0}")]
     TargetDepth(Nanos),
     /// The map of channels does not fit the stream.
     #[error(transparent)]
     ChannelMap(#[from] ChannelMapError),
-    /// The near-unity resampler refused.
+    /// The near-unity resampler refused its configuration.
     #[error(transparent)]
     NearUnity(#[from] NearUnityError),
-    /// The resampler between different nominal rates refused.
+    /// The resampler for different nominal rates refused its configuration.
     #[error(transparent)]
     Sinc(#[from] SincResamplerError),
 }

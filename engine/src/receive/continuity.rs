@@ -4,13 +4,13 @@
 //! advances by the frames of one packet. A line that was regular for [`REGULAR`] is *established*.
 //! From then on a packet continues the stream if it is on that line, does not come before it can
 //! have been sent, and is not longer than the line's packets. Any other packet is *held*. If the
-//! established line continues meanwhile, the held packets are somebody else's and are refused. If
-//! the line has ended, which means that it was silent for longer than its packets are usually
-//! apart, the sender itself has jumped: the held packets are released in order, and none is lost. A
-//! sender that jumps after a pause is not delayed at all.
+//! established line continues meanwhile, the held packets are from another sender and are refused.
+//! If the line has ended, which means that it was silent for longer than the usual distance of its
+//! packets, the sender itself has jumped: the held packets are released in order, and none is lost.
+//! A sender that jumps after a pause is not delayed at all.
 //!
 //! There is no majority vote: one packet of the established line outweighs any number of others,
-//! however fast they come. Breakdown points: an attacker is heard who
+//! however fast they come. Breakdown points: an attacker succeeds who
 //!
 //! * sends the stream's next packets, with its sequence numbers and timestamps, before the sender
 //!   does, by less than the arrivals wander (the stream's content cannot be distinguished then);
@@ -23,7 +23,7 @@
 use super::redundancy::Leg;
 use crate::rtp::sequence::SequenceNumber;
 use crate::rtp::wire::{RtpPacket, Ssrc};
-use crate::units::{LocalTime, Nanos, RtpTimestamp, SampleRate};
+use crate::units::{Frames, LocalTime, Nanos, RtpTimestamp, SampleRate};
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
@@ -37,31 +37,31 @@ const REGULAR_PACKETS: u32 = 32;
 /// Judgement: the nearest two sample rates in use are 8 % apart, and a description may name the
 /// wrong one.
 const ADVANCE: std::ops::RangeInclusive<f64> = 0.8..=1.25;
-/// Lines that are watched at once. Judgement: the stream's, the one before it, and six that claim
-/// to be its next.
+/// Maximum number of lines that are watched at the same time. Judgement: the stream's, the one
+/// before it, and six that claim to be its next.
 const LINES: usize = 8;
-/// Packets that are held. Judgement: 128 ms of AES67's packets, as many as come before the end of a
-/// line is known, if nobody else sends.
+/// Maximum number of packets that are held. Judgement: 128 ms of AES67's packets, as many as come
+/// before the end of a line is known, if no other sender is active.
 const MOST_HELD: usize = 128;
-/// Packets that are held if they are on the line but early. Judgement: a path that becomes shorter
-/// by a second brings as many before the last ones of the longer path have come.
+/// Maximum number of packets that are held if they are on the line but early. Judgement: a path
+/// that becomes shorter by a second brings as many before the last ones of the longer path have
+/// come.
 const MOST_EARLY: usize = 1024;
 /// A line has ended when it was silent for its longest recent gap, times this ratio. Judgement:
 /// half as long again.
 const GAPS: (i64, i64) = (3, 2);
-/// But at least for this many of its packets. Judgement: reordered and lost packets leave gaps of
-/// two or three.
+/// Minimum of that silence, in packets of the line. Judgement: reordered and lost packets leave
+/// gaps of two or three.
 const PACKETS_APART: i64 = 4;
-/// And at least for this. Judgement: hosts timestamp packets that late.
+/// Minimum of that silence. Judgement: hosts timestamp packets that late.
 const SHORTEST_PATIENCE: Nanos = Nanos::from_millis(5);
-/// But at most for this, which also holds during an attack. Derived: the silence after which
+/// Maximum of that silence, which also applies during an attack. Derived: the silence after which
 /// another source may follow.
 const LONGEST_PATIENCE: Nanos = Nanos::from_millis(250);
 /// An attack lasts for this long after its last refused packet. Judgement: longer than any
 /// patience.
 const ATTACK: Nanos = Nanos::from_secs(1);
-/// Time in which the longest gap decays to a third. Judgement: several bursts of a network that
-/// sends in bursts.
+/// Time in which the longest gap decays to a third. Judgement: several bursts of a bursty network.
 const GAP_MEMORY: Nanos = Nanos::from_secs(4);
 /// Time for which a line that has ended is remembered. Judgement: longer than an attack needs to be
 /// noticed.
@@ -72,11 +72,24 @@ const OLDEST: Nanos = Nanos::from_millis(900);
 /// Largest number of frames of a packet; a larger difference of timestamps is a jump. Judgement:
 /// packets in use have at most 1920.
 const MOST_FRAMES: i64 = 8192;
-/// Consecutive packets without audio after which a line is still found. Judgement: keep-alives are
-/// sent one at a time.
+/// Consecutive packets without audio after which a line is still recognised. Judgement: keep-alives
+/// are sent one at a time.
 const MOST_SKIPPED: i64 = 4;
 
 /// A datagram as it was received.
+///
+/// ```
+/// use engine::receive::{Continuity, Datagram, Verdict};
+/// use engine::rtp::{leg::Leg, wire::RtpPacket};
+/// use engine::{LocalTime, SampleRate};
+/// let mut stream = Continuity::new(SampleRate::HZ_48000);
+/// let bytes = [0x80, 96, 0, 1, 0, 0, 0, 240, 0, 0, 0, 9, 1, 2, 3];
+/// let datagram = Datagram { leg: Leg::A, at: LocalTime::ZERO, from: None, bytes: &bytes };
+/// let packet = RtpPacket::parse(datagram.bytes)?;
+/// // No line is established yet, so any packet belongs to the stream.
+/// assert_eq!(stream.judge(datagram, &packet, 1, false), Verdict::Take);
+/// # Ok::<(), engine::rtp::wire::RtpError>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Datagram<'a> {
     /// Leg of a redundant stream.
@@ -106,7 +119,7 @@ impl Held {
     }
 }
 
-/// What is to be done with a packet.
+/// The decision about a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// It belongs to the stream, after the packets of [`Continuity::poll_released`].
@@ -128,11 +141,12 @@ struct Line {
     varies: i64,
     /// Longest payload, bytes.
     length: usize,
-    /// Numbers without audio since the newest packet; lately, and when the last one came.
+    /// Number of packets without audio: since the newest packet with audio, and recently; and when
+    /// the last one came.
     skipped: i64,
     skipped_lately: i64,
     skipped_at: LocalTime,
-    /// Since when it has been regular, with which timestamp, and for how many packets.
+    /// When the present regular run began, its first timestamp, and its number of packets.
     since: LocalTime,
     first: RtpTimestamp,
     packets: u32,
@@ -169,8 +183,8 @@ impl Line {
         if (header.ssrc, header.payload_type.get()) != (self.ssrc, self.payload_type) {
             return None;
         }
-        let ahead = i64::from(header.sequence.get().wrapping_sub(self.sequence.get()) as i16);
-        let advance = i64::from(header.timestamp.get().wrapping_sub(self.timestamp.get()) as i32);
+        let ahead = i64::from(header.sequence.get().wrapping_sub(self.sequence.get()).cast_signed());
+        let advance = i64::from(header.timestamp.get().wrapping_sub(self.timestamp.get()).cast_signed());
         let is_on = match self.frames {
             _ if ahead == 0 => advance == 0,
             None => ahead == 1 && (1..=MOST_FRAMES).contains(&advance),
@@ -191,7 +205,7 @@ impl Line {
 
     /// Takes a packet of this line that is newer than its newest.
     fn extend(&mut self, now: LocalTime, ahead: i64, packet: &RtpPacket<'_>) {
-        let advance = i64::from(packet.header.timestamp.get().wrapping_sub(self.timestamp.get()) as i32);
+        let advance = i64::from(packet.header.timestamp.get().wrapping_sub(self.timestamp.get()).cast_signed());
         if ahead == 1 && !self.proven {
             let frames = *self.frames.get_or_insert(advance);
             self.varies = self.varies.max((advance - frames).abs());
@@ -215,15 +229,14 @@ impl Line {
         elapsed >= REGULAR && self.packets >= REGULAR_PACKETS && ADVANCE.contains(&share)
     }
 
-    /// Whether a packet is so far behind the newest one that it does not belong to the stream any
-    /// more.
+    /// Whether a packet is so far behind the newest one that it no longer belongs to the stream.
     fn is_old(&self, rate: SampleRate, ahead: i64) -> bool {
         self.packet_time(rate).times(-ahead) > OLDEST
     }
 
     /// Time between two of its packets.
     fn packet_time(&self, rate: SampleRate) -> Nanos {
-        rate.duration(crate::units::Frames::new(self.frames.unwrap_or(0)))
+        rate.duration(Frames::new(self.frames.unwrap_or(0)))
     }
 }
 
@@ -275,8 +288,9 @@ impl Continuity {
     }
 
     /// Judges the packet of a datagram that has `frames` frames in the described format. `is_early`
-    /// says whether it comes before it can have been sent, by what is known of the sender's clock.
-    /// The packets of [`Continuity::poll_released`] come before a packet that is taken.
+    /// says whether it comes before it can have been sent, according to the estimate of the
+    /// sender's clock. The packets of [`Continuity::poll_released`] precede a packet that is taken.
+    #[expect(clippy::cast_possible_truncation, reason = "a packet has fewer than 2^16 frames")]
     pub fn judge(&mut self, datagram: Datagram<'_>, packet: &RtpPacket<'_>, frames: usize, is_early: bool) -> Verdict {
         let header = packet.header;
         let end = RtpTimestamp::new(header.timestamp.get().wrapping_add(frames as u32));
@@ -392,10 +406,10 @@ impl Continuity {
         *self = Self { refused: self.refused + self.held.len() as u64, ..Self::new(self.rate) };
     }
 
-    /// Starts again because the host's clock was set back or stood still, so that earlier times are
-    /// void: the next packet has an earlier time than the last one, or more packets of the stream
-    /// come early in one burst than can be held. To imitate this, a stranger would have to send as
-    /// many packets between two of the sender's.
+    /// Restarts because the host's clock was set back or stood still, so that earlier times are
+    /// invalid: the next packet has an earlier time than the last one, or more packets of the
+    /// stream come early in one burst than can be held. To imitate this, an attacker would have to
+    /// send as many packets between two of the sender's.
     fn reacquire(&mut self, now: LocalTime, packet: &RtpPacket<'_>) {
         (self.lines, self.established, self.attacked_at) = ([None; LINES], None, None);
         self.early_in_a_row = 0;
@@ -418,9 +432,9 @@ impl Continuity {
         gaps.max(least).min(LONGEST_PATIENCE)
     }
 
-    /// Whether packets have become shorter or longer: it begins where the one before it ends, and a
-    /// longer one comes when its last frame can have been captured, within a quarter of its length.
-    /// While the stream is attacked that is not believed.
+    /// Whether packets have become shorter or longer: the packet begins where the one before it
+    /// ends, and a longer one comes when its last frame can have been captured, within a quarter of
+    /// its length. This is not trusted during an attack.
     fn is_of_another_length(
         &self,
         now: LocalTime,
@@ -439,9 +453,11 @@ impl Continuity {
         if packet.payload.len() <= line.length {
             return place.is_none();
         }
-        // The description may be wrong, so the line's own packets tell the length of a frame.
-        let frames = line.frames.unwrap_or(0) * packet.payload.len() as i64 / line.length.max(1) as i64;
-        let length = self.rate.duration(crate::units::Frames::new(frames));
+        // The description may be wrong, so the length of a frame is taken from the line's own
+        // packets.
+        let frames =
+            line.frames.unwrap_or(0) * Frames::of(packet.payload.len()).get() / Frames::of(line.length.max(1)).get();
+        let length = self.rate.duration(Frames::new(frames));
         now.since(tail.at) >= Nanos::new(length.as_nanos() / 4 * 3)
     }
 
@@ -455,7 +471,7 @@ impl Continuity {
         let gap = now.since(line.at).min(LONGEST_PATIENCE);
         line.extend(now, ahead, packet);
         self.early_in_a_row = 0;
-        let forgotten = self.gap.as_nanos() as f64 * (gap.as_secs_f64() / GAP_MEMORY.as_secs_f64());
+        let forgotten = self.gap.as_nanos_f64() * (gap.as_secs_f64() / GAP_MEMORY.as_secs_f64());
         self.gap = gap.max(self.gap - Nanos::from_nanos_f64(forgotten));
         if !self.held.is_empty() {
             self.settle(index, now, packet);
@@ -469,7 +485,7 @@ impl Continuity {
             let Ok(packet) = RtpPacket::parse(&held.bytes) else { continue };
             let is_ours = |ahead: &i64| packet.payload.len() <= line.length && !line.is_old(self.rate, *ahead);
             match line.place(&packet).filter(is_ours) {
-                // The established line has not reached its place yet.
+                // The established line has not reached its position yet.
                 Some(1..) => self.held.push_back(held),
                 // Nothing came in its place, so it was early but genuine; or it is a copy.
                 Some(..0) => self.released.push_back(held),

@@ -1,5 +1,5 @@
 //! The target depth: the requested one, increased when packets come too late, and decreased again
-//! after they have come in time for long.
+//! after no packet was late for some time.
 //!
 //! Model: a packet that misses its playout by some time would have been played if the depth had
 //! been larger by that time. So the target is increased by it, once, and the packet is still
@@ -12,8 +12,8 @@
 use super::config::{DepthFrom, StreamConfig};
 use crate::units::{LocalTime, Nanos};
 
-/// The target is increased in steps of this size. Judgement: packets that are each a little later
-/// than the last one cost few jumps, and an error of this size is jumped over anyway.
+/// The target is increased in steps of this size. Judgement: packets that are successively later
+/// then cause few jumps, and an error of this size is jumped over anyway.
 const STEP: Nanos = Nanos::from_millis(2);
 /// Increases within this time have the same cause. Judgement: longer than the proof that packets
 /// come later for good.
@@ -24,7 +24,7 @@ const QUIET: Nanos = Nanos::from_secs(60);
 /// Upper limit of that time when it is doubled. Judgement: a delay once an hour then costs two
 /// crossfades an hour.
 const LONGEST_QUIET: Nanos = Nanos::from_secs(3600);
-/// Parts of the quiet time. Judgement: what packets had in reserve at the end of a disturbance is
+/// Parts of the quiet time. Judgement: the reserves of packets at the end of a disturbance are then
 /// discarded a sixth of the time later than necessary.
 const PARTS: usize = 6;
 /// Reserve of the packets after the target is decreased. Derived: one step.
@@ -33,14 +33,14 @@ const RESERVE: Nanos = STEP;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Depth {
     from: DepthFrom,
-    /// The configured depth, and the configured limit of it.
+    /// The configured depth, and its configured limit.
     configured: (Nanos, Nanos),
-    asked: Nanos,
+    requested: Nanos,
     limit: Nanos,
-    raised_by: Nanos,
+    increase: Nanos,
     /// Increase before the present disturbance, and when the target was last increased.
-    raised_before: Nanos,
-    raised_at: LocalTime,
+    increase_before: Nanos,
+    increased_at: LocalTime,
     quiet: Quiet,
 }
 
@@ -54,23 +54,28 @@ struct Quiet {
     /// Number of the newest part.
     part: i64,
     /// Necessary length of the quiet time.
-    patience: Nanos,
+    necessary: Nanos,
     /// Whether the target was decreased and has not been increased since.
-    follows_lowering: bool,
+    follows_decrease: bool,
 }
 
 impl Quiet {
     const NEW: Self =
-        Self { since: LocalTime::ZERO, spares: [None; PARTS + 1], part: 0, patience: QUIET, follows_lowering: false };
+        Self { since: LocalTime::ZERO, spares: [None; PARTS + 1], part: 0, necessary: QUIET, follows_decrease: false };
 
     fn begin(&mut self, now: LocalTime) {
         (self.since, self.spares, self.part) = (now, [None; PARTS + 1], 0);
     }
 
     /// The smallest reserve of the present part.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        reason = "a small number of parts, and an index below it"
+    )]
     fn newest(&mut self, now: LocalTime) -> &mut Option<Nanos> {
         let parts = self.spares.len() as i64;
-        let part = now.since(self.since).as_nanos() * PARTS as i64 / self.patience.as_nanos();
+        let part = now.since(self.since).as_nanos() * PARTS as i64 / self.necessary.as_nanos();
         for begun in self.part.max(part - parts) + 1..=part {
             self.spares[begun.rem_euclid(parts) as usize] = None;
         }
@@ -78,7 +83,7 @@ impl Quiet {
         &mut self.spares[self.part.rem_euclid(parts) as usize]
     }
 
-    fn came_with(&mut self, now: LocalTime, spare: Nanos) {
+    fn observe_spare(&mut self, now: LocalTime, spare: Nanos) {
         let newest = self.newest(now);
         *newest = Some(newest.map_or(spare, |least| least.min(spare)));
     }
@@ -86,16 +91,16 @@ impl Quiet {
     /// Smallest reserve of all packets in the necessary time; `None` if the time has not passed
     /// yet, or no packet came.
     fn spare(&mut self, now: LocalTime) -> Option<Nanos> {
-        if now.since(self.since) < self.patience {
+        if now.since(self.since) < self.necessary {
             return None;
         }
         self.newest(now);
         self.spares.iter().flatten().min().copied()
     }
 
-    fn raised(&mut self) {
-        if std::mem::replace(&mut self.follows_lowering, false) {
-            self.patience = self.patience.times(2).min(LONGEST_QUIET);
+    fn increased(&mut self) {
+        if std::mem::replace(&mut self.follows_decrease, false) {
+            self.necessary = self.necessary.times(2).min(LONGEST_QUIET);
         }
     }
 }
@@ -105,116 +110,114 @@ impl Depth {
         Self {
             from: config.depth_from,
             configured: (config.target_depth, config.depth_limit),
-            asked: config.target_depth,
+            requested: config.target_depth,
             limit: config.depth_limit,
-            raised_by: Nanos::ZERO,
-            raised_before: Nanos::ZERO,
-            raised_at: LocalTime::ZERO,
+            increase: Nanos::ZERO,
+            increase_before: Nanos::ZERO,
+            increased_at: LocalTime::ZERO,
             quiet: Quiet::NEW,
         }
     }
 
-    pub(super) fn asked(&self) -> Nanos {
-        self.asked
+    pub(super) fn requested(&self) -> Nanos {
+        self.requested
     }
 
     pub(super) fn target(&self) -> Nanos {
-        self.asked + self.raised_by
+        self.requested + self.increase
     }
 
-    /// Takes a packet that was `late` for its playout. Returns the increase of the target. It is
-    /// zero if the limit would not let the packet be played either, because depth that saves
-    /// nothing is only latency.
-    pub(super) fn raised_by(&self) -> Nanos {
-        self.raised_by
+    /// The present increase of the target.
+    pub(super) fn increase(&self) -> Nanos {
+        self.increase
     }
 
     /// Largest possible target.
-    pub(super) fn deepest(&self) -> Nanos {
-        self.asked.max(self.limit)
+    pub(super) fn maximum(&self) -> Nanos {
+        self.requested.max(self.limit)
     }
 
     /// Largest network delay of a packet that can still be played, with callbacks of a given
     /// length, each of which fetches a whole block at once. Where the depth may be increased, the
     /// first late packet increases it.
     pub(super) fn latest(&self, block: Nanos) -> Nanos {
-        self.target().min(self.deepest() - block)
+        self.target().min(self.maximum() - block)
     }
 
     /// Starts with a new source, whose packets have this length. It may come by a better path than
     /// the last one.
     pub(super) fn begin(&mut self, packet: Nanos) {
-        let (asked, limit) = self.configured;
+        let (requested, limit) = self.configured;
         let until_sent = match self.from {
             DepthFrom::Sending => Nanos::ZERO,
             DepthFrom::Stamp => packet,
         };
-        (self.asked, self.limit) = ((asked - until_sent).max(Nanos::ZERO), limit - until_sent);
-        (self.raised_by, self.raised_before) = (Nanos::ZERO, Nanos::ZERO);
+        (self.requested, self.limit) = ((requested - until_sent).max(Nanos::ZERO), limit - until_sent);
+        (self.increase, self.increase_before) = (Nanos::ZERO, Nanos::ZERO);
         self.quiet = Quiet::NEW;
     }
 
     /// Whether the present disturbance has increased the target.
-    pub(super) fn was_raised_lately(&self, now: LocalTime) -> bool {
-        self.raised_by > self.raised_before && now.since(self.raised_at) <= ONE_TROUBLE
+    pub(super) fn was_increased_lately(&self, now: LocalTime) -> bool {
+        self.increase > self.increase_before && now.since(self.increased_at) <= ONE_TROUBLE
     }
 
-    /// Returns the decrease of the target, after packets have come in time for long: by the whole
-    /// increase, or after twice that time by what the packets permit.
-    pub(super) fn lower_again(&mut self, now: LocalTime) -> Nanos {
-        if !self.was_raised_lately(now) {
+    /// Takes back the increases of the present disturbance, because their cause was not lateness.
+    /// Returns the decrease of the target.
+    pub(super) fn undo_increase(&mut self, now: LocalTime) -> Nanos {
+        if !self.was_increased_lately(now) {
             return Nanos::ZERO;
         }
-        let lowered = self.raised_by - self.raised_before;
-        self.raised_by = self.raised_before;
-        lowered
+        let decrease = self.increase - self.increase_before;
+        self.increase = self.increase_before;
+        decrease
     }
 
-    /// A packet was `late` for its playout. Returns by how much the target is raised: nothing if
-    /// the limit would not let it be played either, because depth that saves nothing is only
+    /// Takes a packet that was `late` for its playout. Returns the increase of the target. It is
+    /// zero if the packet would be too late at the limit, too: depth that saves nothing is only
     /// latency.
-    pub(super) fn raise(&mut self, now: LocalTime, late: Nanos) -> Nanos {
+    pub(super) fn increase_for(&mut self, now: LocalTime, late: Nanos) -> Nanos {
         self.quiet.begin(now);
         let room = self.limit - self.target();
         if late <= Nanos::ZERO || late > room {
             return Nanos::ZERO;
         }
-        let raise = steps(late.as_nanos() + STEP.as_nanos() - 1).min(room);
-        if now.since(self.raised_at) > ONE_TROUBLE {
-            self.raised_before = self.raised_by;
+        let increase = steps(late.as_nanos() + STEP.as_nanos() - 1).min(room);
+        if now.since(self.increased_at) > ONE_TROUBLE {
+            self.increase_before = self.increase;
         }
-        self.raised_at = now;
-        self.raised_by += raise;
-        self.quiet.raised();
-        raise
+        self.increased_at = now;
+        self.increase += increase;
+        self.quiet.increased();
+        increase
     }
 
     /// Takes a packet that came in time, with a reserve of `spare`. A packet that would have been
     /// late without the last step restarts the quiet time.
-    pub(super) fn came_with(&mut self, now: LocalTime, spare: Nanos) {
+    pub(super) fn observe_spare(&mut self, now: LocalTime, spare: Nanos) {
         if spare < STEP + RESERVE {
             return self.quiet.begin(now);
         }
-        self.quiet.came_with(now, spare);
+        self.quiet.observe_spare(now, spare);
     }
 
-    /// Returns by how much the target is lowered, because packets have come in time for long: by
-    /// all that it was raised by, or after twice as long by what the packets allow.
-    pub(super) fn lower(&mut self, now: LocalTime) -> Nanos {
-        if self.raised_by == Nanos::ZERO {
+    /// Returns the decrease of the target, after no packet was late for the necessary time: the
+    /// whole increase, or after twice that time what the reserve of the packets permits.
+    pub(super) fn decrease(&mut self, now: LocalTime) -> Nanos {
+        if self.increase == Nanos::ZERO {
             return Nanos::ZERO;
         }
         let Some(spare) = self.quiet.spare(now) else { return Nanos::ZERO };
-        let is_long = now.since(self.quiet.since) >= self.quiet.patience.times(2);
-        if spare < self.raised_by + RESERVE && !is_long {
+        let is_long = now.since(self.quiet.since) >= self.quiet.necessary.times(2);
+        if spare < self.increase + RESERVE && !is_long {
             return Nanos::ZERO;
         }
-        let lowered = steps((spare - RESERVE).max(Nanos::ZERO).as_nanos()).min(self.raised_by);
+        let decrease = steps((spare - RESERVE).max(Nanos::ZERO).as_nanos()).min(self.increase);
         self.quiet.begin(now);
-        self.raised_by = self.raised_by - lowered;
-        self.raised_before = self.raised_before.min(self.raised_by);
-        self.quiet.follows_lowering |= lowered > Nanos::ZERO;
-        lowered
+        self.increase = self.increase - decrease;
+        self.increase_before = self.increase_before.min(self.increase);
+        self.quiet.follows_decrease |= decrease > Nanos::ZERO;
+        decrease
     }
 }
 
@@ -247,27 +250,27 @@ mod tests {
     #[test]
     fn raises_are_whole_steps_up_to_the_limit() {
         let mut depth = depth(Nanos::from_millis(45));
-        assert_eq!(depth.raise(NOW, Nanos::from_micros(2_100)), Nanos::from_millis(4));
-        assert_eq!(depth.raise(NOW, Nanos::from_millis(12)), Nanos::ZERO, "cannot be saved");
-        assert_eq!(depth.raise(NOW, Nanos::from_micros(10_900)), Nanos::from_millis(11), "up to the limit");
-        assert_eq!(depth.raise(NOW, Nanos::new(1)), Nanos::ZERO);
-        assert_eq!((depth.target(), depth.raised_by()), (Nanos::from_millis(45), Nanos::from_millis(15)));
+        assert_eq!(depth.increase_for(NOW, Nanos::from_micros(2_100)), Nanos::from_millis(4));
+        assert_eq!(depth.increase_for(NOW, Nanos::from_millis(12)), Nanos::ZERO, "cannot be saved");
+        assert_eq!(depth.increase_for(NOW, Nanos::from_micros(10_900)), Nanos::from_millis(11), "up to the limit");
+        assert_eq!(depth.increase_for(NOW, Nanos::new(1)), Nanos::ZERO);
+        assert_eq!((depth.target(), depth.increase()), (Nanos::from_millis(45), Nanos::from_millis(15)));
         depth.begin(Nanos::from_millis(1));
-        assert_eq!(depth.target(), depth.asked());
+        assert_eq!(depth.target(), depth.requested());
     }
 
     #[test]
     fn what_a_trouble_raised_is_lowered_again_and_nothing_else() {
         let at = |ms: i64| LocalTime::ZERO + Nanos::from_millis(ms);
         let mut depth = depth(Nanos::from_millis(200));
-        depth.raise(at(5_000), Nanos::from_millis(4));
-        depth.raise(at(10_000), Nanos::from_millis(6));
-        depth.raise(at(10_500), Nanos::from_millis(8));
-        assert_eq!(depth.lower_again(at(11_000)), Nanos::from_millis(14));
-        assert_eq!(depth.raised_by(), Nanos::from_millis(4));
-        assert_eq!(depth.lower_again(at(11_100)), Nanos::ZERO);
-        depth.raise(at(20_000), Nanos::from_millis(2));
-        assert_eq!(depth.lower_again(at(21_500)), Nanos::ZERO, "that was another trouble");
+        depth.increase_for(at(5_000), Nanos::from_millis(4));
+        depth.increase_for(at(10_000), Nanos::from_millis(6));
+        depth.increase_for(at(10_500), Nanos::from_millis(8));
+        assert_eq!(depth.undo_increase(at(11_000)), Nanos::from_millis(14));
+        assert_eq!(depth.increase(), Nanos::from_millis(4));
+        assert_eq!(depth.undo_increase(at(11_100)), Nanos::ZERO);
+        depth.increase_for(at(20_000), Nanos::from_millis(2));
+        assert_eq!(depth.undo_increase(at(21_500)), Nanos::ZERO, "that was another trouble");
     }
 
     #[test]
@@ -281,7 +284,7 @@ mod tests {
     #[test]
     fn without_room_the_depth_is_fixed() {
         for limit in [Nanos::ZERO, Nanos::from_millis(30)] {
-            assert_eq!(depth(limit).raise(NOW, Nanos::from_millis(1)), Nanos::ZERO);
+            assert_eq!(depth(limit).increase_for(NOW, Nanos::from_millis(1)), Nanos::ZERO);
         }
     }
 
@@ -291,41 +294,41 @@ mod tests {
         let config = StreamConfig { depth_from: DepthFrom::Stamp, ..config(ms(50)) };
         let mut depth = Depth::new(&config);
         depth.begin(ms(5));
-        assert_eq!((depth.asked(), depth.target(), depth.deepest()), (ms(25), ms(25), ms(45)));
+        assert_eq!((depth.requested(), depth.target(), depth.maximum()), (ms(25), ms(25), ms(45)));
         depth.begin(ms(1));
-        assert_eq!((depth.asked(), depth.deepest()), (ms(29), ms(49)));
+        assert_eq!((depth.requested(), depth.maximum()), (ms(29), ms(49)));
         depth.begin(ms(40));
-        assert_eq!(depth.asked(), Nanos::ZERO, "nothing is left");
+        assert_eq!(depth.requested(), Nanos::ZERO, "nothing is left");
     }
 
-    /// Packets that come each second with so much to spare.
+    /// Packets that come each second with this reserve.
     fn quiet(depth: &mut Depth, seconds: std::ops::Range<i64>, spare_ms: i64) -> Vec<(i64, Nanos)> {
-        let mut lowered = Vec::new();
+        let mut decrease = Vec::new();
         for second in seconds {
-            depth.came_with(at(second), Nanos::from_millis(spare_ms));
-            lowered.extend(Some((second, depth.lower(at(second)))).filter(|(_, by)| *by > Nanos::ZERO));
+            depth.observe_spare(at(second), Nanos::from_millis(spare_ms));
+            decrease.extend(Some((second, depth.decrease(at(second)))).filter(|(_, by)| *by > Nanos::ZERO));
         }
-        lowered
+        decrease
     }
 
     #[test]
     fn a_quiet_time_lowers_what_was_raised_as_far_as_packets_come_in_time() {
         let ms = Nanos::from_millis;
-        for (spare_ms, lowered) in [(40, vec![(70, ms(10))]), (7, vec![(130, ms(4))]), (3, vec![])] {
+        for (spare_ms, decrease) in [(40, vec![(70, ms(10))]), (7, vec![(130, ms(4))]), (3, vec![])] {
             let mut depth = depth(ms(200));
-            depth.raise(at(10), ms(10));
-            assert_eq!(quiet(&mut depth, 10..140, spare_ms), lowered, "{spare_ms} ms to spare");
+            depth.increase_for(at(10), ms(10));
+            assert_eq!(quiet(&mut depth, 10..140, spare_ms), decrease, "{spare_ms} ms to spare");
         }
         let mut depth = depth(ms(200));
-        depth.raise(at(10), ms(10));
-        assert_eq!(depth.lower(at(100)), Nanos::ZERO, "no packet came");
+        depth.increase_for(at(10), ms(10));
+        assert_eq!(depth.decrease(at(100)), Nanos::ZERO, "no packet came");
     }
 
     #[test]
     fn what_packets_had_to_spare_in_the_trouble_is_forgotten() {
         let ms = Nanos::from_millis;
         let mut depth = depth(ms(200));
-        depth.raise(at(10), ms(10));
+        depth.increase_for(at(10), ms(10));
         quiet(&mut depth, 10..13, 5);
         // The part of 10 s to which those belong ends at 20 s.
         assert_eq!(quiet(&mut depth, 13..140, 40), [(80, ms(10))]);
@@ -335,10 +338,10 @@ mod tests {
     fn a_packet_that_is_late_begins_the_quiet_time_anew() {
         let ms = Nanos::from_millis;
         let mut depth = depth(ms(50));
-        depth.raise(at(0), ms(10));
-        assert_eq!(depth.raise(at(50), ms(100)), Nanos::ZERO, "beyond the limit");
+        depth.increase_for(at(0), ms(10));
+        assert_eq!(depth.increase_for(at(50), ms(100)), Nanos::ZERO, "beyond the limit");
         assert!(quiet(&mut depth, 51..80, 40).is_empty());
-        depth.came_with(at(80), ms(3));
+        depth.observe_spare(at(80), ms(3));
         assert_eq!(quiet(&mut depth, 81..200, 40), [(140, ms(10))], "one was nearly late");
     }
 
@@ -347,15 +350,15 @@ mod tests {
         let ms = Nanos::from_millis;
         let mut depth = depth(ms(200));
         let mut now = 0;
-        for patience in [60, 120, 240, 480, 960, 1920, 3600, 3600] {
-            // Two of one trouble: the second one follows no lowering.
-            depth.raise(at(now), ms(4));
-            depth.raise(at(now), ms(4));
-            assert_eq!(quiet(&mut depth, now..now + patience + 1, 40), [(now + patience, ms(8))]);
-            now += patience + 1;
+        for necessary in [60, 120, 240, 480, 960, 1920, 3600, 3600] {
+            // Two of one disturbance: the second one does not follow a decrease.
+            depth.increase_for(at(now), ms(4));
+            depth.increase_for(at(now), ms(4));
+            assert_eq!(quiet(&mut depth, now..now + necessary + 1, 40), [(now + necessary, ms(8))]);
+            now += necessary + 1;
         }
         depth.begin(ms(1));
-        depth.raise(at(now), ms(4));
+        depth.increase_for(at(now), ms(4));
         assert_eq!(quiet(&mut depth, now..now + 61, 40), [(now + 60, ms(4))], "another source");
     }
 }

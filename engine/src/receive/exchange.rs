@@ -72,22 +72,22 @@ pub struct PlayoutStats {
     /// Rate of the sound card against the host's clock.
     pub card_rate: Ppb,
     /// Phase error: how far playout lags its setpoint.
-    pub behind: Nanos,
-    /// The requested depth: how long a packet that met no queue waits until its playout.
-    pub asked: Nanos,
-    /// The present target depth: the requested one, and [`PlayoutStats::raised_by`].
-    pub target: Nanos,
-    /// How much late packets have increased the target, as far as it was not decreased again.
-    pub raised_by: Nanos,
+    pub phase_error: Nanos,
+    /// The requested depth: the time from the arrival of a packet without queueing to its playout.
+    pub requested_depth: Nanos,
+    /// The present target depth: the requested one, and [`PlayoutStats::depth_increase`].
+    pub target_depth: Nanos,
+    /// The increase of the target by late packets, as far as it was not undone.
+    pub depth_increase: Nanos,
     /// The actual depth: how far playout is behind the arrivals at the last callback. The card's
-    /// own latency is added to it.
-    pub achieved: Nanos,
+    /// own latency comes on top.
+    pub actual_depth: Nanos,
     /// The actual link offset (AES67-2018, 7.5): from the time that a frame's timestamp denotes to
     /// the callback that plays it. `None` while the target is known by arrivals only.
     pub link_offset: Option<Nanos>,
-    /// Contiguous audio that the last callback found from its read position on.
+    /// Contiguous audio after the read position at the last callback.
     pub fill: Nanos,
-    /// Callbacks that needed audio which had not arrived.
+    /// Callbacks that needed audio that had not arrived.
     pub underruns: u64,
     /// Frames that were concealed, for any reason.
     pub concealed_frames: u64,

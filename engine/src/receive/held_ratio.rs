@@ -1,16 +1,17 @@
-//! The ratio of sender and sound card while the clock that both are measured by is not steady.
+//! The ratio of sender and sound card while the host's clock, by which both are measured, is not
+//! steady.
 //!
 //! Model: the sender's crystal and the card's have one ratio, whatever the host's clock does. A
 //! time service that slews the host's clock changes both measured rates by the same amount, but not
-//! at the same moment: arrivals are many and show it early, callbacks are few. So a ratio that
-//! changes by more than crystals can is ignored while either rate is being measured again, and for
-//! as long after that as the other clock takes to notice. If it persists, one of the crystals has
-//! changed, or the device, and it is followed.
+//! at the same moment: there are many arrivals, which show it early, and few callbacks. So a ratio
+//! that changes by more than crystals can is ignored while either rate is being measured again, and
+//! for as long after that as the other clock takes to notice. If it persists, one of the crystals
+//! or the device has changed, and the ratio is followed.
 
 use crate::units::{Nanos, Ppb};
 
-/// Largest abrupt change of the ratio that crystals make. Judgement: the successor of a device on
-/// the same network is assumed to be within it, too.
+/// Largest abrupt change of the ratio by crystals. Judgement: the successor of a device on the same
+/// network is assumed to be within it, too.
 const APART: Ppb = Ppb::from_ppm(10.0);
 /// A rate less certain than this is being measured again. Judgement: crystals are known better
 /// within seconds.
@@ -57,7 +58,7 @@ impl HeldRatio {
         measured
     }
 
-    /// Discards what is known of the sender, because there is another source.
+    /// Discards the rate of the sender, because there is another source.
     pub(super) fn reset(&mut self) {
         *self = Self::default();
     }
@@ -73,7 +74,7 @@ mod tests {
         MeasuredRate { rate: Ppb::from_ppm(ppm), sigma: Ppb::from_ppm(sigma_ppm) }
     }
 
-    /// The ratio after so many seconds of the same rates, ppm.
+    /// The ratio after some seconds of the same rates, ppm.
     fn after(held: &mut HeldRatio, media: MeasuredRate, card: MeasuredRate, blocks: i64) -> f64 {
         let believed = (0..blocks).map(|_| held.believe(media, card, BLOCK)).last().unwrap();
         Ppb::from_ratio(believed[0].ratio() / believed[1].ratio()).as_ppm()

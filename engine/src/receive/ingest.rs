@@ -4,8 +4,8 @@
 //! (SSRC) or a jump of the timestamps starts a new generation, and the audio half then aligns
 //! itself again. The rate of the old generation is kept, because most restarts are of the same
 //! device. A source that changes nothing but its SSRC continues the stream. The media clock is
-//! estimated from arrivals, whatever the sender says of PTP, so that the rate never depends on a
-//! master.
+//! estimated from arrivals, even if the sender claims to follow PTP, so that the rate never depends
+//! on a master.
 
 mod admission;
 
@@ -27,11 +27,11 @@ use crate::units::{Frames, LocalTime, NANOS_PER_SECOND, Nanos, Ppb, PtpTime, Rtp
 /// Media clocks known to this standard deviation can be a reference. Judgement: an error of it
 /// moves a timeline by 1 us per second.
 const USABLE_RATE: Ppb = Ppb::from_ppm(1.0);
-/// A timeline is given up when all packets of this time came after their playout. Judgement: as
+/// A timeline is abandoned when all packets of this time came after their playout. Judgement: as
 /// long as the silence of a source.
 const ONLY_LATE: Nanos = Nanos::from_millis(250);
 
-/// Counts and findings of the network half.
+/// Counts and findings of the control half.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct IngestStats {
@@ -55,13 +55,12 @@ pub struct IngestStats {
     pub takeovers: u32,
     /// The last takeover.
     pub takeover: Option<Takeover>,
-    /// Packets that did not fit into the ring to the audio half, because the sound card does not
+    /// Packets that did not fit in the ring to the audio half, because the sound card does not
     /// pull.
     pub overflows: u64,
     /// Restarts of the media timeline.
     pub generation: u32,
-    /// Restarts, including the first one, after which the source is another one, or counts from
-    /// another timestamp.
+    /// Restarts, including the first one, with another source or with unrelated timestamps.
     pub sources: u32,
     /// How often packets were found to come later, or earlier, for good.
     pub shifts: u32,
@@ -74,7 +73,7 @@ pub struct IngestStats {
     pub sender_off_ptp: bool,
     /// The sender's rate against PTP's, if it claims to follow PTP and both are known.
     pub rate_against_ptp: Ppb,
-    /// Jitter of the arrivals, on the leg that gives the media clock.
+    /// Jitter of the arrivals on the leg that determines the media clock.
     pub arrival_jitter: Nanos,
 }
 
@@ -84,7 +83,7 @@ struct Timeline {
     rtp: RtpTimeline,
     origin_local: LocalTime,
     origin_frame: Frames,
-    /// Since when no packet has come in time.
+    /// When packets last began to miss their playout; `None` while they are in time.
     late_since: Option<LocalTime>,
     syntony: Syntony,
     legs: Legs,
@@ -96,15 +95,15 @@ impl Timeline {
         self.legs.newest().is_some_and(|newest| self.rtp.continues(&packet.header, newest, frames))
     }
 
-    /// An arrival, as the media clock sees it.
+    /// An arrival as a sample of the media clock.
     fn sample(&self, now: LocalTime, position: Frames, rate: SampleRate) -> Sample {
         let sent = rate.duration(position - self.origin_frame);
         let offset = sent - (now - self.origin_local);
-        Sample { at: now, offset_ns: offset.as_nanos() as f64, direction: Direction::Forward }
+        Sample { at: now, offset_ns: offset.as_nanos_f64(), direction: Direction::Forward }
     }
 }
 
-/// Network half of a stream. Pass it every datagram of the stream's sockets, with its receive
+/// Control half of a stream. Pass it every datagram of the stream's sockets, with its receive
 /// timestamp and its [`Leg`].
 pub struct Ingest {
     config: StreamConfig,
@@ -146,10 +145,11 @@ impl Ingest {
     }
 
     /// Takes a datagram that was received at `now` by `leg`, which is [`Leg::A`] for a stream
-    /// without redundancy. The sender is unknown: anybody who sends to the stream's address may be
-    /// heard.
+    /// without redundancy. The sender is unknown: packets from any sender to the stream's address
+    /// may be accepted.
     ///
-    /// # Errors As [`Ingest::handle`].
+    /// # Errors
+    /// As [`Ingest::handle`].
     pub fn handle_datagram(&mut self, leg: Leg, now: LocalTime, datagram: &[u8]) -> Result<(), IngestError> {
         self.handle(Datagram { leg, at: now, from: None, bytes: datagram })
     }
@@ -198,7 +198,8 @@ impl Ingest {
         *self.playout_stats.read()
     }
 
-    /// Takes a packet that goes on with the stream, or that nothing is known against.
+    /// Takes a packet that continues the stream, or that nothing contradicts.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a packet has fewer than 2^16 frames")]
     fn accept(&mut self, leg: Leg, now: LocalTime, packet: &RtpPacket<'_>) -> Result<(), IngestError> {
         self.conformance.observe(now, packet);
         if let Some(finding) = self.conformance.contradiction() {
@@ -234,7 +235,7 @@ impl Ingest {
         Ok(())
     }
 
-    /// Withdraws the packets that were passed on and not played, and ends the timeline. The next
+    /// Withdraws the packets that were passed on but not played, and ends the timeline. The next
     /// packet starts a new one.
     fn silence(&mut self) {
         if self.timeline.is_none() && self.snapshot.silenced {
@@ -249,7 +250,7 @@ impl Ingest {
         self.publisher.write(self.snapshot);
     }
 
-    /// The packet's position on the timeline, beginning a new one where it must.
+    /// The packet's position on the timeline. Begins a new timeline if necessary.
     fn place(
         &mut self,
         leg: Leg,
@@ -266,7 +267,7 @@ impl Ingest {
         }
         timeline.rtp.ssrc = packet.header.ssrc;
         let rate = self.config.format.sample_rate();
-        let limit = Frames::new(rate.frames_in(DISCONTINUITY.max(self.config.target_depth)) as i64);
+        let limit = Frames::from_f64(rate.frames_in(DISCONTINUITY.max(self.config.target_depth)));
         let located = timeline.rtp.locate(now, packet.header.timestamp, rate, limit);
         if !timeline.legs.decides(leg, now) {
             return located.map_err(IngestError::Discontinuity);
@@ -285,12 +286,12 @@ impl Ingest {
         if !goes_on {
             return Ok(self.begin_source(leg, now, packet));
         }
-        // It stood still, and goes on where it was.
+        // It stood still, and continues where it was.
         self.note_shift(rate.duration(Frames::new(-distance)));
         Ok(self.begin(leg, now, packet))
     }
 
-    /// Begins a timeline of another source, or of one that counts from elsewhere.
+    /// Begins a timeline of another source, or one with unrelated timestamps.
     fn begin_source(&mut self, leg: Leg, now: LocalTime, packet: &RtpPacket<'_>) -> Frames {
         self.stats.sources = self.stats.sources.wrapping_add(1);
         self.begin(leg, now, packet)
@@ -350,13 +351,12 @@ impl Ingest {
     }
 
     /// Whether so many packets were late that the stream must be aligned again to be heard: the
-    /// sender went back by less than a discontinuity, or the network has become slower by more than
+    /// sender went back by less than a discontinuity, or the network delay increased by more than
     /// the depth.
     fn has_fallen_behind(&mut self, now: LocalTime, end: Frames) -> bool {
         let late = self.is_late(now, end);
         let Some(timeline) = &mut self.timeline else { return false };
-        // After a pause late packets are counted again from the first one: a burst that was held
-        // back is over at once.
+        // After a pause, late packets are counted from the first one: a delayed burst ends at once.
         if !late || now.since(timeline.rtp.newest_at) > ONLY_LATE {
             timeline.late_since = None;
             return false;
@@ -365,8 +365,8 @@ impl Ingest {
         now.since(since) >= ONLY_LATE
     }
 
-    /// Tells the legs of a packet; returns whether it is the first copy, and by how much later the
-    /// stream comes for good, if that is found now.
+    /// Passes a packet to the legs. Returns whether it is the first copy, and by how much later the
+    /// stream comes for good, if this packet proves that.
     fn arrive(
         &mut self,
         leg: Leg,
@@ -409,13 +409,19 @@ impl Ingest {
             if self.packets.push(packet).is_err() {
                 self.stats.overflows += 1;
             }
-            position += Frames::new((piece.len() / frame_bytes) as i64);
+            position += Frames::of(piece.len() / frame_bytes);
         }
     }
 }
 
-/// The stream's timeline by way of PTP. RTP time is PTP time x rate + offset modulo 2^32 (RFC 7273,
-/// 5.2); of the timelines that this allows, the one nearest to the packets received is meant.
+/// The stream's timeline according to PTP. RTP time is PTP time x rate + offset modulo 2^32 (RFC
+/// 7273, 5.2); of the possible timelines, the one closest to the received packets is used.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "RTP time is modulo 2^32, and a remainder below 10^9 is exact"
+)]
 fn media_by_ptp(ptp: &PtpMap, offset: u32, rate: SampleRate, timeline: &Timeline) -> MediaMap {
     let since_epoch = ptp.ptp_at(timeline.rtp.newest_at) - PtpTime::EPOCH;
     let ticks = i128::from(since_epoch.as_nanos()) * i128::from(rate.as_hz())

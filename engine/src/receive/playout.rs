@@ -14,14 +14,14 @@ use super::held_ratio::{HeldRatio, MeasuredRate};
 use super::target::Target;
 use crate::audio::{Correction, Decoder, Insertion, RateController, RateInput, Reader};
 use crate::clock::{CardClock, MediaMap};
-use crate::resample::Resampler;
+use crate::resample::{Resampler, input_capacity};
 use crate::units::{Frames, LocalTime, MediaPosition, Nanos, SampleRate};
 
-/// Playout begins once the arrivals are known to this standard deviation. Judgement: its first
-/// position is then nearly its last.
+/// Playout begins once the arrivals are known to this standard deviation. Judgement: its initial
+/// position is then nearly its final one.
 const START_SIGMA: Nanos = Nanos::from_micros(200);
-/// Playout begins after about this time anyway. Judgement: a first packet that was delayed would
-/// otherwise mute a stream for seconds.
+/// Playout begins after about this time in any case. Judgement: a first packet that was delayed
+/// would otherwise mute a stream for seconds.
 const START_PATIENCE: Nanos = Nanos::from_millis(400);
 /// After a shift of the arrivals, a smaller remaining error is trimmed. Judgement: the card's clock
 /// has shifted as well, because the host's clock was set.
@@ -42,10 +42,10 @@ pub struct Playout<D> {
     /// Position of the next frame for the resampler; `None` until the first packets have come.
     cursor: Option<Frames>,
     target: Option<Target>,
-    /// Since when the arrivals are known, but not well enough to begin.
+    /// Since when the arrivals have been known, but not well enough to begin.
     waiting_since: Option<LocalTime>,
-    /// Begin of the first timeline's audio. By PTP playout begins earlier, and nothing is missing
-    /// there.
+    /// Beginning of the first timeline's audio. By PTP playout begins earlier, and nothing is
+    /// missing there.
     first_frame: Option<Frames>,
     snapshot: ControlSnapshot,
     /// Whether arrivals have shifted and playout has not followed yet.
@@ -74,7 +74,7 @@ impl<D: RateController> Playout<D> {
     ) -> Self {
         let channels = config.channel_map.outputs();
         // Twice the nominal need leaves room for the filter's length and for any step in range.
-        let input_frames = 2 * (resampler.max_frames() as f64 * nominal_step) as usize + 1024;
+        let input_frames = input_capacity(resampler.max_frames(), nominal_step);
         Self {
             rate: config.format.sample_rate(),
             channels,
@@ -101,14 +101,15 @@ impl<D: RateController> Playout<D> {
         }
     }
 
-    /// Fills `out` (interleaved by the channel map's outputs; a whole number of frames) with what
-    /// the card plays next. `now` is the time of the callback. Silence before the first packets.
+    /// Fills `out` (interleaved by the channel map's outputs; a whole number of frames) with the
+    /// audio that the card plays next. `now` is the time of the callback. Silence before the first
+    /// packets.
     pub fn pull(&mut self, now: LocalTime, out: &mut [f32]) {
         self.pull_fetched(now, out, true);
     }
 
-    /// The same for an output that requests what it has played since its last request. `now` is
-    /// when the first frame was played; packets that have come until this call can be used.
+    /// The same for an output that requests the audio that it has played since its last request.
+    /// `now` is when the first frame was played; packets that arrived before this call can be used.
     pub fn pull_played(&mut self, now: LocalTime, out: &mut [f32]) {
         self.pull_fetched(now, out, false);
     }
@@ -127,7 +128,7 @@ impl<D: RateController> Playout<D> {
         }
         let played_at = self.card.callback(now, frames);
         self.receive(now);
-        let block = self.rate.duration_f64(frames as f64 * self.nominal_step);
+        let block = self.rate.duration_f64(Frames::of(frames).as_f64() * self.nominal_step);
         let latest = self.depth.latest(if is_ahead { block } else { Nanos::ZERO });
         let Some(position) = self.begin(played_at, latest) else {
             self.wait(out);
@@ -146,16 +147,16 @@ impl<D: RateController> Playout<D> {
         &self.stats
     }
 
-    /// Notices that no callbacks came for longer than any depth lasts: the packets of that time say
-    /// nothing of the network.
+    /// Detects that no callbacks came for longer than any depth: packets of that time say nothing
+    /// about the network.
     fn notice_standstill(&mut self, now: LocalTime) {
         let last = std::mem::replace(&mut self.stats.at, now);
-        if self.stats.started && now.since(last) > self.depth.deepest() {
+        if self.stats.started && now.since(last) > self.depth.maximum() {
             self.resumed_at = Some(now);
         }
     }
 
-    /// Takes over the control half's newest knowledge and packets.
+    /// Takes the latest data and packets of the control half.
     fn receive(&mut self, now: LocalTime) {
         let mut snapshot = *self.control.read();
         let is_new = snapshot.generation != self.snapshot.generation;
@@ -183,7 +184,7 @@ impl<D: RateController> Playout<D> {
                 Ok(packet) if packet.generation == snapshot.generation && !snapshot.silenced => {}
                 // Packets of a newer timeline wait for its snapshot; those of an older one are
                 // discarded below.
-                Ok(packet) if packet.generation.wrapping_sub(snapshot.generation) as i32 > 0 => break,
+                Ok(packet) if packet.generation.wrapping_sub(snapshot.generation).cast_signed() > 0 => break,
                 Ok(_) => {
                     let _ = self.packets.pop();
                     continue;
@@ -197,14 +198,13 @@ impl<D: RateController> Playout<D> {
         self.decrease_delay(now);
     }
 
-    /// Whether audio of this generation is left, and the ring has room for what comes meanwhile.
+    /// Whether audio of this generation is left, and the ring has room for new packets.
     fn has_more_to_play(&self) -> bool {
         let has_room = 2 * self.packets.slots() < self.packets.buffer().capacity();
         has_room && self.cursor.is_some_and(|cursor| self.reader.buffer.has_arrived_beyond(cursor))
     }
 
-    /// Continues while the sender's timeline is unknown: with the concealment of what was heard
-    /// last.
+    /// Continues while the sender's timeline is unknown, by concealment of the last audio.
     fn wait(&mut self, out: &mut [f32]) {
         if self.stats.started {
             self.render(out, self.nominal_step * self.stats.ratio.ratio());
@@ -227,7 +227,7 @@ impl<D: RateController> Playout<D> {
                 self.increase_delay(now, late);
             }
         } else if late <= Frames::ZERO && self.cursor.is_some() {
-            self.depth.came_with(now, self.rate.duration(Frames::ZERO - late));
+            self.depth.observe_spare(now, self.rate.duration(Frames::ZERO - late));
         }
         let cursor = self.cursor.unwrap_or(packet.position);
         let samples = self.decoder.decode(&packet.payload[..packet.length]);
@@ -243,28 +243,28 @@ impl<D: RateController> Playout<D> {
     /// this packet and similar ones are played.
     fn increase_delay(&mut self, now: LocalTime, late: Frames) {
         let Some(target) = &mut self.target else { return };
-        let raise = self.depth.raise(now, self.rate.duration(late));
-        if raise == Nanos::ZERO {
+        let increase = self.depth.increase_for(now, self.rate.duration(late));
+        if increase == Nanos::ZERO {
             return;
         }
-        let back = libm::ceil(self.rate.frames_in(raise));
+        let back = libm::ceil(self.rate.frames_in(increase));
         target.shift(back);
-        self.jump(Frames::new(-(back as i64)));
+        self.jump(Frames::from_f64(-back));
     }
 
-    /// Moves forward, crossfaded, by the increase that late packets do not need any more.
+    /// Moves forward, crossfaded, by the part of the increase that is no longer needed.
     fn decrease_delay(&mut self, now: LocalTime) {
         let Some(target) = &mut self.target else { return };
-        let lowered = self.depth.lower(now);
-        if lowered == Nanos::ZERO {
+        let decrease = self.depth.decrease(now);
+        if decrease == Nanos::ZERO {
             return;
         }
-        let forward = libm::ceil(self.rate.frames_in(lowered));
+        let forward = libm::ceil(self.rate.frames_in(decrease));
         target.shift(-forward);
-        self.jump(Frames::new(forward as i64));
+        self.jump(Frames::from_f64(forward));
     }
 
-    /// Gives up the read position: nothing was played for so long that the audio need not be
+    /// Abandons the read position: nothing was played for so long that the audio need not be
     /// continuous.
     fn return_to_target(&mut self) {
         if self.cursor.take().is_some() {
@@ -294,7 +294,7 @@ impl<D: RateController> Playout<D> {
         if !target.is_by_ptp() && !self.knows_arrivals(now) {
             return None;
         }
-        let cursor = position.advanced(self.resampler.lead_frames() + 0.5).frame();
+        let cursor = position.advanced(self.resampler.input_latency_frames() + 0.5).frame();
         self.cursor = Some(cursor);
         self.target = Some(target);
         self.stats.started = true;
@@ -302,16 +302,16 @@ impl<D: RateController> Playout<D> {
         Some(self.position_of(cursor))
     }
 
-    /// Whether arrivals are known well enough to begin, or have not become so in time.
+    /// Whether arrivals are known well enough to begin, or did not become so in time.
     fn knows_arrivals(&mut self, now: LocalTime) -> bool {
         let since = *self.waiting_since.get_or_insert(now);
         let sigma_ns = self.snapshot.arrivals.map_or(f64::INFINITY, |arrivals| arrivals.clock().sigma_ns(now));
-        sigma_ns < START_SIGMA.as_nanos() as f64 || now.since(since) >= START_PATIENCE
+        sigma_ns < START_SIGMA.as_nanos_f64() || now.since(since) >= START_PATIENCE
     }
 
     /// Media position of the next output frame when `cursor` is fed to the resampler next.
     fn position_of(&self, cursor: Frames) -> MediaPosition {
-        MediaPosition::at_frame(cursor).advanced(-self.resampler.lead_frames())
+        MediaPosition::at_frame(cursor).advanced(-self.resampler.input_latency_frames())
     }
 
     /// Compares playout with its setpoint. Returns the phase error that is to be trimmed, after a
@@ -323,8 +323,8 @@ impl<D: RateController> Playout<D> {
         let behind_frames = wanted.frames_since(position);
         let behind = self.rate.duration_f64(behind_frames);
         let correction = target.correct(behind, block);
-        self.stats.behind = behind;
-        self.stats.achieved = target.depth() + behind;
+        self.stats.phase_error = behind;
+        self.stats.actual_depth = target.depth() + behind;
         let packet = self.rate.duration(Frames::new(i64::from(self.snapshot.packet_frames)));
         self.stats.link_offset = target.is_by_ptp().then(|| depth + packet + behind);
         if self.follows_shift && !self.card.is_in_doubt() {
@@ -343,23 +343,23 @@ impl<D: RateController> Playout<D> {
     /// Jumps to the setpoint. Returns the phase error that remains.
     fn jump_to_target(&mut self, behind_frames: f64) -> Nanos {
         let jump = libm::round(behind_frames);
-        self.jump(Frames::new(jump as i64));
+        self.jump(Frames::from_f64(jump));
         self.rate.duration_f64(behind_frames - jump)
     }
 
     /// Follows a shift of the arrivals. If late packets have increased the depth meanwhile, and so
-    /// made up for most of the shift, playout stays there. Otherwise the increase is undone,
+    /// compensated most of the shift, playout stays there. Otherwise the increase is undone,
     /// because the shift was the reason for it. Returns the phase error that remains.
     fn follow_shift(&mut self, now: LocalTime, behind_frames: f64) -> Nanos {
         let Some(target) = &mut self.target else { return Nanos::ZERO };
-        let is_deep_enough = self.stats.achieved.times(2) >= self.depth.asked();
-        if is_deep_enough && self.depth.was_raised_lately(now) {
+        let is_deep_enough = self.stats.actual_depth.times(2) >= self.depth.requested();
+        if is_deep_enough && self.depth.was_increased_lately(now) {
             target.shift(behind_frames);
             return Nanos::ZERO;
         }
-        let lowered_frames = self.rate.frames_in(self.depth.lower_again(now));
-        target.shift(-lowered_frames);
-        let behind_frames = behind_frames + lowered_frames;
+        let decrease_frames = self.rate.frames_in(self.depth.undo_increase(now));
+        target.shift(-decrease_frames);
+        let behind_frames = behind_frames + decrease_frames;
         if behind_frames.abs() < self.rate.frames_in(WORTH_A_JUMP) {
             return self.rate.duration_f64(behind_frames);
         }
@@ -386,11 +386,11 @@ impl<D: RateController> Playout<D> {
         self.nominal_step * ratio.ratio()
     }
 
-    /// Contiguous audio from the position being played on.
+    /// Contiguous audio after the playback position.
     fn fill(&self) -> Nanos {
         let Some(cursor) = self.cursor else { return Nanos::ZERO };
-        let frames = self.reader.buffer.contiguous_frames(cursor) as f64;
-        let ahead = if frames > 0.0 { frames + self.resampler.lead_frames() } else { 0.0 };
+        let frames = Frames::of(self.reader.buffer.contiguous_frames(cursor)).as_f64();
+        let ahead = if frames > 0.0 { frames + self.resampler.input_latency_frames() } else { 0.0 };
         self.rate.duration_f64(ahead)
     }
 
@@ -412,8 +412,8 @@ impl<D: RateController> Playout<D> {
         self.stats.position = self.cursor.map_or(self.stats.position, |cursor| self.position_of(cursor));
     }
 
-    /// Reads the next frames, concealing what is missing. Returns whether audio was missing that
-    /// had not arrived.
+    /// Reads the next frames, and conceals missing ones. Returns whether audio was missing that had
+    /// not arrived.
     fn fetch(&mut self, samples: &mut [f32]) -> bool {
         let Some(cursor) = self.cursor else {
             self.reader.concealer.conceal(samples);
@@ -426,9 +426,9 @@ impl<D: RateController> Playout<D> {
             starved |= run.is_starved;
             if !run.is_present {
                 // Before its first packet nothing is missing.
-                let early =
-                    first_frame.map_or(0, |first_frame| (first_frame - run.first).get().clamp(0, run.frames as i64));
-                stats.concealed_frames += run.frames as u64 - early as u64;
+                let frames = Frames::of(run.frames).get();
+                let early = first_frame.map_or(0, |first_frame| (first_frame - run.first).get().clamp(0, frames));
+                stats.concealed_frames += (frames - early).unsigned_abs();
             }
         });
         self.cursor = Some(end);
@@ -436,9 +436,9 @@ impl<D: RateController> Playout<D> {
     }
 
     fn publish(&mut self) {
-        self.stats.asked = self.depth.asked();
-        self.stats.target = self.depth.target();
-        self.stats.raised_by = self.depth.raised_by();
+        self.stats.requested_depth = self.depth.requested();
+        self.stats.target_depth = self.depth.target();
+        self.stats.depth_increase = self.depth.increase();
         self.publisher.write(self.stats);
     }
 }

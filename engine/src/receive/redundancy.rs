@@ -1,27 +1,28 @@
-//! Seamless redundancy (SMPTE ST 2022-7): the same stream by two networks, of which either may
+//! Seamless redundancy (SMPTE ST 2022-7): the same stream on two networks, either of which may
 //! fail.
 //!
 //! Model: both legs carry the same packets, with the same sequence numbers and timestamps, and may
 //! be skewed against each other. The first copy of a packet is played and the other one is dropped
 //! here, so that the ring to the audio half carries the stream once. A packet that is missing on
-//! one leg is simply the other leg's.
+//! one leg is taken from the other one.
 //!
-//! The media clock: each leg has an estimator of its own, which sees all the leg's packets, whether
-//! they were first or not. One leg is *followed*: its map is the one that the audio half gets. If
-//! that leg falls silent, the other leg's map is followed from there on, moved by the skew, so that
-//! the position does not step; the rate does not either, because the other estimator has measured
-//! the same sender for as long. A single estimator for the winners of both legs would see the lower
-//! envelope jump by the skew when the faster leg fails, and take it for a change of rate. The
-//! followed leg is kept after the other one returns: changing back gains nothing, because the
-//! latency stays anyway.
+//! The media clock: each leg has its own estimator, which takes all packets of the leg, whether
+//! they were first or not. One leg is *followed*: the audio half gets its map. If that leg falls
+//! silent, the other leg's map is followed from there on, moved by the skew, so that the position
+//! does not step; the rate does not either, because the other estimator has measured the same
+//! sender for as long. A single estimator for the winners of both legs would see the lower envelope
+//! jump by the skew when the faster leg fails, and mistake it for a change of rate. The followed
+//! leg is kept after the other one returns: changing back gains nothing, because the latency stays
+//! anyway.
 //!
-//! When the source starts anew, each leg's estimator goes on with its rate, and with its offset
-//! moved to where the leg's first new packet puts it.
+//! When the source restarts, each leg's estimator keeps its rate, and its offset is moved according
+//! to the first new packet of the leg.
 //!
 //! Assumptions: the legs agree in SSRC, sequence number and timestamp (ST 2022-7 demands identical
 //! RTP packets), and a leg's delay does not change during an outage of less than a second.
 
 use super::arrivals::Arrivals;
+use crate::audio::NO_FRAME;
 use crate::clock::{ClockMap, RatePrior, Sample, Shift};
 pub use crate::rtp::leg::Leg;
 use crate::rtp::sequence::{Arrival, MAX_DROPOUT, SequenceCounts, SequenceNumber, SequenceTracker};
@@ -36,18 +37,15 @@ const FORGET_DELAY: Nanos = Nanos::from_secs(1);
 /// A leg with a rate known to this standard deviation may be followed. Judgement: an error of it
 /// moves playout by 1 us per second.
 const SETTLED_RATE: Ppb = Ppb::from_ppm(1.0);
-/// Packets of which copies are recognised. Derived: a skew of 1 s at the shortest packet time (125
-/// us); a power of two that divides 2^16.
+/// Number of packets whose copies are recognised. Derived: a skew of 1 s at the shortest packet
+/// time (125 us); a power of two that divides 2^16.
 const REMEMBERED: usize = 8192;
 /// Copies on one leg that are this many packets behind its newest are not reordered packets (RFC
 /// 3550 A.1, MAX_MISORDER).
 const OLD_COPY: i64 = 100;
-/// Packets without audio that are remembered, to recognise the copies of the other leg. Judgement:
-/// more keep-alives than any sender has in transit on two networks.
+/// Packets without audio that are remembered, to recognise their copies on the other leg.
+/// Judgement: more keep-alives than any sender has in transit on two networks.
 const SKIPPED: usize = 16;
-/// Position of an empty place. Judgement: positions start near 0 and increase by 48 000 per second,
-/// so they never reach it.
-const NO_FRAME: i64 = i64::MIN;
 /// Shifts of both legs within this time have their cause at the sender. Judgement: longer than the
 /// proof of a shift.
 const BOTH_SHIFT: Nanos = Nanos::from_secs(2);
@@ -58,10 +56,10 @@ const BOTH_SHIFT: Nanos = Nanos::from_secs(2);
 pub struct LegStats {
     /// Sequence numbers of this leg alone: received, lost, reordered, duplicates.
     pub sequence: SequenceCounts,
-    /// Packets that came by this leg first.
+    /// Packets that came first on this leg.
     pub won: u64,
-    /// Packets, first or not, that came after their playout: they would have been missing without
-    /// the other leg.
+    /// Packets, first or not, that came after their playout: without the other leg they would have
+    /// been missing.
     pub late: u64,
     /// How much later packets come by this leg than by the followed one; negative if earlier.
     /// `None` until both have come.
@@ -134,7 +132,7 @@ impl Path {
         if ahead < i64::from(MAX_DROPOUT) {
             return self.sequence.insert(sequence);
         }
-        self.sequence.resume(sequence, ahead as u64);
+        self.sequence.resume(sequence, ahead.unsigned_abs());
         Arrival::InOrder
     }
 }
@@ -222,14 +220,14 @@ impl Legs {
     }
 
     /// Assumes a shift of the followed leg, because all packets are too late. Returns its size;
-    /// `None` if they are not late by what is known of that leg.
+    /// `None` if they are not late compared with earlier packets of that leg.
     pub(super) fn assume_shift(&mut self, now: LocalTime) -> Option<Nanos> {
         let shift = self.paths[self.followed as usize].arrivals.assume_shift(now)?;
         Some(Nanos::from_nanos_f64(libm::round(shift.later_ns)))
     }
 
-    /// The followed leg has shifted. Returns the shift of the stream, which is none while the other
-    /// leg brings packets as before.
+    /// The followed leg has shifted. Returns the shift of the stream, which is zero while the other
+    /// leg delivers packets as before.
     fn shifted(&mut self, now: LocalTime, shift: &Shift) -> Option<Nanos> {
         let later = Nanos::from_nanos_f64(libm::round(shift.later_ns));
         let other = self.path(self.followed.other());
@@ -377,7 +375,7 @@ impl Merge {
         true
     }
 
-    /// Takes the number of a packet without audio: it is none of those that are waited for.
+    /// Takes the number of a packet without audio, which is then not missing.
     fn skip(&mut self, sequence: SequenceNumber) {
         let Some(newest) = self.newest.filter(|_| !self.skipped.contains(&Some(sequence))) else { return };
         self.skipped[self.next_skipped] = Some(sequence);
@@ -392,7 +390,7 @@ impl Merge {
 
     /// Index of a packet that is not newer than the newest: its unwrapped sequence number.
     fn index_of(&self, sequence: SequenceNumber) -> i64 {
-        let behind = self.newest.map_or(0, |newest| newest.get().wrapping_sub(sequence.get()) as i16);
+        let behind = self.newest.map_or(0, |newest| newest.get().wrapping_sub(sequence.get()).cast_signed());
         self.newest_index - i64::from(behind)
     }
 

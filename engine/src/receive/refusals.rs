@@ -1,5 +1,5 @@
-//! Why datagrams were refused, with counts, and which datagrams accompany a stream without being
-//! audio.
+//! Refused datagrams with their reasons and counts, and datagrams that accompany a stream without
+//! carrying audio.
 
 use super::conformance::Finding;
 use super::source_gate::Intruder;
@@ -8,7 +8,7 @@ use crate::rtp::wire::{RtpError, RtpPacket, Ssrc};
 use std::fmt;
 use thiserror::Error;
 
-/// A datagram was not a packet of this stream, or has no audio.
+/// Why a datagram was refused.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum IngestError {
@@ -26,13 +26,13 @@ pub enum IngestError {
     /// The payload is not a whole number of frames.
     #[error(transparent)]
     Format(#[from] FormatError),
-    /// A second source in the same group, which is refused while the first one is alive.
+    /// A second source in the same group, which is refused while the first one is active.
     #[error("another source ({0}) sends to the same address")]
     OtherSource(Ssrc),
-    /// The stream comes from another address, which is alive.
+    /// The stream comes from another address, which is active.
     #[error("{0}")]
     OtherAddress(Intruder),
-    /// It has the stream's SSRC, but the stream goes on elsewhere, see [`super::Continuity`].
+    /// It has the stream's SSRC, but the stream continues elsewhere, see [`super::Continuity`].
     #[error(
         "packets with the SSRC of the stream that do not go on with it, beside those that do: somebody forges them"
     )]
@@ -61,7 +61,7 @@ pub enum IngestError {
 }
 
 impl IngestError {
-    /// Whether something is wrong. Otherwise the datagram is not supposed to have audio.
+    /// Whether it indicates a problem. Otherwise the datagram is not supposed to have audio.
     #[must_use]
     pub const fn is_refusal(&self) -> bool {
         !matches!(self, Self::KeepAlive | Self::Companion(_))

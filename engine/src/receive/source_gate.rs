@@ -1,14 +1,14 @@
 //! The address that a stream comes from.
 //!
 //! Model: without a source filter anybody can send to a stream's group. The address of the first
-//! packets is the stream's, and packets from other addresses are refused while it is alive. When it
-//! has been silent for [`SILENCE`], another one may take over: the sender's address has changed, or
-//! a standby sends. The former address gets the stream back after it has sent again for the same
-//! time, so that a stranger who waited for an outage does not keep the stream. Of two addresses
-//! that never had the stream, the first one that sends gets it.
+//! packets becomes the stream's, and packets from other addresses are refused while it is active.
+//! When it has been silent for [`SILENCE`], another one may take over: the sender's address has
+//! changed, or a standby sends. The former address gets the stream back after it has sent again for
+//! the same time, so that a stranger who waited for an outage does not keep the stream. Of two
+//! addresses that never had the stream, the first one that sends gets it.
 //!
-//! Only accepted packets keep an address alive. Each leg of a redundant stream has its own address.
-//! A sender that restarts at its old address is accepted at once.
+//! Only accepted packets keep an address active. Each leg of a redundant stream has its own
+//! address. A sender that restarts at its old address is accepted at once.
 //!
 //! Breakdown point: addresses can be forged. Packets from the stream's own address are judged by
 //! [`super::Continuity`].
@@ -17,14 +17,14 @@ use crate::units::{LocalTime, Nanos};
 use std::fmt;
 use std::net::IpAddr;
 
-/// Silence of a sender after which another address may follow. Judgement: longer than a network of
-/// today takes to replace a failed path (rapid spanning tree, IEEE 802.1w: less than a second), so
-/// that no stranger gets in meanwhile. A standby has to wait for it.
+/// Silence of a sender after which another address may follow. Judgement: longer than today's
+/// networks take to replace a failed path (rapid spanning tree, IEEE 802.1w: less than a second),
+/// so that no other sender takes over meanwhile. A standby has to wait for it.
 const SILENCE: Nanos = Nanos::from_secs(1);
 /// Packets further apart than this do not count as a sender that has returned. Judgement: the
 /// silence after which a source of the same address is followed by another one.
 const APART: Nanos = Nanos::from_millis(250);
-/// Time after its silence for which an address gets the stream back. Judgement: the restart of a
+/// Time after its silence for which an address can get the stream back. Judgement: the restart of a
 /// device.
 const REMEMBERED: Nanos = Nanos::from_secs(60);
 
@@ -88,7 +88,8 @@ pub struct SourceGate {
 impl SourceGate {
     /// Whether a packet from `from` may belong to the stream.
     ///
-    /// # Errors If the stream belongs to another address.
+    /// # Errors
+    /// If the stream belongs to another address.
     pub fn check(&mut self, now: LocalTime, from: IpAddr) -> Result<(), Intruder> {
         let Some(sender) = self.sender else { return Ok(()) };
         if sender.address == from || now.since(sender.heard_at) >= SILENCE || self.is_back(now, from) {
@@ -97,7 +98,7 @@ impl SourceGate {
         Err(Intruder { from, sender: sender.address })
     }
 
-    /// A packet from `from` was accepted.
+    /// Records an accepted packet from `from`.
     pub fn accept(&mut self, now: LocalTime, from: IpAddr) {
         let this = Sender { address: from, heard_at: now };
         let Some(before) = self.sender.replace(this).filter(|before| before.address != from) else { return };
@@ -144,7 +145,7 @@ mod tests {
         LocalTime::ZERO + Nanos::from_millis(ms)
     }
 
-    /// A packet of an address; whether it was let through.
+    /// A packet of an address; returns whether it was accepted.
     fn hear(gate: &mut SourceGate, ms: i64, from: [u8; 4]) -> bool {
         let from = from.into();
         let taken = gate.check(at(ms), from).is_ok();
@@ -182,13 +183,13 @@ mod tests {
         assert!(heard[..1_000].iter().all(|&heard| heard == (false, true)));
         assert!(heard[1_000..].iter().all(|&heard| heard == (true, false)));
         assert!(gate.take_takeover().is_some_and(|takeover| takeover.is_back));
-        // Single packets of it do not take it back.
+        // Single packets of it do not take the stream back.
         let mut gate = SourceGate::default();
         assert!((0..1_000).all(|ms| hear(&mut gate, ms, HOME)));
         assert!(
             (3_000..20_000).all(|ms| hear(&mut gate, ms, STRANGER) && (ms % 300 != 0 || !hear(&mut gate, ms, HOME)))
         );
-        // And whoever was away for long is another one.
+        // And an address that was away for long counts as another one.
         assert!((20_000..90_000).all(|ms| hear(&mut gate, ms, STRANGER)));
         assert!((90_000..95_000).all(|ms| hear(&mut gate, ms, STRANGER) && !hear(&mut gate, ms, HOME)));
     }

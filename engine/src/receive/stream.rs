@@ -9,12 +9,12 @@ use crate::resample::{NearUnityResampler, Resampler, SincResampler};
 use crate::units::Nanos;
 
 /// Packets that wait for the audio thread. Judgement: 256 ms of the shortest packets (125 us).
-/// Nobody takes them between two callbacks, of which the longest in use have 8192 frames, 171 ms at
-/// 48 kHz. Copies by a second leg do not enter the ring.
+/// Nobody takes them between two callbacks, the longest of which have 8192 frames, 171 ms at 48
+/// kHz. Copies by a second leg do not enter the ring.
 const RING_PACKETS: usize = 2048;
 /// Length of the jitter buffer, in largest depths. Judgement: room for bursts after a stall.
 const BUFFER_DEPTHS: i64 = 4;
-/// Smallest length of the jitter buffer. Judgement: the longest callbacks in use, three times.
+/// Smallest length of the jitter buffer. Judgement: three of the longest callbacks in use.
 const SMALLEST_BUFFER: Nanos = Nanos::from_millis(500);
 
 /// The two halves of a receiver for one stream, with the engine's own rate controller and
@@ -107,7 +107,8 @@ pub(crate) fn connect(config: &StreamConfig) -> (Ingest, AudioEnds) {
     (Ingest::new(config, packets_in, snapshot_in, stats_out), AudioEnds { packets, snapshot, stats })
 }
 
-/// A resampler that only corrects drift if the nominal rates are equal, else one that converts.
+/// A resampler that only corrects drift if the nominal rates are equal, and otherwise one that
+/// converts.
 fn default_resampler(config: &StreamConfig) -> Result<Box<dyn Resampler>, StreamError> {
     let channels = config.channel_map.outputs();
     if config.format.sample_rate() == config.card_rate {

@@ -2,7 +2,7 @@
 //!
 //! Model: a sender that follows PTP has PTP's rate, whatever the network does to its packets. So
 //! the rate of its media clock, from arrivals, is compared with PTP's; both are measured against
-//! the host's clock. The SDP's promise is believed until three conditions hold: both rates are
+//! the host's clock. The claim of the SDP is accepted until three conditions hold: both rates are
 //! known well enough, they have differed for longer than either takes to settle after a fault, and
 //! the sender has moved away from PTP by more than a slave wanders. From then on the sender is
 //! played without PTP, until the rates have been equal for the same time.
@@ -19,18 +19,19 @@ use crate::units::{LocalTime, Nanos, Ppb};
 /// Largest difference of rates that one clock may show. Judgement: ten times the wander of a good
 /// PTP slave.
 const LIMIT: Ppb = Ppb::from_ppm(3.0);
-/// Rates within this are the same clock's again. Judgement: hysteresis of a factor of two.
+/// Rates that differ by less belong to the same clock again. Judgement: hysteresis of a factor of
+/// two.
 const SAME: Ppb = Ppb::from_ppm(1.5);
-/// How long the evidence must last. Judgement: a timeline that is slewed after a fault of its
+/// How long the evidence must persist. Judgement: a timeline that is slewed after a fault of its
 /// master exceeds the limit for some seconds.
 const PATIENCE: Nanos = Nanos::from_secs(10);
-/// A sender that has moved by this does not follow PTP. Judgement: twice what a poor slave wanders,
-/// and little compared with most latencies.
+/// A sender that has moved by this does not follow PTP. Judgement: twice the wander of a poor
+/// slave, and little compared with most latencies.
 const MOVED: Nanos = Nanos::from_millis(1);
 /// The same in standard deviations of the wander of both clocks. Judgement: exceeded by chance once
 /// in 16 000 (normal distribution).
 const MOVED_SIGMAS: f64 = 4.0;
-/// Rates less certain than this are no evidence. Judgement: a third of the limit.
+/// Less certain rates are not evidence. Judgement: a third of the limit.
 const KNOWN: Ppb = Ppb::from_ppm(1.0);
 
 /// The verdict on one sender.
@@ -67,7 +68,7 @@ impl Syntony {
     /// Compares the sender's media clock with PTP. Returns whether the sender follows PTP.
     pub(super) fn judge(&mut self, now: LocalTime, sender: &ClockMap, ptp: &ClockMap) -> bool {
         if sender.rate_sigma() >= KNOWN || ptp.rate_sigma() >= KNOWN {
-            // Earlier evidence still counts, but this time is not part of it.
+            // Earlier evidence remains, but this interval adds none.
             self.against = self.against.map(|against| Against { last: now, ..against });
             return !self.broken;
         }
@@ -79,7 +80,7 @@ impl Syntony {
         self.against =
             is_against.then(|| self.against.unwrap_or_else(|| Against::new(now)).extend(now, self.difference));
         let wander_ns = libm::hypot(sender.phase_wander_ns(), ptp.phase_wander_ns());
-        let moved_ns = (MOVED.as_nanos() as f64).max(MOVED_SIGMAS * wander_ns);
+        let moved_ns = MOVED.as_nanos_f64().max(MOVED_SIGMAS * wander_ns);
         let enough = |against: Against| {
             let moved = self.broken || against.moved_ns.abs() >= moved_ns;
             moved && now.since(against.since) >= PATIENCE

@@ -6,18 +6,18 @@
 //! cards and networks: the link offset of AES67 (AES67-2018, 7.5) is the depth plus one packet
 //! time. By arrivals the smallest delay of the network is added.
 //!
-//! When PTP is lost, the setpoint continues by arrivals from where playout is, so that nothing is
-//! heard: the error that was left to be trimmed was known by PTP alone. When PTP returns, the
+//! When PTP is lost, the setpoint continues by arrivals from the playback position, so that nothing
+//! is heard: only PTP could determine the error that remained to be trimmed. When PTP returns, the
 //! difference is trimmed, slowly.
 //!
-//! A stream that has just begun is left alone for a while, because its clocks still settle, and a
-//! trim that follows them would be heard as a change of pitch. Then playout moves to the setpoint:
-//! by PTP with one crossfade, if necessary; by arrivals the setpoint moves instead, because a depth
-//! need not be exact to some us.
+//! A new stream is left uncorrected for a while, because its clocks still settle, and a trim that
+//! follows them would be heard as a change of pitch. Then playout moves to the setpoint: by PTP
+//! with one crossfade, if necessary; by arrivals the setpoint moves instead, because a depth need
+//! not be exact to some us.
 //!
-//! Assumption: a sender that follows PTP sends a packet between the time of its first frame and the
-//! last moment at which it can still be played, as far as arrivals show. One that does not follows
-//! another grandmaster or none.
+//! Assumption: a sender that follows PTP sends a packet after the time of its first frame, and
+//! early enough to be played, as far as arrivals show. Otherwise the sender follows another
+//! grandmaster or none.
 
 use super::exchange::ControlSnapshot;
 use crate::audio::{Alignment, Correction, Setpoint};
@@ -31,7 +31,8 @@ const SETTLING: Nanos = Nanos::from_secs(5);
 /// within seconds, or on a busy network within half a minute.
 const SETTLING_WITHOUT_PTP: Nanos = Nanos::from_secs(30);
 /// Smallest uncertainty of a wandering reference, as a share of its wander. Judgement: the time
-/// constant of a slow wander is known late, and long averages of it err by more than they say.
+/// constant of a slow wander is known late, and the error of long averages of it exceeds their
+/// standard deviation.
 const WANDER_SHARE: f64 = 1.0;
 /// How much before its first frame's time a packet may seem to come. Judgement: PTP is not exact,
 /// and some senders timestamp late.
@@ -74,7 +75,7 @@ impl Target {
         self.sigma
     }
 
-    /// How long a packet that met no queue waits at the setpoint.
+    /// The time from the arrival of a packet without queueing to its playout at the setpoint.
     pub(super) fn depth(&self) -> Nanos {
         self.rate.duration_f64(self.behind_arrivals_frames)
     }
@@ -85,7 +86,7 @@ impl Target {
     }
 
     /// The media position to be played at `now`; `None` while nothing is known of the sender. By
-    /// PTP, packets that were on their way for longer than `latest` cannot be played.
+    /// PTP, packets that were in transit for longer than `latest` cannot be played.
     pub(super) fn position(
         &mut self,
         now: LocalTime,
@@ -117,14 +118,14 @@ impl Target {
         depth: Nanos,
         latest: Nanos,
     ) -> Option<MediaPosition> {
-        let packet_frames = snapshot.packet_frames as f64;
+        let packet_frames = f64::from(snapshot.packet_frames);
         let sent = snapshot.reference?.position_at(now).advanced(-packet_frames);
         let transit = self.rate.duration_f64(sent.frames_since(arrivals));
         let earliest = -EARLY - self.rate.duration_f64(packet_frames);
         (earliest <= transit && transit <= latest).then(|| sent.advanced(-self.rate.frames_in(depth)))
     }
 
-    /// What to do when playout lags the setpoint by `behind`, after another block.
+    /// The correction when playout lags the setpoint by `behind`, after another block.
     pub(super) fn correct(&mut self, behind: Nanos, block: Nanos) -> Correction {
         if self.left_ptp && self.alignment.may_adopt(behind) {
             self.alignment.wait(block);
@@ -140,7 +141,7 @@ impl Target {
         correction
     }
 
-    /// Moves the setpoint to where playout is, `behind` it.
+    /// Moves the setpoint to the playback position, which is `behind` it.
     fn stay(&mut self, behind: Nanos) {
         self.behind_arrivals_frames += self.rate.frames_in(behind);
     }
@@ -250,8 +251,7 @@ mod tests {
         }
     }
 
-    /// Jumps in a minute of errors of 3 ms, each of which is of the other sign after a jump, or of
-    /// the same.
+    /// Jumps in a minute of errors of 3 ms, whose sign changes after each jump, or stays the same.
     fn jumps_in_a_minute(alternating: bool) -> usize {
         let mut target = Target::new(RATE, DEPTH);
         position(&mut target, Nanos::ZERO, true);

@@ -1,18 +1,18 @@
-//! The relay's audio between its two ends: a jitter buffer by media position, concealment, and
-//! gains.
+//! The audio of a relay between input and output: a jitter buffer by media position, concealment,
+//! and gains.
 
 use super::gain::Gain;
 use crate::audio::{Insertion, Reader};
 use crate::send::Source;
 use crate::units::{Frames, Nanos, SampleRate};
 
-/// Room beyond the latency, for senders whose clock is a little ahead of ours.
+/// Room beyond the latency, for senders whose clock is slightly ahead of ours.
 const MARGIN: Nanos = Nanos::from_millis(100);
 
 /// Whether a packet of the input was stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Placement {
-    /// Stored, or there already.
+    /// Stored, or already present.
     Kept,
     /// All of its frames had been sent already.
     Late,
@@ -35,8 +35,9 @@ pub(super) struct RelayFeed {
 }
 
 impl RelayFeed {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a latency of at most MAX_LATENCY")]
     pub(super) fn new(channels: usize, rate: SampleRate, latency: Frames) -> Self {
-        let capacity_frames = 2 * latency.get() as usize + rate.frames_in(MARGIN) as usize;
+        let capacity_frames = 2 * latency.get() as usize + rate.whole_frames_in(MARGIN);
         Self {
             channels,
             latency,

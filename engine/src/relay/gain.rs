@@ -1,4 +1,4 @@
-//! The gain of one channel, which changes in a ramp so that nobody hears a click.
+//! The gain of one channel, which changes in a ramp, without a click.
 
 use crate::units::{Nanos, SampleRate};
 
@@ -16,11 +16,13 @@ pub(super) struct Gain {
 }
 
 impl Gain {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the frames of a short ramp")]
     pub(super) fn unity(rate: SampleRate) -> Self {
         let ramp_frames = (rate.frames_in(RAMP) as u32).max(1);
         Self { now: 1.0, target: 1.0, step: 0.0, left: 0, ramp_frames }
     }
 
+    #[expect(clippy::cast_precision_loss, reason = "the frames of a short ramp")]
     pub(super) fn set(&mut self, target: f32) {
         self.target = target;
         self.left = self.ramp_frames;

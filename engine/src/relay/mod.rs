@@ -1,16 +1,16 @@
-//! A relay: a stream that comes in goes out again, with other gains, channels, packet times or
-//! encoding, and with constant latency.
+//! A relay: a received stream is sent again, with other gains, channels, packet times or encoding,
+//! and with constant latency.
 //!
-//! Model: input and output are on the same PTP clock, so a frame's place on the media timeline is
-//! known from its timestamp alone, and the output's frame n is the input's frame n minus the
-//! latency. Nothing is resampled and no clock is estimated. At unity gain what goes out has the
-//! input's bits.
+//! Model: input and output are on the same PTP clock, so a frame's position on the media timeline
+//! is known from its timestamp alone, and the output's frame n is the input's frame n minus the
+//! latency. Nothing is resampled and no clock is estimated. At unity gain the output has the bits
+//! of the input.
 //!
 //! The latency counts from media time to media time. It must hold the input's packet time (its
-//! first frame waits for the last one), the network's delay and its jitter. What has not come by
-//! then is concealed and counted; what comes later is counted as late.
+//! first frame waits for the last one), the network's delay and its jitter. Frames that have not
+//! come by then are concealed and counted; later packets are counted as late.
 //!
-//! Assumptions: the sender of the input is on PTP and tells the offset of its timestamps
+//! Assumptions: the sender of the input is on PTP and states the offset of its timestamps
 //! (`a=mediaclk:direct=`); others are received with [`crate::receive::stream`], which measures
 //! their clock.
 
@@ -28,13 +28,13 @@ use crate::units::{Frames, LocalTime, Nanos, RtpTimestamp};
 use feed::RelayFeed;
 use thiserror::Error;
 
-/// The longest latency. Judgement: far beyond the buffers of devices in use.
+/// Longest latency. Judgement: far beyond the buffers of devices in use.
 const MAX_LATENCY: Nanos = Nanos::from_secs(1);
 
 /// Configuration of a relay.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RelayConfig {
-    /// The input; its channel map picks the output's channels. Of the depths only the limit of a
+    /// The input; its channel map selects the output's channels. Of the depths only the limit of a
     /// discontinuity is derived here; the fields of the sound card are not used.
     pub input: StreamConfig,
     /// The output, of the input's sample rate.
@@ -43,7 +43,7 @@ pub struct RelayConfig {
     pub latency: Nanos,
 }
 
-/// A stream cannot be relayed as configured.
+/// Why a stream cannot be relayed as configured.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum RelayError {
@@ -61,12 +61,12 @@ pub enum RelayError {
     /// The sample rates differ.
     #[error("the input has {input} Hz and the output {output} Hz: a relay does not resample")]
     SampleRates {
-        /// Of the input, Hz.
+        /// Sample rate of the input, Hz.
         input: u32,
-        /// Of the output, Hz.
+        /// Sample rate of the output, Hz.
         output: u32,
     },
-    /// The channel map does not give the output's channels.
+    /// The channel map does not yield the output's channels.
     #[error("the channel map has {mapped} outputs, but the stream that goes out has {output} channels")]
     Channels {
         /// Outputs of the map.
@@ -74,7 +74,7 @@ pub enum RelayError {
         /// Channels of the output.
         output: usize,
     },
-    /// The latency is nothing, or too much.
+    /// The latency is zero or too large.
     #[error("a latency of {0}: it must be more than the input's packet time and at most {MAX_LATENCY}")]
     Latency(Nanos),
 }
@@ -83,13 +83,13 @@ pub enum RelayError {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RelayStats {
-    /// Frames that went out as they came in.
+    /// Frames that were sent as received.
     pub relayed_frames: u64,
     /// Frames that were concealed, because they had not come.
     pub concealed_frames: u64,
-    /// Stretches of such frames.
+    /// Gaps.
     pub gaps: u64,
-    /// Packets that came after their frames had gone out.
+    /// Packets that came after their frames had been sent.
     pub late_packets: u64,
     /// Packets far ahead of PTP time: the sender is on another clock.
     pub early_packets: u64,
@@ -152,16 +152,16 @@ impl Relay {
             return Err(RelayError::Latency(latency));
         }
         let (ingest, ends) = connect(&input);
-        let latency = Frames::new(libm::ceil(rate.frames_in(latency)) as i64);
+        let latency = Frames::from_f64(libm::ceil(rate.frames_in(latency)));
         let decoder = Decoder::new(input.format, input.channel_map);
         let feed = RelayFeed::new(channels, rate, latency);
         Ok(Self { ingest, packets: ends.packets, decoder, offset, feed, sender, stats: RelayStats::default() })
     }
 
-    /// Takes a datagram of the input that was received at `now` by way of `leg`.
+    /// Takes a datagram of the input that was received at `now` on `leg`.
     ///
     /// # Errors
-    /// If it is not a packet of the input; it is counted as refused, and nothing else happens.
+    /// If it is not a packet of the input; then it is only counted as refused.
     pub fn handle_datagram(&mut self, leg: Leg, now: LocalTime, datagram: &[u8]) -> Result<(), IngestError> {
         self.handle(Datagram { leg, at: now, from: None, bytes: datagram })
     }
@@ -210,20 +210,20 @@ impl Relay {
         self.sender.poll_transmit()
     }
 
-    /// The counts between input and output.
+    /// The counters between input and output.
     #[must_use]
     pub fn stats(&self) -> RelayStats {
         let (relayed_frames, concealed_frames, gaps) = self.feed.counts();
         RelayStats { relayed_frames, concealed_frames, gaps, ..self.stats }
     }
 
-    /// The counts of the input.
+    /// The counters of the input.
     #[must_use]
     pub fn ingest_stats(&self) -> IngestStats {
         self.ingest.stats()
     }
 
-    /// The counts of the output.
+    /// The counters of the output.
     #[must_use]
     pub fn sender_stats(&self) -> &SenderStats {
         self.sender.stats()
@@ -240,8 +240,8 @@ impl Relay {
             self.stats.unplaced_packets += 1;
             return;
         }
-        // Of the positions that the timestamp may stand for, the one nearest to the present is
-        // meant: the others are a day away.
+        // Of the positions that the timestamp may stand for, the one closest to the present is
+        // used: the others are a day away.
         let timestamp = RtpTimestamp::new(packet.timestamp().get().wrapping_sub(self.offset));
         let first = timestamp.unwrap_near(self.sender.position());
         let audio = self.decoder.decode(packet.payload());

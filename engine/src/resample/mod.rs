@@ -1,9 +1,9 @@
 //! Resampling from the sender's media clock to the sound card's.
 //!
-//! Purpose: a [`Resampler`] is pulled: it is told how many frames the card wants and by which step
-//! (media frames per card frame) to move, says how many input frames it needs for that, and knows
-//! at every moment which media position its next output frame lies on. That position is what
-//! playout is controlled by, so it is public.
+//! Purpose: a [`Resampler`] is pulled: its caller states how many frames the card needs and the
+//! step (media frames per card frame), and it returns the number of input frames that it requires.
+//! It knows the media position of its next output frame at any moment. Playout is controlled by
+//! that position, so it is public.
 
 mod near_unity;
 mod polyphase;
@@ -13,6 +13,18 @@ pub use near_unity::{NearUnityError, NearUnityResampler, Precision};
 pub use polyphase::kernel::Kernel;
 pub use sinc::{SincResampler, SincResamplerError};
 
+/// Frames of input for which a program of blocks of `max_frames` output frames should have room:
+/// twice the nominal need, for any step in range, and the length of the filter.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "saturates, and is exact for all blocks that fit in memory"
+)]
+pub(crate) fn input_capacity(max_frames: usize, nominal_step: f64) -> usize {
+    2 * (max_frames as f64 * nominal_step) as usize + 1024
+}
+
 /// Converts interleaved audio at a variable step.
 ///
 /// One round: [`prepare`](Self::prepare) says how much input the next block needs;
@@ -21,7 +33,7 @@ pub trait Resampler: Send {
     /// Channels of input and output.
     fn channels(&self) -> usize;
 
-    /// Most output frames of one block.
+    /// Maximum number of output frames of one block.
     fn max_frames(&self) -> usize;
 
     /// Announces a block of `frames` output frames over which the step moves linearly from where it
@@ -39,5 +51,5 @@ pub trait Resampler: Send {
 
     /// How many input frames lie between the media position of the next output frame and the next
     /// input frame.
-    fn lead_frames(&self) -> f64;
+    fn input_latency_frames(&self) -> f64;
 }

@@ -1,14 +1,14 @@
 //! Resampler for a stream and a sound card of the same nominal rate.
 //!
-//! Purpose: the everyday case, in which the step differs from 1 by what two crystals differ by.
-//! General resamplers are slower because they allow any step.
+//! Purpose: the usual case, in which the step differs from 1 only by the difference of two
+//! crystals. General resamplers are slower because they allow any step.
 //!
 //! Model: an output frame at media position `p + f` (`p` whole, `f` in `[0, 1)`) is the sum over 96
 //! input frames of the input times a Kaiser-windowed sinc around `p + f`. Three things follow from
 //! the step being within 1000 ppm of 1:
 //!
-//! * Aliases of what lies within 4 kHz of the Nyquist frequency fall next to their origin, above 20
-//!   kHz, and are inaudible. So the transition band may be 20 to 28 kHz, *around* the Nyquist
+//! * Aliases of components within 4 kHz of the Nyquist frequency fall next to their origin, above
+//!   20 kHz, and are inaudible. So the transition band may be 20 to 28 kHz, *around* the Nyquist
 //!   frequency: a short filter does, 1 ms of latency.
 //! * The cutoff is exactly the Nyquist frequency, so at `f = 0` the filter is a unit impulse: at
 //!   step 1 the output is the input, bit for bit, 48 frames late.
@@ -17,15 +17,15 @@
 //!
 //! The table, the position and the loops are those of [`polyphase`](super::polyphase).
 //!
-//! Assumptions: finite samples; no denormals to speak of in the input (a short filter makes none of
-//! its own).
+//! Assumptions: finite samples, and hardly any denormals in the input (a short filter produces none
+//! itself).
 
 use super::Resampler;
 use super::polyphase::convolver::Convolver;
 use super::polyphase::filter::{Row, centre, table};
 use super::polyphase::kernel::Kernel;
 use super::polyphase::phase::{ONE, PhaseAccumulator};
-use crate::units::MAX_CHANNELS;
+use crate::units::{Frames, MAX_CHANNELS};
 use std::borrow::Cow;
 use std::sync::OnceLock;
 use thiserror::Error;
@@ -35,15 +35,16 @@ const TAPS: usize = 96;
 /// Its cutoff is exactly the Nyquist frequency.
 const CUTOFF: f64 = 1.0;
 
-/// Largest deviation of the step from 1, either way: IEC 60958 level II, and the worst reported of
-/// virtual sound cards.
+/// Largest deviation of the step from 1, either way: that of IEC 60958 level II, and the largest
+/// reported of virtual sound cards.
 const MAX_DEVIATION: f64 = 1e-3;
-/// Most frames of a block, so that deviations of the position fit in an `i64`.
+/// Maximum number of frames of a block, so that deviations of the position fit in an `i64`.
 const MAX_FRAMES: usize = 1 << 20;
 
 /// The history's second frame: the first output frame then needs exactly one input frame.
 const START: PhaseAccumulator = PhaseAccumulator { window: 1, fraction: 0, deviation: 0, increment: 0 };
 
+#[expect(clippy::cast_precision_loss, reason = "powers of two, and a limit with a margin of two")]
 const _: () = assert!(MAX_FRAMES as f64 * MAX_DEVIATION * 2.0 * (ONE as f64) < i64::MAX as f64 / 2.0);
 
 /// The precision of a resampler's arithmetic. Its input and output are in single precision either
@@ -53,18 +54,18 @@ pub enum Precision {
     /// Twice as fast; noise and distortion below -142 dB.
     #[default]
     Single,
-    /// Noise and distortion are those of rounding the output: -150 dB.
+    /// Noise and distortion only by rounding the output: -150 dB.
     Double,
 }
 
-/// A [`NearUnityResampler`] could not be made.
+/// Why a [`NearUnityResampler`] could not be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("a near-unity resampler needs 1 to 64 channels and 1 to 2^20 frames, not {channels} and {max_frames}")]
 #[non_exhaustive]
 pub struct NearUnityError {
-    /// Channels asked for.
+    /// Requested channels.
     pub channels: usize,
-    /// Block size asked for.
+    /// Requested block size.
     pub max_frames: usize,
 }
 
@@ -77,7 +78,7 @@ pub struct NearUnityError {
 ///
 /// let mut resampler = NearUnityResampler::new(1, 64)?;
 /// let mut output = [0.0; 64];
-/// assert_eq!((resampler.prepare(64, 1.0), resampler.lead_frames()), (64, 48.0));
+/// assert_eq!((resampler.prepare(64, 1.0), resampler.input_latency_frames()), (64, 48.0));
 /// let mut input = [0.0; 64];
 /// input[0] = 0.1;
 /// resampler.process(&input, &mut output);
@@ -127,6 +128,12 @@ impl NearUnityResampler {
     ///
     /// # Errors
     /// As [`new`](Self::new).
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_precision_loss,
+        clippy::cast_sign_loss,
+        reason = "a small share of at most MAX_FRAMES"
+    )]
     pub fn with(
         channels: usize,
         max_frames: usize,
@@ -145,7 +152,7 @@ impl NearUnityResampler {
         Ok(Self { channels, max_frames, kernel, banks, phase: START, next_deviation: 0, frames: 0, needed: 0 })
     }
 
-    /// Forgets all audio and goes back to step 1: as new.
+    /// Resets to the initial state: no audio, and step 1.
     pub fn reset(&mut self) {
         match &mut self.banks {
             Banks::Single(convolver) => convolver.clear(),
@@ -164,6 +171,11 @@ impl Resampler for NearUnityResampler {
         self.max_frames
     }
 
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_precision_loss,
+        reason = "2^48 is exact, and the product is within 2^48 / 1000"
+    )]
     fn prepare(&mut self, frames: usize, step_end: f64) -> usize {
         self.frames = frames.clamp(1, self.max_frames);
         self.next_deviation = if step_end.is_finite() {
@@ -173,7 +185,7 @@ impl Resampler for NearUnityResampler {
         };
         // Rounded towards zero: over a block, the position misses an ideal ramp's by less than
         // 2^-48 of frames squared.
-        self.phase.increment = (self.next_deviation - self.phase.deviation) / self.frames as i64;
+        self.phase.increment = (self.next_deviation - self.phase.deviation) / Frames::of(self.frames).get();
         self.needed = self.phase.last_window(self.frames);
         self.needed
     }
@@ -182,7 +194,7 @@ impl Resampler for NearUnityResampler {
         debug_assert_eq!(input.len(), self.needed * self.channels);
         debug_assert_eq!(output.len(), self.frames * self.channels);
         if input.len() != self.needed * self.channels || output.len() != self.frames * self.channels {
-            // The caller has made a mistake; the output still has defined samples.
+            // The caller has made a mistake; the output is still defined.
             output.fill(0.0);
             return;
         }
@@ -191,13 +203,14 @@ impl Resampler for NearUnityResampler {
             Banks::Double(convolver) => convolver.process(self.kernel, self.phase, input, output),
         };
         self.phase = PhaseAccumulator { window: phase.window - self.needed, deviation: self.next_deviation, ..phase };
-        // A second block without `prepare` is a mistake of the caller, too.
+        // A second block without `prepare` is also a mistake of the caller.
         (self.frames, self.needed) = (0, 0);
     }
 
-    fn lead_frames(&self) -> f64 {
-        // The next input frame comes after the history. Derived from the state, so there is no sum
-        // that could drift.
+    #[expect(clippy::cast_precision_loss, reason = "exact: less than 2^52 of the smallest unit")]
+    fn input_latency_frames(&self) -> f64 {
+        // The next input frame follows the history. Derived from the state, so no accumulated sum
+        // can drift.
         let whole = TAPS as f64 - (self.phase.window + centre(TAPS)) as f64;
         whole - self.phase.fraction as f64 / ONE as f64
     }

@@ -4,12 +4,12 @@
 //!
 //! Model: as [`super::near_unity`], with a table for each ratio. The cutoff is the lower one of the
 //! two Nyquist frequencies, *around* which the transition band lies, so that a short filter does:
-//! 20.2 to 23.9 kHz from 48 to 44.1 kHz, and its aliases lie above 20 kHz, inaudible. Where the
-//! input's rate is the higher one, the band is a smaller share of it, and takes more taps.
+//! 20.2 to 23.9 kHz from 48 to 44.1 kHz, and its aliases lie above 20 kHz, inaudible. If the
+//! input's rate is the higher one, the band is a smaller share of it, and requires more taps.
 //!
-//! The table is computed by `libm` and summed in a fixed order, so the simulator's promise of the
-//! same bytes on any machine holds here, too. (rubato takes its table from the platform's `sin` and
-//! its vector code from what the processor has.)
+//! The table is computed by `libm` and summed in a fixed order, so the simulator's guarantee of the
+//! same bytes on any machine holds here, too. (rubato computes its table by the platform's `sin`,
+//! and its vector code depends on the processor.)
 //!
 //! Assumptions: finite samples.
 
@@ -18,6 +18,7 @@ use super::polyphase::convolver::Convolver;
 use super::polyphase::filter::{centre, table};
 use super::polyphase::kernel::Kernel;
 use super::polyphase::phase::{ONE, PhaseAccumulator};
+use crate::units::Frames;
 use thiserror::Error;
 
 /// Taps of the filter: half of them are latency, 1.3 ms at 48 kHz.
@@ -27,23 +28,23 @@ const LONG_TAPS: usize = 256;
 /// From 96 kHz to 48 or 44.1 kHz the filter is the long one, from 48 to 44.1 kHz the short one.
 const LONG_FROM: f64 = 1.5;
 /// Largest deviation of the step from its nominal value, either way: two crystals of IEC 60958
-/// level II, which are 1000 ppm off.
+/// level II, each with an error of 1000 ppm.
 const MAX_RELATIVE_STEP: f64 = 1.002;
 /// Range of nominal steps: no two audio rates differ by more.
 const STEPS: core::ops::RangeInclusive<f64> = 1.0 / 64.0..=64.0;
 
-/// A [`SincResampler`] could not be made.
+/// Why a [`SincResampler`] could not be made.
 #[derive(Clone, Copy, Debug, PartialEq, Error)]
 #[error(
     "a resampler needs at least 1 channel, 1 frame and a step of 1/64 to 64, not {channels}, {max_frames} and {step}"
 )]
 #[non_exhaustive]
 pub struct SincResamplerError {
-    /// Channels asked for.
+    /// Requested channels.
     pub channels: usize,
-    /// Block size asked for.
+    /// Requested block size.
     pub max_frames: usize,
-    /// Nominal step asked for.
+    /// Requested nominal step.
     pub step: f64,
 }
 
@@ -91,6 +92,12 @@ impl SincResampler {
     ///
     /// # Errors
     /// As [`new`](Self::new).
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_precision_loss,
+        clippy::cast_sign_loss,
+        reason = "a few times the frames of a block"
+    )]
     pub fn with(
         channels: usize,
         max_frames: usize,
@@ -132,6 +139,11 @@ impl SincResampler {
 }
 
 /// The deviation of a step from 1, in the units of a position.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "2^48 is exact, and steps are far below 2^15"
+)]
 fn deviation(step: f64) -> i64 {
     libm::round((step - 1.0) * ONE as f64) as i64
 }
@@ -155,7 +167,7 @@ impl Resampler for SincResampler {
         };
         // Rounded towards zero: over a block, the position misses an ideal ramp's by less than
         // 2^-48 of frames squared.
-        self.phase.increment = (self.next_deviation - self.phase.deviation) / self.frames as i64;
+        self.phase.increment = (self.next_deviation - self.phase.deviation) / Frames::of(self.frames).get();
         self.needed = self.phase.last_window(self.frames);
         self.needed
     }
@@ -164,7 +176,7 @@ impl Resampler for SincResampler {
         debug_assert_eq!(input.len(), self.needed * self.channels);
         debug_assert_eq!(output.len(), self.frames * self.channels);
         if input.len() != self.needed * self.channels || output.len() != self.frames * self.channels {
-            // The caller has made a mistake; the output still has defined samples.
+            // The caller has made a mistake; the output is still defined.
             output.fill(0.0);
             return;
         }
@@ -173,13 +185,14 @@ impl Resampler for SincResampler {
             Taps::Long(convolver) => convolver.process(self.kernel, self.phase, input, output),
         };
         self.phase = PhaseAccumulator { window: phase.window - self.needed, deviation: self.next_deviation, ..phase };
-        // A second block without `prepare` is a mistake of the caller, too.
+        // A second block without `prepare` is also a mistake of the caller.
         (self.frames, self.needed) = (0, 0);
     }
 
-    fn lead_frames(&self) -> f64 {
-        // The next input frame comes after the history. Derived from the state, so there is no sum
-        // that could drift.
+    #[expect(clippy::cast_precision_loss, reason = "exact: less than 2^52 of the smallest unit")]
+    fn input_latency_frames(&self) -> f64 {
+        // The next input frame follows the history. Derived from the state, so no accumulated sum
+        // can drift.
         let whole = self.taps() as f64 - (self.phase.window + centre(self.taps())) as f64;
         whole - self.phase.fraction as f64 / ONE as f64
     }

@@ -11,8 +11,8 @@ pub use super::packet_time::{MAX_PAYLOAD, PacketTime};
 use crate::SampleRate;
 pub use crate::units::MAX_CHANNELS;
 
-/// The sample rates that are accepted, Hz: those of devices in use. A rate that is read from a text
-/// must be within these, because memory is allocated in proportion to it.
+/// Accepted sample rates, Hz: those of devices in use. A rate that is read from a text must be
+/// within these, because memory is allocated in proportion to it.
 pub const SAMPLE_RATES_HZ: RangeInclusive<u32> = 8_000..=384_000;
 
 /// The format of a stream: `a=rtpmap` of its SDP.
@@ -77,8 +77,8 @@ impl StreamFormat {
     /// limit is the sender's.
     ///
     /// # Errors
-    /// [`FormatError::Empty`], or [`FormatError::PartialFrame`]: the payload has another format
-    /// than was announced.
+    /// [`FormatError::Empty`], or [`FormatError::PartialFrame`]: the payload does not have the
+    /// announced format.
     pub const fn frames_in_payload(self, length: usize) -> Result<usize, FormatError> {
         whole_frames(length, self.bytes_per_frame())
     }
@@ -101,8 +101,8 @@ impl StreamFormat {
     }
 
     /// Encodes interleaved samples to the start of `out`, and returns the number of bytes. Samples
-    /// are rounded to the nearest step, halves to even; what is outside of the range is clipped,
-    /// and NaN is silence. No dither is added.
+    /// are rounded to the nearest step, halves to even; samples out of range are clipped, and NaN
+    /// is silence. No dither is added.
     ///
     /// # Errors
     /// [`FormatError::Empty`] or [`FormatError::PartialFrame`], which count samples here, and
@@ -146,6 +146,7 @@ fn decode_l16(payload: &[u8], out: &mut [f32]) {
     }
 }
 
+#[expect(clippy::cast_precision_loss, reason = "exact: 24 bits and a power of two")]
 fn decode_l24(payload: &[u8], out: &mut [f32]) {
     let (samples, _) = payload.as_chunks();
     for (out, &[high, middle, low]) in out.iter_mut().zip(samples) {
@@ -154,6 +155,7 @@ fn decode_l24(payload: &[u8], out: &mut [f32]) {
     }
 }
 
+#[expect(clippy::cast_possible_truncation, reason = "clamped to 16 bits")]
 fn encode_l16(samples: &[f32], out: &mut [u8]) {
     let (out, _) = out.as_chunks_mut();
     for (out, &sample) in out.iter_mut().zip(samples) {
@@ -170,6 +172,7 @@ fn encode_l24(samples: &[f32], out: &mut [u8]) {
 }
 
 /// The nearest step, halves to even; both limits are whole steps.
+#[expect(clippy::cast_possible_truncation, reason = "the low half of the mantissa is the integer")]
 fn quantize(sample: f32, full_scale: f32) -> i32 {
     let sample = if sample.is_nan() { 0.0 } else { sample };
     let steps = (sample * full_scale).clamp(-full_scale, full_scale - 1.0);
@@ -194,15 +197,15 @@ pub enum FormatError {
     PartialFrame {
         /// Bytes of the payload, or the number of samples.
         length: usize,
-        /// The same for one frame.
+        /// Bytes of one frame, or samples.
         frame_length: usize,
     },
     /// The buffer to write to is shorter than the audio.
     #[error("a buffer of {available} for {needed} samples or bytes")]
     OutputTooSmall {
-        /// What is needed.
+        /// Required length.
         needed: usize,
-        /// What is there.
+        /// Actual length.
         available: usize,
     },
 }

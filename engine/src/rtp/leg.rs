@@ -1,6 +1,6 @@
-//! The two legs of seamless redundancy (SMPTE ST 2022-7), as senders and receivers name them.
+//! The two legs of seamless redundancy (SMPTE ST 2022-7).
 
-/// The network that a packet is sent or received by.
+/// The network on which a packet is sent or received.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Leg {
     /// The primary network, and that of streams without redundancy.
@@ -11,7 +11,7 @@ pub enum Leg {
 }
 
 impl Leg {
-    /// Both, the primary one first.
+    /// Both legs, the primary one first.
     pub const ALL: [Self; 2] = [Self::A, Self::B];
 
     pub(crate) const fn other(self) -> Self {

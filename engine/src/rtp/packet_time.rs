@@ -3,8 +3,8 @@
 use super::encoding::Encoding;
 use crate::SampleRate;
 
-/// The longest RTP payload in bytes (AES67-2018 6.3): what fits in an Ethernet frame with room for
-/// IP and RTP headers.
+/// Longest RTP payload in bytes (AES67-2018 6.3): it fits in an Ethernet frame with room for IP and
+/// RTP headers.
 pub const MAX_PAYLOAD: usize = 1440;
 
 /// A packet time, named after its nominal duration at 48 kHz (AES67-2018 7.2).
@@ -39,8 +39,8 @@ impl PacketTime {
     /// The packet times of AES67-2018 7.2, shortest first.
     pub const AES67: [Self; 5] = [Self::US_125, Self::US_250, Self::US_333, Self::MS_1, Self::MS_4];
 
-    /// Frames in a packet. Those of 44.1 kHz are those of 48 kHz, and so last a little longer than
-    /// the name says. `None` for sample rates that AES67 does not have.
+    /// Frames in a packet. At 44.1 kHz they are as many as at 48 kHz, so packets last slightly
+    /// longer than the name says. `None` for sample rates that AES67 does not have.
     #[must_use]
     pub const fn frames(self, sample_rate: SampleRate) -> Option<usize> {
         match sample_rate.as_hz() {
@@ -50,7 +50,7 @@ impl PacketTime {
         }
     }
 
-    /// The most channels for which such packets are within [`MAX_PAYLOAD`]; `None` as for
+    /// Maximum number of channels for which such packets are within [`MAX_PAYLOAD`]; `None` as for
     /// [`PacketTime::frames`].
     #[must_use]
     pub const fn max_channels(self, encoding: Encoding, sample_rate: SampleRate) -> Option<usize> {

@@ -1,10 +1,10 @@
-//! Sequence numbers, and counting what was lost, reordered or duplicated.
+//! Sequence numbers, and counts of lost, reordered and duplicate packets.
 //!
-//! The rules are those of RFC 3550 A.1, with three differences: a source is valid from its first
-//! packet, because AES67 streams are configured and not discovered; duplicates are told from late
-//! packets by a bitmap of the last 128 numbers, so that the number of lost packets is never
-//! negative; and the first of the two packets that confirm a restart is counted too. Memory is
-//! constant.
+//! The rules are those of RFC 3550 A.1, with three differences. A source is valid from its first
+//! packet, because AES67 streams are configured and not discovered. Duplicates are distinguished
+//! from late packets by a bitmap of the last 128 numbers, so that the number of lost packets is
+//! never negative. And the first of the two packets that confirm a restart is counted, too. Memory
+//! is constant.
 
 use std::fmt;
 
@@ -56,7 +56,7 @@ impl fmt::Display for SequenceNumber {
     }
 }
 
-/// What a packet's sequence number says about it.
+/// The meaning of a packet's sequence number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arrival {
     /// The first packet, or the one after the newest.
@@ -81,13 +81,13 @@ pub enum Arrival {
 pub struct SequenceCounts {
     /// Packets received, without duplicates.
     pub received: u64,
-    /// Packets that should have come and did not. Goes down when one comes late.
+    /// Packets that should have come but did not. Decreases when one comes late.
     pub lost: u64,
-    /// Packets that came again.
+    /// Packets that came more than once.
     pub duplicates: u64,
     /// Packets that came after a newer one.
     pub reordered: u64,
-    /// Times that the source restarted its numbering.
+    /// How often the source restarted its numbering.
     pub restarts: u64,
 }
 
@@ -106,7 +106,8 @@ pub struct SequenceCounts {
 #[derive(Clone, Debug, Default)]
 pub struct SequenceTracker {
     run: Option<Run>,
-    /// What would confirm a restart: the number after the last packet, if that was out of range.
+    /// The number that would confirm a restart: the one after the last packet, if that was out of
+    /// range.
     restart_at: Option<SequenceNumber>,
     counts: SequenceCounts,
 }
@@ -117,7 +118,7 @@ struct Run {
     newest: SequenceNumber,
     /// Bit n: the packet n before the newest was received.
     received: u128,
-    /// How many packets there are from the oldest received to the newest.
+    /// Number of packets from the oldest received one to the newest.
     span: u64,
 }
 
@@ -139,7 +140,7 @@ impl Run {
     }
 
     fn insert_ahead(&mut self, sequence: SequenceNumber, ahead: u16) -> Arrival {
-        // A gap longer than the bitmap leaves nothing of it.
+        // A gap longer than the bitmap clears it.
         self.received = self.received.checked_shl(u32::from(ahead)).unwrap_or(0) | 1;
         self.newest = sequence;
         self.span += u64::from(ahead);
@@ -159,7 +160,7 @@ impl Run {
 }
 
 impl SequenceTracker {
-    /// Counts a packet, and returns what its number says about it.
+    /// Counts a packet, and returns the meaning of its number.
     pub fn insert(&mut self, sequence: SequenceNumber) -> Arrival {
         let Some(run) = &mut self.run else {
             self.run = Some(Run::starting_at(sequence));
@@ -178,7 +179,7 @@ impl SequenceTracker {
     }
 
     /// Counts a packet that is known from other evidence to continue the source, `ahead` packets
-    /// after the newest one: a gap of any length, and no restart.
+    /// after the newest one: a gap of any length, and not a restart.
     ///
     /// ```
     /// use engine::rtp::sequence::{SequenceNumber, SequenceTracker};
@@ -340,7 +341,7 @@ mod tests {
             let arrivals = insert_all(&mut tracker, numbers.iter().copied());
             let out_of_range = arrivals.iter().filter(|&&arrival| arrival == Arrival::OutOfRange).count() as u64;
             let counts = tracker.counts();
-            // A restart takes back the packet that announced it.
+            // A restart also counts the packet that announced it.
             prop_assert_eq!(counts.received + counts.duplicates + out_of_range - counts.restarts, numbers.len() as u64);
         }
     }

@@ -1,20 +1,20 @@
 //! The timeline of an RTP stream: timestamps of 32 bits, unwrapped to positions of 64 bits.
 //!
 //! Model: while a sender pauses, its timestamps are expected to advance with time. Of the positions
-//! that a timestamp may stand for, the one nearest to the expected position is meant. A packet that
+//! that a timestamp may stand for, the one closest to the expected position is used. A packet that
 //! is further away than [`DISCONTINUITY`] is refused, unless the next packet confirms the jump
-//! ([`PendingJump`]): a single wrong timestamp moves nothing.
+//! ([`PendingJump`]): a single wrong timestamp has no effect.
 //!
 //! A packet of another source (SSRC) belongs to the timeline if its number and timestamp continue
-//! it; otherwise it has to wait until the present source was silent for [`SOURCE_SILENCE`].
+//! it; otherwise it is accepted only after the present source was silent for [`SOURCE_SILENCE`].
 
 use super::sequence::SequenceNumber;
 use super::wire::{RtpHeader, Ssrc};
 use crate::units::{Frames, LocalTime, Nanos, RtpTimestamp, SampleRate};
 
-/// A timestamp this far from where it is expected belongs to a new timeline, if the next packet
-/// agrees. Judgement: longer than any pause that a host's clock measures wrongly, and a second of
-/// audio is the most that a mistake costs.
+/// A timestamp this far from the expected one belongs to a new timeline, if the next packet agrees.
+/// Judgement: longer than any error of a host's clock in measuring a pause, and a mistake costs at
+/// most a second of audio.
 pub const DISCONTINUITY: Nanos = Nanos::from_secs(1);
 /// Another source takes over once the present one was silent for this long. Judgement: twelve of
 /// the longest packets in use (20 ms), and short enough for a standby sender.
@@ -43,7 +43,7 @@ pub struct RtpTimeline {
     pub ssrc: Ssrc,
     /// End of its newest packet.
     pub newest: Frames,
-    /// When it was heard last.
+    /// When that packet came.
     pub newest_at: LocalTime,
 }
 
@@ -54,16 +54,17 @@ impl RtpTimeline {
         Self { ssrc, newest: Frames::new(i64::from(first.get())), newest_at: now }
     }
 
-    /// Where a packet that comes at `now` begins, if the sender has gone on in a pause.
+    /// The expected position of a packet that comes at `now`, if the sender has continued during a
+    /// pause.
     #[must_use]
     pub fn expected(&self, now: LocalTime, rate: SampleRate) -> Frames {
-        self.newest + Frames::new(rate.frames_in(now.since(self.newest_at)) as i64)
+        self.newest + Frames::from_f64(rate.frames_in(now.since(self.newest_at)))
     }
 
     /// The position of a timestamp.
     ///
     /// # Errors
-    /// Its distance in frames from where it is expected, if that is more than `limit`.
+    /// Its distance in frames from the expected position, if that is more than `limit`.
     pub fn locate(
         &self,
         now: LocalTime,
@@ -77,8 +78,7 @@ impl RtpTimeline {
         if distance.abs() > limit.get() { Err(distance) } else { Ok(position) }
     }
 
-    /// Whether a packet of `frames` frames is the next one after the packet number `newest`,
-    /// whatever its SSRC.
+    /// Whether a packet of `frames` frames follows the packet number `newest`, whatever its SSRC.
     #[must_use]
     pub fn continues(&self, header: &RtpHeader, newest: SequenceNumber, frames: Frames) -> bool {
         header.goes_on_from(newest, self.newest, frames)
@@ -105,14 +105,14 @@ impl RtpTimeline {
 pub struct PendingJump(Option<RtpTimestamp>);
 
 impl PendingJump {
-    /// Whether a packet that is not where it is expected confirms the jump of the one before it: it
-    /// is no copy of that packet, and at most `limit` away from it. The next packet may confirm
-    /// this one.
+    /// Whether an unexpected packet confirms the jump of the one before it: it is not a copy of
+    /// that packet, and at most `limit` away from it. Otherwise the next packet may confirm this
+    /// one.
     pub fn confirm(&mut self, timestamp: RtpTimestamp, limit: Frames) -> bool {
         self.0.replace(timestamp).is_some_and(|before| timestamp.confirms(before, limit))
     }
 
-    /// Nothing waits any more.
+    /// Forgets the jump.
     pub fn clear(&mut self) {
         self.0 = None;
     }

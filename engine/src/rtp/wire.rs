@@ -19,7 +19,7 @@ const PADDING: u8 = 0x20;
 const EXTENSION: u8 = 0x10;
 const CSRC_COUNT: u8 = 0x0F;
 const CSRC_LEN: usize = 4;
-/// A stream that changes its SSRC and nothing else continues within this many packets.
+/// A stream of which only the SSRC changes continues within this many packets.
 const RENAMED_WITHIN: u16 = 64;
 /// Marker bit, in the second byte; the rest is the payload type.
 const MARKER: u8 = 0x80;
@@ -34,7 +34,7 @@ impl fmt::Display for Ssrc {
     }
 }
 
-/// The number that an SDP gives to a format (RFC 3550 5.1), at most 127.
+/// The number of a format in an SDP (RFC 3550 5.1), at most 127.
 ///
 /// ```
 /// use engine::rtp::wire::PayloadType;
@@ -63,13 +63,13 @@ impl PayloadType {
 pub struct RtpHeader {
     /// Not used by AES67; some senders set it after silence.
     pub marker: bool,
-    /// Which of the session's formats the payload has.
+    /// The format of the payload, among those of the session.
     pub payload_type: PayloadType,
-    /// Counts packets.
+    /// Sequence number.
     pub sequence: SequenceNumber,
     /// The media time of the first frame.
     pub timestamp: RtpTimestamp,
-    /// The stream.
+    /// SSRC.
     pub ssrc: Ssrc,
 }
 
@@ -99,8 +99,8 @@ impl RtpHeader {
         [VERSION << 6, marker | self.payload_type.0, q0, q1, t0, t1, t2, t3, s0, s1, s2, s3]
     }
 
-    /// Whether a packet of so many frames belongs to the stream whose newest one had the number
-    /// `newest` and ended at `end`, although its SSRC may be another: number and timestamp go on,
+    /// Whether a packet of `frames` frames belongs to the stream whose newest packet had the number
+    /// `newest` and ended at `end`, although its SSRC may differ: number and timestamp continue,
     /// after few lost packets. Another sender with timestamps of the same clock has other numbers.
     #[must_use]
     pub fn goes_on_from(&self, newest: SequenceNumber, end: Frames, frames: Frames) -> bool {
@@ -125,7 +125,7 @@ impl RtpHeader {
 pub struct RtpPacket<'a> {
     /// The fixed fields of the header.
     pub header: RtpHeader,
-    /// What is between the header and the padding; may be empty.
+    /// The bytes between the header and the padding; may be empty.
     pub payload: &'a [u8],
 }
 
@@ -197,21 +197,21 @@ pub enum RtpError {
     /// It ends within the header, the contributing sources or the extension.
     #[error("RTP header of {needed} bytes or more in a datagram of {available}")]
     Truncated {
-        /// Bytes that are needed, as far as could be told.
+        /// Required length in bytes, as far as it is known.
         needed: usize,
-        /// Bytes that are there.
+        /// Actual length in bytes.
         available: usize,
     },
-    /// Not version 2: something else than RTP.
+    /// Not version 2, so it is not RTP.
     #[error("RTP version {version}, only version 2 is understood")]
     UnsupportedVersion {
         /// The version.
         version: u8,
     },
-    /// The padding is empty, or longer than what follows the header.
+    /// The padding is empty, or longer than the rest of the packet.
     #[error("RTP padding of {padding} bytes in the {available} after the header")]
     InvalidPadding {
-        /// The padding's length, as its last byte says.
+        /// The padding's length according to its last byte.
         padding: u8,
         /// Bytes after the header.
         available: usize,
@@ -287,7 +287,8 @@ mod tests {
             extension_words in 0u8..4,
             mut bytes in proptest::collection::vec(0u8..64, 0..120),
         ) {
-            // Mostly version 2, and extensions short enough to fit: else little would be parsed.
+            // Mostly version 2, and extensions short enough to fit: otherwise little would be
+            // parsed.
             if let Some(first) = bytes.first_mut() { *first = flags; }
             let extension = RTP_HEADER_LEN + CSRC_LEN * usize::from(flags & CSRC_COUNT);
             if let Some([high, low]) = bytes.get_mut(extension + 2..extension + 4) { (*high, *low) = (0, extension_words); }

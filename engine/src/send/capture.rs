@@ -10,27 +10,49 @@
 //! callback, [`CaptureSource`] to the sender. They share lock-free rings.
 //!
 //! Assumption: the sender's [`delay`](super::SenderConfig::delay) covers the blocks of the card,
-//! the lateness of its callbacks, and a millisecond of filter delay. What has not been captured
-//! when its packet leaves is concealed, and counted.
+//! the lateness of its callbacks, and a millisecond of filter delay. Audio that has not been
+//! captured when its packet leaves is concealed, and counted.
 
 use super::{MediaTimeline, Source};
 use crate::audio::{Alignment, Correction, FusedRateController, RateController, RateInput, Reader, Setpoint};
 use crate::clock::{CardClock, MediaMap, PtpMap};
-use crate::resample::{NearUnityError, NearUnityResampler, Resampler, SincResampler, SincResamplerError};
+use crate::resample::{
+    NearUnityError, NearUnityResampler, Resampler, SincResampler, SincResamplerError, input_capacity,
+};
 use crate::rtp::format::MAX_CHANNELS;
 use crate::units::{Frames, LocalTime, MediaPosition, Nanos, Ppb, SampleRate};
 use thiserror::Error;
 
-/// Audio that waits between the halves, and that is kept, at most. Judgement: longer than the
-/// blocks of any card.
+/// Longest audio that waits between the halves, and that is kept. Judgement: longer than the blocks
+/// of any card.
 const BUFFER: Nanos = Nanos::from_millis(500);
-/// Blocks that wait between the halves at most. Judgement: that time in blocks of 24 frames at 48
-/// kHz.
+/// Maximum number of blocks that wait between the halves. Judgement: that time in blocks of 24
+/// frames at 48 kHz.
 const MOST_BLOCKS: usize = 1024;
-/// How long a card that has begun is left alone while its clock settles. Judgement: as long as
+/// How long a new card is left uncorrected while its clock settles. Judgement: as long as in
 /// playout.
 const SETTLING: Nanos = Nanos::from_secs(5);
+
 /// Configuration of a capture.
+///
+/// ```
+/// use engine::SampleRate;
+/// use engine::send::{CaptureConfig, CaptureError, capture};
+/// let config = CaptureConfig {
+///     card_rate: SampleRate::HZ_48000,
+///     card_channels: 8,
+///     channels: vec![0, 1],
+///     stream_rate: SampleRate::HZ_48000,
+///     packet_frames: 48,
+///     remembered: None,
+/// };
+/// let (input, source) = capture(&config)?;
+/// // `input` goes to the card's callback, and `source` to a [`Sender`](super::Sender).
+/// # let _ = (input, source);
+/// let config = CaptureConfig { channels: vec![8], ..config };
+/// assert!(matches!(capture(&config), Err(CaptureError::Channels(..))), "the card has channels 0 to 7");
+/// # Ok::<(), CaptureError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct CaptureConfig {
     /// Nominal rate of the card.
@@ -47,17 +69,17 @@ pub struct CaptureConfig {
     pub remembered: Option<Ppb>,
 }
 
-/// A card cannot be captured as configured.
+/// Why a card cannot be captured as configured.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum CaptureError {
-    /// No channels, too many, or one that the card does not have.
+    /// There are no channels, too many, or one that the card does not have.
     #[error("channels {0:?} of a card that has {1}: right would be 1 to {MAX_CHANNELS} of those")]
     Channels(Vec<usize>, usize),
-    /// The near-unity resampler refused.
+    /// The near-unity resampler refused its configuration.
     #[error(transparent)]
     NearUnity(#[from] NearUnityError),
-    /// The resampler between different nominal rates refused.
+    /// The resampler for different nominal rates refused its configuration.
     #[error(transparent)]
     Sinc(#[from] SincResamplerError),
 }
@@ -69,7 +91,7 @@ pub struct CaptureStats {
     /// Rate of the card against the host's clock.
     pub card_rate: Ppb,
     /// How far the stream lags its setpoint.
-    pub behind: Nanos,
+    pub phase_error: Nanos,
     /// Frames that were concealed because they were not captured in time.
     pub concealed_frames: u64,
     /// Jumps of the stream's position.
@@ -80,7 +102,8 @@ pub struct CaptureStats {
 
 /// Makes the two halves of a capture.
 ///
-/// # Errors If the configuration is out of range.
+/// # Errors
+/// If the configuration is out of range.
 pub fn capture(config: &CaptureConfig) -> Result<(CaptureInput, CaptureSource), CaptureError> {
     let channels = config.channels.len();
     if !(1..=MAX_CHANNELS).contains(&channels) || config.channels.iter().any(|&channel| channel >= config.card_channels)
@@ -97,7 +120,7 @@ pub fn capture(config: &CaptureConfig) -> Result<(CaptureInput, CaptureSource), 
     } else {
         Box::new(SincResampler::new(channels, packet, nominal_step)?)
     };
-    let input_frames = 2 * (packet as f64 * nominal_step) as usize + 1024;
+    let input_frames = input_capacity(packet, nominal_step);
     let input = CaptureInput {
         channels: config.channels.clone(),
         card_channels: config.card_channels,
@@ -152,8 +175,8 @@ pub struct CaptureInput {
 
 impl CaptureInput {
     /// Takes a block of all channels of the card, interleaved. `now` is when its last frame was
-    /// captured, as far as the callback knows. Neither allocates nor waits. What does not fit,
-    /// because nobody sends, is lost.
+    /// captured, as far as the callback knows. Neither allocates nor waits. Audio that does not
+    /// fit, because nobody sends, is lost.
     pub fn push(&mut self, now: LocalTime, samples: &[f32]) {
         let frames = samples.len() / self.card_channels;
         let first = self.captured;
@@ -213,7 +236,7 @@ impl CaptureSource {
             let Ok(block) = self.blocks.pop() else { return };
             self.card = block.card.or(self.card);
             self.stats.card_rate = block.rate;
-            self.stats.lost_frames += (block.first - self.taken).get().max(0) as u64;
+            self.stats.lost_frames += u64::try_from((block.first - self.taken).get()).unwrap_or(0);
             self.taken = block.first + Frames::of(block.frames);
             let Ok(chunk) = self.samples.read_chunk(block.frames * self.channels) else { return };
             self.block.clear();
@@ -230,12 +253,12 @@ impl CaptureSource {
 
     /// Position of the next output frame when `cursor` is fed to the resampler next.
     fn position_of(&self, cursor: Frames) -> MediaPosition {
-        MediaPosition::at_frame(cursor).advanced(-self.resampler.lead_frames())
+        MediaPosition::at_frame(cursor).advanced(-self.resampler.input_latency_frames())
     }
 
     /// Moves to `wanted` at once.
     fn jump(&mut self, wanted: MediaPosition) {
-        self.cursor = Some(wanted.advanced(self.resampler.lead_frames() + 0.5).frame());
+        self.cursor = Some(wanted.advanced(self.resampler.input_latency_frames() + 0.5).frame());
         self.reader.concealer.splice();
         self.stats.jumps += 1;
         self.alignment.moved();
@@ -250,7 +273,7 @@ impl CaptureSource {
             return Nanos::ZERO;
         };
         let behind = self.card_rate.duration_f64(wanted.frames_since(self.position_of(cursor)));
-        self.stats.behind = behind;
+        self.stats.phase_error = behind;
         let setpoint = Setpoint { sigma: Nanos::ZERO, settling: SETTLING, is_absolute: true };
         match self.alignment.correct(behind, block, &setpoint) {
             Correction::Hold | Correction::Adopt => Nanos::ZERO,
@@ -300,7 +323,7 @@ impl Source for CaptureSource {
         self.receive();
         let frames = out.len() / self.channels;
         let (Some(wanted), Some(followed)) = (self.place(first), self.followed) else { return out.fill(0.0) };
-        let block = self.stream_rate.duration_f64(frames as f64);
+        let block = self.stream_rate.duration_f64(Frames::of(frames).as_f64());
         let behind = self.steer(first, wanted, block);
         self.expected = Some(first + Frames::of(frames));
         let step = self.step(followed.clock().rate(), behind, block);

@@ -7,7 +7,7 @@ use crate::units::{Nanos, SampleRate};
 use std::net::SocketAddr;
 use thiserror::Error;
 
-/// The longest [`SenderConfig::delay`]. Judgement: receivers buffer about as much at most.
+/// Longest [`SenderConfig::delay`]. Judgement: receivers buffer no more than that.
 const MAX_DELAY: Nanos = Nanos::from_secs(1);
 
 /// Noise that is added to samples before they are rounded to 16 bits. L24 is never dithered: its
@@ -45,30 +45,30 @@ pub struct SenderConfig {
     pub format: StreamFormat,
     /// Length of the packets.
     pub packet_time: PacketTime,
-    /// The number that the SDP gives to the format; 96 to 127 as a rule.
+    /// The number of the format in the SDP; usually 96 to 127.
     pub payload_type: PayloadType,
-    /// RTP timestamp at the PTP epoch: `a=mediaclk:direct=` of the SDP. 0 unless there is a reason,
-    /// because some receivers ignore it.
+    /// RTP timestamp at the PTP epoch: `a=mediaclk:direct=` of the SDP. Keep it 0 unless there is a
+    /// reason, because some receivers ignore it.
     pub media_clock_offset: u32,
-    /// Where the primary leg's packets go.
+    /// Destination of the primary leg.
     pub primary: SocketAddr,
-    /// Where the same packets go once more (SMPTE ST 2022-7).
+    /// Destination of the same packets on the second leg (SMPTE ST 2022-7).
     pub secondary: Option<SocketAddr>,
     /// How long after the end of their last frame packets leave: the latency of the source, such as
     /// a sound card.
     pub delay: Nanos,
     /// Noise for 16-bit streams.
     pub dither: Dither,
-    /// From the system's entropy: SSRC and first sequence number are drawn from it (RFC 3550, 5.1
+    /// A seed from the system's entropy for the SSRC and the first sequence number (RFC 3550, 5.1
     /// and 8.1).
     pub seed: u64,
 }
 
-/// A stream cannot be sent as configured.
+/// Why a stream cannot be sent as configured.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SenderError {
-    /// Not a sample rate of AES67.
+    /// AES67 does not have this sample rate.
     #[error("{0} Hz: AES67 has 44100, 48000 and 96000 Hz")]
     SampleRate(u32),
     /// The packets would not fit in an Ethernet frame.
@@ -76,7 +76,7 @@ pub enum SenderError {
         "{channels} channels of {frames} frames are {bytes} bytes a packet, but {MAX_PAYLOAD} is the most: take a shorter packet time or {most} channels"
     )]
     PacketTooLong {
-        /// Channels asked for.
+        /// Requested channels.
         channels: usize,
         /// Frames in a packet.
         frames: usize,
@@ -88,7 +88,7 @@ pub enum SenderError {
     /// The delay is negative or too long.
     #[error("a delay of {0}: it must be within 0 and {MAX_DELAY}")]
     Delay(Nanos),
-    /// Both legs go to the same place.
+    /// Both legs have the same destination.
     #[error("both legs go to {0}: give the secondary one another address, or none")]
     SameDestination(SocketAddr),
 }
@@ -134,7 +134,7 @@ impl SenderConfig {
         Ok(frames)
     }
 
-    /// Where the packets of a leg go.
+    /// Destination of a leg.
     #[must_use]
     pub const fn destination(&self, leg: Leg) -> Option<SocketAddr> {
         match leg {

@@ -1,11 +1,11 @@
-//! A histogram of how late packets left.
+//! A histogram of the lateness of packets.
 //!
-//! Model: buckets of a fixed ratio (a quarter of an octave, so a quantile errs by 19 % at most)
-//! from 1 us to a second. Constant memory, and no allocation.
+//! Model: buckets of a fixed ratio (a quarter of an octave, so the error of a quantile is 19 % at
+//! most) from 1 us to a second. Constant memory, and no allocation.
 
 use crate::units::Nanos;
 
-/// Buckets per doubling. Judgement: a quantile errs by 19 % at most.
+/// Buckets per doubling. Judgement: the error of a quantile is 19 % at most.
 const PER_OCTAVE: usize = 4;
 /// Binary logarithm of the smallest lateness that is resolved, ns. Judgement: about 1 us.
 const FIRST_OCTAVE: u32 = 10;
@@ -60,8 +60,14 @@ impl LatenessHistogram {
     }
 
     /// The lateness that the given share of packets did not exceed, rounded up to its bucket's end;
-    /// nothing before the first packet.
+    /// zero before the first packet.
     #[must_use]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "a share of a count; a quantile needs no exact one"
+    )]
     pub fn quantile(&self, share: f64) -> Nanos {
         let wanted = libm::ceil(share.clamp(0.0, 1.0) * self.count as f64) as u64;
         let mut seen = 0;
@@ -75,8 +81,9 @@ impl LatenessHistogram {
     }
 }
 
+#[expect(clippy::cast_possible_truncation, reason = "only the two low bits are used")]
 fn bucket(late: Nanos) -> usize {
-    let ns = late.as_nanos().max(0) as u64;
+    let ns = u64::try_from(late.as_nanos()).unwrap_or(0);
     let octave = ns.checked_ilog2().unwrap_or(0);
     if octave < FIRST_OCTAVE {
         return 0;
@@ -87,7 +94,8 @@ fn bucket(late: Nanos) -> usize {
     index.min(BUCKETS - 1)
 }
 
-/// The first lateness beyond a bucket; that of the last one has no end.
+/// The first lateness beyond a bucket; the last one has no end.
+#[expect(clippy::cast_possible_wrap, reason = "indices of buckets are small")]
 fn end_of(index: usize) -> Nanos {
     if index == BUCKETS - 1 {
         return Nanos::new(i64::MAX);

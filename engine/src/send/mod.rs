@@ -1,17 +1,17 @@
 //! Sending a stream: from audio on the media timeline to packets that leave when they should.
 //!
-//! Purpose: [`Packetizer`] writes packets, [`Pacer`] says when they leave, and [`Sender`] combines
-//! both behind the engine's polling interface. A sound card is a source by way of
+//! Purpose: [`Packetizer`] writes packets, [`Pacer`] determines when they leave, and [`Sender`]
+//! combines both with the engine's polling interface. A sound card is a source by way of
 //! [`capture`].
 //!
 //! Model: frame n of the media timeline begins at PTP time n / rate, counted from PTP's epoch; its
 //! RTP timestamp is n plus the `mediaclk` offset, modulo 2^32. Both are integer arithmetic on n, so
 //! that no error accumulates over decades. A packet leaves when its last frame is over: that is the
-//! earliest time at which a sound card could have captured it, and what receivers take as the start
-//! of the link offset.
+//! earliest time at which a sound card could have captured it, and the start of the link offset for
+//! receivers.
 //!
 //! Assumptions: the timeline handed in ([`crate::clock::Reference`]) does not jump without a new
-//! epoch. What happens then is told at [`Sender::set_clock`].
+//! epoch. [`Sender::set_clock`] describes the effect of such a step.
 
 mod capture;
 mod config;

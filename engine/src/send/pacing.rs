@@ -9,8 +9,8 @@
 use crate::clock::PtpMap;
 use crate::units::{Frames, LocalTime, NANOS_PER_SECOND, Nanos, PtpTime, SampleRate};
 
-/// Packets that are later than this are not sent. Judgement: AES67 asks receivers to hold 20 ms, so
-/// a later packet is not played anywhere, and a burst of them after a stall would only harm others.
+/// Packets that are later than this are not sent. Judgement: AES67 requires receivers to hold 20
+/// ms, so a later packet is useless, and a burst of them after a stall would only harm others.
 const LATEST: Nanos = Nanos::from_millis(20);
 /// Limit of positions. Judgement: arithmetic on them cannot overflow, whatever seconds a master
 /// states; it is 700 000 years at 96 kHz.
@@ -41,8 +41,10 @@ impl MediaTimeline {
 
     /// The frame that `ptp` lies in.
     #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "clamped to FURTHEST_FRAME")]
     pub fn frame_at(self, ptp: PtpTime) -> Frames {
-        // 2^92 ns are beyond any timestamp of PTP, and times a rate still far within 128 bits.
+        // 2^92 ns are beyond any PTP timestamp, and the product with a rate is still far within 128
+        // bits.
         let ns = ptp.as_nanos().clamp(-(1 << 92), 1 << 92);
         let frame = (ns * i128::from(self.sample_rate.as_hz())).div_euclid(i128::from(NANOS_PER_SECOND));
         Frames::new(frame.clamp(-FURTHEST_FRAME, FURTHEST_FRAME) as i64)
@@ -65,8 +67,8 @@ struct Followed {
     epoch: u32,
 }
 
-/// Says when the packets of a stream leave. Packets begin at whole multiples of their length since
-/// PTP's epoch, so that a restarted sender, or a second one, divides the timeline at the same
+/// Determines when the packets of a stream leave. Packets begin at whole multiples of their length
+/// since PTP's epoch, so that a restarted sender, or a second one, divides the timeline at the same
 /// positions.
 ///
 /// ```
@@ -89,7 +91,7 @@ pub struct Pacer {
     delay: Nanos,
     followed: Option<Followed>,
     next: Frames,
-    /// When the next packet leaves, by what is followed.
+    /// When the next packet leaves, by the followed timeline.
     due: Option<LocalTime>,
 }
 
@@ -98,7 +100,7 @@ impl Pacer {
     /// time yet.
     #[must_use]
     pub fn new(sample_rate: SampleRate, packet_frames: usize, delay: Nanos) -> Self {
-        let packet_frames = (packet_frames as i64).max(1);
+        let packet_frames = Frames::of(packet_frames).get().max(1);
         Self {
             timeline: MediaTimeline::new(sample_rate),
             packet_frames,
@@ -109,8 +111,8 @@ impl Pacer {
         }
     }
 
-    /// Follows `map` from `now` on. Returns by how many frames the media position jumps, which it
-    /// does only in a new epoch, and if the next packet would be more than one packet off.
+    /// Follows `map` from `now` on. Returns by how many frames the media position jumps. It jumps
+    /// only in a new epoch, if the next packet would be more than one packet off.
     pub fn set_clock(&mut self, now: LocalTime, map: &PtpMap, epoch: u32) -> Option<Frames> {
         let before = self.followed.replace(Followed { map: *map, epoch });
         let wanted = self.boundary_after(now, map);
@@ -148,7 +150,7 @@ impl Pacer {
         self.move_to(self.next + Frames::new(self.packet_frames));
     }
 
-    /// Gives up packets that are too late to be of use; returns how many.
+    /// Drops packets that are too late to be useful; returns their number.
     pub fn skip_late(&mut self, now: LocalTime) -> u64 {
         let (Some(followed), Some(due)) = (self.followed, self.due()) else { return 0 };
         if now.since(due) <= LATEST {
@@ -157,7 +159,7 @@ impl Pacer {
         let wanted = self.boundary_after(now, &followed.map);
         let skipped = (wanted - self.next).get().max(0) / self.packet_frames;
         self.move_to(self.next + Frames::new(skipped * self.packet_frames));
-        skipped as u64
+        skipped.unsigned_abs()
     }
 
     fn move_to(&mut self, next: Frames) {
@@ -231,8 +233,8 @@ mod tests {
             prop_assert_eq!(timeline.frame_at(begin - Nanos::new(1)), frame - Frames::new(1));
         }
 
-        /// Nothing adds up: after any number of packets the next one is due when its own position
-        /// says, to the rounding of the map.
+        /// Nothing accumulates: after any number of packets the next one is due at the time of its
+        /// own position, to the rounding of the map.
         #[test]
         fn departures_are_absolute(packets in 0i64..200_000_000, ppm in -100.0f64..100.0, hz in prop::sample::select(&RATES_HZ[..])) {
             let mut pacer = Pacer::new(SampleRate::from_hz(hz).unwrap(), 48, Nanos::from_millis(3));

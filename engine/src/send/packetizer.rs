@@ -1,12 +1,12 @@
 //! From audio to RTP packets.
 //!
 //! Model: a packet is wholly determined by its media position: the timestamp is the position plus
-//! the `mediaclk` offset (RFC 7273, 5.2). Sequence numbers count the packets that were written and
-//! nothing else (RFC 3550, 5.1). Samples are `f32`, which holds 24 bits exactly: a source that
-//! decodes L24 gets the same bytes out again.
+//! the `mediaclk` offset (RFC 7273, 5.2). Sequence numbers count only the packets that were written
+//! (RFC 3550, 5.1). Samples are `f32`, which holds 24 bits exactly: the samples of a source that
+//! decodes L24 are sent with the same bytes.
 //!
-//! After creation nothing is allocated: the packet is written into memory of the packetizer's own,
-//! from where both legs are sent.
+//! After creation nothing is allocated: the packet is written to the packetizer's own memory, from
+//! where both legs are sent.
 
 use super::config::{Dither, SenderConfig, SenderError};
 use super::dither::Tpdf;
@@ -21,12 +21,12 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 /// A source of audio, by positions on the media timeline.
 pub trait Source {
     /// Fills `out`, interleaved, with the frames from `first` on: frame n is that of PTP time n /
-    /// rate. Full scale is [-1, 1). All of `out` is to be written; it holds the last packet's audio
-    /// before.
+    /// rate. Full scale is [-1, 1). Write all of `out`, which initially holds the last packet's
+    /// audio.
     fn read(&mut self, first: Frames, out: &mut [f32]);
 
-    /// Tells how media time relates to host time, whenever that is known better. A source with a
-    /// clock of its own, such as a sound card, is aligned by it.
+    /// Informs the source of the relation of media time to host time, whenever that is known
+    /// better. A source with its own clock, such as a sound card, is aligned by it.
     fn set_timeline(&mut self, _timeline: &PtpMap) {}
 }
 
@@ -69,6 +69,7 @@ impl Packetizer {
     ///
     /// # Errors
     /// If the stream cannot be sent as configured.
+    #[expect(clippy::cast_possible_truncation, reason = "16 of 32 random bits")]
     pub fn new(config: &SenderConfig) -> Result<Self, SenderError> {
         let frames = config.check()?;
         let mut identifiers = ChaCha8Rng::seed_from_u64(config.seed);
@@ -125,7 +126,7 @@ impl Packetizer {
         self.ssrc
     }
 
-    /// Somebody else has our SSRC: takes another one (RFC 3550, 8.2).
+    /// Takes another SSRC, because another sender has ours (RFC 3550, 8.2).
     pub fn renew_ssrc(&mut self) {
         let taken = self.ssrc;
         while self.ssrc == taken {

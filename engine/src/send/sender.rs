@@ -1,9 +1,9 @@
-//! A sender: packets of a stream, when they are due.
+//! A sender: packets of a stream when they are due.
 //!
-//! Contract (sans-IO): tell [`Sender::set_clock`] of the timeline whenever the reference was
+//! Contract (sans-IO): call [`Sender::set_clock`] with the timeline whenever the reference was
 //! advanced. When [`Sender::poll_timeout`] is due, call [`Sender::handle_timeout`], which pulls the
-//! audio of one packet, and drain [`Sender::poll_transmit`]; repeat while the timeout is due, which
-//! it is when the caller is behind.
+//! audio of one packet, and drain [`Sender::poll_transmit`]. Repeat this while the timeout is due,
+//! as it is when the caller is late.
 
 use super::config::{SenderConfig, SenderError};
 use super::lateness::LatenessHistogram;
@@ -18,29 +18,29 @@ use std::net::SocketAddr;
 /// A packet to be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Transmit<'a> {
-    /// By which network.
+    /// The leg on which it is sent.
     pub leg: Leg,
-    /// Where it goes.
+    /// Its destination.
     pub destination: SocketAddr,
     /// The packet.
     pub datagram: &'a [u8],
 }
 
-/// Counts of a sender.
+/// Counters of a sender.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SenderStats {
     /// Packets written; with two legs each is sent twice.
     pub packets: u64,
-    /// Times that the stream jumped on the media timeline, because that was stepped.
+    /// How often the stream jumped on the media timeline, because that was stepped.
     pub realignments: u64,
-    /// By how much it jumped last; negative if back.
+    /// The last jump; negative if back.
     pub last_jump: Frames,
-    /// Packets left out, because the caller came too late for them to be of use.
+    /// Packets that were left out, because the caller was too late.
     pub skipped_packets: u64,
     /// Packets of a leg that were not polled before the next packet was written.
     pub unsent: u64,
-    /// How late packets were written.
+    /// Lateness of packets when they were written.
     pub lateness: LatenessHistogram,
 }
 
@@ -102,18 +102,18 @@ impl Sender {
         })
     }
 
-    /// Follows the reference's timeline, whatever it comes from: while PTP is lost, that goes on
-    /// without a jump, and so do we. It also paces us before PTP was ever met, if the reference may
-    /// fall back; timestamps are then those of a time of its own, and [`Reference::reading`] says
-    /// so by having no map.
+    /// Follows the timeline of the reference, whatever its source: while PTP is lost, the timeline
+    /// continues without a jump, and so does the stream. The timeline may also pace the stream
+    /// before PTP is known, if the reference may fall back; its timestamps are then in an arbitrary
+    /// time, and [`Reference::reading`] has no map.
     ///
     /// A new epoch means that PTP time itself was stepped. Timestamps must be PTP time (RFC 7273,
-    /// 5.2), so the stream jumps, once: to the packet that is due next, unless that is the one we
-    /// are at, give or take one. SSRC and sequence numbers go on, and the first packet at the new
-    /// place has the marker bit, which for audio says that the timestamps before it are no measure
-    /// (RFC 3551, 4.1). A new SSRC would be the purer reading of RFC 3550 (3: one timing space
-    /// each), but receivers take it for a second sender on the group and keep it out until the
-    /// first one has been silent; ours is one of them.
+    /// 5.2), so the stream jumps once to the packet that is due next, unless that differs from the
+    /// present one by at most one packet. SSRC and sequence numbers continue, and the first packet
+    /// after the jump has the marker bit, which for audio says that the difference from the
+    /// previous timestamps has no meaning (RFC 3551, 4.1). By RFC 3550 (3: one timing space per
+    /// SSRC) a new SSRC would be stricter. But receivers, including ours, mistake it for a second
+    /// sender in the group, and refuse it until the first one has been silent.
     pub fn set_clock(&mut self, now: LocalTime, reference: &Reference) {
         let Some(timeline) = reference.timeline() else { return };
         if let Some(jump) = self.pacer.set_clock(now, timeline, reference.reading().epoch) {
@@ -152,8 +152,7 @@ impl Sender {
         Some(Transmit { leg, destination, datagram: self.packetizer.datagram() })
     }
 
-    /// A packet of somebody else with our SSRC came from another address than ours: takes another
-    /// one (RFC 3550, 8.2).
+    /// Takes another SSRC, because a packet with ours came from another address (RFC 3550, 8.2).
     pub fn resolve_collision(&mut self) {
         self.packetizer.renew_ssrc();
     }
@@ -176,7 +175,7 @@ impl Sender {
         self.pacer.next()
     }
 
-    /// The counts.
+    /// The counters.
     #[must_use]
     pub const fn stats(&self) -> &SenderStats {
         &self.stats

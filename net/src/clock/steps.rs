@@ -1,24 +1,24 @@
-//! Steps of the system's clock: when somebody sets it, stamps from before are in another time than
-//! stamps from after.
+//! Steps of the system's clock. When somebody sets it, earlier stamps are in another time than
+//! later ones.
 //!
 //! Model: beside the system's clock there is a steady one, which is slewed together with it and
-//! never set (Linux: `CLOCK_MONOTONIC` beside `CLOCK_REALTIME`). The difference of the two is
-//! constant but for steps, however hard a time service slews, so two readings show a step to
-//! within the time that they took. A stamp is converted by the difference that held when it was
-//! taken, if only one of both can be: a stamp of the new time was taken after the last reading of
-//! the old one, and a stamp of the old time before the first reading of the new one. If it may be
-//! either, its time is unknown.
+//! never set (Linux: `CLOCK_MONOTONIC` beside `CLOCK_REALTIME`). The difference of the two changes
+//! only by steps, however much a time service slews them. So two readings show a step, with an
+//! error of the time that they took. A stamp is converted by the difference that was valid when it
+//! was taken, if that can be only one of the two: a stamp in the new time was taken after the last
+//! reading in the old time, and a stamp in the old time before the first reading in the new time.
+//! If it may be either, its time is unknown.
 //!
-//! Assumption: no stamp waits for more than a second longer to be read than who reads it says. One
-//! that does, while the clock is set back by about as much, is taken for a new one.
+//! Assumption: no stamp waits to be read for more than a second longer than its reader says. One
+//! that does, while the clock is set back by about as much, is mistaken for a new one.
 
 use super::{EARLIEST, OLDEST};
 use engine::{Nanos, PtpTime};
 
-/// A step below this is not told from the resolution of the clocks (a microsecond on macOS), and
-/// shifts a stamp by no more.
+/// A smaller step cannot be distinguished from the resolution of the clocks (a microsecond on
+/// macOS), and shifts a stamp by no more than that.
 const SMALLEST: Nanos = Nanos::from_micros(2);
-/// A reading that errs by more shows steps, but may hide one of its own size.
+/// A reading with a larger error still shows steps, but may hide a step of the size of its error.
 const EXACT: Nanos = Nanos::from_micros(2);
 
 /// The system's clock, read between two readings of the steady one.
@@ -43,7 +43,7 @@ impl Reading {
     }
 }
 
-/// What the system's clock shows when the steady one is at 0.
+/// The system's time at the zero of the steady clock.
 #[derive(Clone, Copy, Debug)]
 struct Origin {
     at: PtpTime,
@@ -54,10 +54,10 @@ struct Origin {
 #[derive(Clone, Copy, Debug)]
 struct Step {
     old: Origin,
-    /// The last reading before, and the first one after, in the steady clock's time.
+    /// The last reading before the step and the first one after it, in the steady clock's time.
     last_old: Nanos,
     first_new: Nanos,
-    /// Stamps may still be waiting from before an earlier step.
+    /// Whether stamps from before an earlier step may still be waiting.
     is_repeated: bool,
 }
 
@@ -65,14 +65,14 @@ struct Step {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Steps {
     origin: Option<Origin>,
-    /// When the clock was read last, so that no step was hidden.
+    /// When the clock was last read without a hidden step.
     read_at: Nanos,
     last: Option<Step>,
     count: u64,
 }
 
 impl Steps {
-    /// Takes a reading; by how much the clock was set since the last one, if it was.
+    /// Takes a reading. Returns by how much the clock was set since the last one, if it was.
     pub(super) fn observe(&mut self, reading: &Reading) -> Option<Nanos> {
         let (now, origin) = (reading.middle(), reading.origin());
         let Some(old) = self.origin else {
@@ -96,8 +96,8 @@ impl Steps {
         None
     }
 
-    /// When a stamp was taken that is no older than `oldest`, in the steady clock's time; `None` if
-    /// that is not known, or cannot be.
+    /// When a stamp that is no older than `oldest` was taken, in the steady clock's time. `None` if
+    /// that is unknown or impossible.
     pub(super) fn stamped_at(&self, stamp: PtpTime, now: Nanos, oldest: Nanos) -> Option<Nanos> {
         let by = |origin: Origin| {
             let at = stamp - origin.at;
@@ -111,7 +111,7 @@ impl Steps {
         let slack = step.old.error + origin.error + SMALLEST;
         let new = by(origin).filter(|&at| at >= step.last_old - slack);
         let old = by(step.old).filter(|&at| at <= step.first_new + slack);
-        // It may be either if both hold.
+        // If both are possible, it may be either.
         new.xor(old)
     }
 

@@ -1,4 +1,4 @@
-//! What there is to choose from, for a person.
+//! The list of interfaces, for a person to choose from.
 
 use super::{InterfaceError, parse_mac};
 use crate::platform::link;
@@ -8,9 +8,9 @@ use std::net::Ipv4Addr;
 /// An interface, with or without addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
-    /// The system's name for it.
+    /// The system's name.
     pub name: String,
-    /// The system's number for it.
+    /// The system's index.
     pub index: u32,
     /// Its IPv4 addresses.
     pub addresses: Vec<Ipv4Addr>,
@@ -18,9 +18,9 @@ pub struct Listed {
     pub mac: Option<[u8; 6]>,
     /// Whether it is the loopback interface.
     pub loopback: bool,
-    /// Whether it carries multicast; `None` if the system does not tell.
+    /// Whether it carries multicast; `None` if the system does not report it.
     pub multicast: Option<bool>,
-    /// Whether it has a carrier and is up; `None` if the system does not tell.
+    /// Whether it has a carrier and is up; `None` if the system does not report it.
     pub carrier: Option<bool>,
 }
 
@@ -28,7 +28,7 @@ impl Listed {
     /// All interfaces, by index.
     ///
     /// # Errors
-    /// If the system does not tell.
+    /// If the system does not report them.
     pub fn all() -> Result<Vec<Self>, InterfaceError> {
         let found = NetworkInterface::show().map_err(|error| InterfaceError::System(error.to_string()))?;
         let mut all = merge(&found);
@@ -40,7 +40,7 @@ impl Listed {
     }
 }
 
-/// One for each index: some systems tell of each address in an entry of its own.
+/// One for each index: some systems report each address in a separate entry.
 fn merge(found: &[NetworkInterface]) -> Vec<Listed> {
     let mut all: Vec<Listed> = Vec::new();
     for interface in found {

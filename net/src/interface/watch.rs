@@ -1,8 +1,9 @@
-//! What interfaces there are, from now on.
+//! Watches which interfaces exist.
 //!
-//! Model: a thread of its own asks the system twice a second, because that takes up to some ms,
-//! which a thread that sends cannot spare; all sockets of the process share it. Who looks compares
-//! the list with the one that it saw last: as long as nothing changes it is the same one.
+//! Model: asking the system takes up to some ms, which a thread that sends cannot spare. So a
+//! separate thread asks twice a second, and all sockets of the process share its answer. A socket
+//! compares the list with the one that it saw last: as long as nothing changes, it is the same
+//! list.
 
 use super::{Interface, InterfaceError, same};
 use crate::clock;
@@ -15,21 +16,21 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 /// How often the system is asked.
 const INTERVAL: Nanos = Nanos::from_millis(500);
 
-/// Follows the interfaces of this host; ends when the last one who shares it drops it.
+/// Watches the interfaces of this host until the last owner drops it.
 #[derive(Debug)]
 pub(crate) struct Watch {
     latest: Arc<ArcSwap<Vec<Interface>>>,
     _worker: Worker,
 }
 
-/// The one that runs.
+/// The running watcher.
 static SHARED: Mutex<Weak<Watch>> = Mutex::new(Weak::new());
 
 impl Watch {
-    /// The one of this process.
+    /// The watcher of this process.
     ///
     /// # Errors
-    /// If the system does not tell its interfaces, or there is no thread to be had.
+    /// If the system does not report its interfaces, or a thread cannot be started.
     pub(crate) fn shared() -> Result<Arc<Self>> {
         let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(running) = shared.upgrade() {
@@ -48,10 +49,10 @@ impl Watch {
         self.latest.load_full()
     }
 
-    /// The interface that `known` has become.
+    /// The present state of the interface `known`.
     ///
     /// # Errors
-    /// If there is none of its name, and none of its address.
+    /// If there is neither an interface of its name nor one of its address.
     pub(crate) fn again(&self, known: &Interface) -> std::result::Result<Interface, InterfaceError> {
         let all = self.latest.load();
         match same(&all, known) {
@@ -69,7 +70,7 @@ fn follow(context: &Context, latest: &ArcSwap<Vec<Interface>>) {
             continue;
         }
         due = clock::now() + INTERVAL;
-        // A system that does not tell now may tell the next time.
+        // A system that reports no list now may do so the next time.
         if let Ok(all) = Interface::all()
             && all != **latest.load()
         {

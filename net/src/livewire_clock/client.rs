@@ -21,8 +21,7 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-/// How often the system's clock is read, and how often the status is published when nothing
-/// happens.
+/// How often the system's clock is read, and how often the status is published if nothing happens.
 const INTERVAL: Nanos = Nanos::from_millis(125);
 /// Longer than any packet of the clock.
 const LONGEST_PACKET: usize = 1500;
@@ -34,27 +33,27 @@ const TTL: u8 = 1;
 pub struct LivewireConfig {
     /// The interface.
     pub interface: Interface,
-    /// What is done while the clock is of no use.
+    /// The fallback while the clock is not usable.
     pub reference: ReferenceConfig,
-    /// The priority with which it is served; `None`: it is not, but only followed.
+    /// The priority with which this client serves the clock; `None` if it only follows.
     pub serve: Option<u8>,
 }
 
 impl LivewireConfig {
-    /// One that follows the clock.
+    /// A client that follows the clock.
     #[must_use]
     pub fn slave(interface: Interface) -> Self {
         let reference = ReferenceConfig { mode: ClockMode::Livewire, ..ReferenceConfig::default() };
         Self { interface, reference, serve: None }
     }
 
-    /// One that serves the clock with this priority (0 to 15) if nobody better does.
+    /// A client that serves the clock with this priority (0 to 15) unless a better master does.
     #[must_use]
     pub fn master(interface: Interface, priority: u8) -> Self {
         Self { serve: Some(priority), ..Self::slave(interface) }
     }
 
-    /// What we say of us as master.
+    /// Our identity as master.
     fn identity(&self, priority: u8) -> MasterIdentity {
         MasterIdentity::new(priority, self.interface.address, MacAddress(self.interface.mac_or_made_up()))
     }
@@ -79,7 +78,7 @@ impl fmt::Display for LivewireClockEvent {
     }
 }
 
-/// A client of the Livewire clock; ends when the last one who shares it drops it.
+/// A client of the Livewire clock. It ends when its last owner drops it.
 #[derive(Debug)]
 pub struct LivewireClient {
     config: LivewireConfig,
@@ -92,10 +91,10 @@ pub struct LivewireClient {
 static CLIENTS: Mutex<BTreeMap<(String, Ipv4Addr), Weak<LivewireClient>>> = Mutex::new(BTreeMap::new());
 
 impl LivewireClient {
-    /// The client of an interface: the one that runs already, or a new one.
+    /// The client of an interface: the running one, or a new one.
     ///
     /// # Errors
-    /// If its port is refused, or a client with other settings runs.
+    /// If its port is refused, or a client with other settings is running.
     pub fn shared(config: LivewireConfig) -> Result<Arc<Self>> {
         let key = (config.interface.name.clone(), config.interface.address);
         let mut clients = CLIENTS.lock().unwrap_or_else(PoisonError::into_inner);
@@ -120,7 +119,7 @@ impl LivewireClient {
         Ok(Self { config, status, subscribers, worker })
     }
 
-    /// What is known now.
+    /// The present status.
     #[must_use]
     pub fn status(&self) -> Arc<LivewireStatus> {
         self.status.load_full()
@@ -145,16 +144,16 @@ impl LivewireClient {
     }
 }
 
-/// A clock that is served, and by what.
+/// A clock that is served, and its source.
 struct Served {
     master: LivewireMaster,
     socket: Socket,
-    /// When its own time began, where no other was ever followed.
+    /// When its own time began, if no other master was ever followed.
     began: LocalTime,
     sent: u64,
 }
 
-/// What the thread owns.
+/// The state of the thread.
 struct Driver {
     clock: LivewireClock,
     served: Option<Served>,
@@ -164,7 +163,7 @@ struct Driver {
     read_system_at: LocalTime,
     prediction: Prediction,
     reason: String,
-    /// The last error of the sockets, which is said once.
+    /// The last error of the sockets, which is reported once.
     fault: Option<io::ErrorKind>,
 }
 
@@ -198,7 +197,8 @@ impl Driver {
     ) {
         let mut buffer = [0; LONGEST_PACKET];
         while !context.is_stopping() {
-            // What was waited for in vain until then may have come since, and wait to be read.
+            // What was awaited in vain until then may have arrived since, and still wait to be
+            // read.
             let until = self.receive(&mut buffer);
             if self.clock.poll_timeout().is_some_and(|due| due <= until) {
                 self.clock.handle_timeout(until);
@@ -219,13 +219,12 @@ impl Driver {
         }
     }
 
-    /// Takes a round of what has come. All that had come by the time that is returned has been
-    /// taken.
+    /// Handles a round of packets. Returns the time up to which all arrivals have been handled.
     fn receive(&mut self, buffer: &mut [u8]) -> LocalTime {
         let (clock, served) = (&mut self.clock, &mut self.served);
         let round = self.socket.receive(buffer, ROUND, |received, datagram| {
             if served.as_mut().is_none_or(|served| served.follows(received.at, datagram)) {
-                // Counted by the clock, and shown with its counters.
+                // The clock counts refused packets, and its counters are shown.
                 let _ = clock.handle_datagram(received.at, *received.source.ip(), datagram);
             }
         });
@@ -290,7 +289,7 @@ impl Driver {
         }
     }
 
-    /// A cable that is out is one warning, not thirty a second.
+    /// A disconnected cable causes one warning, not thirty a second.
     fn say_once(&mut self, what: &str, error: &io::Error) {
         if self.fault != Some(error.kind()) {
             self.fault = Some(error.kind());
@@ -300,15 +299,15 @@ impl Driver {
 }
 
 impl Served {
-    /// What is told: the time that was followed, or else that of this host's crystal since the
-    /// beginning.
+    /// The time that is served: the time that was followed, or else that of this host's crystal
+    /// since the beginning.
     fn time(&self, followed: ClockReading) -> PtpMap {
         let own = PtpMap::new(self.began, PtpTime::EPOCH, ClockMap::default());
         followed.map.unwrap_or(own)
     }
 
-    /// Takes what came to the group. Whether it is to be followed: a better master's is, and
-    /// anybody's before we have sent, so that its time goes on; but never our own.
+    /// Handles a packet to the group. Returns whether to follow it: that of a better master, and
+    /// that of any master before we have sent, so that its time continues; but never our own.
     fn follows(&mut self, at: LocalTime, datagram: &[u8]) -> bool {
         self.master.handle_datagram(at, datagram);
         let own = self.master.identity().mac;

@@ -1,4 +1,4 @@
-//! What a client of the Livewire clock knows at one moment.
+//! The status of a client of the Livewire clock at one moment.
 
 use crate::socket::{SocketStats, Timestamping};
 use crate::worker::Scheduling;
@@ -7,56 +7,56 @@ use engine::livewire_clock::{ClockCounters, ClockDiagnosis, Master, MasterIdenti
 use engine::{LocalTime, Nanos, Ppb, PtpTime};
 use std::fmt;
 
-/// The knowledge of a client of the Livewire clock.
+/// The status of a client of the Livewire clock.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct LivewireStatus {
     /// When it was published.
     pub at: LocalTime,
-    /// The timeline of all that plays or sends by this client; [`Reference::reading`] is what RTP
-    /// timestamps refer to.
+    /// The timeline for everything that plays or sends by this client; RTP timestamps refer to
+    /// [`Reference::reading`].
     pub reference: Reference,
-    /// The time as the clock knows it, without the reference's slew.
+    /// The time as estimated, without the slew of the reference.
     pub clock: ClockReading,
     /// The master that is followed.
     pub master: Option<Master>,
     /// The time that is served, if any is.
     pub served_time: Option<PtpMap>,
-    /// We, if we serve the clock at the moment.
+    /// Our identity, while we serve the clock.
     pub serves: Option<MasterIdentity>,
     /// Why there is no clock, if that is known.
     pub diagnosis: Option<ClockDiagnosis>,
-    /// Why there is no clock, or else why it changed its state last, in words.
+    /// Why there is no clock, or else why its state last changed, in words.
     pub reason: String,
-    /// The delay that the path to the master is presumed to have.
+    /// The presumed path delay from the master.
     pub presumed_delay: Nanos,
-    /// Running size of the timestamps' jitter.
+    /// Running estimate of the jitter of timestamps.
     pub jitter: Nanos,
-    /// By how much the time turned out to be ahead of what was predicted a second ago; `None` in
-    /// the first second, and after a step.
+    /// Difference of the time from what was predicted a second ago; `None` in the first second and
+    /// after a step.
     pub prediction_error: Option<Nanos>,
-    /// What was counted.
+    /// The clock's counters.
     pub counters: ClockCounters,
     /// Packets that were sent as master.
     pub sent: u64,
-    /// What the socket has counted.
+    /// The counters of the socket.
     pub socket: SocketStats,
     /// How packets are stamped.
     pub timestamping: Timestamping,
-    /// How far the system's clock would be of use.
+    /// Whether the system's clock would be usable.
     pub system: SystemReport,
     /// How the thread is scheduled.
     pub scheduling: Scheduling,
 }
 
 impl LivewireStatus {
-    /// How much faster the Livewire clock runs than the host's.
+    /// Rate of the Livewire clock against the host's clock.
     #[must_use]
     pub fn rate(&self) -> Option<Ppb> {
         Some(self.clock.map?.clock().rate())
     }
 
-    /// The Livewire clock's time at `now`: the one that is followed, or the one that is served.
+    /// The Livewire clock's time at `now`: the followed time, or the served one.
     #[must_use]
     pub fn time_at(&self, now: LocalTime) -> Option<PtpTime> {
         let served = self.served_time.filter(|_| self.serves.is_some());
@@ -78,8 +78,8 @@ impl LivewireStatus {
 
 impl fmt::Display for LivewireStatus {
     /// `Slave to: Livewire/AC050272 p5 192.168.2.114:7000, δ -0.1µs, Freq: +0.72ppm [LOCKED]`: the
-    /// master as the devices show it; how far the last second's prediction was off, the clock's
-    /// rate against the host's, and the state.
+    /// master as devices show it, the error of the last second's prediction, the clock's rate
+    /// against the host's clock, and the state.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(serves) = self.serves {
             return write!(f, "Master: {serves} [MASTER]");
@@ -95,7 +95,7 @@ impl fmt::Display for LivewireStatus {
         let rate_ppm = self.rate().unwrap_or_default().as_ppm();
         write!(f, ", δ {delta_us:+.1}µs, Freq: {rate_ppm:+.2}ppm [{state}]")?;
         match &self.diagnosis {
-            Some(ClockDiagnosis::Law { cause, .. }) => write!(f, ": {cause}"),
+            Some(ClockDiagnosis::Servo { cause, .. }) => write!(f, ": {cause}"),
             _ => Ok(()),
         }
     }

@@ -33,57 +33,57 @@ pub(crate) use macos::{batch, clock, hardware, link, process, sleep, socket, thr
 #[cfg(windows)]
 pub(crate) use windows::{batch, clock, hardware, link, process, sleep, socket, thread, wait};
 
-/// A datagram, as the system tells of it.
+/// A datagram, as the system reports it.
 pub(crate) struct Datagram {
     pub(crate) length: usize,
     /// Longer than the buffer: the rest is lost.
     pub(crate) truncated: bool,
     pub(crate) source: SocketAddrV4,
-    /// Where it was sent to, if the socket might hear what is for others.
+    /// Its destination, if the socket might receive datagrams for others.
     pub(crate) destination: Option<Ipv4Addr>,
-    /// The index of the interface that it came by, if that is told.
+    /// The index of the interface by which it came, if it is reported.
     pub(crate) interface: Option<u32>,
-    /// When it came.
+    /// Its arrival time.
     pub(crate) stamps: Stamps,
-    /// Datagrams that the socket has dropped so far because nobody read them, if the system counts
-    /// them.
+    /// Datagrams that the socket has dropped so far because they were not read in time, if the
+    /// system counts them.
     pub(crate) drops: Option<u32>,
 }
 
-/// When a datagram came or left, as far as it is told.
+/// When a datagram came or left, if it is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Stamps {
-    /// By the system, in the host's time: then nothing has to be converted.
+    /// Stamped by the system, in the host's time, so that nothing has to be converted.
     pub(crate) host: Option<LocalTime>,
-    /// By the system, in its time.
+    /// Stamped by the system, in its own time.
     pub(crate) system: Option<PtpTime>,
-    /// By the network card, in the time of its own clock.
+    /// Stamped by the network card, in the time of its own clock.
     pub(crate) hardware: Option<PtpTime>,
 }
 
-/// The stamps that a socket asks for, besides those of what it receives.
+/// The stamps that a socket requests, besides those of received datagrams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct StampsWanted {
-    /// Of what is sent.
+    /// Stamps of sent datagrams.
     pub(crate) transmit: bool,
-    /// By the card.
+    /// Stamps by the card.
     pub(crate) hardware: bool,
 }
 
-/// A network card's clock, read.
+/// A reading of a network card's clock.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct HardwareReading {
     pub(crate) device: PtpTime,
     pub(crate) bracket: Bracket,
 }
 
-/// The moments before and after a clock was read, on a clock of the host.
+/// The times before and after a clock was read, on a clock of the host.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(not(any(target_os = "linux", test)), expect(dead_code, reason = "other systems show no clocks of cards"))]
 pub(crate) enum Bracket {
-    /// On the one that nobody steers.
+    /// On the host's clock.
     Host { before: LocalTime, after: LocalTime },
-    /// On the system's.
+    /// On the system's clock.
     System { before: PtpTime, after: PtpTime },
 }
 

@@ -1,9 +1,9 @@
-//! Clocks of network cards, on systems that show programs like ours none.
+//! Clocks of network cards, on systems that do not expose them to programs such as ours.
 
 use crate::platform::HardwareReading;
 use std::io;
 
-/// There is none.
+/// Never exists.
 #[derive(Debug)]
 pub(crate) enum HardwareClock {}
 

@@ -1,5 +1,5 @@
-//! What a process need not ask of Unix: programs in the background are not slowed down, a hang-up
-//! is a signal like others, and terminals understand escape sequences.
+//! Requests that Unix does not need: programs in the background are not slowed down, a hang-up is a
+//! signal like others, and terminals interpret escape sequences.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

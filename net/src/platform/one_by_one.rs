@@ -1,4 +1,4 @@
-//! Many datagrams, one call each, for systems that have no call for several.
+//! Sends many datagrams with one call each, for systems without a call for several.
 
 use std::io;
 use std::net::{SocketAddrV4, UdpSocket};

@@ -1,22 +1,22 @@
-//! What sockets are not told, on systems that neither stamp what is sent nor count what is dropped.
+//! Features that sockets lack on systems that neither stamp sent datagrams nor count dropped ones.
 
 use crate::platform::{Stamps, StampsWanted};
 use std::io;
 use std::net::UdpSocket;
 
 /// # Errors
-/// Always: nothing that is sent is stamped.
+/// Always: sent datagrams are not stamped.
 pub(crate) fn restart_numbers(_: &UdpSocket, _: StampsWanted) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
 /// # Errors
-/// Always: nobody counts them.
+/// Always: drops are not counted.
 pub(crate) fn count_drops(_: &UdpSocket) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// Nothing that was sent is stamped.
+/// Sent datagrams are not stamped.
 pub(crate) fn transmitted(_: &UdpSocket) -> Option<(u32, Stamps)> {
     None
 }

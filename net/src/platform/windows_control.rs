@@ -1,9 +1,9 @@
-//! Control messages of Windows (`WSAMSG`): the destination of a datagram, and when it came.
+//! Control messages of Windows (`WSAMSG`): the destination of a datagram, and its arrival time.
 //!
-//! The driver of a network card stamps packets when it takes them over, by the performance counter;
-//! so does Windows from build 20348 on for cards whose drivers can. A card that is set to stamp by
-//! its own clock gives that clock's counts instead, which nothing in the message tells: they are
-//! known by being no time of the performance counter of late.
+//! From build 20348 on, the driver of a network card can stamp packets by the performance counter
+//! when it takes them over. A card that is set to stamp by its own clock delivers counts of that
+//! clock instead, and nothing in the message says so: such counts are recognised because they are
+//! not a recent time of the performance counter.
 
 use engine::{LocalTime, Nanos};
 use std::net::Ipv4Addr;
@@ -16,21 +16,21 @@ const ALIGNMENT: usize = 8;
 const PACKET_INFO: (i32, i32) = (0, 19);
 /// `SOL_SOCKET`, `SO_TIMESTAMP`.
 const TIMESTAMP: (i32, i32) = (0xFFFF, 0x300A);
-/// A stamp that is older is none of the performance counter. A process may stand still for
-/// seconds while datagrams wait for it; a socket's buffer does not last for more.
+/// An older stamp is not of the performance counter. A process may stand still for seconds while
+/// datagrams wait for it, but a socket's buffer does not last longer.
 const OLDEST: Nanos = Nanos::from_secs(10);
 const NANOS_PER_SECOND: i128 = 1_000_000_000;
 
-/// What is told of a datagram besides its bytes.
+/// Information about a datagram besides its bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Told {
-    /// Where it was sent to, and the index of the interface that it came by.
+    /// Its destination, and the index of the interface by which it came.
     pub(super) packet_info: Option<(Ipv4Addr, u32)>,
     /// Its stamp, in counts of an unknown clock.
     pub(super) stamp: Option<u64>,
 }
 
-/// Reads the messages that a buffer begins with. What is cut off or unknown is passed over.
+/// Reads the messages at the start of a buffer. Truncated and unknown ones are ignored.
 pub(super) fn parse(mut messages: &[u8]) -> Told {
     let mut told = Told::default();
     while let Some((header, _)) = messages.split_at_checked(HEADER) {
@@ -49,7 +49,7 @@ pub(super) fn parse(mut messages: &[u8]) -> Told {
     told
 }
 
-/// A part of a message, whose length is known.
+/// A part of a message of known length.
 fn array<const N: usize>(part: &[u8]) -> [u8; N] {
     part.try_into().expect("a part of this length")
 }
@@ -60,8 +60,8 @@ pub(super) fn time_of(count: i128, frequency_hz: i128) -> LocalTime {
     LocalTime::from_nanos(i64::try_from(ns).unwrap_or(i64::MAX))
 }
 
-/// When a datagram came that is read at `now`; `None` if the stamp is no count of the performance
-/// counter.
+/// The arrival time of a datagram that is read at `now`; `None` if the stamp is not a count of the
+/// performance counter.
 pub(super) fn arrival(stamp: u64, frequency_hz: i128, now: LocalTime) -> Option<LocalTime> {
     let at = time_of(i128::from(stamp), frequency_hz);
     (at <= now && now - at <= OLDEST).then_some(at)
@@ -71,7 +71,7 @@ pub(super) fn arrival(stamp: u64, frequency_hz: i128, now: LocalTime) -> Option<
 mod tests {
     use super::*;
 
-    /// A message, and what fills it up to where the next one begins.
+    /// A message, with the padding before the next one.
     fn message((level, kind): (i32, i32), data: &[u8]) -> Vec<u8> {
         let length = HEADER + data.len();
         let mut bytes = length.to_ne_bytes().to_vec();

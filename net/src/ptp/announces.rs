@@ -14,10 +14,10 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
-/// More than any network has; the rest is passed over.
+/// More masters than any network has; others are ignored.
 const MAX_MASTERS: usize = 256;
-/// A master that has not announced itself for this long is gone: three of the longest usual
-/// intervals, 2 s.
+/// A master that has not announced itself for this long has disappeared: three of the longest usual
+/// intervals of 2 s.
 const SILENCE: Nanos = Nanos::from_secs(6);
 
 /// A port that announces itself.
@@ -27,17 +27,17 @@ pub struct HeardMaster {
     pub domain: u8,
     /// The port.
     pub port: PortIdentity,
-    /// Where it is.
+    /// Its address.
     pub from: Ipv4Addr,
-    /// What it said last.
+    /// Its last Announce.
     pub announce: Announce,
-    /// When.
+    /// When that came.
     pub heard_at: LocalTime,
 }
 
 type Heard = BTreeMap<(u8, [u8; 8], u16), HeardMaster>;
 
-/// Hears Announces of all domains; ends when it is dropped.
+/// Listens for the Announces of all domains until it is dropped.
 #[derive(Debug)]
 pub struct AnnounceListener {
     heard: Arc<ArcSwap<Heard>>,
@@ -45,7 +45,7 @@ pub struct AnnounceListener {
 }
 
 impl AnnounceListener {
-    /// Listens.
+    /// Begins to listen.
     ///
     /// # Errors
     /// If the port is refused.
@@ -59,7 +59,7 @@ impl AnnounceListener {
         Ok(Self { heard, _worker: worker })
     }
 
-    /// Those that announce themselves, by domain.
+    /// The masters that announce themselves, by domain.
     #[must_use]
     pub fn masters(&self) -> Vec<HeardMaster> {
         self.heard.load().values().copied().collect()
@@ -71,7 +71,7 @@ fn listen(context: &Context, mut socket: Socket, publish: &ArcSwap<Heard>) {
     let mut buffer = [0; LONGEST_MESSAGE];
     while !context.is_stopping() {
         let before = heard.len();
-        // What the socket has to say passes, and Announces come again.
+        // An error of the socket is temporary, and Announces are repeated.
         let round = socket.receive(&mut buffer, ROUND, |received, datagram| note(&mut heard, received, datagram));
         forget_silent(&mut heard, round.until);
         if round.taken > 0 || heard.len() != before {
@@ -101,7 +101,7 @@ mod tests {
     use super::*;
     use engine::ptp::wire::{ClockIdentity, Header, Tlvs};
 
-    /// Hears an Announce of the clock with this number, at this second.
+    /// Receives an Announce of the clock with this number at this second.
     fn hear(heard: &mut Heard, clock: u64, priority: u8, at_s: i64) {
         let port = PortIdentity { clock_identity: ClockIdentity(clock.to_be_bytes()), port_number: 1 };
         let header = Header { domain_number: 7, source_port_identity: port, ..Header::default() };

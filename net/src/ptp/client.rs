@@ -23,8 +23,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-/// How often the system's clock is read, and how often the status is published when nothing
-/// happens.
+/// How often the system's clock is read, and how often the status is published if nothing happens.
 const INTERVAL: Nanos = Nanos::from_millis(125);
 /// PTP stays within its network segment, unless routers are boundary clocks.
 const TTL: u8 = 1;
@@ -38,9 +37,10 @@ pub struct PtpConfig {
     pub interface: Interface,
     /// The port; [`Interface::port_identity`] gives its identity.
     pub port: PortConfig,
-    /// What is done while PTP is of no use.
+    /// The fallback while PTP is not usable.
     pub reference: ReferenceConfig,
-    /// The best timestamps to ask for: the card's, unless somebody wants to see what others cost.
+    /// The best timestamps to be requested: the card's, unless a user wants to see the effect of
+    /// others.
     pub timestamps: Timestamping,
 }
 
@@ -53,7 +53,7 @@ impl PtpConfig {
         Self { interface, port, reference: ReferenceConfig::default(), timestamps: Timestamping::Hardware }
     }
 
-    /// A clock that serves a domain if there is none better.
+    /// A clock that serves a domain if there is no better one.
     #[must_use]
     pub fn master(interface: Interface, domain: u8) -> Self {
         let identity = interface.port_identity(false);
@@ -65,7 +65,7 @@ impl PtpConfig {
         Self { interface, port, reference: ReferenceConfig::default(), timestamps: Timestamping::Hardware }
     }
 
-    /// Whether the settings are the same, of an interface that may have got another address since.
+    /// Whether the settings are the same. The interface may have another address since.
     fn is_like(&self, other: &Self) -> bool {
         let identity = self.port.identity;
         let other =
@@ -73,17 +73,17 @@ impl PtpConfig {
         *self == other
     }
 
-    /// The same in another profile.
+    /// The same settings in another profile.
     #[must_use]
     pub fn with_profile(self, profile: &Profile) -> Self {
         let make = if self.port.slave_only { PortConfig::slave_only } else { PortConfig::new };
         let port = make(profile, self.port.identity).in_domain(self.port.domain_number);
-        // A master does not announce itself less often than it would have.
+        // A master announces itself at least as often as it would have otherwise.
         let log_announce_interval = port.log_announce_interval.min(self.port.log_announce_interval);
         Self { port: PortConfig { log_announce_interval, ..port }, ..self }
     }
 
-    /// The same as slave of masters that serve who asks.
+    /// The same settings as a slave of unicast masters.
     #[must_use]
     pub fn served_by(self, unicast: UnicastConfig) -> Self {
         // Once a second at least: a master is chosen by two Announces.
@@ -112,7 +112,7 @@ impl fmt::Display for PtpEvent {
     }
 }
 
-/// A PTP client; ends when the last one who shares it drops it.
+/// A PTP client. It ends when its last owner drops it.
 #[derive(Debug)]
 pub struct PtpClient {
     config: PtpConfig,
@@ -125,10 +125,10 @@ pub struct PtpClient {
 static CLIENTS: Mutex<BTreeMap<(String, u8), Weak<PtpClient>>> = Mutex::new(BTreeMap::new());
 
 impl PtpClient {
-    /// The client of an interface and domain: the one that runs already, or a new one.
+    /// The client of an interface and domain: the running one, or a new one.
     ///
     /// # Errors
-    /// If its ports are refused, or a client with other settings runs.
+    /// If its ports are refused, or a client with other settings is running.
     pub fn shared(config: PtpConfig) -> Result<Arc<Self>> {
         let key = (config.interface.name.clone(), config.port.domain_number);
         let mut clients = CLIENTS.lock().unwrap_or_else(PoisonError::into_inner);
@@ -152,7 +152,7 @@ impl PtpClient {
         Ok(Self { config, status, subscribers, worker })
     }
 
-    /// What is known now.
+    /// The present status.
     #[must_use]
     pub fn status(&self) -> Arc<PtpStatus> {
         self.status.load_full()
@@ -177,7 +177,7 @@ impl PtpClient {
     }
 }
 
-/// What the thread owns.
+/// The state of the thread.
 struct Driver {
     config: PtpConfig,
     port: Port,
@@ -187,11 +187,11 @@ struct Driver {
     system: SystemReader,
     read_system_at: LocalTime,
     pending_timestamps: PendingTimestamps,
-    /// Times of leaving that were told, and those that never were.
+    /// Departure times that the kernel reported, and those that it did not.
     transmit_stamps: (u64, u64),
     prediction: Prediction,
     reason: String,
-    /// The last error of the sockets, which is said once.
+    /// The last error of the sockets, which is reported once.
     fault: Option<io::ErrorKind>,
 }
 
@@ -201,7 +201,7 @@ impl Driver {
             let any = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, class.udp_port());
             let receive = SocketConfig::receive(config.interface.clone(), any, None);
             Socket::open(SocketConfig {
-                // What unicast masters send to others is none of our business.
+                // Messages of unicast masters to other hosts are ignored.
                 groups: if config.port.unicast.is_some() { Vec::new() } else { vec![GROUP] },
                 dscp: DSCP_EF,
                 ttl: if config.port.unicast.is_some() { UNICAST_TTL } else { TTL },
@@ -234,7 +234,8 @@ impl Driver {
     fn run(&mut self, context: &Context, status: &ArcSwap<PtpStatus>, subscribers: &Subscribers<PtpEvent>) {
         let mut buffer = [0; LONGEST_MESSAGE];
         while !context.is_stopping() {
-            // What was waited for in vain until then may have come since, and wait to be read.
+            // What was awaited in vain until then may have arrived since, and still wait to be
+            // read.
             let until = self.receive(&mut buffer);
             if self.port.poll_timeout().is_some_and(|due| due <= until) {
                 self.port.handle_timeout(until);
@@ -260,8 +261,9 @@ impl Driver {
         self.transmit();
     }
 
-    /// Takes a round of what has come: first when our messages left, because the answers may be
-    /// there already. All that had come by the time that is returned has been taken.
+    /// Handles a round of messages. The departure times of our own messages come first, because the
+    /// answers to them may have arrived already. Returns the time up to which all arrivals have
+    /// been handled.
     fn receive(&mut self, buffer: &mut [u8]) -> LocalTime {
         while let Some((number, at)) = self.event.poll_transmitted() {
             if let Some(token) = self.pending_timestamps.take(number) {
@@ -272,7 +274,7 @@ impl Driver {
         let mut until = clock::now();
         for socket in [&mut self.event, &mut self.general] {
             let round = socket.receive(buffer, ROUND, |received, datagram| {
-                // Counted by the port, and shown with its counters.
+                // The port counts refused messages, and its counters are shown.
                 let _ = self.port.handle_datagram(received.at, IpAddr::V4(*received.source.ip()), datagram);
             });
             until = until.min(round.until);
@@ -295,7 +297,7 @@ impl Driver {
                 (Ok(Some(number)), Some(token)) => {
                     self.transmit_stamps.1 += u64::from(self.pending_timestamps.push(number, token));
                 }
-                // No stamps by the kernel: the middle of the call is the best there is.
+                // Without a stamp by the kernel, the middle of the call is the best estimate.
                 (Ok(None), Some(token)) => {
                     let took = clock::now() - before;
                     self.port.handle_transmitted(token, before + Nanos::new(took.as_nanos() / 2));
@@ -337,8 +339,8 @@ impl Driver {
             diagnosis,
             master: self.port.master().copied(),
             time_properties: self.port.time_properties().copied(),
-            mean_path_delay: self.port.law().mean_path_delay(),
-            jitter: self.port.law().jitter(),
+            mean_path_delay: self.port.servo().mean_path_delay(),
+            jitter: self.port.servo().jitter(),
             prediction_error: self.prediction.error(now, clock),
             counters: *self.port.counters(),
             event_socket: self.event.stats(),
@@ -358,7 +360,7 @@ fn address(transmit: &Transmit) -> IpAddr {
     }
 }
 
-/// A cable that is out is one warning, not eight a second.
+/// A disconnected cable causes one warning, not eight a second.
 fn say_once(last: &mut Option<io::ErrorKind>, what: &str, error: &io::Error) {
     if *last != Some(error.kind()) {
         *last = Some(error.kind());

@@ -1,8 +1,8 @@
-//! Round trips to a host by ICMP echo, for paths whose delay nobody measures.
+//! Round trips to a host by ICMP echo, for paths whose delay is not measured otherwise.
 //!
-//! Model: every answer took at least as long as the path there and back, so the shortest of some is
-//! the closest. Hosts answer in their kernels. Some systems give such a socket to anybody, others
-//! to privileged programs only: then there is no echo.
+//! Model: every answer took at least as long as the path there and back, so the shortest of some
+//! round trips is the closest. Hosts answer in their kernels. Some systems give such a socket to
+//! any program, others to privileged programs only: then there is no echo.
 
 use crate::clock;
 use crate::interface::Interface;
@@ -11,23 +11,23 @@ use engine::{LocalTime, Nanos};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 
-/// Between the first requests, and how many these are.
+/// Interval between the first requests, and their number.
 const SOON: Nanos = Nanos::from_millis(125);
 const FIRST: u16 = 16;
-/// Between the later ones.
+/// Interval between later requests.
 const LATER: Nanos = Nanos::from_secs(10);
 /// Types of messages (RFC 792).
 const ECHO_REPLY: u8 = 0;
 const ECHO_REQUEST: u8 = 8;
 /// Type, code, checksum, identifier and sequence number.
 const HEADER: usize = 8;
-/// With a payload by which we know our own.
+/// With a payload by which we recognise our own requests.
 const LENGTH: usize = HEADER + 8;
 
 /// Requests to one host, and its answers.
 #[derive(Debug)]
 pub(super) struct Echo {
-    /// Not of UDP; the type is the one that can be waited for.
+    /// Not a UDP socket; the type is one that can be waited for.
     socket: UdpSocket,
     next: LocalTime,
     /// The newest request, and when it was sent.
@@ -36,7 +36,7 @@ pub(super) struct Echo {
 }
 
 impl Echo {
-    /// Requests to `peer`; `None` if the system gives no socket for them.
+    /// Requests to `peer`; `None` if the system refuses the socket.
     pub(super) fn open(interface: &Interface, peer: Ipv4Addr) -> Option<Self> {
         let open = |kind: Type| {
             let socket = Socket::new(Domain::IPV4, kind, Some(Protocol::ICMPV4))?;
@@ -50,7 +50,7 @@ impl Echo {
         Some(Self { socket: socket.into(), next: clock::now(), sent: None, sequence: 0 })
     }
 
-    /// What to wait for.
+    /// The socket to wait for.
     pub(super) fn waitable(&self) -> Waitable<'_> {
         platform::socket::waitable(&self.socket)
     }
@@ -60,7 +60,7 @@ impl Echo {
         self.next
     }
 
-    /// Takes what has come, and sends what is due. Returns the round trip that an answer tells.
+    /// Handles answers and sends a request if one is due. Returns the round trip of an answer.
     pub(super) fn drive(&mut self) -> Option<Nanos> {
         let mut round_trip = None;
         let mut buffer = [0; 128];
@@ -76,7 +76,7 @@ impl Echo {
             self.next = now + if self.sequence < FIRST { SOON } else { LATER };
             self.sequence = self.sequence.saturating_add(1);
             let request = request(self.sequence, now);
-            // A host that is not there is told by PTP.
+            // PTP finds out that a host is unreachable.
             self.sent = self.socket.send(&request).ok().map(|_| (request, now));
         }
         round_trip
@@ -93,7 +93,7 @@ fn request(sequence: u16, now: LocalTime) -> [u8; LENGTH] {
     message
 }
 
-/// The checksum of the internet (RFC 1071) of whole words.
+/// The internet checksum (RFC 1071) of whole words.
 fn checksum(message: &[u8]) -> u16 {
     let words = message.chunks_exact(2).map(|word| u32::from(u16::from_be_bytes([word[0], word[1]])));
     let sum = words.sum::<u32>();
@@ -101,7 +101,7 @@ fn checksum(message: &[u8]) -> u16 {
     !((folded & 0xFFFF) + (folded >> 16)) as u16
 }
 
-/// Whether what came is the answer to a request. Some sockets give the IP header with it; the
+/// Whether a datagram is the answer to a request. Some sockets deliver the IP header as well. The
 /// identifier is the system's.
 fn is_answer(datagram: &[u8], request: &[u8; LENGTH]) -> bool {
     let header = match datagram.first() {
@@ -119,7 +119,7 @@ mod tests {
     fn answer(request: &[u8; LENGTH]) -> [u8; LENGTH] {
         let mut answer = *request;
         answer[0] = ECHO_REPLY;
-        // The identifier that a system has given it.
+        // The identifier that a system has assigned.
         answer[4] = 0x77;
         answer
     }

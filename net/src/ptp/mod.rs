@@ -1,12 +1,12 @@
 //! The PTP client that all streams of an interface and domain share.
 //!
-//! Model: a thread drives [`engine::ptp::Port`] on UDP ports 319 and 320, and an
-//! [`engine::clock::Reference`] from its readings and from those of the system's clock. What it
-//! knows is published as a [`PtpStatus`], which any number of threads load without waiting; events
-//! go to whoever subscribes.
+//! Model: a thread drives [`engine::ptp::Port`] on UDP ports 319 and 320. From the port's readings
+//! and those of the system's clock it drives an [`engine::clock::Reference`]. It publishes its
+//! status as a [`PtpStatus`], which any number of threads can load without waiting, and sends its
+//! events to subscribers.
 //!
 //! Event messages are stamped at both ends by the network card if it has a clock, by the kernel if
-//! that can, else by this program; [`PtpStatus::timestamping`] tells.
+//! that can, and otherwise by this program; see [`PtpStatus::timestamping`].
 
 mod announces;
 mod client;

@@ -1,12 +1,12 @@
-//! Messages whose time of leaving is awaited from the kernel.
+//! Messages whose departure time the kernel has not reported yet.
 
 use engine::ptp::TransmitToken;
 use std::collections::VecDeque;
 
-/// More than are ever on their way; a kernel that tells nothing must not fill the memory.
+/// More messages than are ever in transit. A kernel that reports no times must not fill the memory.
 const MAX_UNTOLD: usize = 32;
 
-/// The numbers of such messages, and what the port calls them.
+/// The kernel's numbers of such messages, and the port's tokens for them.
 #[derive(Debug)]
 pub(super) struct PendingTimestamps(VecDeque<(u32, TransmitToken)>);
 
@@ -15,7 +15,7 @@ impl PendingTimestamps {
         Self(VecDeque::with_capacity(MAX_UNTOLD))
     }
 
-    /// Awaits one more; whether an older one was given up for it.
+    /// Adds a message. Returns whether an older one was given up for it.
     pub(super) fn push(&mut self, number: u32, token: TransmitToken) -> bool {
         let is_full = self.0.len() == MAX_UNTOLD;
         if is_full {
@@ -25,7 +25,7 @@ impl PendingTimestamps {
         is_full
     }
 
-    /// The message of this number, which is awaited no more.
+    /// Takes out the message of this number.
     pub(super) fn take(&mut self, number: u32) -> Option<TransmitToken> {
         let index = self.0.iter().position(|&(pending_timestamps, _)| pending_timestamps == number)?;
         self.0.remove(index).map(|(_, token)| token)

@@ -1,4 +1,4 @@
-//! What a PTP client knows at one moment.
+//! The status of a PTP client at one moment.
 
 use crate::socket::{SocketStats, Timestamping};
 use crate::worker::Scheduling;
@@ -9,7 +9,7 @@ use engine::{LocalTime, Nanos, Ppb};
 use std::fmt;
 use std::sync::Arc;
 
-/// A PTP client's knowledge.
+/// The status of a PTP client.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct PtpStatus {
@@ -21,14 +21,15 @@ pub struct PtpStatus {
     pub identity: ClockIdentity,
     /// Our own port.
     pub port_number: u16,
-    /// The timeline of all that plays or sends by this client; [`Reference::reading`] is what RTP
-    /// timestamps refer to.
+    /// The timeline for everything that plays or sends by this client; RTP timestamps refer to
+    /// [`Reference::reading`].
     pub reference: Reference,
-    /// PTP time as the clock knows it, without the reference's slew.
+    /// PTP time as estimated, without the slew of the reference.
     pub clock: ClockReading,
     /// State of the port.
     pub port: PortState,
-    /// Why there is no clock, or else why the port or the clock changed its state last, in words.
+    /// Why there is no clock, or else why the state of the port or the clock last changed, in
+    /// words.
     pub reason: String,
     /// Why there is no clock, if that is known.
     pub diagnosis: Option<Diagnosis>,
@@ -38,29 +39,29 @@ pub struct PtpStatus {
     pub time_properties: Option<TimeProperties>,
     /// Estimated one-way delay to the master.
     pub mean_path_delay: Nanos,
-    /// Running size of the timestamps' jitter.
+    /// Running estimate of the jitter of timestamps.
     pub jitter: Nanos,
-    /// By how much PTP time turned out to be ahead of what was predicted a second ago; `None` in
-    /// the first seconds, and after a step.
+    /// Difference of PTP time from what was predicted a second ago; `None` in the first seconds and
+    /// after a step.
     pub prediction_error: Option<Nanos>,
-    /// What the port has counted.
+    /// The port's counters.
     pub counters: PortCounters,
-    /// What the event socket has counted.
+    /// The counters of the event socket.
     pub event_socket: SocketStats,
     /// How received messages are stamped.
     pub timestamping: Timestamping,
-    /// Why the network card does not stamp them, if it was asked to.
+    /// Why the network card does not stamp them, if that was requested.
     pub hardware_refusal: Option<Arc<str>>,
-    /// Sent messages that the kernel has stamped, and those that it should have and did not.
+    /// Sent messages that the kernel has stamped, and those for which it failed to.
     pub transmit_stamps: (u64, u64),
-    /// How far the system's clock would be of use.
+    /// Whether the system's clock would be usable.
     pub system: SystemReport,
     /// How the thread is scheduled.
     pub scheduling: Scheduling,
 }
 
 impl PtpStatus {
-    /// The grandmaster that time comes from: the one that is followed, or we.
+    /// The grandmaster of the time: the one that is followed, or this clock.
     #[must_use]
     pub fn grandmaster(&self) -> Option<ClockIdentity> {
         match self.port {
@@ -69,7 +70,7 @@ impl PtpStatus {
         }
     }
 
-    /// How much faster PTP time runs than the host's clock.
+    /// Rate of PTP time against the host's clock.
     #[must_use]
     pub fn rate(&self) -> Option<Ppb> {
         Some(self.clock.map?.clock().rate())
@@ -89,8 +90,8 @@ impl PtpStatus {
 }
 
 impl PtpStatus {
-    /// The line without the domain, as programs know it that were written for the BASS libraries:
-    /// `Slave to: PTP/dca600fffeff2eea:2, δ -270.9µs, Freq: +100.00ppm [LOCKED]`.
+    /// The line without the domain, in the form that programs for the BASS libraries expect: `Slave
+    /// to: PTP/dca600fffeff2eea:2, δ -270.9µs, Freq: +100.00ppm [LOCKED]`.
     #[must_use]
     pub fn brief(&self) -> impl fmt::Display {
         Line { status: self, domain: String::new() }
@@ -99,8 +100,8 @@ impl PtpStatus {
 
 impl fmt::Display for PtpStatus {
     /// `Slave to: PTP/dca600fffeff2eea:2, domain 10, δ -270.9µs, Freq: +100.00ppm [LOCKED]`: the
-    /// grandmaster, the number of the port that is followed, and the domain; how far the last
-    /// second's prediction was off, PTP's rate against the host's clock, and the state; after it,
+    /// grandmaster, the number of the port that is followed, and the domain; the error of the last
+    /// second's prediction, PTP's rate against the host's clock, and the state; after the state,
     /// why there is no clock.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Line { status: self, domain: format!(", domain {}", self.domain) }.fmt(f)
@@ -110,12 +111,12 @@ impl fmt::Display for PtpStatus {
 /// A status in one line.
 struct Line<'a> {
     status: &'a PtpStatus,
-    /// What is said of the domain after the port.
+    /// The domain as it is shown after the port.
     domain: String,
 }
 
-/// The state of a clock that has a master or none. One that has a master and none of its times yet
-/// is in the port's state, because a clock that listens has no master.
+/// The state of a clock with or without a master. A clock with a master but without timestamps of
+/// it is shown in the state of the port, because a LISTENING clock has no master.
 fn state_of(clock: LockState, has_master: bool) -> String {
     match clock {
         LockState::Listening if has_master => PortState::Uncalibrated.to_string(),

@@ -18,16 +18,16 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-/// Events that nobody has taken.
+/// Events that nobody has taken yet.
 const MAX_EVENTS: usize = 256;
-/// How often the status is published when nothing happens.
+/// How often the status is published if nothing happens.
 const INTERVAL: Nanos = Nanos::from_millis(125);
-/// How long to wait for the receiver's time before going ahead without.
+/// Time to wait for the receiver's time before continuing without it.
 const DEADLINE: Nanos = Nanos::from_secs(10);
-/// Unicast within the house.
+/// Unicast within a home network.
 const TTL: u8 = 64;
 
-/// What a session knows.
+/// The status of a session.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct YieldStatus {
@@ -39,17 +39,17 @@ pub struct YieldStatus {
     pub outcome: SyncOutcome,
     /// The receiver's time at [`YieldStatus::at`], in ns of its own timeline.
     pub receiver_time_ns: Option<i128>,
-    /// What [`YieldStatus::receiver_time_ns`] may be off by, one standard deviation.
+    /// Standard deviation of [`YieldStatus::receiver_time_ns`].
     pub uncertainty: Option<Nanos>,
-    /// The shortest round trip to the receiver that was seen, by PTP or by an echo.
+    /// The shortest observed round trip to the receiver, by PTP or by echo.
     pub round_trip: Option<Nanos>,
     /// Whose clock the timeline is: the receiver's grandmaster, or ours.
     pub clock_identity: ClockIdentity,
     /// The clock that follows the receiver's.
     pub clock: ClockReading,
-    /// What was counted.
+    /// The session's counters.
     pub counters: PortCounters,
-    /// Whether ports 319 and 320 are ours; other ones do, where they are refused or taken.
+    /// Whether ports 319 and 320 are ours. If they are refused or in use, other ports are used.
     pub on_own_ports: bool,
 }
 
@@ -60,7 +60,7 @@ impl YieldStatus {
         matches!(self.outcome, SyncOutcome::Converged { .. })
     }
 
-    /// Why the receiver's time is not known, or not any more, in words.
+    /// Why the receiver's time is not known, or no longer known, in words.
     #[must_use]
     pub fn reason(&self) -> String {
         let (clock, counters) = (self.clock_identity, &self.counters);
@@ -88,7 +88,7 @@ impl YieldStatus {
     }
 }
 
-/// A session; ends when it is dropped.
+/// A session. It ends when it is dropped.
 #[derive(Debug)]
 pub struct YieldClient {
     status: Arc<ArcSwap<YieldStatus>>,
@@ -97,10 +97,10 @@ pub struct YieldClient {
 }
 
 impl YieldClient {
-    /// Offers our clock to a receiver, with timestamps as good as `timestamps` if there are any.
+    /// Offers our clock to a receiver. Timestamps are as good as `timestamps` if possible.
     ///
     /// # Errors
-    /// If no socket can be had.
+    /// If no socket can be opened.
     pub fn start(interface: &Interface, peer: Ipv4Addr, timestamps: Timestamping) -> Result<Self> {
         let config = YieldConfig::new(interface.port_identity(false), IpAddr::V4(peer));
         let mut driver = Driver::new(interface, config, peer, timestamps)?;
@@ -111,13 +111,13 @@ impl YieldClient {
         Ok(Self { status, events, _worker: worker })
     }
 
-    /// What is known now.
+    /// The present status.
     #[must_use]
     pub fn status(&self) -> YieldStatus {
         **self.status.load()
     }
 
-    /// The next event that was not yet told.
+    /// The next event that was not polled yet.
     #[must_use]
     pub fn poll_event(&self) -> Option<YieldEvent> {
         self.events.try_recv().ok()
@@ -133,7 +133,7 @@ struct Driver {
     pending_timestamps: PendingTimestamps,
     echo: Option<Echo>,
     peer: Ipv4Addr,
-    /// The address that the echo is sent from.
+    /// The source address of the echo.
     address: Ipv4Addr,
     faulty: bool,
 }
@@ -187,7 +187,7 @@ impl Driver {
             let now = clock::now();
             self.transmit();
             while let Some(event) = self.session.poll_event() {
-                // Nobody looks, or has enough to look at.
+                // Nobody reads the events, or the reader has enough of them.
                 let _ = tell.try_send(event);
             }
             status.store(Arc::new(self.status()));
@@ -198,7 +198,7 @@ impl Driver {
         }
     }
 
-    /// Sends its echo from the address that the interface has by now.
+    /// Sends the echo from the present address of the interface.
     fn follow_interface(&mut self) {
         let interface = self.event.interface();
         if interface.address != self.address {
@@ -207,8 +207,9 @@ impl Driver {
         }
     }
 
-    /// Takes a round of what has come: first when our messages left, because the answers may be
-    /// there already. All that had come by the time that is returned has been taken.
+    /// Handles a round of messages. The departure times of our own messages come first, because the
+    /// answers to them may have arrived already. Returns the time up to which all arrivals have
+    /// been handled.
     fn receive(&mut self, buffer: &mut [u8]) -> LocalTime {
         while let Some((number, at)) = self.event.poll_transmitted() {
             if let Some(token) = self.pending_timestamps.take(number) {
@@ -217,8 +218,7 @@ impl Driver {
         }
         let mut until = clock::now();
         for socket in [&mut self.event, &mut self.general] {
-            // What the socket has to say passes; a message that is refused is counted by the
-            // session.
+            // An error of the socket is temporary; the session counts refused messages.
             let round = socket.receive(buffer, ROUND, |received, datagram| {
                 let _ = self.session.handle_datagram(received.at, IpAddr::V4(*received.source.ip()), datagram);
             });
@@ -246,7 +246,7 @@ impl Driver {
                 }
                 (Ok(_), None) => self.faulty = false,
                 (Err(error), _) => {
-                    // A receiver that is off answers with an ICMP error to each message.
+                    // A receiver that is switched off answers each message with an ICMP error.
                     if !std::mem::replace(&mut self.faulty, true) {
                         tracing::info!("sending PTP to {peer}: {error}");
                     }
@@ -256,7 +256,7 @@ impl Driver {
     }
 
     fn status(&self) -> YieldStatus {
-        use engine::clock::ClockLaw;
+        use engine::clock::ClockServo;
         let now = clock::now();
         YieldStatus {
             at: now,
@@ -266,7 +266,7 @@ impl Driver {
             uncertainty: self.session.uncertainty(now),
             round_trip: self.session.round_trip(),
             clock_identity: self.session.clock_identity(),
-            clock: self.session.law().reading(now),
+            clock: self.session.servo().reading(now),
             counters: *self.session.counters(),
             on_own_ports: self.on_own_ports,
         }

@@ -1,4 +1,4 @@
-//! What a socket is asked for.
+//! Settings of a socket.
 
 use crate::interface::Interface;
 use std::fmt;
@@ -9,37 +9,38 @@ pub const DSCP_EF: u8 = 46;
 /// DSCP of media: AF41 (AES67-2018, 6.2).
 pub const DSCP_AF41: u8 = 34;
 
-/// What a socket is for.
+/// The settings of a socket.
 #[derive(Clone, Debug)]
 pub struct SocketConfig {
-    /// By which interface.
+    /// The interface.
     pub interface: Interface,
-    /// Where to listen; port 0 for one that only sends.
+    /// The address to listen on; port 0 for a socket that only sends.
     pub bind: SocketAddrV4,
-    /// Whether `bind` is the interface's own address, whatever that is: where the interface gets
-    /// another one, the socket is bound to that. Else it is an address that others were told.
+    /// Whether `bind` is the interface's own address. If the interface gets another address, the
+    /// socket is then bound to that. Otherwise `bind` is an address that others were told.
     pub follows_interface: bool,
-    /// Whether other sockets may have the same port; those of groups share it in any case.
+    /// Whether other sockets may have the same port. Sockets of groups always share it.
     pub share_port: bool,
     /// Groups to join.
     pub groups: Vec<Ipv4Addr>,
-    /// The only source to be heard.
+    /// The only source that is accepted.
     pub source: Option<Ipv4Addr>,
     /// Class of what is sent.
     pub dscp: u8,
-    /// How many routers what is sent may pass.
+    /// TTL of what is sent.
     pub ttl: u8,
-    /// Whether other programs of this host hear what is sent.
+    /// Whether other programs of this host receive what is sent.
     pub multicast_loop: bool,
-    /// Whether to tell when datagrams left, if the kernel does: not all that stamp what is received
-    /// also stamp what is sent.
+    /// Whether departure times are reported, if the kernel can: not every kernel that stamps
+    /// received datagrams also stamps sent ones.
     pub transmit_timestamps: bool,
-    /// The best timestamps to ask for. Cards stamp PTP's event messages; media is the kernel's.
+    /// The best timestamps to be requested. Cards stamp PTP event messages; media is stamped by the
+    /// kernel.
     pub timestamps: Timestamping,
 }
 
 impl SocketConfig {
-    /// Hears a group, or what is sent to this host itself.
+    /// Receives a group, or what is sent to this host.
     #[must_use]
     pub fn receive(interface: Interface, destination: SocketAddrV4, source: Option<Ipv4Addr>) -> Self {
         let group = *destination.ip();
@@ -66,16 +67,16 @@ impl SocketConfig {
     }
 }
 
-/// Where timestamps come from.
+/// Origin of timestamps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Timestamping {
     /// The network card, by its own clock: below a microsecond.
     Hardware,
-    /// The kernel's network stack, by software: a microsecond. The first ms of the host's first
-    /// socket excepted: until the kernel has turned its stamps on, it takes the time at which the
-    /// datagram is read.
+    /// The kernel's network stack, by software: accurate to a microsecond, except for the first ms
+    /// of the host's first socket. Until the kernel has turned its stamps on, it takes the time at
+    /// which the datagram is read.
     Kernel,
-    /// This program, when it came to read the datagram: some 10 us to ms.
+    /// This program, when it reads the datagram: late by 10 us to some ms.
     #[default]
     UserSpace,
 }

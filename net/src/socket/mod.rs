@@ -1,26 +1,26 @@
 //! UDP sockets of audio networks.
 //!
-//! Model: a socket belongs to one interface. It takes only what comes for its own groups
-//! (`IP_MULTICAST_ALL` is off: otherwise a socket of Linux receives what any other program of the
-//! host has joined on any interface), and only from the source that it was told, if it was told
-//! one.
+//! Model: a socket belongs to one interface. It takes only datagrams to its own groups, and only
+//! those from the configured source, if there is one. For that, `IP_MULTICAST_ALL` is off:
+//! otherwise a Linux socket receives the groups that any other program of the host has joined on
+//! any interface.
 //!
-//! Switches forget a group that nobody renews, after some 260 s, if the network has no querier to
-//! ask for it. So groups are left and joined again every 60 to 120 s. In between packets would be
-//! lost, if any came: the two calls follow each other within some 20 us, right after a datagram was
-//! read when no other one waits, which is most of a packet time before the next one. When nothing
-//! comes at all, they are renewed sooner, and then less and less often: an interface that was taken
-//! down and came back may have forgotten its groups.
+//! If the network has no querier, switches forget a group that nobody renews, after some 260 s. So
+//! groups are left and joined again every 60 to 120 s. Packets that come between the two calls
+//! would be lost. So the calls follow each other within some 20 us, directly after a datagram was
+//! read while no other one waits: the next one is then most of a packet time away. When nothing
+//! comes at all, groups are renewed sooner, and then less and less often, because an interface that
+//! was taken down and came back may have forgotten its groups.
 //!
-//! An interface may get another address, or be taken away and made anew. A socket that was bound to
-//! the old address, or that sends by the old interface, would not work any more. So it is looked
-//! whether the interface is the one that it was (see `interface::watch`); if it is not, or if
-//! sending fails, the socket is set up anew, again and again until that succeeds. Time from which
-//! on that is tried: at once, then after 0.1 s, and twice as long each time up to 2 s.
+//! An interface may get another address, or be removed and created again. A socket that was bound
+//! to the old address, or that sends by the old interface, would no longer work. So the socket
+//! checks whether its interface has changed (see `interface::watch`). If it has, or if sending
+//! fails, the socket is set up again until that succeeds: at once, after 0.1 s, and then at
+//! intervals that double up to 2 s.
 //!
-//! A process may stand still while the kernel keeps on taking datagrams for it. When it goes on,
-//! each of these has the time at which it came, and `Round::until` tells up to when all has been
-//! taken: what has not come by then may still come.
+//! A process may stand still while the kernel keeps receiving datagrams for it. When the process
+//! resumes, each of these has its arrival time, and `Round::until` is the time up to which
+//! everything has been taken: later datagrams may still wait.
 
 mod config;
 mod recovery;
@@ -41,29 +41,29 @@ use std::io;
 use std::net::{SocketAddr, SocketAddrV4, UdpSocket};
 use std::sync::Arc;
 
-/// When to renew memberships, the earliest; and how much later the last socket does it.
+/// The earliest time of renewing memberships, and how much later the last socket of a host does it.
 const REJOIN: Nanos = Nanos::from_secs(60);
 const REJOIN_SPREAD_MS: u32 = 60_000;
-/// If no datagram comes to hide behind, groups are renewed this much later.
+/// If no datagram comes that leaves a gap, groups are renewed this much later.
 const REJOIN_PATIENCE: Nanos = Nanos::from_secs(1);
-/// If there is no moment in which nothing waits, groups are renewed this much later all the same.
+/// If datagrams always wait, groups are renewed this much later in any case.
 const REJOIN_OVERDUE: Nanos = Nanos::from_secs(10);
-/// When nothing has come for this long, groups are renewed for that reason; the next time after
-/// twice as long, and so on.
+/// Silence after which groups are renewed; the next renewal follows after twice this time, and so
+/// on.
 const SILENCE: Nanos = Nanos::from_secs(2);
 /// Half a second of a stream of 64 channels at 96 kHz, which comes in packets of 1.5 KiB that the
 /// kernel counts as 2.3.
 const RECEIVE_BUFFER: usize = 16 << 20;
-/// A system that has less than this has a fault.
+/// Failure of a smaller request is an error.
 const SMALLEST_BUFFER: usize = 64 << 10;
 
-/// The longest that UDP has: packets beyond an Ethernet frame come in fragments.
+/// The longest UDP datagram: packets beyond an Ethernet frame come in fragments.
 pub const LONGEST_DATAGRAM: usize = 65_536;
 
-/// Datagrams that are taken from one socket before its thread looks at anything else.
+/// Datagrams that are taken from one socket before its thread does anything else.
 pub(crate) const ROUND: usize = 64;
 
-/// What a socket has counted.
+/// The counters of a socket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SocketStats {
@@ -71,16 +71,16 @@ pub struct SocketStats {
     pub received: u64,
     /// Those among them that neither the card nor the kernel stamped.
     pub stamped_by_user_space: u64,
-    /// Datagrams that the card should have stamped and did not, which were left out.
+    /// Datagrams that the card should have stamped but did not; they are left out.
     pub unstamped: u64,
     /// Datagrams that the kernel dropped because this program did not read them in time.
     pub dropped: u64,
-    /// Datagrams of other sources.
+    /// Datagrams from other sources.
     pub other_source: u64,
-    /// Datagrams of other groups on the same port; none where sockets are bound to their group.
+    /// Datagrams of other groups on the same port; 0 where sockets are bound to their group.
     pub other_group: u64,
-    /// Datagrams of the same group that came by another interface; none where the system keeps
-    /// them apart.
+    /// Datagrams of the same group that came by another interface; 0 where the system keeps these
+    /// apart.
     pub other_interface: u64,
     /// Datagrams longer than the buffer.
     pub truncated: u64,
@@ -88,11 +88,11 @@ pub struct SocketStats {
     pub sent: u64,
     /// Datagrams that could not be sent.
     pub send_errors: u64,
-    /// Times that groups were renewed.
+    /// How often groups were renewed.
     pub rejoins: u64,
-    /// The largest error that the conversion of a timestamp may have had.
+    /// The largest possible error in the conversion of a timestamp.
     pub stamp_error: Nanos,
-    /// Times that somebody set the system's clock, by which the kernel stamps.
+    /// How often somebody set the system's clock, by which the kernel stamps.
     pub system_clock_steps: u64,
 }
 
@@ -105,23 +105,23 @@ pub(crate) struct Received {
     pub(crate) at: LocalTime,
 }
 
-/// A look at what has come.
+/// The result of reading a socket.
 #[derive(Debug)]
 pub(crate) struct Round {
     /// Datagrams that were taken.
     pub(crate) taken: usize,
-    /// Datagrams that were read, with those that were for others.
+    /// Datagrams that were read, including those for others.
     pub(crate) read: usize,
-    /// Whether others may wait.
+    /// Whether more may wait.
     pub(crate) more: bool,
-    /// All that had come by then has been taken.
+    /// Everything that arrived until then has been taken.
     pub(crate) until: LocalTime,
-    /// What the socket had to say, such as an interface that went down; it may be used on.
+    /// An error of the socket, such as an interface that went down. The socket remains usable.
     pub(crate) error: Option<io::Error>,
 }
 
 impl Round {
-    /// Warns of the first error of media, and remembers that in `faulty`.
+    /// Warns of the first error of media, and records it in `faulty`.
     pub(crate) fn warn_once(&self, faulty: &mut bool) {
         if let Some(error) = self.error.as_ref().filter(|_| !std::mem::replace(faulty, true)) {
             tracing::warn!("receiving media: {error}");
@@ -136,17 +136,17 @@ pub struct Socket {
     config: SocketConfig,
     stamping: Stamping,
     rejoin_at: LocalTime,
-    /// When something came last, or since when it is waited for.
+    /// When a datagram last came, or since when one has been awaited.
     heard_at: LocalTime,
     /// Silence that is too long.
     silence: Nanos,
     /// Datagrams sent so far: the number of the next one.
     sent: u32,
-    /// The number of the datagram that is the kernel's number 0.
+    /// The number of the datagram to which the kernel gives the number 0.
     numbered_from: u32,
-    /// Times of leaving that were told before the kernel began at 0 again.
+    /// Departure times that were reported before the kernel restarted its numbers at 0.
     left: VecDeque<(u32, LocalTime)>,
-    /// All that had come by then has been taken, and all that had been told of what was sent.
+    /// All arrivals and all departure times until then have been taken.
     taken_until: LocalTime,
     told_until: LocalTime,
     recovery: Recovery,
@@ -154,10 +154,10 @@ pub struct Socket {
 }
 
 impl Socket {
-    /// Opens, binds and joins.
+    /// Opens and binds the socket, and joins its groups.
     ///
     /// # Errors
-    /// If the address or port is refused, or a group is none.
+    /// If the address or port is refused, or an address is not a group.
     pub fn open(config: SocketConfig) -> Result<Self> {
         if let Some(&group) = config.groups.iter().find(|group| !group.is_multicast()) {
             return Err(Error::NotMulticast(group));
@@ -185,9 +185,9 @@ impl Socket {
         Ok(opened)
     }
 
-    /// Takes what has come, `most` datagrams at most, so that a flood keeps no thread from its
-    /// other duties; those of other sources are left out. Renews the groups if that is due and
-    /// nothing waits.
+    /// Takes at most `most` datagrams, so that a flood does not keep the thread from its other
+    /// duties. Those from other sources are left out. Renews the groups if that is due and nothing
+    /// waits.
     pub(crate) fn receive(&mut self, buffer: &mut [u8], most: usize, mut handle: impl FnMut(Received, &[u8])) -> Round {
         let looked_at = clock::now();
         let mut round = Round { taken: 0, read: 0, more: true, until: self.taken_until, error: None };
@@ -203,7 +203,7 @@ impl Socket {
             round.read += 1;
             if let Some(received) = self.accept(&datagram, &buffer[..datagram.length]) {
                 round.taken += 1;
-                // Stamps of several interfaces, or of a clock that was set, need not be in order.
+                // Stamps of several interfaces, or of a clock that was set, may be out of order.
                 round.until = received.at.clamp(round.until, looked_at.max(round.until));
                 handle(received, &buffer[..datagram.length]);
             }
@@ -235,7 +235,7 @@ impl Socket {
         if let Some(drops) = datagram.drops {
             self.stats.dropped = u64::from(drops);
         }
-        // Where a socket cannot be bound to its group, it hears the groups of others.
+        // Where a socket cannot be bound to its group, it receives the groups of others.
         let group = datagram.destination.filter(|destination| destination.is_multicast());
         if group.is_some_and(|group| !self.config.groups.contains(&group)) {
             self.stats.other_group += 1;
@@ -269,7 +269,7 @@ impl Socket {
         Some(Received { source: datagram.source, at })
     }
 
-    /// Sends a datagram; returns its number if the time at which it leaves will be told.
+    /// Sends a datagram. Returns its number if its departure time will be reported.
     ///
     /// # Errors
     /// If the system refuses it.
@@ -292,8 +292,8 @@ impl Socket {
         Ok(self.stamping.tells_transmitted().then_some(number))
     }
 
-    /// Sends many datagrams in order, of which the times of leaving are not asked for; for each,
-    /// why the system refused it, if it did.
+    /// Sends many datagrams in order, without departure times. Returns for each why the system
+    /// refused it, if it did.
     pub(crate) fn send_all(&mut self, datagrams: &[(&[u8], SocketAddrV4)]) -> Vec<Option<io::Error>> {
         let refused = batch::send(&self.socket, datagrams);
         let errors = refused.iter().flatten().count() as u64;
@@ -307,8 +307,8 @@ impl Socket {
         refused
     }
 
-    /// A refused datagram has a number of the kernel's or has none, according to who refused it: so
-    /// the kernel begins at 0 again.
+    /// Whether a refused datagram uses one of the kernel's numbers depends on what refused it. So
+    /// the kernel restarts at 0.
     fn number_anew(&mut self) {
         while let Some(told) = self.next_transmitted() {
             self.left.push_back(told);
@@ -317,7 +317,7 @@ impl Socket {
         self.stamping.restart_numbers(&self.socket);
     }
 
-    /// The next datagram of which the time of leaving is known: its number and that time.
+    /// The number and the departure time of the next datagram whose departure is known.
     pub fn poll_transmitted(&mut self) -> Option<(u32, LocalTime)> {
         if !self.stamping.tells_transmitted() {
             return None;
@@ -332,8 +332,7 @@ impl Socket {
                 self.told_until = looked_at;
                 return None;
             };
-            // One from before the kernel began at 0 again, that was held up in a queue on its way
-            // out.
+            // A datagram from before the restart of the numbers, which was held up in a queue.
             if number >= self.sent.wrapping_sub(self.numbered_from) {
                 continue;
             }
@@ -343,7 +342,7 @@ impl Socket {
         }
     }
 
-    /// Renews the memberships if that is due: best when all that was there has been read.
+    /// Renews the memberships if that is due, preferably when everything has been read.
     fn renew(&mut self, now: LocalTime, just_received: bool) {
         let due = if just_received { self.rejoin_at } else { self.rejoin_at + REJOIN_PATIENCE };
         let silent = now.since(self.heard_at) >= self.silence;
@@ -358,29 +357,29 @@ impl Socket {
         self.set_up_anew();
     }
 
-    /// Where timestamps of what is received come from.
+    /// The origin of received timestamps.
     #[must_use]
     pub const fn timestamping(&self) -> Timestamping {
         self.stamping.in_use()
     }
 
-    /// Why no network card stamps, though it was asked for.
+    /// Why no network card stamps, although that was requested.
     #[must_use]
     pub const fn hardware_refusal(&self) -> Option<&Arc<str>> {
         self.stamping.refusal()
     }
 
-    /// What was counted.
+    /// The counters.
     #[must_use]
     pub fn stats(&self) -> SocketStats {
         let (stamp_error, system_clock_steps) = (self.stamping.worst(), self.stamping.system_clock_steps());
         SocketStats { stamp_error, system_clock_steps, ..self.stats }
     }
 
-    /// The address that it is bound to.
+    /// The address to which it is bound.
     ///
     /// # Errors
-    /// If the system does not tell.
+    /// If the system does not report it.
     pub fn local_address(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr()
     }
@@ -407,7 +406,7 @@ impl Socket {
         let interface = &self.config.interface;
         for group in &self.config.groups {
             let socket = SockRef::from(&self.socket);
-            // Not a member is what leaving is for.
+            // Leaving fails only if the socket is not a member, which is the wanted state.
             let _ = match self.config.source {
                 Some(source) => socket.leave_ssm_v4(&source, group, &interface.address),
                 None => socket.leave_multicast_v4(group, &interface.address),
@@ -415,15 +414,15 @@ impl Socket {
         }
     }
 
-    /// Spread by the clock's own digits, so that the sockets of a host do not all renew at once.
+    /// Spread by the digits of the clock, so that the sockets of a host do not all renew at once.
     fn schedule_rejoin(&mut self, now: LocalTime) {
         let spread_ms = (now.as_nanos() as u64 / 1_000 % u64::from(REJOIN_SPREAD_MS)) as i64;
         self.rejoin_at = now + REJOIN + Nanos::from_millis(spread_ms);
     }
 }
 
-/// Whether an index, which is not that of a socket's interface, is that of another network: what
-/// this host sends may be told to come by loopback.
+/// Whether an index other than that of the socket's interface is that of another network: the
+/// system may report loopback for what this host sends.
 fn is_another(index: u32, all: &[Interface]) -> bool {
     all.iter().any(|interface| interface.index == index && !interface.loopback)
 }
@@ -435,7 +434,7 @@ fn bind(config: &SocketConfig) -> Result<UdpSocket> {
     let address = platform::socket::bind_address(config.bind);
     socket.bind(&SocketAddr::V4(address).into()).map_err(Error::bind(config.bind))?;
     let socket = socket.into();
-    // Without it drops look like loss, which is told as well.
+    // Without this count, drops look like loss, which is reported as well.
     let _ = platform::socket::count_drops(&socket);
     Ok(socket)
 }
@@ -450,7 +449,7 @@ fn set_up(socket: &socket2::Socket, config: &SocketConfig) -> io::Result<()> {
     // DSCP is in the upper six bits.
     socket.set_tos_v4(u32::from(config.dscp) << 2)?;
     if config.share_port || !config.groups.is_empty() {
-        // Several programs may hear the same group; a port of our own address is ours alone.
+        // Several programs may receive the same group; a port of our own address is ours alone.
         platform::socket::share_port(socket)?;
     }
     if !config.groups.is_empty() {

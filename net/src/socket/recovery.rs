@@ -1,4 +1,4 @@
-//! When a socket is set up anew, and how.
+//! When and how a socket is set up again.
 
 use super::stamping::Stamping;
 use super::{Socket, bind};
@@ -9,18 +9,18 @@ use engine::{LocalTime, Nanos};
 use socket2::SockRef;
 use std::sync::Arc;
 
-/// From the first failure to the first try, and the longest between two tries: a cable that is out
-/// for a night costs nothing, and one that is back is noticed at once.
+/// Time from the first failure to the first attempt, and the longest interval between attempts: a
+/// cable that is disconnected for a night costs nothing, and one that is back is noticed soon.
 const FIRST_RETRY: Nanos = Nanos::from_millis(100);
 const LONGEST_RETRY: Nanos = Nanos::from_secs(2);
 
-/// Whether a socket works, as far as it has shown.
+/// Whether a socket works, as far as is known.
 #[derive(Debug)]
 pub(super) struct Recovery {
     watch: Arc<Watch>,
-    /// The interfaces that there were when the socket was looked at last.
+    /// The interfaces that existed when the socket was last checked.
     seen: Arc<Vec<Interface>>,
-    /// When it is set up anew because it does not work, and how long it is waited after that.
+    /// When the socket will be set up again because it does not work, and the interval after that.
     retry_at: Option<LocalTime>,
     retry: Nanos,
 }
@@ -36,17 +36,17 @@ impl Recovery {
         self.watch.latest()
     }
 
-    /// A datagram was sent.
+    /// Takes note that a datagram was sent.
     pub(super) fn sent(&mut self) {
         (self.retry_at, self.retry) = (None, FIRST_RETRY);
     }
 
-    /// A datagram could not be sent, or a group not be joined.
+    /// Takes note that a datagram could not be sent, or a group could not be joined.
     pub(super) fn failed(&mut self, now: LocalTime) {
         self.retry_at.get_or_insert(now + self.retry);
     }
 
-    /// Whether something is to be done at `now`.
+    /// Whether there is something to do at `now`.
     fn is_due(&mut self, now: LocalTime) -> bool {
         let latest = self.watch.latest();
         let has_changed = !Arc::ptr_eq(&latest, &self.seen);
@@ -60,38 +60,37 @@ impl Recovery {
 }
 
 impl Socket {
-    /// Sees to it that the socket goes on working when its interface has changed; called several
-    /// times a second.
+    /// Keeps the socket working when its interface has changed. Call it several times a second.
     pub(crate) fn attend(&mut self, now: LocalTime) {
         let failed = self.recovery.retry_at.is_some();
         if !self.recovery.is_due(now) {
             return;
         }
         match self.recovery.watch.again(&self.config.interface) {
-            // Others have changed.
+            // Other interfaces have changed.
             Ok(found) if found == self.config.interface && !failed => {}
             Ok(_) => self.set_up_anew(),
-            // It is waited for.
+            // The next attempt is not due yet.
             Err(_) => self.recovery.failed(now),
         }
     }
 
-    /// The interface that it belongs to now.
+    /// The present state of its interface.
     pub(crate) const fn interface(&self) -> &Interface {
         &self.config.interface
     }
 
-    /// Finds the interface again, and joins the groups again there. Between leaving and joining a
-    /// packet may come, so nothing is done in between.
+    /// Finds the interface again and joins the groups there. A packet may come between leaving and
+    /// joining, so nothing else is done in between.
     pub(super) fn set_up_anew(&mut self) {
         let found = self.recovery.watch.again(&self.config.interface);
         self.leave();
         let done = found.map_err(Error::from).and_then(|found| self.use_interface(found));
         if let Err(error) = done {
-            // What was left is joined again as it was, as far as it can be.
+            // Groups that were left are joined again as before, as far as possible.
             let _ = self.join();
             self.recovery.failed(clock::now());
-            tracing::info!("a socket could not be set up anew, and is tried later: {error}");
+            tracing::info!("a socket could not be set up again; the next attempt follows: {error}");
         }
     }
 
@@ -113,8 +112,8 @@ impl Socket {
         Ok(())
     }
 
-    /// Takes another socket in place of one that is bound to an address which is not the
-    /// interface's any more; with the same port, by which others may know it.
+    /// Opens another socket in place of one that is bound to an old address of the interface. It
+    /// has the same port, by which others may know it.
     fn bind_anew(&mut self) -> Result<()> {
         let port = self.local_address().map_or(self.config.bind.port(), |address| address.port());
         let mut config = self.config.clone();

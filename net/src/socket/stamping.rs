@@ -1,17 +1,18 @@
 //! When a socket's datagrams came and left, in the host's time.
 //!
-//! Model: stamps are the card's, the kernel's or this program's, and all of a socket's are of one
-//! kind: the path that a message takes between the places where two kinds are taken is tens of
-//! microseconds long, and an exchange with one stamp of each would have that in its result. So
-//! where the card stamps, an event message that it left unstamped has no time: one more message of
-//! PTP that is lost. What does not pass the card is stamped by the kernel: other programs of this
-//! host, other interfaces, and what is not PTP.
+//! Model: stamps are made by the card, the kernel or this program, and all stamps of a socket are
+//! of one kind. A message takes tens of microseconds between two of these places, which would be in
+//! the result of an exchange with stamps of two kinds. So where the card stamps, an event message
+//! that it left unstamped has no time and counts as lost. Messages that do not pass the card are
+//! stamped by the kernel: those of other programs of this host or of other interfaces, and
+//! everything that is not PTP.
 //!
-//! A system may say that it stamps and leave it to the card's driver, which does not (Windows).
-//! Then this program's stamps are all that there is.
+//! Windows may claim to stamp but leave it to a driver that does not. Then only the stamps of this
+//! program remain.
 //!
-//! A card that leaves out too many is given up for the kernel, and tried again later: it may have
-//! been set otherwise by another program, or forget when its cable is out.
+//! If a card leaves out too many stamps, the kernel stamps instead, and the card is tried again
+//! later. Another program may have changed its settings, or it may have lost them when its cable
+//! was disconnected.
 
 use super::Timestamping;
 use crate::clock::{self, StampConverter};
@@ -24,15 +25,15 @@ use std::io;
 use std::net::{Ipv4Addr, UdpSocket};
 use std::sync::{Arc, Once};
 
-/// Messages that a card may leave out more than it stamps.
+/// How many more messages a card may leave out than it stamps.
 const PATIENCE: u32 = 8;
-/// A card that was given up is tried again after this, and each time after twice as long, up to the
-/// longest.
+/// Time after which a card that was given up is tried again, and the upper limit when that time is
+/// doubled.
 const RETRY: Nanos = Nanos::from_secs(60);
 const LONGEST_RETRY: Nanos = Nanos::from_secs(3600);
 
-/// Whether a card does in one direction what it says: a leaky bucket, so that one that holds a
-/// single stamp at a time and misses every third message is still of use.
+/// Whether a card stamps in one direction: a leaky bucket, so that a card that can hold only one
+/// stamp at a time, and misses every third message, is still used.
 #[derive(Clone, Copy, Debug, Default)]
 struct Missing(u32);
 
@@ -67,21 +68,21 @@ impl Nic {
 pub(super) struct Stamping {
     best: Timestamping,
     interface: Interface,
-    /// Addresses of this host, whose own messages are looped back to it without passing the card.
+    /// Addresses of this host. Its own messages are looped back to it without passing the card.
     own: Vec<Ipv4Addr>,
     in_use: Timestamping,
-    /// Whether the times of leaving are wanted, and whether they are told: not every system that
-    /// stamps what it receives also stamps what it sends.
+    /// Whether departure times are requested, and whether they are reported: not every system that
+    /// stamps received datagrams also stamps sent ones.
     transmit: bool,
     tells_transmitted: bool,
     card: Option<Nic>,
-    /// What the system should have stamped.
+    /// Datagrams that the system should have stamped.
     system: Missing,
-    /// When a card that was given up is tried again, and how long it is waited the next time.
+    /// When a card that was given up is tried again, and the interval after that.
     retry_at: Option<LocalTime>,
     retry: Nanos,
     opened_at: LocalTime,
-    /// Why no card stamps, though it was asked for.
+    /// Why no card stamps, although that was requested.
     refusal: Option<Arc<str>>,
     converter: StampConverter,
 }
@@ -93,7 +94,7 @@ impl fmt::Debug for Stamping {
 }
 
 impl Stamping {
-    /// Asks for stamps that are as good as `best`, if there are any.
+    /// Requests the best stamps up to `best` that are available.
     pub(super) fn enable(socket: &UdpSocket, interface: &Interface, best: Timestamping, transmit: bool) -> Self {
         let mut stamping = Self {
             best,
@@ -115,8 +116,8 @@ impl Stamping {
         stamping
     }
 
-    /// The interface was looked for again, and may have become another one, with another card.
-    /// Whether the kernel numbers what is sent from 0 again.
+    /// Takes note that the interface was looked up again, and may be another one with another card.
+    /// Returns whether the kernel restarts its numbers at 0.
     pub(super) fn look_again(&mut self, socket: &UdpSocket, interface: &Interface, now: LocalTime) -> bool {
         let is_other = self.interface != *interface;
         let is_due = self.retry_at.is_some_and(|retry_at| now >= retry_at);
@@ -133,17 +134,17 @@ impl Stamping {
         self.tells_transmitted && !told
     }
 
-    /// Where stamps come from.
+    /// The origin of stamps.
     pub(super) const fn in_use(&self) -> Timestamping {
         self.in_use
     }
 
-    /// Why no card stamps, though it was asked for.
+    /// Why no card stamps, although that was requested.
     pub(super) const fn refusal(&self) -> Option<&Arc<str>> {
         self.refusal.as_ref()
     }
 
-    /// The largest error that a conversion may have had so far.
+    /// The largest possible error of a conversion so far.
     pub(super) const fn worst(&self) -> Nanos {
         self.converter.worst()
     }
@@ -153,12 +154,13 @@ impl Stamping {
         self.converter.system_clock_steps()
     }
 
-    /// Whether the time of leaving is told.
+    /// Whether departure times are reported.
     pub(super) const fn tells_transmitted(&self) -> bool {
         self.tells_transmitted
     }
 
-    /// When a datagram came that may have `waited` so long to be read; `None` if that is not known.
+    /// The arrival time of a datagram that has waited for at most `waited`; `None` if it is
+    /// unknown.
     pub(super) fn received(
         &mut self,
         socket: &UdpSocket,
@@ -178,7 +180,8 @@ impl Stamping {
         match (card.read)() {
             Ok(reading) => {
                 card.received.stamped();
-                // One from before the card's clock was set is of no use, and not the card's fault.
+                // A stamp from before the card's clock was set is useless, but not the card's
+                // fault.
                 self.converter.convert_hardware(stamp, &reading, waited)
             }
             Err(error) => {
@@ -188,9 +191,9 @@ impl Stamping {
         }
     }
 
-    /// A datagram was sent, and its time of leaving is awaited.
+    /// Takes note that a datagram was sent whose departure time is awaited.
     pub(super) fn sent(&mut self, socket: &UdpSocket, to: Ipv4Addr) {
-        // One to an address may stay on this host, or leave by another interface.
+        // A unicast datagram may stay on this host, or leave by another interface.
         let awaited = self.tells_transmitted && to.is_multicast();
         let Some(card) = self.card.as_mut().filter(|_| awaited) else { return };
         card.sent.left_out();
@@ -199,18 +202,18 @@ impl Stamping {
         }
     }
 
-    /// When a datagram left of which that may have `waited` so long to be read.
+    /// The departure time of a datagram that has waited for at most `waited`.
     pub(super) fn transmitted(&mut self, stamps: Stamps, waited: Nanos) -> Option<LocalTime> {
         let Some(card) = &mut self.card else { return self.by_system(stamps, waited) };
         let stamp = stamps.hardware?;
-        // Both that it was sent and that it was stamped are known by now.
+        // By now the datagram was both sent and stamped.
         card.sent.stamped();
         card.sent.stamped();
         let reading = (card.read)().ok()?;
         self.converter.convert_hardware(stamp, &reading, waited)
     }
 
-    /// Has the kernel number what is sent from 0 again.
+    /// Makes the kernel restart its numbers at 0.
     pub(super) fn restart_numbers(&mut self, socket: &UdpSocket) {
         if platform::socket::restart_numbers(socket, self.wanted()).is_err() {
             (self.in_use, self.tells_transmitted, self.card) = (Timestamping::UserSpace, false, None);
@@ -230,7 +233,7 @@ impl Stamping {
         stamps.host.or_else(|| stamps.system.and_then(|stamp| self.converter.convert(stamp, waited)))
     }
 
-    /// Whether a datagram came by the card: not by another one, and not from this host itself.
+    /// Whether a datagram came by the card, rather than by another one or from this host.
     fn passed_card(&self, datagram: &Datagram) -> bool {
         let is_other = datagram.interface.is_some_and(|index| index != self.interface.index);
         !is_other && !self.own.contains(datagram.source.ip())
@@ -254,7 +257,7 @@ impl Stamping {
                 self.card = Some(Nic::new(move || clock.read()));
             }
             Err(error) => {
-                tracing::info!("the card of {} stamps nothing for us: {error}", self.interface.name);
+                tracing::info!("the card of {} cannot stamp packets: {error}", self.interface.name);
                 self.refusal = Some(error.to_string().into());
             }
         }
@@ -278,8 +281,8 @@ impl Stamping {
         }
     }
 
-    /// Has the kernel stamp instead of the card, unless the cable is out, so that nothing passes
-    /// the card. Whether it does.
+    /// Makes the kernel stamp instead of the card, unless the cable is disconnected, so that
+    /// nothing passes the card. Returns whether it does.
     fn give_up(&mut self, socket: &UdpSocket, reason: &str) -> bool {
         if let (Some(card), Link::Down(_)) = (&mut self.card, self.interface.link()) {
             (card.received, card.sent) = (Missing::default(), Missing::default());
@@ -299,7 +302,7 @@ impl Stamping {
     }
 }
 
-/// Once, because it is the same for every socket.
+/// Logged once, because it is the same for every socket.
 fn tell_of_no_stamps(reason: &str) {
     static TOLD: Once = Once::new();
     TOLD.call_once(|| {
@@ -307,8 +310,9 @@ fn tell_of_no_stamps(reason: &str) {
     });
 }
 
-/// Whether a card has to stamp it: a Sync, Delay_Req, Pdelay_Req or Pdelay_Resp of PTPv2 (IEEE
-/// 1588-2019, 13.3.2). Others of the port are not PTP, or version 1, which Dante speaks.
+/// Whether a card has to stamp a message: a Sync, Delay_Req, Pdelay_Req or Pdelay_Resp of PTPv2
+/// (IEEE 1588-2019, 13.3.2). Other messages on the port are not PTP, or version 1, which Dante
+/// uses.
 fn is_event_message(bytes: &[u8]) -> bool {
     matches!(bytes, [kind, version, ..] if kind & 0x0F < 4 && version & 0x0F == 2)
 }

@@ -186,7 +186,7 @@ fn a_group_that_is_none_and_a_busy_port_are_told() {
     let config = SocketConfig::receive(loopback(), SocketAddrV4::new(GROUP, 0), None);
     let none = SocketConfig { groups: vec![Ipv4Addr::new(10, 0, 0, 1)], ..config };
     let error = Socket::open(none).unwrap_err().to_string();
-    assert!(error.starts_with("10.0.0.1 is no multicast address"), "{error}");
+    assert!(error.starts_with("10.0.0.1 is not a multicast address"), "{error}");
     let holder = UdpSocket::bind("127.0.0.1:0").unwrap();
     let port = holder.local_addr().unwrap().port();
     let busy = SocketConfig::receive(loopback(), SocketAddrV4::new(Ipv4Addr::LOCALHOST, port), None);

@@ -1,14 +1,14 @@
-//! Threads that hear streams, each of them several.
+//! Threads that receive streams, several streams each.
 //!
 //! Model: a thread that is woken for each packet spends most of its time on waking, and 64 streams
 //! of 1 ms have 64 000 packets a second. So a thread owns the sockets and sinks of up to
-//! [`STREAMS`] streams that can spare their packets equally long, and looks at all of them that
-//! often; the kernel's stamps tell all the same when each packet came. Threads poll at multiples of
-//! that time, at which one interrupt wakes all of them. While nothing comes they wait for the
-//! sockets. There are as many threads as processors before any is shared.
+//! [`STREAMS`] streams whose packets may wait equally long, and polls all of them at that interval;
+//! the kernel's stamps still give the arrival time of each packet. Threads poll at multiples of the
+//! interval, so that one interrupt wakes all of them. While nothing comes they wait for the
+//! sockets. A thread is shared only once there are as many threads as processors.
 //!
-//! A packet without a stamp came when it is read: its stream has a thread of its own, which waits
-//! for each.
+//! A packet without a stamp has the time at which it is read. So a stream without stamps has a
+//! thread of its own, which waits for each packet.
 
 use super::LegConfig;
 use crate::clock;
@@ -30,37 +30,37 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::available_parallelism;
 
-/// Streams of one thread: two and a half packets of 1 ms of each take less than half a millisecond
-/// together.
+/// Streams of one thread: handling two and a half packets of 1 ms of each takes less than half a
+/// millisecond.
 const STREAMS: usize = 16;
-/// The longest that packets lie in the socket before somebody looks.
+/// Upper limit of the time for which packets wait in the socket.
 pub(super) const LONGEST_LATENCY: Nanos = Nanos::from_micros(2_500);
 
-/// What is done with a stream's datagrams, in the listener's thread. It waits there for nothing
-/// that takes long: other streams are heard by the same thread. A listener is not dropped under a
-/// lock that any sink takes.
+/// Receives the datagrams of a stream, in the listener's thread. It must not wait for anything
+/// slow, because other streams use the same thread. Do not drop a listener while you hold a lock
+/// that any sink takes.
 pub trait MediaSink: Send + 'static {
-    /// A datagram came.
+    /// Takes a datagram.
     fn handle_datagram(&mut self, datagram: Datagram<'_>);
 
-    /// All that had come by `until` has been handled; at least ten times a second. A process that
-    /// stood still has a lot to handle, and what has not come by then may still come. `clock` is
-    /// what the timeline says, if there is one.
+    /// Everything that arrived until `until` has been handled; called at least ten times a second.
+    /// A process that stood still has much to handle, and later datagrams may still wait. `clock`
+    /// is the reading of the timeline, if there is one.
     fn handle_idle(&mut self, until: LocalTime, clock: Option<&ClockReading>, legs: &[LegStatus]);
 
-    /// How long datagrams may wait before they are handed over; asked once.
+    /// How long datagrams may wait before they are handed over; called once.
     fn max_latency(&self) -> Nanos {
         LONGEST_LATENCY
     }
 }
 
-/// What a leg's socket has seen.
+/// The status of a leg's socket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LegStatus {
     /// Counts.
     pub socket: SocketStats,
-    /// How packets are stamped.
+    /// Origin of the timestamps.
     pub timestamping: Timestamping,
 }
 
@@ -70,8 +70,8 @@ impl LegStatus {
     }
 }
 
-/// Hears the legs of a stream until it is dropped. The sink is dropped before that returns, but for
-/// a listener that a sink drops: it ends after the sink's call.
+/// Receives the legs of a stream until it is dropped. The sink is dropped before that returns,
+/// except when a sink drops its own listener: then it is dropped after the sink's call.
 #[derive(Debug)]
 pub struct MediaListener {
     number: u64,
@@ -79,10 +79,10 @@ pub struct MediaListener {
 }
 
 impl MediaListener {
-    /// Joins the legs, one or two, and hands what comes to `sink`.
+    /// Joins one or two legs, and hands their datagrams to `sink`.
     ///
     /// # Errors
-    /// If a socket is refused, or there is no thread to be had.
+    /// If a socket is refused, or a thread cannot be started.
     pub fn start(legs: &[LegConfig], timeline: Option<Timeline>, sink: impl MediaSink) -> Result<Self> {
         static NUMBERS: AtomicU64 = AtomicU64::new(0);
         let open = |leg: &LegConfig| {
@@ -107,11 +107,11 @@ impl MediaListener {
 
 impl Drop for MediaListener {
     fn drop(&mut self) {
-        // A thread of its own ends with it.
+        // A thread of this stream alone ends with it.
         if self.thread.max_latency.is_some() {
             let (give_back, given_back) = sync_channel(1);
             self.thread.tell(Command::Remove(self.number, give_back));
-            // What is taken apart here does not hold up other streams.
+            // Dropped here, so that it does not hold up other streams.
             if !self.thread.worker.is_this_thread() {
                 drop(given_back.recv());
             }
@@ -120,23 +120,23 @@ impl Drop for MediaListener {
     }
 }
 
-/// A thread, and how many streams it has or will have at once.
+/// A thread, and the number of streams that it has or is about to get.
 #[derive(Debug)]
 struct MediaThread {
     worker: Worker,
     commands: Sender<Command>,
     streams: AtomicUsize,
-    /// How long packets may wait; `None` if they may not, and the thread is one stream's own.
+    /// How long packets may wait; `None` if they may not, and the thread belongs to one stream.
     max_latency: Option<Nanos>,
 }
 
-/// Those that run and may be shared.
+/// The running threads that can be shared.
 static THREADS: Mutex<Vec<Weak<MediaThread>>> = Mutex::new(Vec::new());
 
 impl MediaThread {
-    /// One for a stream of this `max_latency`, which counts from now on.
+    /// A thread for a stream of this `max_latency`, which is counted from now on.
     fn with_room(max_latency: Nanos) -> Result<Arc<Self>> {
-        // Dropped after the lock: it waits for a thread that nobody else has any more.
+        // Dropped after the lock is released, because it waits for a thread that nobody else uses.
         let running: Vec<Arc<Self>>;
         let mut threads = THREADS.lock().unwrap_or_else(PoisonError::into_inner);
         running = threads.iter().filter_map(Weak::upgrade).collect();
@@ -153,7 +153,7 @@ impl MediaThread {
         Ok(thread)
     }
 
-    /// One for a stream.
+    /// A thread for one stream.
     fn start(max_latency: Option<Nanos>) -> Result<Arc<Self>> {
         let (commands, told) = channel();
         let worker = Worker::spawn("media", Urgency::Patient, move |context| listen(context, &told, max_latency))?;
@@ -165,8 +165,7 @@ impl MediaThread {
     }
 
     fn tell(&self, command: Command) {
-        // Nobody listens after a fault of ours, which has been printed; what is told is dropped
-        // then.
+        // The receiver is missing only after a panic, which has been printed.
         let _ = self.commands.send(command);
         self.worker.wake();
     }
@@ -174,7 +173,7 @@ impl MediaThread {
 
 enum Command {
     Add(Stream),
-    /// To be given back.
+    /// Streams to be returned.
     Remove(u64, SyncSender<Stream>),
 }
 
@@ -193,11 +192,11 @@ impl fmt::Debug for Stream {
     }
 }
 
-/// What a poll of the sockets has found.
+/// The result of polling the sockets.
 #[derive(Clone, Copy, Debug, Default)]
 struct Polled {
     read: usize,
-    /// Whether more may be there.
+    /// Whether more may wait.
     more: bool,
 }
 
@@ -212,7 +211,7 @@ impl Stream {
         self.legs.iter().all(|leg| leg.timestamping != Timestamping::UserSpace)
     }
 
-    /// Takes what has come, a round of each leg at most.
+    /// Handles arrivals, at most a round of each leg.
     fn poll(&mut self, buffer: &mut [u8]) -> Polled {
         let mut polled = Polled::default();
         let mut until = clock::now();
@@ -251,8 +250,8 @@ fn listen(context: &Context, commands: &Receiver<Command>, max_latency: Option<N
     }
 }
 
-/// A fault of ours in one stream, which is printed, is not to silence the others: the stream is
-/// left out.
+/// A panic in one stream, which is printed, must not silence the others: only that stream is left
+/// out.
 fn poll_all(streams: &mut Vec<Stream>, buffer: &mut [u8]) -> Polled {
     let (mut all, mut at) = (Polled::default(), 0);
     while let Some(stream) = streams.get_mut(at) {
@@ -263,7 +262,7 @@ fn poll_all(streams: &mut Vec<Stream>, buffer: &mut [u8]) -> Polled {
             }
             Err(_) => {
                 let faulty = streams.swap_remove(at);
-                // Half of what it was about to do is not done.
+                // The sink may be in the middle of a change.
                 let _ = catch_unwind(AssertUnwindSafe(|| drop(faulty)));
             }
         }
@@ -276,7 +275,7 @@ fn apply(streams: &mut Vec<Stream>, command: Command) {
         Command::Add(stream) => streams.push(stream),
         Command::Remove(number, give_back) => {
             if let Some(place) = streams.iter().position(|stream| stream.number == number) {
-                // Who does not wait for it has dropped it.
+                // Whoever does not wait for it has dropped it.
                 let _ = give_back.send(streams.swap_remove(place));
             }
         }
@@ -297,10 +296,10 @@ mod tests {
     use std::sync::mpsc::RecvTimeoutError;
     use std::time::Duration;
 
-    /// Longer than a machine stands still.
+    /// Longer than any machine stands still.
     const LONG: Duration = Duration::from_secs(10);
 
-    /// Does with each datagram as it is told to.
+    /// Handles each datagram as instructed.
     struct Sink<F>(F);
 
     impl<F: FnMut(&[u8]) + Send + 'static> MediaSink for Sink<F> {
@@ -314,7 +313,7 @@ mod tests {
         }
     }
 
-    /// A listener, and where it hears.
+    /// A listener, and the address on which it listens.
     fn start(handle: impl FnMut(&[u8]) + Send + 'static) -> (MediaListener, SocketAddrV4) {
         let free = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
         let destination = SocketAddrV4::new(Ipv4Addr::LOCALHOST, free);
@@ -341,7 +340,7 @@ mod tests {
         };
         let of_each: Vec<usize> = streams.iter().map(|(listener, _)| of(&listener.thread)).collect();
         assert!(of_each.iter().all(|&streams| streams <= STREAMS), "{of_each:?}");
-        // A thread of n streams is there n times.
+        // A thread of n streams is listed n times.
         let threads: f64 = of_each.iter().map(|&streams| 1.0 / streams as f64).sum();
         let processors = available_parallelism().unwrap().get();
         let shares = streams.iter().all(|(listener, _)| listener.thread.max_latency.is_some());
@@ -386,7 +385,7 @@ mod tests {
         let (listener, destination) = start(move |_| tell.send(()).unwrap());
         let (_faulty, fault) = start(|_| panic!("as it is meant to"));
         send(fault, b"panic");
-        // What is sent before the other has panicked would show nothing.
+        // Datagrams that are sent before the other sink has panicked would prove nothing.
         std::thread::sleep(Duration::from_millis(50));
         send(destination, b"on");
         assert_eq!(told.recv_timeout(LONG), Ok(()));

@@ -1,9 +1,9 @@
 //! Receiving a stream.
 //!
 //! Model: a [thread](MediaListener) owns the control half of each of its streams and one socket per
-//! leg, and feeds it every datagram with the time at which the kernel had it. The audio half is
-//! handed to the caller, whose sound card pulls it; nothing lies between the two but the engine's
-//! ring.
+//! leg. It hands every datagram to the control half with the time at which the kernel received it.
+//! The caller gets the audio half, which its sound card pulls. Only the engine's ring lies between
+//! the two halves.
 
 mod listener;
 
@@ -27,23 +27,23 @@ use std::sync::Arc;
 /// How often counts are published.
 const INTERVAL: Nanos = Nanos::from_millis(50);
 
-/// The share of a stream's depth that its packets may lie in the socket.
+/// The share of a stream's depth for which its packets may wait in the socket.
 const LATENCY_SHARE: i64 = 8;
 
-/// Where one leg of a stream comes from.
+/// The origin of one leg of a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LegConfig {
-    /// The interface to hear it on.
+    /// The interface that receives it.
     pub interface: Interface,
     /// The group, or our own address, and the port.
     pub destination: SocketAddrV4,
-    /// The only sender to be heard.
+    /// The only sender that is accepted.
     pub source: Option<Ipv4Addr>,
 }
 
 impl LegConfig {
-    /// The legs of a stream that was described, the first on the first interface and so on; one
-    /// interface does for both.
+    /// The legs of a described stream: the first one on the first interface and so on. One
+    /// interface can serve both.
     ///
     /// # Errors
     /// As [`LegConfig::check_description`].
@@ -56,8 +56,8 @@ impl LegConfig {
         with_interfaces.map(leg).collect()
     }
 
-    /// Whether this host can receive a stream that was described, as far as its addresses tell:
-    /// what [`LegConfig::of`] refuses is refused here, on any interface.
+    /// Checks whether this host can receive a described stream, as far as its addresses show:
+    /// whatever [`LegConfig::of`] refuses is refused here, for any interface.
     ///
     /// # Errors
     /// [`Error::Obstacle`] if nobody can receive a leg; [`Error::NotOurs`] if another host can.
@@ -66,7 +66,7 @@ impl LegConfig {
     }
 
     /// # Errors
-    /// If the address is neither a group nor one of this host's, or nobody can send from the
+    /// If the address is neither a group nor an address of this host, or nobody can send from the
     /// source.
     pub fn check(&self) -> Result<()> {
         if let Some(source) = self.source {
@@ -76,7 +76,7 @@ impl LegConfig {
     }
 }
 
-/// Where a leg goes, and who alone sends it.
+/// The destination of a leg, and its only sender.
 fn endpoint(leg: &LegDescription) -> Result<(SocketAddrV4, Option<Ipv4Addr>)> {
     leg.check()?;
     let v4 = |address: IpAddr| match address {
@@ -93,29 +93,29 @@ fn check_address(address: Ipv4Addr) -> Result<()> {
     if address.is_multicast() || is_ours() { Ok(()) } else { Err(Error::NotOurs(address)) }
 }
 
-/// What a receiver knows.
+/// The status of a receiver.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ReceiverStatus {
-    /// All that had come by then has been handled.
+    /// All arrivals until then have been handled.
     pub at: LocalTime,
-    /// What the control half has counted.
+    /// The counters of the control half.
     pub ingest: IngestStats,
-    /// What the audio half has told.
+    /// The statistics of the audio half.
     pub playout: PlayoutStats,
     /// The sockets, in the order of the legs.
     pub legs: Vec<LegStatus>,
-    /// Why the last refused datagram was refused.
+    /// Why a datagram was last refused.
     pub last_refusal: Option<String>,
     /// When the last packet came.
     pub last_packet: Option<LocalTime>,
     /// Bytes of the last packet, with its RTP header.
     pub last_length: usize,
-    /// PTP time, as the stream was told.
+    /// The reading of PTP time that the stream was given.
     pub clock: Option<ClockReading>,
 }
 
-/// A receiver for one stream: its network half at work. It ends when it is dropped.
+/// The running control half of a receiver for one stream. It ends when it is dropped.
 #[derive(Debug)]
 pub struct Receiver {
     listener: MediaListener,
@@ -123,7 +123,7 @@ pub struct Receiver {
 }
 
 impl Receiver {
-    /// Starts to receive; returns the audio half, to be pulled by the sound card's callback.
+    /// Starts to receive. Returns the audio half, which the sound card's callback must pull.
     ///
     /// # Errors
     /// If the configuration is out of range, or a socket is refused.
@@ -135,7 +135,7 @@ impl Receiver {
         Self::start_by(config, legs, ptp.map(Timeline::Ptp), FusedRateController::default())
     }
 
-    /// The same by any timeline and any drift law.
+    /// The same with any timeline and any rate controller.
     ///
     /// # Errors
     /// As [`Receiver::start`].
@@ -162,7 +162,7 @@ impl Receiver {
         Ok((Self { listener, status }, playout))
     }
 
-    /// What is known now.
+    /// The present status.
     #[must_use]
     pub fn status(&self) -> Arc<ReceiverStatus> {
         self.status.load_full()

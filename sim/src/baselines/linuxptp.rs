@@ -1,11 +1,11 @@
 //! The clock of linuxptp's ptp4l, with its defaults for software timestamps.
 //!
-//! Model, from its documentation and published sources: the path delay is the moving median of
-//! ((t2 - t3) r + (t4 - t1)) / 2, with the t1 and t2 of the last Sync and r the servo's idea of
-//! the rate ratio. Every Sync gives the offset t2 - t1 - delay, once a delay is known, and the
+//! Model, from its documentation and published sources: with t1 and t2 of the last Sync and the
+//! servo's estimate r of the rate ratio, the path delay is the moving median of half the sum of
+//! (t2 - t3) r and t4 - t1. Every Sync gives the offset t2 - t1 - delay, once a delay is known. The
 //! servo answers with a frequency, and once at its start with a step. All timestamps are those of
-//! the clock that it steers. Requests that were under way at the step are forgotten; another
-//! master makes the delays be forgotten.
+//! the clock that it steers. Requests in transit at the step are discarded, and so are all delays
+//! when the master changes.
 //!
 //! Left out: sanity checks of the frequency, which only fire far outside the conditions compared
 //! here, and `ptp4l`'s own master role.
@@ -15,18 +15,18 @@ use super::linuxptp_pi::PiServo;
 use super::moving_median::MovingMedian;
 use super::virtual_clock::VirtualClock;
 use engine::clock::{
-    ClockLaw, ClockReading, Direction, LockCause, LockState, LockTransition, PathDelay, TimestampPair,
+    ClockReading, ClockServo, Direction, LockCause, LockState, LockTransition, PathDelay, TimestampPair,
 };
 use engine::{LocalTime, Nanos, Ppb, PtpTime};
 
-/// The comparison's slaves start with their clock off by so much.
+/// Initial error of the clocks of the comparison's slaves.
 pub(super) const START_OFFSET: Nanos = Nanos::from_millis(10);
 /// `first_step_threshold`, default 20 us; `step_threshold` is 0: never again.
 pub(super) const FIRST_STEP_THRESHOLD_NS: f64 = 20_000.0;
 /// `max_frequency`, default.
 pub(super) const MAX_FREQUENCY_PPB: f64 = 900_000_000.0;
 
-/// What a servo is told of a Sync.
+/// Input of a servo for a Sync.
 #[derive(Clone, Copy, Debug)]
 pub struct ServoSample {
     /// Raw host time of its arrival.
@@ -37,7 +37,7 @@ pub struct ServoSample {
     pub offset: Nanos,
 }
 
-/// What a servo wants.
+/// Output of a servo.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum ServoAnswer {
     /// Wait.
@@ -114,13 +114,13 @@ impl<S: Servo> Ptp4l<S> {
     fn enter(&mut self, to: LockState, at: LocalTime, reason: &'static str) {
         let from = self.state.unwrap_or(LockState::Listening);
         if to != from {
-            self.pending = Some(LockTransition { at, from, to, cause: LockCause::OtherLaw(reason) });
+            self.pending = Some(LockTransition { at, from, to, cause: LockCause::OtherServo(reason) });
             self.state = Some(to);
         }
     }
 }
 
-impl<S: Servo> ClockLaw for Ptp4l<S> {
+impl<S: Servo> ClockServo for Ptp4l<S> {
     fn observe(&mut self, pair: &TimestampPair) {
         match pair.direction {
             Direction::Forward => self.sync(pair),

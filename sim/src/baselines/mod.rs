@@ -1,4 +1,4 @@
-//! Other receivers' laws, written anew from their descriptions, to compare with on the same
+//! Laws of other receivers, implemented from their descriptions, to be compared on the same
 //! packets.
 
 mod drift;

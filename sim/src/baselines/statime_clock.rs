@@ -8,7 +8,7 @@
 use super::linuxptp::START_OFFSET;
 use super::virtual_clock::VirtualClock;
 use engine::clock::{
-    ClockLaw, ClockReading, Direction, LockCause, LockState, LockTransition, PathDelay, TimestampPair,
+    ClockReading, ClockServo, Direction, LockCause, LockState, LockTransition, PathDelay, TimestampPair,
 };
 use engine::{LocalTime, Nanos, Ppb, PtpTime};
 use statime::Clock;
@@ -85,13 +85,13 @@ impl StatimeClock {
 
     fn enter(&mut self, to: LockState, at: LocalTime, reason: &'static str) {
         if to != self.state {
-            self.pending = Some(LockTransition { at, from: self.state, to, cause: LockCause::OtherLaw(reason) });
+            self.pending = Some(LockTransition { at, from: self.state, to, cause: LockCause::OtherServo(reason) });
             self.state = to;
         }
     }
 }
 
-impl ClockLaw for StatimeClock {
+impl ClockServo for StatimeClock {
     fn observe(&mut self, pair: &TimestampPair) {
         let steered = self.steered.get_or_insert_with(|| Steered {
             clock: VirtualClock::new(pair.local, pair.remote + START_OFFSET),

@@ -1,15 +1,15 @@
-//! `sim bench detector`: how many planted faults the judge hears, and how many it hears that are
-//! not there, in programmes that it was not tuned on.
+//! `sim bench detector`: how many planted faults the judge detects, and how many false alarms it
+//! raises, in programmes that it was not tuned on.
 //!
 //! Model: a receiver's output is the programme at a rate that is 100 ppm off and wobbles by 20 ppm,
-//! on the grid of 24 bits. Faults of one kind are planted 0.4 to 0.8 s apart, where they change
-//! what is played by at least -40 dBFS: a fault that changes next to nothing is heard by nobody.
-//! One that is found within 20 ms counts as found; whatever else is found counts as a false alarm.
+//! on the grid of 24 bits. Faults of one kind are planted 0.4 to 0.8 s apart, where they change the
+//! output by at least -40 dBFS: a smaller change is inaudible. A fault that is detected within 20
+//! ms counts as found; any other detection is a false alarm.
 
 mod programmes;
 
 use crate::check::{Circumstances, CrackleDetector, FrameTimes, Listening};
-use crate::models::{Interpolator, SourceSignal};
+use crate::signal::{Interpolator, SourceSignal};
 use engine::{Frames, MediaPosition, SampleRate};
 pub use programmes::Programme;
 use rand_chacha::ChaCha8Rng;
@@ -21,7 +21,7 @@ use std::sync::Arc;
 const RATE_HZ: u32 = 48_000;
 /// Media frame of the first played frame: far from where the programme's loop begins.
 const START: i64 = 1_234_567;
-/// How far from where it was planted a fault may be found.
+/// Tolerance for the position of a detected fault.
 const NEAR_S: f64 = 0.02;
 /// Least peak of what a fault changes.
 const AUDIBLE: f32 = 0.01;
@@ -41,12 +41,11 @@ pub enum PlantedFault {
     Zeros5Ms,
     /// 10 ms of zeros.
     Zeros10Ms,
-    /// The programme goes on 5 ms later than it should.
+    /// The programme continues 5 ms too late.
     Jump5Ms,
     /// 60 ms of silence, faded in and out over 10 ms.
     FadedGap,
-    /// 80 ms of what was played just before, again and again, faded in and out over 5 ms: a long
-    /// concealment.
+    /// 80 ms of repetitions of the last audio, faded in and out over 5 ms: a long concealment.
     LongConcealment,
 }
 
@@ -116,7 +115,7 @@ fn faded(played: &mut [f32], at: usize, frames: usize, fade: usize, instead: imp
     }
 }
 
-/// What was found of one kind of fault in one programme.
+/// Results of one kind of fault in one programme.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DetectorFigures {
     /// The programme.
@@ -127,7 +126,7 @@ pub struct DetectorFigures {
     pub planted: usize,
     /// How many of them were found.
     pub found: usize,
-    /// How many faults were heard where there was none.
+    /// Number of false alarms.
     pub false_alarms: usize,
 }
 
@@ -175,7 +174,7 @@ fn figures(programme: Programme, source: &Arc<SourceSignal>, clean: &[f32], faul
     DetectorFigures { programme, fault, planted: planted.len(), found, false_alarms }
 }
 
-/// Whether a fault changes what is played by enough, in the 10 ms after it.
+/// Whether a fault changes the output by enough, in the 10 ms after it.
 fn changes(before: &[f32], after: &[f32]) -> bool {
     let window = 2 * 4_800 - 2..2 * (4_800 + 480);
     let (before, after) = (&before[window.clone()], &after[window]);

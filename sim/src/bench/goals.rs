@@ -1,4 +1,4 @@
-//! What the engine's clock is to reach, with 8 Syncs per second and at least 20 seeds.
+//! Goals for the engine's clock, with 8 Syncs per second and at least 20 seeds.
 
 use super::figures::Figures;
 

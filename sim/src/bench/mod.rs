@@ -34,6 +34,7 @@ pub use slips::{
 pub use soak::{Glitched, HappeningFigures, SoakError, SoakPlan, SoakRun, render_soak_json, render_soak_table, soak};
 pub use table::{render_csv, render_json, render_markdown, render_table};
 
+use crate::receivers::receiver_of;
 use crate::scenario::{Audio, FaultKind, Loaded, Period, ReceiverKind, Scenario, ScenarioError};
 use crate::world::{Control, RunError, World};
 use measure::{Course, RunFigures};
@@ -48,7 +49,7 @@ const ROWS: f64 = 0.1;
 const SETTLED_S: f64 = 600.0;
 const SETTLED_SHARE: f64 = 1.0 / 6.0;
 
-/// A bench could not be run.
+/// Why a bench could not be run.
 #[derive(Debug, Error)]
 pub enum BenchError {
     /// A scenario is wrong.
@@ -60,7 +61,7 @@ pub enum BenchError {
         path = .0.display()
     )]
     NotOnlyClocks(PathBuf),
-    /// A run came to grief.
+    /// A run failed.
     #[error(transparent)]
     Run(#[from] RunError),
 }
@@ -146,7 +147,7 @@ fn one(series: &Series<'_>, seed: u64, control: &Control) -> Result<Option<RunFi
         receiver.kind = series.law;
         receiver.name = Spanned::new(0..0, series.law.to_string());
     }
-    let outcome = World::new(&loaded, 0, None)?.run(control)?;
+    let outcome = World::with(&loaded, 0, receiver_of(&loaded, 0)?, None)?.run(control)?;
     if outcome.cancelled {
         return Ok(None);
     }

@@ -1,12 +1,10 @@
-//! The comparison of resamplers: what they add to a tone, how far up they are flat, how late and
-//! how fast they are.
+//! The comparison of resamplers: distortion of a tone, flatness, latency and speed.
 //!
 //! Model: 48 kHz, a step of 100 ppm, blocks of 480 frames. Noise and distortion (THD+N) are the
 //! residual of a sine of free frequency, amplitude, phase and offset, fitted to 2^18 output samples
 //! of a tone of -1 dBFS, unweighted, with samples in single precision. Flat means a gain within 0.1
 //! dB. Latency is the centre of an impulse's power at step 1. Speed is of two channels: resamplers
-//! take turns, and the best turn counts, because whatever else the machine does only adds to the
-//! time.
+//! take turns, and the best turn counts, because other load of the machine only adds to the time.
 //!
 //! Only the speed differs between runs, and between machines. Development builds check themselves,
 //! which costs all of them time, but not alike: compare speeds in a release build.
@@ -44,7 +42,7 @@ const FINE_HZ: f64 = 5.0;
 /// Blocks of a turn.
 const TURN_BLOCKS: u32 = 4;
 
-/// What was measured of one resampler.
+/// Results of one resampler.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ResamplerFigures {
     /// Its name.

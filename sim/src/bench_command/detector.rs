@@ -1,4 +1,4 @@
-//! `sim bench detector`: plants faults and prints how many the judge hears.
+//! `sim bench detector`: plants faults and prints how many the judge detects.
 
 use crate::terminal;
 use clap::Args;

@@ -19,7 +19,7 @@ pub(crate) struct Slips {
     #[arg(default_value = CONDITION)]
     file: PathBuf,
 
-    /// What slips, and which way; all if not given
+    /// Kinds of slips; all if not given
     #[arg(long, value_delimiter = ',', value_name = "KIND")]
     kinds: Vec<SlipKind>,
 

@@ -18,23 +18,23 @@ pub(crate) struct Soak {
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     hours: u64,
 
-    /// Seed of all that happens
+    /// Seed of all random events
     #[arg(long, default_value_t = 1)]
     seed: u64,
 
-    /// One run only, by its number
+    /// Run only this run, by its number
     #[arg(long, value_name = "N", conflicts_with = "hours")]
     run: Option<u64>,
 
-    /// Also writes the scenario of that run to this file, to look at it with `sim FILE`
+    /// Also write the scenario of that run to this file, to run it with `sim FILE`
     #[arg(long, value_name = "FILE", requires = "run")]
     scenario: Option<PathBuf>,
 
-    /// What the streams play
+    /// The programme of the streams
     #[arg(long, value_name = "WAV", default_value = PROGRAMME)]
     programme: PathBuf,
 
-    /// Also writes all that happened to this file, for scripts
+    /// Also write all events to this file, for scripts
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 }
@@ -74,7 +74,7 @@ fn soak(arguments: &Soak) -> Result<(), Failure> {
     if wrong == 0 { Ok(()) } else { Err(Failure(EXIT_FAILED, format!("failed: something was wrong {wrong} times"))) }
 }
 
-/// One thing that happened, and what came of it.
+/// An event, and its consequences.
 fn course(happening: &HappeningFigures) -> String {
     let HappeningFigures { cause, from_s, to_s, locked_error_us, recovery_s, glitches, uncaused, .. } = happening;
     let recovery = recovery_s.map_or_else(|| "not locked again".to_owned(), |s| format!("locked again after {s:.1} s"));

@@ -8,7 +8,7 @@
 
 use engine::MediaPosition;
 
-use crate::models::Interpolator;
+use crate::signal::Interpolator;
 
 /// Frames per block of sums; every hop is a whole number of blocks.
 pub(super) const BLOCK: usize = 16;

@@ -1,4 +1,4 @@
-//! Counts the crackles in what was played.
+//! Counts the crackles in the output.
 //!
 //! A black box: it knows the programme and the played samples, and nothing of the receiver, so that
 //! it also judges recordings of real hardware. Hop by hop (10 ms) it finds where in the programme
@@ -10,8 +10,8 @@
 //! 3 ms or more, the dull sound of linear interpolation, quantisation noise of 16 bits, what
 //! happens while the programme is silent, and whatever precedes the first alignment.
 //!
-//! Beside the crackles it tells for every hop what was heard ([`heard`](super::heard)), and where
-//! in the programme the audio was.
+//! Besides the crackles it determines for every hop what was heard ([`heard`](super::heard)), and
+//! the position in the programme.
 //!
 //! Assumptions: all channels share one path, which runs within ±1000 ppm of nominal, and gains
 //! below 2. Clicks further than 15 ms apart are counted separately. The last hop and its lookahead,
@@ -28,7 +28,7 @@ use super::hop::{self, Hop, HopKind};
 use super::loss::{FADING, MISFIT_EXACT, trust};
 use super::residual::{Residual, Trust};
 use super::tally::{AUDIBLE, Crackle, CrackleKind, CrackleReport, Tally};
-use crate::models::{Interpolator, SourceSignal};
+use crate::signal::{Interpolator, SourceSignal};
 
 /// Residual energy, as share of the played, above which a hop does not fit. White noise through
 /// linear interpolation half-way between samples has 0.19.

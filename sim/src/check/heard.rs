@@ -25,19 +25,19 @@ const LEAST_GAIN: f64 = 0.5;
 /// What a listener hears over one hop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Heard {
-    /// Nothing, and nothing is due yet.
+    /// Silence that is right, because nothing is due yet.
     NotDue,
-    /// Nothing, as in the programme.
+    /// Silence, as in the programme.
     Quiet,
     /// The programme.
     Right,
-    /// Silence of the sound card itself, for which no receiver can be blamed.
+    /// Silence of the sound card itself, which is no receiver's fault.
     CardSilent,
-    /// Something that the receiver says it made up.
+    /// Audio that the receiver reports as concealed.
     Concealed,
-    /// Something that is not the programme.
+    /// Audio that is not the programme.
     Wrong,
-    /// Nothing, though the programme is not silent.
+    /// Silence, although the programme is not silent.
     Silent,
 }
 
@@ -49,12 +49,12 @@ impl Heard {
     }
 }
 
-/// One hop, as it was heard.
+/// One hop and its judgement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeardHop {
-    /// What was heard.
+    /// The judgement.
     pub heard: Heard,
-    /// Root mean square of what differs from the programme, in dBFS, where the hop is exactly
+    /// Root mean square of the difference from the programme, in dBFS, where the hop is exactly
     /// aligned.
     pub residual_dbfs: Option<i16>,
 }
@@ -68,7 +68,7 @@ pub struct Gap {
     pub frames: u64,
 }
 
-/// Where in the programme a played frame was found.
+/// The position in the programme of a played frame.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Waypoint {
     /// The played frame; it may lie between two.
@@ -77,7 +77,7 @@ pub struct Waypoint {
     pub position: MediaPosition,
 }
 
-/// Everything that was heard, in order of time.
+/// All judgements, in order of time.
 #[derive(Clone, Default, PartialEq)]
 pub struct HeardTimeline {
     /// Length of a hop in frames.
@@ -91,11 +91,10 @@ pub struct HeardTimeline {
 }
 
 impl HeardTimeline {
-    /// Median RMS of what differs from the programme, over the exactly aligned of some hops;
-    /// nothing if none was.
+    /// Median RMS of the difference from the programme, over the exactly aligned of some hops;
+    /// `None` if there are none.
     ///
-    /// # Panics
-    /// If there are no such hops.
+    /// # Panics If there are no such hops.
     #[must_use]
     pub fn residual_dbfs(&self, hops: Range<usize>) -> Option<f64> {
         let mut values: Vec<i16> = self.hops[hops].iter().filter_map(|hop| hop.residual_dbfs).collect();
@@ -113,7 +112,7 @@ impl fmt::Debug for HeardTimeline {
     }
 }
 
-/// What a hop against a path of the programme is; `played` has its frames, channel by channel.
+/// Judges a hop against a path of the programme; `played` has its frames, channel by channel.
 pub(super) fn on_path(hop: &Hop, played: &[&[f32]], quiet: &[bool]) -> Heard {
     let samples = (hop.frames() * played.len()) as f64;
     let (programme, own) = hop.blocks.iter().fold((0.0, 0.0), |(r, y), block| (r + block.rr, y + block.yy));
@@ -130,7 +129,7 @@ pub(super) fn on_path(hop: &Hop, played: &[&[f32]], quiet: &[bool]) -> Heard {
     if 2 * due().filter(|(_, quiet)| **quiet).count() > due().count() { Heard::Silent } else { Heard::Wrong }
 }
 
-/// What a hop without a path is, if `reference` is what was to be heard about then.
+/// Judges a hop without a path; `reference` is the programme around that time.
 pub(super) fn without_path(played: &[&[f32]], reference: &[Vec<f32>], is_due: bool) -> Heard {
     let power = |plane: &[f32]| plane.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>();
     let audible = |energy: f64| energy > AUDIBLE * (played.len() * played.first().map_or(0, |p| p.len())) as f64;

@@ -1,14 +1,14 @@
-//! One hop of played audio with the reference that it is held against.
+//! One hop of played audio with its reference.
 
 use engine::MediaPosition;
 
 use super::align::{BLOCK, BlockSums, MARGIN};
-use crate::models::Interpolator;
+use crate::signal::Interpolator;
 
 /// Samples at or below this are silence: -80 dBFS.
 const QUIET: f64 = 1e-4;
 
-/// What a hop turned out to be.
+/// The result of aligning a hop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum HopKind {
     /// It fits the path.

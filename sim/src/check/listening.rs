@@ -1,15 +1,15 @@
-//! What a listener says of one receiver's run: shares, gaps, glitches and latency over a span of
+//! A listener's judgement of one receiver's run: shares, gaps, glitches and latency over a span of
 //! time.
 //!
-//! Model: the detector is a black box and knows nothing of the receiver. Here its hops meet what
-//! the world and the receiver know: when the sound card itself was silent, when the receiver says
-//! that it made audio up, and when each played frame left the card. A receiver's word can turn
-//! something wrong into something concealed, and never excuses silence.
+//! Model: the detector is a black box and knows nothing of the receiver. Here its hops are combined
+//! with what the world and the receiver know: when the sound card itself was silent, when the
+//! receiver reports that it concealed audio, and when each played frame left the card. A receiver's
+//! report can turn something wrong into something concealed, but never excuses silence.
 //!
-//! A glitch is an audible fault: a crackle, silence in the programme's place, or at least
-//! [`AUDIBLE_S`] of anything else that is not the programme, all within [`CLUSTER_S`] being one.
-//! What precedes the first right audio is no glitch but a late start, which `time_to_audio_s` and
-//! `heard_share` tell.
+//! A glitch is an audible fault: a crackle, silence in place of the programme, or at least
+//! [`AUDIBLE_S`] of anything else but the programme; faults within [`CLUSTER_S`] are one glitch. A
+//! fault before the first right audio is not a glitch but a late start, which `time_to_audio_s` and
+//! `heard_share` measure.
 
 use super::crackle::CLUSTER_S;
 use super::heard::{Gap, Heard, HeardHop, HeardTimeline};
@@ -18,20 +18,20 @@ use super::tally::CrackleReport;
 use std::fmt;
 use std::ops::Range;
 
-/// A substitute for less than this is taken for the programme: speech and music are stationary over
-/// 10 to 20 ms, and G.711 Appendix I repeats 10 ms of them before it begins to fade.
+/// A shorter substitute counts as the programme: speech and music are stationary over 10 to 20 ms,
+/// and G.711 Appendix I repeats 10 ms of them before it begins to fade.
 const AUDIBLE_S: f64 = 0.02;
-/// Audio has begun when it was right for so long.
+/// Audio has begun when it was right for this long.
 const BEGUN_S: f64 = 0.1;
-/// How far from the edge of its gap a card's own crackle is found.
+/// Tolerance for a card's own crackle at the edge of its gap.
 const CARD_GAP_MARGIN_S: f64 = 0.002;
-/// A latency is known if the path was known within so long of it.
+/// A latency is known if the path was known within this time.
 const LATENCY_NEAR_S: f64 = 0.15;
 
-/// When played frames left the sound card.
+/// The times at which played frames left the sound card.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct FrameTimes {
-    /// Every so many frames.
+    /// Interval in frames.
     every: u64,
     times_s: Vec<f64>,
 }
@@ -57,27 +57,27 @@ impl FrameTimes {
     }
 }
 
-/// What is known beside the audio.
+/// Information besides the audio.
 #[derive(Clone, Debug, Default)]
 pub struct Circumstances<'a> {
     /// When frames were played.
     pub times: FrameTimes,
     /// Card frames in which the card itself was silent.
     pub card_gaps: &'a [Range<u64>],
-    /// Card frames of callbacks in which the receiver made audio up.
+    /// Card frames of callbacks in which the receiver concealed audio.
     pub concealed: &'a [Range<u64>],
 }
 
-/// What an audible fault is; of several in one, the worst.
+/// Kinds of audible faults; of several in one, the worst counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum GlitchKind {
     /// A click, a splice, or the abrupt edge of a silence.
     Crackle,
-    /// Audio that the receiver made up, for too long.
+    /// Audio that the receiver concealed for too long.
     Concealment,
     /// Audio that is not the programme.
     Wrong,
-    /// Silence in the programme's place.
+    /// Silence in place of the programme.
     Silence,
 }
 
@@ -99,25 +99,25 @@ pub struct Glitch {
     pub from_s: f64,
     /// When it ends.
     pub to_s: f64,
-    /// What it is.
+    /// Its kind.
     pub kind: GlitchKind,
 }
 
-/// Seconds of a span by what was heard.
+/// Seconds of a span by judgement.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct HeardSeconds {
     /// The programme.
     pub right: f64,
-    /// Silence in its place.
+    /// Silence in place of the programme.
     pub silent: f64,
-    /// Something else.
+    /// Anything else.
     pub wrong: f64,
-    /// Something else that the receiver says it made up.
+    /// Anything else that the receiver reports as concealed.
     pub concealed: f64,
 }
 
 impl HeardSeconds {
-    /// Share of what was to be heard that was; nothing if nothing was.
+    /// Share of the due programme that was heard; `None` if nothing was due.
     #[must_use]
     pub fn share(&self) -> Option<f64> {
         let all = self.right + self.silent + self.wrong + self.concealed;
@@ -129,7 +129,7 @@ impl HeardSeconds {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Listening {
     times: FrameTimes,
-    /// As the detector heard it, but for what else is known.
+    /// The judgements of the detector, corrected by the other information.
     timeline: HeardTimeline,
     gaps: Vec<(f64, f64)>,
     /// When crackles that are the receiver's began, true s.
@@ -143,8 +143,8 @@ pub struct Listening {
 }
 
 impl Listening {
-    /// Puts together what the detector heard and what else is known. `latency_ms` gives the latency
-    /// of a place of the programme (a waypoint's) played at a time.
+    /// Combines the detector's judgements with the other information. `latency_ms` returns the
+    /// latency of a position in the programme (a waypoint's) played at a time.
     #[must_use]
     pub fn new(
         report: &CrackleReport,
@@ -199,7 +199,7 @@ impl Listening {
         }
     }
 
-    /// What was heard over a span, in seconds of true time.
+    /// The judgements over a span, in seconds of true time.
     #[must_use]
     pub fn seconds(&self, span: Span) -> HeardSeconds {
         let length = self.hop_s();
@@ -215,7 +215,7 @@ impl Listening {
         })
     }
 
-    /// Audible faults that begin in a span, or go on into it.
+    /// Audible faults that begin in a span, or extend into it.
     #[must_use]
     pub fn glitches_in(&self, span: Span) -> Vec<&Glitch> {
         let within = |glitch: &&Glitch| {
@@ -225,8 +225,8 @@ impl Listening {
         self.glitches.iter().filter(within).collect()
     }
 
-    /// Longest silence in the programme's place over a span; a late start is none, a start that
-    /// never was is.
+    /// Longest silence in place of the programme over a span. A late start does not count, but a
+    /// missing one does.
     #[must_use]
     pub fn longest_gap_ms(&self, span: Span) -> f64 {
         let from = span.from_s.max(self.begun_s.unwrap_or(0.0));

@@ -1,9 +1,9 @@
-//! What happened where hops did not fit: a mute, a jump, a loss that does not end; abrupt, or
-//! faded.
+//! Judges what happened where hops did not fit: a mute, a jump, or a loss that does not end; abrupt
+//! or faded.
 //!
-//! A hop that fits ends the case: either the old path goes on, or there is a new one. Between two
-//! paths the audio is held against a blend of both; on one path against a blend with silence. What
-//! no blend explains is judged by how abruptly it left the old path.
+//! A hop that fits ends the case: either the old path continues, or there is a new one. Between two
+//! paths the audio is compared with a blend of both, and on one path with a blend with silence. If
+//! no blend explains it, the judgement depends on how abruptly it left the old path.
 
 use engine::MediaPosition;
 

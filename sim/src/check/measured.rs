@@ -1,4 +1,4 @@
-//! The metrics of one receiver's run: what expectations are compared with.
+//! The metrics of one receiver's run, which are compared with expectations.
 
 use super::listening::Listening;
 use super::measurement::Measurement;
@@ -13,7 +13,7 @@ mod tests;
 /// A clock counts as locked again once it has been so for this long.
 const LOCK_DWELL_S: f64 = 1.0;
 
-/// Everything that metrics are taken from.
+/// The data for metrics.
 #[derive(Clone, Debug)]
 pub struct Evidence<'a> {
     /// The trace.
@@ -22,18 +22,18 @@ pub struct Evidence<'a> {
     pub others: Vec<(&'a Recording, Option<&'a Listening>)>,
     /// Changes of the clock's state.
     pub clock_states: &'a [(f64, ClockState)],
-    /// Trace intervals in which the clock said that it was locked: when each ended, and the largest
-    /// |error of PTP time| while it said so, us.
+    /// Trace intervals in which the clock claimed to be locked: when each ended, and the largest
+    /// |error of PTP time| during that claim, us.
     pub locked_errors: &'a [(f64, f64)],
-    /// Grandmasters that were followed, each since when.
+    /// Grandmasters that were followed, and since when.
     pub grandmasters: &'a [(f64, ClockIdentity)],
-    /// Changes between playing what was sent and anything else.
+    /// Changes between playing the programme and anything else.
     pub playing: &'a [(f64, bool)],
     /// What a listener heard, if anybody listened.
     pub heard: Option<&'a Listening>,
-    /// The depth that was asked for; `None` if only clocks were simulated.
+    /// The requested depth; `None` if only clocks were simulated.
     pub target_depth_ms: Option<f64>,
-    /// The latency from the sender's capture to the sound card's output that goes with it.
+    /// The corresponding latency from the sender's capture to the sound card's output.
     pub target_latency_ms: Option<f64>,
     /// Length of the run.
     pub duration_s: f64,
@@ -49,7 +49,7 @@ pub struct Span {
 }
 
 impl Evidence<'_> {
-    /// The span that an expectation looks at.
+    /// The span of an expectation.
     #[must_use]
     pub fn span_of(&self, expectation: &Expectation) -> Span {
         Span { from_s: expectation.from_s.get(), to_s: expectation.to_s.map_or(self.duration_s, |to| to.get()) }
@@ -100,7 +100,7 @@ impl Evidence<'_> {
         }
     }
 
-    /// Of the latencies heard, the one that is farthest from what was asked for.
+    /// The heard latency that differs most from the requested one.
     fn latency_ms(&self, span: Span, heard: &Listening) -> Measurement {
         let asked = self.target_latency_ms.unwrap_or(0.0);
         let within = heard.latencies.iter().filter(|(at, _)| (span.from_s..span.to_s).contains(at));
@@ -108,8 +108,8 @@ impl Evidence<'_> {
         farthest.map_or_else(|| Measurement::nothing("the programme was never heard in the span"), Measurement::Exact)
     }
 
-    /// Whether the receiver played anything for at least half of the span: what it counted is worth
-    /// nothing else.
+    /// Whether the receiver played for at least half of the span: otherwise its counts are
+    /// worthless.
     fn check_played(&self, span: Span) -> Result<(), String> {
         let (mut played, mut all) = (0u32, 0u32);
         for row in self.rows(span) {
@@ -194,7 +194,7 @@ impl Evidence<'_> {
         }
     }
 
-    /// What a number is made of, where that is worth telling.
+    /// The parts of a number, where they are informative.
     #[must_use]
     pub fn parts(&self, metric: Metric, span: Span) -> Option<String> {
         let heard = self.heard.filter(|_| metric == Metric::Glitches)?;
@@ -279,7 +279,7 @@ impl Evidence<'_> {
         last.filter(|(_, playing)| *playing).map_or(f64::INFINITY, |(since, _)| (since - span.from_s).max(0.0))
     }
 
-    /// Nothing is known of a receiver that never followed any, or does not tell.
+    /// `None` if the receiver never followed a grandmaster, or does not report it.
     fn grandmaster_changes(&self, span: Span) -> Option<f64> {
         let (_first, changes) = self.grandmasters.split_first()?;
         Some(changes.iter().filter(|(at, _)| (span.from_s..span.to_s).contains(at)).count() as f64)

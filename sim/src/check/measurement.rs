@@ -1,22 +1,22 @@
-//! The value of a metric, or why there is none.
+//! The value of a metric, or the reason for its absence.
 
-/// Share of what was due that must have been heard for a count of crackles to be all of them: what
-/// was not the programme could not be judged.
+/// Share of the due programme that must have been heard for a count of crackles to be complete:
+/// other audio could not be judged.
 const HEARD_ENOUGH: f64 = 0.5;
 
-/// What came of a measurement. A number that rests on less than it claims is none.
+/// Result of a measurement. A number that rests on less than it claims is not a value.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Measurement {
     /// The value.
     Exact(f64),
     /// A count that may be larger, because only a part could be judged.
     AtLeast {
-        /// What was counted.
+        /// The count.
         value: f64,
         /// Why it may be larger.
         reason: String,
     },
-    /// There is nothing to measure it from, and why.
+    /// There is no data, and why.
     Nothing(String),
 }
 

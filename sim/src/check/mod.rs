@@ -1,4 +1,4 @@
-//! Judges of what was played: they see what a listener hears, not what the receiver says of itself.
+//! Judges of the output: they hear what a listener hears, and not what the receiver reports.
 
 mod align;
 mod crackle;

@@ -1,4 +1,4 @@
-//! What a listener is told: crackles, gaps, residual and pitch.
+//! A listener's summary: crackles, gaps, residual and pitch.
 
 use super::align::{BLOCK, Track};
 use super::heard::{Gap, Heard, HeardHop, HeardTimeline, Waypoint};
@@ -12,7 +12,7 @@ const LEAST_RESIDUAL_DBFS: f64 = -200.0;
 /// 10 us.
 const WAYPOINT_HOPS: usize = 10;
 
-/// What a crackle is.
+/// Kinds of crackles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CrackleKind {
     /// A click, or a splice of two places of the programme.
@@ -26,18 +26,18 @@ pub enum CrackleKind {
 pub struct Crackle {
     /// Played frame at which it begins, within a millisecond.
     pub at_frame: u64,
-    /// What it is; of several things within 15 ms, the worst.
+    /// Its kind; of several within 15 ms, the worst.
     pub kind: CrackleKind,
     /// From its first to its last discontinuity, in frames; at least 1.
     pub duration_frames: u64,
 }
 
-/// What a listener would say of the whole.
+/// The summary.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CrackleReport {
     /// All crackles, in order.
     pub crackles: Vec<Crackle>,
-    /// What was heard from the first frame on.
+    /// The judgements from the first frame on.
     pub timeline: HeardTimeline,
     /// Longest silence where the programme was not silent, faded or not, in ms.
     pub longest_gap_ms: f64,

@@ -15,15 +15,15 @@ mod tests;
 pub struct Judgement {
     /// The receiver's name.
     pub receiver: String,
-    /// What is measured.
+    /// The metric.
     pub metric: Metric,
     /// The metric, and the span if it is not the whole run.
     pub check: String,
     /// The limit.
     pub limit: String,
-    /// What was measured; nothing if there was nothing to measure it from.
+    /// The measured value; `None` if there is no data.
     pub measured: Option<f64>,
-    /// What the number is made of.
+    /// The parts of the number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parts: Option<String>,
     /// Whether the expectation holds. One that was not judged does not.
@@ -31,11 +31,11 @@ pub struct Judgement {
     /// Why it could not be judged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_judged: Option<String>,
-    /// Whether it was not judged because the run was asked to leave out what it needs.
+    /// Whether it was not judged because the run was told to leave out what it needs.
     pub skipped: bool,
-    /// Whether it asserts a failure that is known of a baseline.
+    /// Whether it asserts a known failure of a baseline.
     pub known_failure: bool,
-    /// By how much the limit is missed; 0 where it holds.
+    /// By how much the limit is missed; 0 if it holds.
     pub missed_by: f64,
 }
 
@@ -48,7 +48,7 @@ impl Judgement {
         let [min, max] = expectation.limits();
         let (measured, not_judged) = match evidence.measure(metric, span) {
             Measurement::Exact(value) => (Some(value), None),
-            // There may be more of them, and a limit that asks for so many is met all the same.
+            // There may be more of them, and a minimum is met in any case.
             Measurement::AtLeast { value, .. } if max.is_none() && min.is_some_and(|min| value >= min) => {
                 (Some(value), None)
             }
@@ -67,7 +67,7 @@ impl Judgement {
         }
     }
 
-    /// An expectation that was not judged because the run was asked to leave out what it needs.
+    /// An expectation that was not judged because the run was told to leave out what it needs.
     #[must_use]
     pub fn skipped(expectation: &Expectation, reason: &str) -> Self {
         Self { skipped: true, not_judged: Some(reason.to_owned()), ..Self::empty(expectation) }

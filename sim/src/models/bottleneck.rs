@@ -4,8 +4,8 @@
 use super::crystal::TrueTime;
 use crate::scenario::RateLimit;
 
-/// What a datagram has around it on the wire: UDP 8, IPv4 20, Ethernet header 14 and frame check
-/// sequence 4, preamble 8, gap 12.
+/// Overhead of a datagram on the wire: UDP 8, IPv4 20, Ethernet header 14 and frame check sequence
+/// 4, preamble 8, gap 12.
 const OVERHEAD_BYTES: i64 = 66;
 
 /// The link of one path.
@@ -21,12 +21,12 @@ impl Bottleneck {
         Self { limit, free_at: 0 }
     }
 
-    /// From now on, the link is so narrow. What waits in front of it leaves as it would have.
+    /// Sets the capacity of the link. Packets that already wait leave as they would have.
     pub(super) fn set(&mut self, limit: Option<RateLimit>) {
         self.limit = limit;
     }
 
-    /// When a datagram of so many bytes that comes at `at` has left; `None` if it finds no room.
+    /// When a datagram of this length that comes at `at` has left; `None` if it finds no room.
     /// Calls must come in order of time.
     pub(super) fn pass(&mut self, at: TrueTime, bytes: usize) -> Option<TrueTime> {
         let Some(limit) = self.limit else { return Some(at.max(self.free_at)) };

@@ -1,10 +1,9 @@
-//! A sound card: blocks of frames at its crystal's pace, callbacks that are late, and what goes
-//! wrong.
+//! A sound card: blocks of frames at its crystal's pace, late callbacks, and faults.
 //!
-//! Model: the card plays the blocks that callbacks hand over, one after the other; the callback for
-//! a block comes when the one before it ends, or later, and the card's buffer covers for that.
-//! Frames are counted from the start of the run, played or not: while the card has nothing it plays
-//! silence, and its crystal goes on. That is an xrun, and it leaves playout behind by its length.
+//! Model: the card plays the blocks that callbacks hand over, one after the other. The callback for
+//! a block comes when the one before it ends, or later, which the card's buffer bridges. Frames are
+//! counted from the start of the run, played or not: while the card has nothing it plays silence,
+//! and its crystal runs on. That is an xrun, and it delays playout by its length.
 
 use super::crystal::{CrystalClock, TrueTime};
 use super::streams::RandomStream;
@@ -60,7 +59,7 @@ impl SoundCard {
         self.callback_frames
     }
 
-    /// From now on, callbacks ask for so many frames; as ever, if none are given.
+    /// Sets the number of frames per callback; the initial one if none is given.
     pub fn set_callback_frames(&mut self, frames: Option<u16>) {
         self.callback_frames = usize::from(frames.unwrap_or(self.config.callback_frames));
     }
@@ -76,13 +75,13 @@ impl SoundCard {
         std::mem::take(&mut self.silence)
     }
 
-    /// A callback comes at `now`; returns whether it may, or must wait until the card goes on.
+    /// A callback comes at `now`. Returns whether it may, or must wait until the card resumes.
     pub fn may_call(&mut self) -> bool {
         self.waiting = self.stopped;
         !self.stopped
     }
 
-    /// A callback has handed over its frames; returns when the card ends them.
+    /// A callback has handed over its frames. Returns when the card ends them.
     pub fn play(&mut self) -> TrueTime {
         self.end += self.callback_frames as i64;
         self.time_of(self.end)
@@ -97,7 +96,7 @@ impl SoundCard {
         self.last_callback
     }
 
-    /// The card has nothing to play for so long after the block that it plays now.
+    /// The card has nothing to play for this long after the present block.
     pub fn add_xrun(&mut self, length: Nanos) {
         self.xrun += libm::round(length.as_secs_f64() * self.rate()) as i64;
     }
@@ -107,8 +106,8 @@ impl SoundCard {
         self.stopped = true;
     }
 
-    /// Callbacks come again; if one was waiting, it comes now. The time until then is made up for
-    /// by the buffer, or else `lost`.
+    /// Callbacks come again; if one was waiting, it comes now. The buffer bridges the time until
+    /// then, unless it is `lost`.
     pub fn resume(&mut self, now: TrueTime, lost: bool) -> Option<TrueTime> {
         self.stopped = false;
         if lost {

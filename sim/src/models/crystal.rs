@@ -7,7 +7,7 @@
 //! is this timer due?) and return.
 
 use super::streams::RandomStream;
-use crate::scenario::Crystal;
+use crate::scenario::{Crystal, Fault, PartsPerMillion, Seconds, SlewPpm};
 use engine::Nanos;
 use std::collections::VecDeque;
 
@@ -44,7 +44,7 @@ impl Segment {
     }
 }
 
-/// A change of frequency that takes its time.
+/// A gradual change of frequency.
 #[derive(Clone, Copy, Debug)]
 pub struct Ramp {
     /// Start.
@@ -55,7 +55,16 @@ pub struct Ramp {
     pub change_ppb: f64,
 }
 
-/// A change of frequency for a time: what a time service does to a clock that it steers.
+impl Ramp {
+    /// The change of a crystal's rate by a fault, which takes a second if the fault has no length.
+    pub(crate) fn of(fault: &Fault, change: PartsPerMillion) -> Self {
+        let from_ns = fault.at_s.as_ref().nanos().as_nanos();
+        let length = fault.for_s.map_or(Nanos::from_secs(1), Seconds::nanos);
+        Self { from_ns, to_ns: from_ns + length.as_nanos(), change_ppb: change.get() * 1e3 }
+    }
+}
+
+/// A temporary change of frequency, as by a time service that steers a clock.
 #[derive(Clone, Copy, Debug)]
 pub struct Slew {
     /// Start.
@@ -64,6 +73,17 @@ pub struct Slew {
     pub to_ns: TrueTime,
     /// Change in between.
     pub change_ppb: f64,
+}
+
+impl Slew {
+    /// The slews of a clock by a fault, each time that it happens in a run of this length.
+    pub(crate) fn all_of(fault: &Fault, rate: SlewPpm, duration: Nanos) -> impl Iterator<Item = Self> {
+        fault.times(duration).map(move |(from, to)| Self {
+            from_ns: from.as_nanos(),
+            to_ns: to.map_or(TrueTime::MAX, Nanos::as_nanos),
+            change_ppb: rate.get() * 1e3,
+        })
+    }
 }
 
 /// A crystal clock.

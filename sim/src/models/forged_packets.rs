@@ -1,8 +1,8 @@
 //! Packets that a stranger sends to the stream's group.
 //!
 //! Model: the stranger receives the stream, as everybody can who joins the group, and makes its own
-//! packets after the newest one: same payload type, another content, and the timestamps that the
-//! attack is about. The content is noise of full scale, so that whoever plays it is heard to.
+//! packets after the newest one: same payload type, other contents, and the timestamps of the
+//! attack. The contents are noise of full scale, so that playing them is audible.
 
 use super::streams::RandomStream;
 use crate::scenario::{ForgedPackets, ForgedSsrc, ForgedTimestamps};

@@ -2,8 +2,8 @@
 //! ones.
 //!
 //! Model: the stranger knows the grandmaster's time, sequenceIds and intervals, since all of that
-//! is multicast. Its messages are made by a copy of the grandmaster, so that nothing but what the
-//! attack is about tells them apart.
+//! is multicast. Its messages are made by a copy of the grandmaster, so that they differ only in
+//! the manipulated values.
 
 use super::crystal::TrueTime;
 use super::grandmaster::GrandmasterModel;

@@ -1,5 +1,5 @@
-//! A PTP master: perfect time, but for what the scenario says, Announce, Sync and Follow_Up at its
-//! intervals, answers to Delay_Reqs.
+//! A PTP master with perfect time, except for what the scenario says: Announce, Sync and Follow_Up
+//! at its intervals, and answers to Delay_Reqs.
 
 use super::crystal::TrueTime;
 use super::lies::Lying;
@@ -54,12 +54,12 @@ impl GrandmasterModel {
         self
     }
 
-    /// From now on it lies, or not. Its time stays the truth.
+    /// Sets whether it lies. Its true time stays the truth.
     pub fn set_lying(&mut self, lying: Option<Lying>) {
         self.lying = lying;
     }
 
-    /// Whether Follow_Ups tell when its Syncs were sent.
+    /// Whether Follow_Ups carry the departure times of its Syncs.
     #[must_use]
     pub fn is_two_step(&self) -> bool {
         self.config.two_step
@@ -76,7 +76,7 @@ impl GrandmasterModel {
         self.start = self.start + by;
     }
 
-    /// It starts anew at true time `now`, when its own time is `time`.
+    /// It restarts at true time `now`, when its own time is `time`.
     pub fn restart(&mut self, now: TrueTime, time: PtpTime) {
         self.start = time - Nanos::new(now);
         (self.announce_id, self.sync_id) = (0, 0);
@@ -161,7 +161,7 @@ impl GrandmasterModel {
         self.emit(sequence_id, Flags::PTP_TIMESCALE, self.config.log_sync_interval, body)
     }
 
-    /// What it tells instead of its time at `t`.
+    /// The time that it sends instead of its true time at `t`.
     fn told(&mut self, t: TrueTime, lie: fn(&mut Lying, TrueTime, PtpTime) -> PtpTime) -> PtpTime {
         let time = self.time(t);
         self.lying.as_mut().map_or(time, |lying| lie(lying, t, time))

@@ -1,5 +1,5 @@
-//! By what receivers tell one sender's packets from another's: SSRC, and where sequence numbers and
-//! timestamps begin.
+//! The values by which receivers distinguish senders: SSRC, and the first sequence number and
+//! timestamp.
 
 use super::streams::RandomStream;
 use engine::RtpTimestamp;

@@ -1,4 +1,4 @@
-//! What a master tells instead of the time.
+//! The times that a lying master sends.
 
 use super::crystal::TrueTime;
 use super::streams::RandomStream;
@@ -24,12 +24,12 @@ impl Lying {
         Self { lies, since, random }
     }
 
-    /// What a Sync or its Follow_Up tells instead of `time`.
+    /// The time in a Sync or its Follow_Up instead of `time`.
     pub fn sync_time(&mut self, now: TrueTime, time: PtpTime) -> PtpTime {
         self.tell(self.lies.syncs, now, time)
     }
 
-    /// What a Delay_Resp tells instead of `time`.
+    /// The time in a Delay_Resp instead of `time`.
     pub fn answer_time(&mut self, now: TrueTime, time: PtpTime) -> PtpTime {
         self.tell(self.lies.delay_resps, now, time)
     }

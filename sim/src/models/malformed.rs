@@ -1,5 +1,5 @@
-//! A device that sends what is no PTP message: noise, and messages of the grandmaster that were
-//! cut, or whose fields are out of range.
+//! A device that sends datagrams that are not PTP messages: noise, and messages of the grandmaster
+//! that were truncated or have fields out of range.
 
 use super::crystal::TrueTime;
 use super::grandmaster::GrandmasterModel;

@@ -14,7 +14,7 @@ use engine::Nanos;
 /// When a packet arrives, and its copy, if they do.
 pub type Arrivals = [Option<TrueTime>; 2];
 
-/// What became of a packet.
+/// The fate of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Passage {
     /// When it arrives.
@@ -71,8 +71,8 @@ impl NetworkPath {
         }
     }
 
-    /// What becomes of a datagram that is sent at `sent`: it never arrives if it is lost, twice if
-    /// it is copied, and perhaps damaged. Calls must come in order of time.
+    /// The fate of a datagram that is sent at `sent`: lost, duplicated, or damaged. Calls must come
+    /// in order of time.
     pub fn carry(&mut self, sent: TrueTime, datagram: &mut [u8]) -> Passage {
         let left = self.bottleneck.pass(sent, datagram.len());
         let delay = self.min_delay() + self.extra + self.jitter.lateness(&self.config.jitter) + self.delays.next();

@@ -7,9 +7,9 @@
 use super::crystal::{CrystalClock, TrueTime};
 use super::identity::Identity;
 use super::slips::Slips;
-use super::source::SourceSignal;
 use super::streams::RandomStream;
 use crate::scenario::{self, FaultKind, Scenario, TalkerClock, TalkerRestart};
+use crate::signal::SourceSignal;
 use engine::rtp::format::StreamFormat;
 use engine::rtp::wire::{PayloadType, RtpHeader, Ssrc};
 use engine::{Frames, MediaPosition, NANOS_PER_SECOND, RtpTimestamp, SampleRate};

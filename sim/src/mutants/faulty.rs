@@ -24,7 +24,7 @@ pub(super) struct Faulty {
     began: Option<LocalTime>,
     spoiler: Option<Spoiler>,
     arrivals: Option<Arrivals>,
-    /// What a stale clock says.
+    /// The reading of a stale clock.
     stale: Option<Clock>,
     position: Option<MediaPosition>,
     channels: usize,
@@ -50,7 +50,7 @@ impl Faulty {
         now - began >= self.after
     }
 
-    /// A datagram of PTP arrives or a timer of PTP runs out: whether the clock is to know.
+    /// A PTP datagram arrives or a PTP timer expires: returns whether the clock gets it.
     fn hears_ptp(&mut self, now: LocalTime) -> bool {
         let is_over = self.is_over(now);
         if self.mutant != Mutant::StaleClock || !is_over {

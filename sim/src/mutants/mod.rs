@@ -51,11 +51,11 @@ pub enum Mutant {
     LateStart,
     /// The audio fades out over 10 ms, and never comes back.
     FadedOut,
-    /// The clock hears nothing of PTP any more, and says what it said last.
+    /// The clock gets no more PTP messages, and repeats its last reading.
     StaleClock,
-    /// The clock is off by 2 ms, and says that it is locked within what it said before.
+    /// The clock has an error of 2 ms, and claims to be locked within its previous uncertainty.
     FalseLock,
-    /// What did not come is silence.
+    /// Missing audio is silence.
     ConcealmentOff,
     /// The playback ratio stays nominal.
     DriftControlOff,
@@ -135,7 +135,7 @@ impl Mutant {
 
     /// Puts the fault into a receiver; a run of that length, and its stream, are what it lives
     /// through. A drift control that is off is no fault that can be put into a receiver from
-    /// outside: [`uncontrolled`](crate::world::uncontrolled) makes one.
+    /// outside: [`uncontrolled`](crate::receivers::uncontrolled) makes one.
     #[must_use]
     pub fn infect(
         self,

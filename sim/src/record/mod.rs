@@ -1,5 +1,4 @@
-//! What a run writes down: the typed trace that plots, tables, CSV and expectations are all made
-//! from.
+//! The data of a run: the typed trace from which plots, tables, CSV and expectations are made.
 
 mod trace;
 

@@ -2,13 +2,13 @@
 //!
 //! A [`Recording`] holds one [`TraceRow`] per trace interval (1 s unless the scenario says
 //! otherwise), so its size grows with simulated time divided by the interval and not with packets.
-//! Everything that a row calls a truth comes from the simulator's own clocks; everything else is
-//! what the receiver said of itself or what it played.
+//! True values come from the simulator's own clocks; all others are the receiver's statistics or
+//! its output.
 
 use serde::Serialize;
 pub use trace::{ClockState, TraceRow};
 
-/// Something that happened, for markers in plots and cues in WAV files.
+/// An event, for markers in plots and cues in WAV files.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TraceEvent {
     /// When, in true seconds since the start of the run.
@@ -31,8 +31,7 @@ pub struct AudioExcerpt {
     pub reference: Vec<f32>,
 }
 
-/// Something that befell the receivers: a fault of the scenario, or what a trace from elsewhere
-/// tells.
+/// An event that affected the receivers: a fault of the scenario, or one in a trace from elsewhere.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Incident {
     /// What, in words a person understands: `"leg A lost"`.
@@ -52,7 +51,7 @@ pub struct Occurrence {
     pub to_s: Option<f64>,
 }
 
-/// What a scenario is about besides playback, so that its overview shows that.
+/// The subject of a scenario besides playback, for its overview.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Subjects {
     /// The receivers' clocks.
@@ -86,12 +85,11 @@ pub struct Recording {
 pub struct RunTrace {
     /// Name of the scenario: its file name without the extension.
     pub scenario: String,
-    /// What the scenario says of itself, one line.
+    /// The scenario's title, one line.
     pub title: String,
     /// Length of the run in seconds.
     pub duration_s: f64,
-    /// The buffer depth that the receivers were asked for; `None` if only clocks were simulated,
-    /// and nothing was played.
+    /// The requested buffer depth; `None` if only clocks were simulated, and nothing was played.
     pub target_depth_ms: Option<f64>,
     /// Whether what was played was listened to. If not, nothing is known of crackles.
     pub listened: bool,

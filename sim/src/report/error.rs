@@ -1,4 +1,4 @@
-//! What can go wrong while a report is written.
+//! Errors while a report is written.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! Files that are either whole or not there.
+//! Files that are either complete or absent.
 
 use std::ffi::OsString;
 use std::io;
@@ -18,7 +18,7 @@ pub fn write_atomically(path: &Path, contents: impl AsRef<[u8]>) -> io::Result<(
     let temporary = path.with_file_name(name);
     let written = std::fs::write(&temporary, contents).and_then(|()| std::fs::rename(&temporary, path));
     written.inspect_err(|_| {
-        // What is not whole, or could not be put in place, is of no use.
+        // A file that is incomplete, or could not be moved into place, is useless.
         let _ = std::fs::remove_file(&temporary);
     })
 }

@@ -1,7 +1,7 @@
-//! What a person gets of a run: pictures, a table of verdicts, and the rows as CSV.
+//! Reports of a run for a person: pictures, a table of verdicts, and the rows as CSV.
 //!
 //! Everything here is a pure function of a [`RunTrace`](crate::record::RunTrace) or of verdicts
-//! that someone else reached; nothing decides whether a run was good.
+//! made elsewhere; nothing here decides whether a run was good.
 
 mod csv;
 mod error;

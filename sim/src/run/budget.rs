@@ -279,6 +279,7 @@ impl fmt::Display for Rounded {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::receivers::receiver_of;
     use crate::world::{Control, World};
     use std::path::Path;
 
@@ -340,7 +341,11 @@ target_depth_ms = 20
         {
             let loaded = loaded(&text.replace("duration_s = 100", "duration_s = 20"));
             let estimate = Budget::of(&loaded).events();
-            let events = World::new(&loaded, 0, None).unwrap().run(&Control::default()).unwrap().events as f64;
+            let events = World::with(&loaded, 0, receiver_of(&loaded, 0).unwrap(), None)
+                .unwrap()
+                .run(&Control::default())
+                .unwrap()
+                .events as f64;
             assert!((0.5..2.0).contains(&(estimate / events)), "{estimate} for {events}: {text}");
         }
     }

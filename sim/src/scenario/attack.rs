@@ -1,8 +1,8 @@
-//! What a stranger on the network does to PTP and to the stream, and how a master lies.
+//! Attacks by a stranger on the network on PTP and on the stream, and lies of a master.
 //!
-//! Model: the stranger hears all that is sent to the receiver and what the receiver multicasts, and
-//! sends whatever datagram it likes, from its own address or from a forged one, through a path like
-//! the honest one. It delays messages only where it sits between master and receiver
+//! Model: the stranger receives everything that is sent to the receiver and that the receiver
+//! multicasts. It sends any datagram, from its own address or from a forged one, through a path
+//! like the honest one. It delays messages only where it sits between master and receiver
 //! ([`Attack::HoldBackSyncs`]).
 
 use super::value::{MessagesPerSecond, Micros, Seconds, SlewPpm, StepMicros, StepMillis, optional_whole, whole};
@@ -13,29 +13,29 @@ use serde::Deserialize;
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Attack {
-    /// Follow_Ups of the grandmaster for Syncs that it is still to send.
+    /// Follow_Ups of the grandmaster for its future Syncs.
     ForgeFollowUps(ForgedSyncs),
-    /// Syncs of the grandmaster, with Follow_Ups if it sends some.
+    /// Syncs of the grandmaster, with Follow_Ups if it sends them.
     ForgeSyncs(ForgedSyncs),
-    /// An answer of the grandmaster to each Delay_Req, before its own.
+    /// An answer of the grandmaster to each Delay_Req, before the true one.
     ForgeDelayResps(ForgedDelayResps),
     /// Announces of masters that do not exist.
     InventMasters(InventedMasters),
     /// A master that is better than the grandmaster.
     BetterMaster(BetterMaster),
-    /// The grandmaster's Syncs and Follow_Ups of a while ago, again and again.
+    /// The grandmaster's recorded Syncs and Follow_Ups, repeated.
     ReplaySyncs(Replay),
     /// The grandmaster's Syncs and Follow_Ups are held back: a delay attack (RFC 7384, 3.2.6).
     HoldBackSyncs(HeldBack),
     /// Well-formed Syncs, Follow_Ups and Announces with random contents, half of them of the
     /// grandmaster.
     FloodPtp(Flood),
-    /// Packets to the stream's group, full of noise.
+    /// Packets of noise to the stream's group.
     ForgePackets(ForgedPackets),
 }
 
 impl Attack {
-    /// How long it lasts from one datagram to the next, if it sends at a rate of its own.
+    /// Time from one datagram to the next, if the attack has its own rate.
     #[must_use]
     pub fn interval(&self) -> Option<Nanos> {
         let per_s = match self {
@@ -49,35 +49,35 @@ impl Attack {
         Some(Nanos::from_secs_f64(1.0 / per_s.get()))
     }
 
-    /// Whether it is one on the stream.
+    /// Whether it attacks the stream.
     #[must_use]
     pub fn is_on_stream(&self) -> bool {
         matches!(self, Self::ForgePackets(_))
     }
 }
 
-/// What is told instead of the time.
+/// The time in forged messages.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ToldTime {
-    /// The time, off by so much.
+    /// The true time plus a constant error.
     OffsetUs(StepMicros),
-    /// Off by more and more, from 0 on.
+    /// An error that grows from 0.
     DriftPpm(SlewPpm),
-    /// Off by anything up to this, either way, each time anew.
+    /// A random error up to this, in either direction, for each message.
     RandomS(Seconds),
-    /// One time since the epoch, again and again.
+    /// Always the same time since the epoch.
     TimeS(Seconds),
 }
 
-/// Where forged datagrams seem to come from.
+/// The source address of forged datagrams.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ForgedSource {
     /// From the stranger's own address.
     #[default]
     Own,
-    /// From the address of the one in whose name they are sent.
+    /// From the address of the device in whose name they are sent.
     Spoofed,
 }
 
@@ -85,17 +85,17 @@ pub enum ForgedSource {
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ForgedSyncs {
-    /// How many a second.
+    /// Messages per second.
     pub per_s: MessagesPerSecond,
-    /// What they tell.
+    /// The time in them.
     pub tells: ToldTime,
-    /// How far their sequenceId is ahead of the grandmaster's newest Sync: with 1, of its next one.
+    /// Lead of their sequenceId over the grandmaster's newest Sync: with 1, that of its next one.
     #[serde(default = "one")]
     pub ahead: u16,
-    /// What their correctionField has, as far as one can.
+    /// Their correctionField, as far as it can hold the value.
     #[serde(default)]
     pub correction_us: StepMicros,
-    /// Where they seem to come from.
+    /// Their source address.
     #[serde(default)]
     pub from: ForgedSource,
 }
@@ -104,11 +104,11 @@ pub struct ForgedSyncs {
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ForgedDelayResps {
-    /// What they tell.
+    /// The time in them.
     pub tells: ToldTime,
-    /// The interval between Delay_Reqs that they ask for, 2^n s; the grandmaster's if not given.
+    /// The interval between Delay_Reqs that they request, 2^n s; the grandmaster's if not given.
     pub log_interval: Option<i8>,
-    /// Where they seem to come from.
+    /// Their source address.
     #[serde(default)]
     pub from: ForgedSource,
 }
@@ -117,15 +117,15 @@ pub struct ForgedDelayResps {
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InventedMasters {
-    /// Announces a second.
+    /// Announces per second.
     pub per_s: MessagesPerSecond,
-    /// How many there are, one after the other; one for each Announce if not given.
+    /// How many there are, in turn; a new one for each Announce if not given.
     #[serde(default, deserialize_with = "optional_whole::<1, 65_535, _, _>")]
     pub identities: Option<u16>,
-    /// From how many addresses they come; one if not given.
+    /// Number of source addresses; one if not given.
     #[serde(default = "one_address", deserialize_with = "whole::<1, 255, _, _>")]
     pub addresses: u8,
-    /// Priority 1 of all of them.
+    /// priority1 of all of them.
     #[serde(default = "best")]
     pub priority_1: u8,
 }
@@ -134,39 +134,39 @@ pub struct InventedMasters {
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BetterMaster {
-    /// Its priority 1.
+    /// Its priority1.
     #[serde(default = "best")]
     pub priority_1: u8,
     /// Announce interval, 2^n s; the grandmaster's if not given.
     #[serde(default, deserialize_with = "optional_whole::<-4, 4, _, _>")]
     pub log_announce_interval: Option<i8>,
-    /// What its Syncs tell; it sends none if not given.
+    /// The time in its Syncs; it sends none if not given.
     pub tells: Option<ToldTime>,
-    /// Whether it answers Delay_Reqs, with the same.
+    /// Whether it answers Delay_Reqs, with the same time.
     #[serde(default)]
     pub answers: bool,
 }
 
-/// What was recorded, sent again.
+/// A recording that is sent again.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Replay {
-    /// How much was recorded, up to the beginning.
+    /// Length of the recording before the attack begins.
     pub recorded_s: Seconds,
-    /// Messages a second.
+    /// Messages per second.
     pub per_s: MessagesPerSecond,
-    /// Where they seem to come from.
+    /// Their source address.
     #[serde(default)]
     pub from: ForgedSource,
 }
 
-/// Messages that come later.
+/// Messages that are delayed.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HeldBack {
-    /// By how much, at first.
+    /// Delay at first.
     pub by_us: Micros,
-    /// How fast that grows.
+    /// Growth of the delay.
     #[serde(default)]
     pub grows_ppm: SlewPpm,
 }
@@ -175,9 +175,9 @@ pub struct HeldBack {
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Flood {
-    /// How many a second.
+    /// Messages per second.
     pub per_s: MessagesPerSecond,
-    /// Where they seem to come from.
+    /// Their source address.
     #[serde(default)]
     pub from: ForgedSource,
 }
@@ -186,7 +186,7 @@ pub struct Flood {
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ForgedPackets {
-    /// How many a second.
+    /// Packets per second.
     pub per_s: MessagesPerSecond,
     /// Their timestamps and sequence numbers.
     pub timestamps: ForgedTimestamps,
@@ -198,7 +198,7 @@ pub struct ForgedPackets {
     /// 3550).
     #[serde(default, deserialize_with = "optional_whole::<0, 65_495, _, _>")]
     pub payload_bytes: Option<u16>,
-    /// Where they seem to come from.
+    /// Their source address.
     #[serde(default)]
     pub from: ForgedSource,
 }
@@ -207,12 +207,12 @@ pub struct ForgedPackets {
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ForgedTimestamps {
-    /// That of the stream's newest packet, with its sequence number: the same packet with another
-    /// content.
+    /// That of the stream's newest packet, with its sequence number: the same packet with other
+    /// contents.
     Copied,
-    /// What the stream's next packets will have, and so much later.
+    /// Those of the stream's next packets, later by this.
     OffsetMs(StepMillis),
-    /// Each before the one before, from the stream's newest on; sequence numbers go on.
+    /// Each before the previous one, beginning with the stream's newest; sequence numbers increase.
     Backwards,
     /// Any, with any sequence number.
     Random,
@@ -233,11 +233,11 @@ pub enum ForgedSsrc {
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Lies {
-    /// What Syncs (or their Follow_Ups) tell, instead of the time.
+    /// The time in Syncs or their Follow_Ups, instead of the true time.
     pub syncs: Option<ToldTime>,
-    /// What Delay_Resps tell.
+    /// The time in Delay_Resps.
     pub delay_resps: Option<ToldTime>,
-    /// What the correctionField of the message with a Sync's time has, as far as one can.
+    /// The correctionField of the message with a Sync's time, as far as it can hold the value.
     pub correction_us: StepMicros,
     /// Whether twoStepFlag is cleared although Follow_Ups come, and the Sync has no time.
     pub flag_cleared: bool,

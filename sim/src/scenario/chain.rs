@@ -1,4 +1,4 @@
-//! The audio chain of a scenario: talker, media path, sound card, and what playout is asked for. A
+//! The audio chain of a scenario: talker, media path, sound card, and the playout settings. A
 //! scenario has all of it or none.
 
 use super::clock::{Crystal, TalkerClock};
@@ -22,7 +22,7 @@ pub struct AudioChain<'a> {
     pub media_b: Option<&'a Path>,
     /// The receiver's sound card.
     pub card: &'a Card,
-    /// What the receivers are asked for.
+    /// Settings of playout.
     pub playout: &'a PlayoutWish,
 }
 
@@ -32,7 +32,7 @@ pub struct AudioChain<'a> {
 pub struct Talker {
     /// Multicast group and port.
     pub group: MulticastGroup,
-    /// How samples are written.
+    /// Encoding of samples.
     pub encoding: TalkerEncoding,
     /// Number of channels.
     #[serde(deserialize_with = "whole::<1, 64, _, _>")]
@@ -50,15 +50,15 @@ pub struct Talker {
     /// Added to every RTP timestamp.
     #[serde(default)]
     pub timestamp_offset: u32,
-    /// What its SDP says of that (`a=mediaclk:direct=`); the same, if not given.
+    /// The offset in its SDP (`a=mediaclk:direct=`); the true one, if not given.
     pub sdp_timestamp_offset: Option<u32>,
     /// What the media clock follows.
     pub clock: TalkerClock,
-    /// Whether its SDP says that timestamps are PTP time (`a=mediaclk:direct=0`), although it
-    /// follows a crystal of its own. One that follows PTP says so anyway.
+    /// Whether its SDP claims that timestamps are PTP time (`a=mediaclk:direct=0`), although it
+    /// follows its own crystal. A talker that follows PTP always claims so.
     #[serde(default)]
     pub claims_ptp: bool,
-    /// What is sent.
+    /// The programme.
     pub source: Source,
 }
 
@@ -91,7 +91,7 @@ impl TalkerEncoding {
     }
 }
 
-/// What the talker sends.
+/// The talker's programme.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Source {
@@ -121,25 +121,25 @@ pub struct Card {
     pub sample_rate_hz: SampleRateHz,
     /// Its crystal.
     pub clock: Crystal,
-    /// Frames that a callback asks for.
+    /// Frames that a callback requests.
     #[serde(deserialize_with = "whole::<1, 65_535, _, _>")]
     pub callback_frames: u16,
-    /// How late callbacks come.
+    /// Lateness of callbacks.
     #[serde(default)]
     pub callback_jitter: Jitter,
 }
 
-/// What every receiver is asked for.
+/// Playout settings of every receiver.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PlayoutWish {
-    /// How long the first frame of a packet that met no queue waits until the callback that plays
+    /// How long the first frame of a packet without queueing waits until the callback that plays
     /// it.
     pub target_depth_ms: DepthMillis,
-    /// The card's rate against the host's clock, if the receiver remembers it.
+    /// The card's rate against the host's clock, if the receiver has remembered it.
     pub remembered_card_ppm: Option<PartsPerMillion>,
     /// Likewise the sender's.
     pub remembered_media_ppm: Option<PartsPerMillion>,
-    /// How far late packets may raise it; not at all if not given.
+    /// Largest depth to which late packets may increase it; no increase if not given.
     pub depth_limit_ms: Option<DepthMillis>,
 }

@@ -15,7 +15,7 @@ pub struct Crystal {
     pub sine_ppm: PartsPerMillion,
     /// Period of that sine.
     pub sine_period_s: SinePeriod,
-    /// Exponential approach to the constant deviation from this far away (warm-up).
+    /// Initial distance from the constant deviation, which is approached exponentially (warm-up).
     pub warm_up_ppm: PartsPerMillion,
     /// Time constant of the warm-up.
     pub warm_up_s: Seconds,
@@ -28,12 +28,12 @@ pub type HostClock = Crystal;
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum TalkerClock {
-    /// PTP: RTP timestamps are PTP time (`a=mediaclk:direct=0`). A talker keeps PTP time over an
-    /// outage by a good oscillator of its own.
+    /// PTP: RTP timestamps are PTP time (`a=mediaclk:direct=0`). During an outage the talker holds
+    /// PTP time by its own good oscillator.
     Grandmaster,
-    /// PTP, but the time of another master: that rival, from 0. It says as well that its timestamps
-    /// are PTP time.
+    /// PTP, but the time of another master: that rival, numbered from 0. It also claims that its
+    /// timestamps are PTP time.
     Rival(usize),
-    /// A crystal of its own; timestamps have nothing to do with PTP.
+    /// Its own crystal; timestamps are unrelated to PTP.
     Crystal(Crystal),
 }

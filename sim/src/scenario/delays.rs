@@ -1,4 +1,4 @@
-//! Files of delays: reading them, and pointing at what is wrong in one.
+//! Reads files of delays, and reports errors with their position.
 
 use super::impairment::DelayFile;
 use super::load::{File, read_at_most};

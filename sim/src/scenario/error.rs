@@ -1,13 +1,13 @@
-//! What is wrong with a scenario, where, and what would be right.
+//! Errors in a scenario: what is wrong, where, and what would be right.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
-/// The most of a line that is shown.
+/// Longest part of a line that is shown.
 const LONGEST_LINE: usize = 200;
 
-/// A scenario cannot be run. The first line of the message names file, line and column.
+/// Why a scenario cannot be run. The first line of the message names file, line and column.
 #[derive(Debug, Error)]
 pub enum ScenarioError {
     /// The file cannot be read.
@@ -18,7 +18,7 @@ pub enum ScenarioError {
         /// Why.
         source: std::io::Error,
     },
-    /// The file is no text, or no scenario's.
+    /// The file is not text, or not a scenario.
     #[error("{path}: {reason}", path = .path.display())]
     NoText {
         /// The file.

@@ -1,4 +1,4 @@
-//! Expectations: limits on what a receiver did, with the spans in which they hold.
+//! Expectations: limits on the behaviour of a receiver, with the spans in which they hold.
 
 use super::value::{LimitValue, Seconds};
 use serde::{Deserialize, Serialize};
@@ -11,61 +11,60 @@ use toml::Spanned;
 pub struct Expectation {
     /// The receiver, by name.
     pub receiver: Spanned<String>,
-    /// What is measured.
+    /// The metric.
     pub metric: Spanned<Metric>,
-    /// Least value that is right.
+    /// Smallest permitted value.
     pub min: Option<LimitValue>,
-    /// Largest value that is right.
+    /// Largest permitted value.
     pub max: Option<LimitValue>,
-    /// Start of the span that is looked at; the start of the run if not given.
+    /// Start of the span; the start of the run if not given.
     #[serde(default)]
     pub from_s: Seconds,
     /// End of the span; the end of the run if not given.
     pub to_s: Option<Seconds>,
-    /// The limit describes a failure that is known of a baseline and asserted as such: the receiver
-    /// fails as reported.
+    /// The limit describes a known failure of a baseline, which is asserted: the receiver fails as
+    /// reported.
     #[serde(default)]
     pub known_failure: bool,
 }
 
 impl Expectation {
-    /// The least and the largest value that are right.
+    /// The smallest and the largest permitted value.
     #[must_use]
     pub fn limits(&self) -> [Option<f64>; 2] {
         [self.min, self.max].map(|limit| limit.map(LimitValue::get))
     }
 }
 
-/// What can be measured. Units are in the names; counts and shares have none.
+/// Metrics. Units are in the names; counts and shares have none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
-    /// Share of the programme that was heard: right, of right, silent, wrong and made up. Where the
-    /// programme itself is silent nothing counts.
+    /// Share of the programme that was heard correctly, of all that was heard, silent, wrong and
+    /// concealed. Where the programme itself is silent nothing counts.
     HeardShare,
-    /// Audible faults: crackles, silence in the programme's place, and what is not the programme
-    /// for 20 ms or more.
+    /// Audible faults: crackles, silence in place of the programme, and 20 ms or more of anything
+    /// but the programme.
     Glitches,
-    /// Of the latencies from the sender's capture to the sound card's output that were heard, the
-    /// one farthest from what was asked for.
+    /// The heard latency, from the sender's capture to the sound card's output, that differs most
+    /// from the requested one.
     LatencyMs,
     /// Time from the start of the span until the programme was heard for 100 ms; infinite if it
     /// never was.
     TimeToAudioS,
-    /// How long there was silence in the programme's place.
+    /// Duration of silence in place of the programme.
     SilentS,
-    /// How long something else was heard than the programme, and the receiver did not say that it
-    /// had made it up.
+    /// Duration of audio other than the programme that the receiver did not report as concealed.
     WrongS,
-    /// Median RMS of what was played less the programme, where it is exactly aligned.
+    /// Median RMS of the difference between output and programme, where they are exactly aligned.
     ResidualDbfs,
-    /// Crackles heard, but those at the edges of a silence that the sound card made itself.
+    /// Crackles heard, except those at the edges of a silence of the sound card itself.
     Crackles,
     /// Callbacks that found less audio than they had to play.
     Underruns,
     /// Longest silence where the programme was not silent.
     LongestGapMs,
-    /// Times that the clock became unlocked.
+    /// How often the clock became unlocked.
     Unlocks,
     /// Share of the span in which the clock was locked.
     LockedShare,
@@ -80,69 +79,70 @@ pub enum Metric {
     DepthErrorMs,
     /// Largest |estimate of PTP time - truth|.
     ClockErrorUs,
-    /// Largest |estimate of PTP time - truth| while the clock said that it was locked, whenever
-    /// that was within the trace intervals of the span.
+    /// Largest |estimate of PTP time - truth| while the clock claimed to be locked, whenever that
+    /// was within the trace intervals of the span.
     LockedErrorUs,
     /// Largest change of the clock's error from one trace interval to the next.
     ClockStepUs,
-    /// Share of the trace intervals at whose end the clock's error was within three times the sigma
-    /// that it claims.
+    /// Share of the trace intervals at whose end the clock's error was within three times its
+    /// claimed sigma.
     #[serde(rename = "coverage_3sigma")]
     Coverage3Sigma,
     /// Time from the start of the span until the clock was locked for the rest of it; infinite if
     /// it was not at its end.
     RelockTimeS,
-    /// Times that another grandmaster than before was followed.
+    /// How often another grandmaster than before was followed.
     GrandmasterChanges,
     /// Packets that came after their playout.
     PacketsLate,
-    /// Largest difference, at the ends of the trace intervals, between when this receiver and
-    /// another play the same frame.
+    /// Largest difference, at the ends of the trace intervals, between the times at which this
+    /// receiver and another play the same frame.
     SkewUs,
     /// Root of the mean square of that difference, of the receiver for which it is largest.
     SkewRmsUs,
-    /// Share of the trace intervals at whose end the receiver said that the sender is not on PTP as
-    /// its SDP says.
+    /// Share of the trace intervals at whose end the receiver reported that the sender is not on
+    /// PTP as its SDP claims.
     SenderOffPtpShare,
     /// Crackles heard per minute.
     CracklesPerMin,
-    /// Packets that the receiver missed: by their sequence numbers they were sent, and they came by
-    /// no leg.
+    /// Packets that the receiver missed: their sequence numbers show that they were sent, and they
+    /// came on no leg.
     PacketsMissed,
-    /// Packets that came and of which nothing was played.
+    /// Packets that came but of which nothing was played.
     PacketsDropped,
     /// Datagrams that the receiver refused: another sender's, or of an unknown timeline.
     PacketsRefused,
-    /// Audio that the receiver made up, whether that is heard or not.
+    /// Audio that the receiver concealed, whether that is audible or not.
     ConcealedMs,
-    /// Time from the start of the span until the receiver played what was sent, and nothing else,
-    /// for the rest of it; infinite if it did not at its end.
+    /// Time from the start of the span until the receiver played nothing but the programme for the
+    /// rest of it; infinite if it did not at its end.
     ReplayTimeS,
-    /// Largest raise of the target depth because of late packets.
+    /// Largest increase of the target depth by late packets.
     DepthRaisedMs,
     /// Largest error of the receiver's estimate of its sound card's rate.
     CardRateErrorPpm,
-    /// Packets missed on the first leg, whether they came by the other one or not.
+    /// Packets missed on the first leg, whether the other one delivered them or not.
     LegALost,
     /// Likewise on the second leg.
     LegBLost,
-    /// Largest |how much later packets come by the second leg|, by the receiver's estimate.
+    /// Largest |lateness of the second leg's packets against the first leg's|, by the receiver's
+    /// estimate.
     LegSkewMs,
-    /// Packets that a relay sent with other bytes than those that had come in for them.
+    /// Packets that a relay sent with other bytes than it had received.
     PacketsAltered,
     /// Largest |error of the engine's sender's timeline at a packet|.
     SenderErrorUs,
     /// Largest change of that error from one trace interval to the next.
     SenderStepUs,
-    /// Largest |error of the sender's timeline| in standard deviations that it claimed.
+    /// Largest |error of the sender's timeline| in its claimed standard deviations.
     SenderErrorSigmas,
     /// Packets whose RTP timestamp was not, to the frame, the true PTP time at which they were due.
     SenderWrongTimestamps,
-    /// Times that the sender's stream jumped, and packets that it left out.
+    /// Jumps of the sender's stream, and packets that it left out.
     SenderJumps,
     /// The share of audio that the receiver's own display shows at the end of the span.
     DisplayedAudioPercent,
-    /// The underruns that it shows then.
+    /// The underruns that the display shows then.
     DisplayedUnderruns,
 }
 
@@ -215,7 +215,7 @@ impl Metric {
         )
     }
 
-    /// Whether it means something only while the receiver plays. One that plays nothing has no
+    /// Whether it has a meaning only while the receiver plays. A receiver that plays nothing has no
     /// underrun, and has lost nothing.
     #[must_use]
     pub fn needs_playout(self) -> bool {

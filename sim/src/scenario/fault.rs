@@ -1,30 +1,29 @@
-//! What can happen during a run.
+//! Faults and other events during a run.
 
 use super::value::{
     CallbackFrames, MessagesPerSecond, Micros, Millis, PacketFrames, PartsPerMillion, Period, Probability,
     RtpPayloadType, Seconds, SlewPpm, SmallCount, StepMicros, StepMillis,
 };
 use super::{Attack, Jitter, Lies, RateLimit, Stall};
-use crate::models::{Ramp, Slew, TrueTime};
 use engine::Nanos;
 use serde::Deserialize;
 use toml::Spanned;
 
-/// Something that happens.
+/// An event during a run.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
     /// When it begins.
     pub at_s: Spanned<Seconds>,
-    /// How long it lasts; to the end of the run if not given.
+    /// Its duration; to the end of the run if not given.
     pub for_s: Option<Seconds>,
     /// Time from one beginning to the next, to the end of the run; it happens once if not given.
     pub every_s: Option<Period>,
-    /// What happens.
+    /// The kind of event.
     pub what: FaultKind,
 }
 
-/// What can happen.
+/// Kinds of events.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FaultKind {
@@ -32,105 +31,105 @@ pub enum FaultKind {
     GrandmasterLost,
     /// Every other master is silent.
     RivalsLost,
-    /// The grandmaster's time jumps by so much, and stays there.
+    /// The grandmaster's time jumps by this much, for good.
     GrandmasterStepUs(StepMicros),
-    /// The grandmaster starts anew, with another time: a device that counts its uptime.
+    /// The grandmaster restarts with another time: a device that counts its uptime.
     GrandmasterRestart(Restart),
     /// No master answers Delay_Reqs.
     DelayRequestsUnanswered,
-    /// PTP takes longer by so much.
+    /// PTP messages take longer by this much.
     PtpDelay(ExtraDelay),
-    /// The grandmaster's next Sync, and nothing else, is later by so much.
+    /// Only the grandmaster's next Sync is later by this much.
     LateSyncUs(Micros),
-    /// The network is down: every packet is lost, of every path and direction.
+    /// The network is down: every packet is lost, on every path in either direction.
     NetworkLost,
     /// Every packet of the stream is lost, on every leg.
     MediaLost,
     /// Every packet of one leg is lost.
     LegLost(MediaLeg),
-    /// Every packet of the media is on its way for so much longer: another route.
+    /// Every media packet takes longer by this much: another route.
     MediaDelayMs(Millis),
-    /// The paths of the media delay packets like this instead of as they do.
+    /// The delays of the media paths are replaced by these.
     MediaJitter(Jitter),
-    /// The sender is silent, and then starts anew: with a random sequence number and a random
-    /// offset of its RTP timestamps.
+    /// The sender is silent, and then restarts with a random sequence number and a random offset of
+    /// its RTP timestamps.
     TalkerRestart(TalkerRestart),
-    /// The sender stands still for so long and goes on where it was, with contiguous timestamps; if
-    /// negative, it catches up by so much: what it had left to send leaves at once.
+    /// The sender pauses for this long and continues where it was, with contiguous timestamps. If
+    /// negative, it catches up by this much: the packets of that time leave at once.
     TalkerSlipMs(StepMillis),
-    /// The sender's SSRC changes from one packet to the next, and nothing else.
+    /// Only the sender's SSRC changes, from one packet to the next.
     SsrcChange,
     /// Another sender sends to the stream's group: the same format, timestamps of the same clock,
-    /// another place of the programme.
+    /// another position of the programme.
     SecondSender,
-    /// The host learns of packets by this lateness instead of its own.
+    /// The lateness with which the host learns of packets is replaced by this.
     HostReceiveJitter(Jitter),
-    /// The host's packets leave by this lateness instead of its own.
+    /// The lateness with which the host's packets leave is replaced by this.
     HostTransmitJitter(Jitter),
-    /// The paths of the media stall like this instead of as they do.
+    /// The stalls of the media paths are replaced by these.
     MediaStall(Stall),
-    /// The host's crystal changes its rate by so much, evenly over the fault's time, and keeps it:
-    /// a host that warms up.
+    /// The host's crystal changes its rate by this much, evenly over the fault's time, and keeps
+    /// it: a host that warms up.
     HostClockRampPpm(PartsPerMillion),
     /// Likewise the sound card's crystal.
     CardClockRampPpm(PartsPerMillion),
-    /// The sound card runs dry after the block that it plays: for so long it plays silence, and
-    /// playout is behind by that from then on.
+    /// The sound card has nothing to play after the present block: it plays silence for this long,
+    /// and playout is behind by that from then on.
     CardXrunMs(Millis),
-    /// No callback comes; those that were due come at once when it ends. The card's buffer covers
-    /// for it.
+    /// No callback comes; those that were due come at once when it ends. The card's buffer bridges
+    /// the time.
     CallbacksStalled,
-    /// Callbacks ask for so many frames instead.
+    /// The number of frames per callback is replaced by this.
     CallbackFrames(CallbackFrames),
-    /// The host stands still now and then, as virtual machines and busy ones do: what comes
-    /// meanwhile is read when it goes on, and so are timers. The sound card plays out the block
-    /// that it has, and is silent then.
+    /// The host stands still at intervals, as virtual machines and busy hosts do: datagrams and
+    /// timers of that time are handled when it resumes. The sound card plays the block that it has,
+    /// and is silent then.
     HostStalls(Stall),
-    /// The program's thread that reads the stream is held up: what comes meanwhile is read at once
-    /// when it goes on. All other threads run.
+    /// The program's thread that reads the stream is delayed: datagrams of that time are read at
+    /// once when it resumes. All other threads run.
     MediaThreadHeld,
-    /// The same now and then.
+    /// The same at intervals.
     MediaThreadStalls(Stall),
     /// The host sleeps: no packet, no timer, no callback, and the sound card is off.
     HostSuspended(Suspend),
-    /// A time service slews the host's clocks by so much, the monotonic one and the wall clock:
+    /// A time service slews the host's clocks by this much, the monotonic one and the wall clock:
     /// Linux's `CLOCK_MONOTONIC`.
     HostClockSlewPpm(SlewPpm),
-    /// The host's clocks step by so much, the monotonic one and the wall clock: a virtual machine
-    /// that moves to another computer, or goes back to a snapshot.
+    /// The host's clocks step by this much, the monotonic one and the wall clock: a virtual machine
+    /// that is migrated or restored from a snapshot.
     HostClockStepMs(StepMillis),
-    /// The virtual machine that is the host is paused: as when it stands still, but its clocks do,
-    /// too.
+    /// The virtual machine that is the host is paused: it stands still, and so do its clocks.
     HostPaused,
-    /// A time service slews the host's wall clock by so much, and no other clock.
+    /// A time service slews only the host's wall clock by this much.
     WallClockSlewPpm(SlewPpm),
-    /// The host's wall clock is set, and differs by so much from then on.
+    /// The host's wall clock is set, and differs by this much from then on.
     WallClockStepMs(StepMillis),
 
-    // Faults of the catalogue's network, PTP, RTP and devices.
+    // Faults of the catalogue's network, PTP, RTP and devices. The media paths have a narrow link,
+    // whose queue drops packets that find it full.
     /// The paths of the media have a narrow link, with a queue that drops what finds it full.
     MediaRateLimit(RateLimit),
-    /// The paths of the media carry every so many-th packet twice, counted from the fault's
-    /// beginning: a switch that mirrors a port, or a loop that spanning tree has not yet cut.
+    /// The media paths duplicate every n-th packet, counted from the fault's beginning: a switch
+    /// that mirrors a port, or a loop that spanning tree has not yet cut.
     MediaDuplicated(EveryNth),
     /// Nobody on the network queries for members of multicast groups any more, and the switches
-    /// forget those of which they hear nothing.
+    /// forget groups without reports.
     IgmpQuerierMissing,
     /// Every Follow_Up is handled before its Sync, as if it came by a faster queue.
     FollowUpBeforeSync,
-    /// Some device sends to the PTP ports what is no PTP message.
+    /// A device sends datagrams to the PTP ports that are not PTP messages.
     PtpMalformed(Malformed),
-    /// The host does not tell when it sent a share of the Delay_Reqs.
+    /// The host does not report the departure time of a share of the Delay_Reqs.
     TransmitStampsMissing(Stamps),
-    /// The host tells so later, as drivers do that poll the network card: mostly after the answer
-    /// has come.
+    /// The host reports the departure time later, as drivers do that poll the network card: mostly
+    /// after the answer has come.
     TransmitStampsLateUs(Micros),
-    /// The sender's packets have so many frames instead.
+    /// The number of frames in the sender's packets is replaced by this.
     PacketFrames(PacketFrames),
-    /// The sender's packets have another payload type instead.
+    /// The payload type of the sender's packets is replaced by this.
     WrongPayloadType(RtpPayloadType),
-    /// The sound card is gone (unplugged, reset), and with it everything that it would have played
-    /// until it is back.
+    /// The sound card has disappeared (unplugged, reset), and with it everything that it would have
+    /// played until it is back.
     CardLost,
 
     // Malice.
@@ -157,20 +156,20 @@ impl FaultKind {
         )
     }
 
-    /// Whether it befalls the audio chain, and nothing else.
+    /// Whether it affects only the audio chain.
     #[must_use]
     pub fn needs_chain(&self) -> bool {
         matches!(self, Self::CardXrunMs(_) | Self::CallbacksStalled | Self::CallbackFrames(_) | Self::CardLost)
     }
 
-    /// Whether it befalls the model of the talker, and nothing else.
+    /// Whether it affects only the model of the talker.
     #[must_use]
     pub fn needs_talker(&self) -> bool {
         matches!(self, Self::PacketFrames(_) | Self::WrongPayloadType(_) | Self::TalkerSlipMs(_))
     }
 }
 
-/// What sleep is to the host's monotonic clock.
+/// The effect of sleep on the host's monotonic clock.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Suspend {
@@ -196,31 +195,14 @@ impl Fault {
         let begins = std::iter::successors(Some(self.at_s.as_ref().nanos()), move |&at| Some(at + every?));
         begins.take_while(move |&at| at <= duration).map(move |at| (at, length.map(|length| at + length)))
     }
-
-    /// The slews of a clock that it is, in a run of some length.
-    pub(crate) fn slews(&self, rate: SlewPpm, duration: Nanos) -> impl Iterator<Item = Slew> {
-        self.times(duration).map(move |(from, to)| Slew {
-            from_ns: from.as_nanos(),
-            to_ns: to.map_or(TrueTime::MAX, Nanos::as_nanos),
-            change_ppb: rate.get() * 1e3,
-        })
-    }
-
-    /// The change of a crystal's rate that it is.
-    #[must_use]
-    pub(crate) fn ramp(&self, change: PartsPerMillion) -> Ramp {
-        let from_ns = self.at_s.as_ref().nanos().as_nanos();
-        let length = self.for_s.map_or(Nanos::from_secs(1), Seconds::nanos);
-        Ramp { from_ns, to_ns: from_ns + length.as_nanos(), change_ppb: change.get() * 1e3 }
-    }
 }
 
-/// Packets of which every so many-th is carried twice.
+/// Duplication of every n-th packet.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EveryNth {
-    /// From one packet that is carried twice to the next: with 1 all are, with 10 the 10th, the
-    /// 20th and so on.
+    /// Distance between duplicated packets: with 1 all are duplicated, with 10 the 10th, the 20th
+    /// and so on.
     pub every_packets: SmallCount,
     /// How much later than the packet its copy arrives.
     #[serde(default)]
@@ -239,7 +221,8 @@ pub struct Restart {
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TalkerRestart {
-    /// Whether it comes back with another SSRC, as RFC 3550 wants it; some keep a configured one.
+    /// Whether it returns with another SSRC, as RFC 3550 requires; some senders keep a configured
+    /// one.
     pub new_ssrc: bool,
 }
 
@@ -257,7 +240,7 @@ pub enum MediaLeg {
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Malformed {
-    /// Datagrams a second.
+    /// Datagrams per second.
     pub per_s: MessagesPerSecond,
 }
 
@@ -269,7 +252,7 @@ impl Malformed {
     }
 }
 
-/// Transmit stamps that a host does not give.
+/// Missing transmit stamps of a host.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stamps {
@@ -277,7 +260,7 @@ pub struct Stamps {
     pub share: Probability,
 }
 
-/// Delay that comes on top, in each direction.
+/// Additional delay in each direction.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ExtraDelay {

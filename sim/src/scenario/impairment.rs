@@ -15,33 +15,33 @@ use toml::Spanned;
 pub struct RateLimit {
     /// The rate, of whole Ethernet frames with preamble and gap.
     pub mbit_per_s: MegabitsPerSecond,
-    /// What may wait or be on its way out at a time, of whole Ethernet frames.
+    /// Capacity for whole Ethernet frames that wait or are being sent.
     pub queue_bytes: QueueBytes,
 }
 
-/// Packets that others overtake.
+/// Packets that are overtaken by others.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reorder {
     /// Share of the packets.
     pub share: Probability,
-    /// By how much.
+    /// Their additional delay.
     pub by: ReorderBy,
 }
 
-/// By how much a packet is late that others overtake.
+/// The delay of an overtaken packet.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum ReorderBy {
-    /// It comes after so many packets that were sent later, if they are sent as regularly as those
-    /// before it.
+    /// It comes after this many packets that were sent later, if they are sent as regularly as
+    /// those before it.
     Packets(SmallCount),
-    /// It comes later by so much.
+    /// It comes later by this much.
     Later(Jitter),
 }
 
-/// Packets in which bits are flipped on the way, after the last network that would have seen it by
-/// its frame check sequence (the memory of a switch).
+/// Packets in which bits are flipped on the way, after the last network that would have detected it
+/// by its frame check sequence (the memory of a switch).
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Corruption {
@@ -50,13 +50,13 @@ pub struct Corruption {
     /// Bits that are flipped in each.
     #[serde(default)]
     pub bits: SmallCount,
-    /// The first byte of the UDP payload in which they are.
+    /// The first byte of the UDP payload in which bits are flipped.
     #[serde(default)]
     pub from_byte: u16,
     /// The byte after the last one; the end of the packet if not given. The header of RTP has 12
     /// bytes, that of PTP 34.
     pub to_byte: Option<u16>,
-    /// Whether the receiver's host finds out.
+    /// Whether the receiver's host detects it.
     #[serde(default)]
     pub udp_checksum: UdpChecksum,
 }
@@ -65,10 +65,10 @@ pub struct Corruption {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UdpChecksum {
-    /// The sender computes it, and the receiver's host drops what is damaged.
+    /// The sender computes it, and the receiver's host drops damaged datagrams.
     #[default]
     Present,
-    /// The sender writes 0, which says that there is none (RFC 768): what is damaged reaches the
+    /// The sender writes 0, which stands for no checksum (RFC 768): damaged datagrams reach the
     /// program.
     Absent,
 }
@@ -80,7 +80,7 @@ pub enum UdpChecksum {
 pub struct DelayFile {
     /// The file; its path is relative to the scenario file.
     pub path: Spanned<PathBuf>,
-    /// In which order they are used.
+    /// The order in which they are used.
     #[serde(default)]
     pub order: DelayOrder,
     /// What it holds; there once the scenario is loaded.
@@ -102,13 +102,13 @@ impl DelayFile {
     }
 }
 
-/// In which order delays of a file are used.
+/// The order in which delays of a file are used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DelayOrder {
-    /// As they are there, one for each packet, and from the beginning again after the last one.
+    /// In their order, one for each packet, and again from the beginning after the last one.
     #[default]
     Replayed,
-    /// Each packet's is drawn, every one with the same probability.
+    /// At random for each packet, all with the same probability.
     Drawn,
 }

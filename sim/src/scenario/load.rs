@@ -1,9 +1,9 @@
-//! Loading a scenario file: reading, overrides, deserialising, and the programme.
+//! Loads a scenario file: reading, overrides, deserialising, and the programme.
 
 use super::explain::{Complaint, choices, explain, piece};
 use super::shape::{first_wrong, keys_at};
 use super::{Audio, Scenario, ScenarioError, Source, Talker};
-use crate::models::{SourceSignal, Tone};
+use crate::signal::{SourceSignal, Tone};
 use engine::SampleRate;
 use engine::rtp::format::{MAX_PAYLOAD, StreamFormat};
 use serde::de::DeserializeOwned;
@@ -20,17 +20,17 @@ const LONGEST_SCENARIO: u64 = 1_000_000;
 /// A scenario that can be run, with its programme.
 #[derive(Clone, Debug)]
 pub struct Loaded {
-    /// Where it came from.
+    /// The path of its file.
     pub path: PathBuf,
     /// Its name: the file's name without extension.
     pub name: String,
     /// The overrides that were applied, as given.
     pub overrides: Vec<String>,
-    /// Those of them that made it another scenario than the file's.
+    /// The overrides that changed the scenario.
     pub changes: Vec<String>,
-    /// What it says.
+    /// Its contents.
     pub scenario: Scenario,
-    /// What is sent, if the scenario has an audio chain.
+    /// The stream, if the scenario has an audio chain.
     pub stream: Option<Stream>,
 }
 
@@ -67,8 +67,8 @@ impl Loaded {
         Self::parse(path, &text, overrides)
     }
 
-    /// The same of the text of a file that need not be there: its path is its name, and what it
-    /// names is beside it.
+    /// Loads the text of a file that need not exist: its path gives the name, and files that it
+    /// names are relative to it.
     ///
     /// # Errors
     /// With file, line and what would be right.
@@ -87,14 +87,14 @@ impl Loaded {
     }
 }
 
-/// What a file holds, if that is not more than so many bytes.
+/// The contents of a file, if they do not exceed this many bytes.
 pub(super) fn read_at_most(path: &Path, most: u64) -> std::io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
     std::fs::File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;
     Ok(Some(bytes).filter(|bytes| bytes.len() as u64 <= most))
 }
 
-/// A scenario file and its text, to point at, and what was changed from the command line.
+/// A scenario file and its text, for error positions, and the changes from the command line.
 pub(super) struct File<'a> {
     path: &'a Path,
     text: &'a str,
@@ -104,7 +104,7 @@ pub(super) struct File<'a> {
 impl File<'_> {
     pub(super) fn error(&self, span: &Range<usize>, message: impl Into<String>) -> ScenarioError {
         let mut message = message.into();
-        // The line shown may be right, and what was put in its place wrong.
+        // The displayed line may be right, and the value that replaced it wrong.
         if !self.overrides.is_empty() {
             message += &format!(" (with --set {})", self.overrides.join(" --set "));
         }
@@ -180,7 +180,7 @@ impl File<'_> {
         match &talker.source {
             Source::Wav(wav) => {
                 let path = self.beside(wav.as_ref());
-                // Nobody hears it, but it is what the scenario says.
+                // Nobody hears it, but it is a part of the scenario.
                 let read = if audio == Audio::None { SourceSignal::silence_for_wav } else { SourceSignal::from_wav };
                 read(&path, rate, talker.channels).map_err(|error| self.error(&wav.span(), error.to_string()))
             }
@@ -262,8 +262,8 @@ fn choices_at<T: DeserializeOwned>(text: &str, place: &Range<usize>) -> Vec<Stri
     error.map_or_else(Vec::new, |error| choices(error.message()))
 }
 
-/// Takes the places of values from the file: those of the changed copy are places in a text that
-/// nobody sees.
+/// Takes the positions of values from the file: those of the changed copy are positions in a text
+/// that nobody sees.
 fn point_into(changed: &mut Scenario, plain: &mut Scenario) {
     fn same_place<T: Clone>(changed: &mut Spanned<T>, plain: Option<&Spanned<T>>) {
         let span = plain.map_or(0..0, Spanned::span);

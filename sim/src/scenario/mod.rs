@@ -1,4 +1,4 @@
-//! Scenario files: what lives in the simulated world, what happens to it, and what must come out.
+//! Scenario files: the contents of the simulated world, the events in it, and the expected results.
 //!
 //! TOML with units in every key's name. Unknown keys are errors, numbers check their own range, and
 //! every error points at its line.
@@ -52,13 +52,13 @@ use std::fmt;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
-    /// What the scenario shows, one line.
+    /// One line that says what the scenario shows.
     pub title: String,
     /// Length of the run.
     pub duration_s: Seconds,
     /// Seed of all random streams.
     pub seed: u64,
-    /// What is written down.
+    /// Settings of the output files.
     #[serde(default)]
     pub record: Record,
     /// The PTP grandmaster.
@@ -66,7 +66,7 @@ pub struct Scenario {
     /// Other masters on the same network; the receivers are in the grandmaster's domain.
     #[serde(default, rename = "rival")]
     pub rivals: Vec<Grandmaster>,
-    /// The sender. It, the media path, the sound card and the playout are there together, or not at
+    /// The sender. It, the media path, the sound card and the playout are given together, or not at
     /// all: then only clocks are simulated.
     pub talker: Option<Talker>,
     /// The engine's sender in the talker's place.
@@ -77,15 +77,15 @@ pub struct Scenario {
     pub host: Host,
     /// The receiver's sound card.
     pub card: Option<Card>,
-    /// What the receivers are asked for.
+    /// Settings of playout.
     pub playout: Option<PlayoutWish>,
-    /// Receivers under test; each lives through the same weather.
+    /// Receivers under test; each is in the same world.
     #[serde(rename = "receiver")]
     pub receivers: Vec<Receiver>,
-    /// What happens during the run.
+    /// Events during the run.
     #[serde(default, rename = "fault")]
     pub faults: Vec<Fault>,
-    /// What must come out.
+    /// Expected results.
     #[serde(default, rename = "expect")]
     pub expectations: Vec<Expectation>,
 }
@@ -104,7 +104,7 @@ impl Scenario {
     }
 }
 
-/// What a run writes down.
+/// Settings of the output files.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Record {
@@ -126,12 +126,12 @@ impl Default for Record {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Audio {
-    /// None is listened to: no WAV files, no crackle count. Receivers still play.
+    /// Nobody listens: no WAV files, no crackle count. Receivers still play.
     None,
-    /// All is listened to and counted, and none is kept: for days, whose WAV files would be too
+    /// Everything is listened to and counted, but not kept: for days, whose WAV files would be too
     /// long.
     Heard,
-    /// All is listened to and counted, and kept in WAV files.
+    /// Everything is listened to, counted, and kept in WAV files.
     Full,
 }
 
@@ -152,12 +152,12 @@ pub enum WavBits {
 pub struct Network {
     /// Talker to receiver.
     pub media: Option<Path>,
-    /// Talker to receiver by the other network, if the stream has two (SMPTE ST 2022-7): the same
+    /// Talker to receiver on the other network, if the stream has two (SMPTE ST 2022-7): the same
     /// packets.
     pub media_b: Option<Path>,
     /// Grandmaster to receiver, and back.
     pub ptp: Path,
-    /// The way back, if it is another one.
+    /// The way back, if it differs.
     pub ptp_up: Option<Path>,
     /// How long switches forward a group after the last report of a member (RFC 3376, 8.4: 260 s by
     /// default).
@@ -170,17 +170,17 @@ fn group_membership_interval() -> Seconds {
     Seconds::try_from(260.0).unwrap_or_default()
 }
 
-/// A one-way path. Packets overtake each other only if they may.
+/// A one-way path. Packets overtake each other only if that is permitted.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Path {
-    /// Delay of a packet that meets no queue.
+    /// Delay of a packet without queueing.
     pub delay_us: Micros,
-    /// What queues add.
+    /// Queueing delay.
     #[serde(default)]
     pub jitter: Jitter,
-    /// Whether packets may overtake each other: each has a delay of its own, whatever the one
-    /// before it met.
+    /// Whether packets may overtake each other: then each has its own delay, whatever that of the
+    /// one before it.
     #[serde(default)]
     pub may_reorder: bool,
     /// Independent loss per packet.
@@ -190,9 +190,9 @@ pub struct Path {
     pub loss_burst: Option<LossBurst>,
     /// Packets that come twice.
     pub duplicate: Option<Duplicate>,
-    /// Times when nothing passes, and all that waited comes at once.
+    /// Times when nothing passes, after which all waiting packets come at once.
     pub stall: Option<Stall>,
-    /// Delays that come on top, from a file.
+    /// Additional delays from a file.
     pub delay_file: Option<DelayFile>,
     /// The narrowest link.
     pub rate_limit: Option<RateLimit>,
@@ -239,7 +239,7 @@ pub enum Jitter {
     Pareto {
         /// Scale: half of the packets are later than this times 2^(1/tail_index) - 1.
         scale_us: Micros,
-        /// The larger, the shorter the tail.
+        /// The larger it is, the shorter the tail.
         tail_index: TailIndex,
     },
     /// Exponential, and for a share of the packets later by a constant: two queues of different
@@ -247,7 +247,7 @@ pub enum Jitter {
     Bimodal {
         /// Mean of the exponential part.
         mean_us: Micros,
-        /// What the share is later by.
+        /// Additional lateness of the share.
         gap_us: Micros,
         /// Share of the packets that are later.
         share: Probability,
@@ -272,32 +272,31 @@ pub struct Stall {
 pub struct Host {
     /// Its monotonic clock.
     pub clock: HostClock,
-    /// How late the program learns of a packet after it arrived, and stamps it.
+    /// How long after the arrival of a packet the program learns of it, and stamps it.
     #[serde(default)]
     pub receive_jitter: Jitter,
-    /// How late a packet leaves after the program stamped it.
+    /// How long after the program stamped it a packet leaves.
     #[serde(default)]
     pub transmit_jitter: Jitter,
 }
 
-/// The receivers that there are.
+/// The kinds of receivers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, clap::ValueEnum)]
 #[value(rename_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum ReceiverKind {
     /// The engine that ships.
     Engine,
-    /// The engine's relay, and an engine that listens to what it sends.
+    /// The engine's relay, and an engine that receives its output.
     Relay,
-    /// The plugin of the user's report in direct mode: packets, read one frame for each of the
-    /// card's.
+    /// The plugin of the user's report in direct mode: it reads one frame of packets for each frame
+    /// of the card.
     Prototype,
-    /// The same, but that it resamples by its clock servo's frequency, whether that is locked or
-    /// not.
+    /// The same, but it resamples by its clock servo's frequency, whether that is locked or not.
     PrototypeResampled,
     /// Its later form: a ring of samples, and a trim by the level.
     PrototypeRing,
-    /// A callback that is fed directly, with nothing against drift.
+    /// A callback that is fed directly, without any correction of drift.
     Uncorrected,
     /// The same with the first remedy of the user's notes: the rate follows the fill level.
     OptionA,
@@ -305,10 +304,10 @@ pub enum ReceiverKind {
     OptionB,
     /// The third: a timer with a PLL on PTP feeds a small buffer.
     OptionC,
-    /// The engine's clock of a sender of AirPlay, which offers it to its only peer, the
-    /// grandmaster, and yields to a better one; without playout.
+    /// The engine's clock of an AirPlay sender, which offers it to its only peer, the grandmaster,
+    /// and yields to a better one; without playout.
     AirplaySender,
-    /// The engine's Livewire clock, whose masters the scenario's are; without playout.
+    /// The engine's Livewire clock, whose masters are those of the scenario; without playout.
     LivewireClock,
     /// The PI servo of linuxptp's ptp4l; a clock without playout.
     LinuxptpPi,

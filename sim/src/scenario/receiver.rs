@@ -1,8 +1,6 @@
-//! A receiver of a scenario, and what surrounds it: the scenario's computer, network and sound
-//! card, or its own.
-//!
-//! What is its own has random streams of its own, named after the receiver; what it shares with the
-//! others, it lives through as they do.
+//! A receiver of a scenario and its surroundings: the scenario's computer, network and sound card,
+//! or its own. Parts of its own have separate random streams, named after the receiver; shared
+//! parts behave in the same way for all.
 
 use super::{AudioChain, Card, Host, Path, Period, ReceiverKind, Scenario};
 use engine::Nanos;
@@ -24,8 +22,8 @@ pub struct Receiver {
     /// Its paths through the network, instead of the scenario's.
     #[serde(default)]
     pub network: OwnNetwork,
-    /// How often it reports its groups to the switches by itself; never after it has joined them,
-    /// if not given.
+    /// How often it reports its groups to the switches by itself; only when it joins them, if not
+    /// given.
     pub rejoin_every_s: Option<Period>,
 }
 
@@ -37,7 +35,7 @@ pub struct OwnNetwork {
     pub media: Option<Path>,
     /// Grandmaster to receiver, and back.
     pub ptp: Option<Path>,
-    /// The way back, if it is another one; as the way there if that is its own.
+    /// The way back, if it differs; the same as the way there if only that is given.
     pub ptp_up: Option<Path>,
 }
 
@@ -50,7 +48,7 @@ pub struct Membership {
     pub rejoin_every: Option<Nanos>,
 }
 
-/// What surrounds one receiver.
+/// The surroundings of one receiver.
 #[derive(Clone, Debug)]
 pub struct Surroundings<'a> {
     /// The audio chain; `None` if only clocks are simulated.
@@ -63,7 +61,7 @@ pub struct Surroundings<'a> {
     pub ptp_up: &'a Path,
     /// How the switches know that it listens.
     pub membership: Membership,
-    /// What the names of its own random streams begin with.
+    /// Prefix of the names of its own random streams.
     name: String,
     own_card: bool,
     own_media: bool,

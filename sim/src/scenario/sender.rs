@@ -1,4 +1,4 @@
-//! The engine's sender, on a computer of its own, in the place of the talker's model.
+//! The engine's sender, on its own computer, in place of the talker's model.
 
 use super::value::{Micros, Millis, Period};
 use super::{AudioChain, Card, Host, Jitter, Path, Scenario, Surroundings};
@@ -9,29 +9,30 @@ use toml::Spanned;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sender {
-    /// What it is paced by.
+    /// The clock that paces it.
     pub clock: Spanned<SenderClock>,
     /// Its computer.
     pub host: Host,
-    /// Grandmaster to sender, and back; as to the receivers if it is not given.
+    /// Grandmaster to sender, and back; the same as to the receivers if not given.
     pub ptp: Option<Path>,
-    /// How late its thread is woken.
+    /// Lateness of its thread's wake-ups.
     #[serde(default)]
     pub wake_jitter: Jitter,
-    /// How much later than at their end packets leave.
+    /// How long after their end packets leave.
     #[serde(default)]
     pub delay_ms: Millis,
-    /// The sound card that captures the programme; without one it is there as if read from a file.
+    /// The sound card that captures the programme; without one, the programme is read as from a
+    /// file.
     pub card: Option<Card>,
 }
 
-/// What a sender is paced by.
+/// Clocks that pace a sender.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum SenderClock {
     /// Its own PTP client.
     Ptp,
-    /// Its system's clock, which somebody else disciplines: it is off PTP time by a sine.
+    /// Its system clock, which another program disciplines: its error against PTP time is a sine.
     System {
         /// Amplitude of the sine.
         error_us: Micros,
@@ -41,7 +42,7 @@ pub enum SenderClock {
 }
 
 impl Scenario {
-    /// What surrounds the sender.
+    /// The surroundings of the sender.
     #[must_use]
     pub fn surroundings_of_sender<'a>(&'a self, sender: &'a Sender) -> Surroundings<'a> {
         let chain = self.chain().map(|chain| AudioChain { card: sender.card.as_ref().unwrap_or(chain.card), ..chain });

@@ -1,9 +1,9 @@
-//! Whether a scenario file has tables, lists and numbers where they belong, before its values are
-//! looked at.
+//! Checks that a scenario file has tables, lists and numbers where they belong, before its values
+//! are read.
 //!
-//! The deserialiser takes a list for a table, field by field, and then complains about the type of
-//! the first field. So shapes are compared here first: what may be there several times, what is one
-//! section, and what is one number with its unit in its name.
+//! The deserialiser accepts a list in place of a table, field by field, and then reports the type
+//! of the first field. So shapes are checked here first: lists of sections, single sections, and
+//! numbers with their unit in the name.
 
 use super::explain::{UNITS, example};
 use std::ops::Range;

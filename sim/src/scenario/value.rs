@@ -1,5 +1,5 @@
 //! The ranges of a scenario's numbers, each checked where its key is read, so that an error points
-//! at the line of the value and tells what would be right. No number of a scenario is without one.
+//! at the line of the value and says what would be right. Every number of a scenario has a range.
 
 use engine::ptp::wire::ClockIdentity;
 use engine::rtp::wire::PayloadType;
@@ -198,7 +198,7 @@ checked!(
     Period, |value| (0.001..=31_557_600.0).contains(&value), "between 0.001 and 31557600 s (a year)", "1"
 );
 checked!(
-    /// Seconds of a period that is not there if it is 0. Crystals change their rate once a second.
+    /// Seconds of a period, or 0 for none. Crystals change their rate once a second.
     SinePeriod, |value| value == 0.0 || (1.0..=31_557_600.0).contains(&value), "between 1 and 31557600 s (a year), or 0 for none", "600"
 );
 checked!(
@@ -215,11 +215,11 @@ checked!(
     Micros, |value| (0.0..=10_000_000.0).contains(&value), "between 0 and 10000000 us (10 s)", "20"
 );
 checked!(
-    /// Microseconds of either sign, up to a year: what a clock's time can be off by, or step.
+    /// Microseconds of either sign, up to a year: errors and steps of a clock's time.
     StepMicros, |value| (-31_557_600e6..=31_557_600e6).contains(&value), "between -31557600000000 and 31557600000000 us (a year)", "-5"
 );
 checked!(
-    /// Milliseconds of either sign, up to a year: what a host's clock can step by.
+    /// Milliseconds of either sign, up to a year: steps of a host's clock.
     StepMillis, |value| (-31_557_600e3..=31_557_600e3).contains(&value), "between -31557600000 and 31557600000 ms (a year)", "-5"
 );
 checked!(
@@ -248,7 +248,7 @@ checked!(
     PartsPerMillion, |value| (-1000.0..=1000.0).contains(&value), "between -1000 and 1000 ppm", "20"
 );
 checked!(
-    /// A size of a frequency's wander in ppb, not negative.
+    /// Wander of a frequency in ppb, not negative.
     WanderPpb, |value| (0.0..=100_000.0).contains(&value), "between 0 and 100000 ppb", "1"
 );
 checked!(
@@ -260,7 +260,7 @@ checked!(
     LevelDbfs, |value| (-200.0..=0.0).contains(&value), "between -200 and 0 dBFS", "-12"
 );
 checked!(
-    /// A limit on what is measured.
+    /// A limit of a metric.
     LimitValue, |_value| true, "finite; leave out a limit that is not needed", "0"
 );
 
@@ -279,7 +279,7 @@ whole!(
     QueueBytes(u32), (1538..=67_108_864), "from 1538 (a whole Ethernet frame) to 67108864", "6000"
 );
 whole!(
-    /// Frames that a callback of a sound card asks for.
+    /// Frames that a callback of a sound card requests.
     CallbackFrames(u16), (1..=65_535), "from 1 to 65535", "480"
 );
 whole!(

@@ -5,7 +5,7 @@ use super::value::Probability;
 use serde::Deserialize;
 
 /// Loss in bursts, after Gilbert (1960) and Elliott (1963): a path is good or bad, and may change
-/// with every packet. While it is good, the path's independent loss is all there is.
+/// with every packet. While it is good, only the path's independent loss applies.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LossBurst {
@@ -13,7 +13,7 @@ pub struct LossBurst {
     pub begins: Probability,
     /// Probability that a packet finds the burst over: bursts last 1 / `ends` packets on average.
     pub ends: Probability,
-    /// Share of a burst's packets that is lost.
+    /// Share of a burst's packets that are lost.
     #[serde(default = "all")]
     pub loss: Probability,
 }
@@ -22,13 +22,13 @@ fn all() -> Probability {
     Probability::try_from(1.0).unwrap_or_default()
 }
 
-/// Packets that come twice.
+/// Duplicated packets.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Duplicate {
     /// Share of the packets.
     pub share: Probability,
-    /// How much later than the packet its copy comes, whatever else is under way.
+    /// How much later than the packet its copy comes, whatever else is in transit.
     #[serde(default)]
     pub later: Jitter,
 }

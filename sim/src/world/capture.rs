@@ -2,9 +2,10 @@
 //! compares it with the programme.
 
 use crate::check::{CrackleDetector, CrackleReport};
-use crate::models::{CrystalClock, Interpolator, MediaTimeline, SourceSignal, TrueTime};
+use crate::models::{CrystalClock, MediaTimeline, TrueTime};
 use crate::record::AudioExcerpt;
 use crate::scenario::WavBits;
+use crate::signal::{Interpolator, SourceSignal};
 use engine::{Frames, MediaPosition, Nanos};
 use hound::{SampleFormat, WavReader, WavSpec, WavWriter};
 use std::fs::File;

@@ -7,7 +7,7 @@ use super::legs::{Delivery, Legs};
 use super::measure::{CallbackRow, CallbackSeen, Meter};
 use super::receiver::Receiver;
 use crate::check::CrackleReport;
-use crate::models::{CrystalClock, MediaTimeline, RandomStream, Sent, SoundCard, TalkerModel, TrueTime};
+use crate::models::{CrystalClock, MediaTimeline, Ramp, RandomStream, Sent, SoundCard, TalkerModel, TrueTime};
 use crate::scenario::{AudioChain, Fault, FaultKind, Scenario, Stream, Surroundings};
 use engine::{Frames, LocalTime, MediaPosition, Nanos};
 use std::net::Ipv4Addr;
@@ -31,7 +31,7 @@ pub(crate) fn card_clock(
     seed: u64,
 ) -> CrystalClock {
     let ramps = faults.iter().filter_map(|fault| match fault.what {
-        FaultKind::CardClockRampPpm(change) => Some(fault.ramp(change)),
+        FaultKind::CardClockRampPpm(change) => Some(Ramp::of(fault, change)),
         _ => None,
     });
     let walk = RandomStream::new(seed, &around.card_stream("card/clock/walk"));

@@ -9,7 +9,7 @@ use super::receiver::{Clock, RECEIVER_PORT, Receiver};
 use crate::record::ClockState;
 use engine::LocalTime;
 use engine::clock::{
-    ClockLaw, ClockReading, LockState, Reference, ReferenceConfig, SlaveClock, SlaveClockConfig, Sources,
+    ClockReading, ClockServo, LockState, Reference, ReferenceConfig, SlaveClock, SlaveClockConfig, Sources,
 };
 use engine::ptp::wire::ClockIdentity;
 use engine::ptp::{PeerAddress, Port, PortConfig, PortEvent, Profile, Transmit, TransmitToken};
@@ -21,11 +21,11 @@ pub struct ClockReceiver<L> {
     claims_sigma: bool,
 }
 
-impl<L: ClockLaw> ClockReceiver<L> {
+impl<L: ClockServo> ClockReceiver<L> {
     /// A port in a PTP domain. `claims_sigma`: whether the law says how uncertain it is.
     pub fn new(law: L, domain_number: u8, claims_sigma: bool) -> Self {
         let config = PortConfig::slave_only(&Profile::AES67_MEDIA, RECEIVER_PORT).in_domain(domain_number);
-        Self { port: Port::with_law(config, LocalTime::ZERO, law), claims_sigma }
+        Self { port: Port::with_servo(config, LocalTime::ZERO, law), claims_sigma }
     }
 
     fn hear(&mut self, now: LocalTime, source: Ipv4Addr, datagram: &[u8]) {
@@ -34,7 +34,7 @@ impl<L: ClockLaw> ClockReceiver<L> {
     }
 }
 
-impl<L: ClockLaw> Receiver for ClockReceiver<L> {
+impl<L: ClockServo> Receiver for ClockReceiver<L> {
     fn handle_ptp(&mut self, now: LocalTime, datagram: &[u8]) {
         self.hear(now, GRANDMASTER_ADDRESS, datagram);
     }
@@ -76,14 +76,14 @@ impl<L: ClockLaw> Receiver for ClockReceiver<L> {
 }
 
 /// The engine's clock as it ships: port, law, and the timeline that is published.
-pub(super) struct EngineClock {
+pub(crate) struct EngineClock {
     clock: ClockReceiver<SlaveClock>,
     reference: Reference,
 }
 
 impl EngineClock {
     /// A slave in a PTP domain.
-    pub(super) fn new(domain_number: u8) -> Self {
+    pub(crate) fn new(domain_number: u8) -> Self {
         Self::with(ReferenceConfig::default(), domain_number)
     }
 

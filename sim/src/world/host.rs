@@ -5,7 +5,7 @@
 //! slews the wall clock, too, as on Linux; the wall clock is right again after sleep.
 
 use super::queue::Port;
-use crate::models::{CrystalClock, RandomStream, TrueTime};
+use crate::models::{CrystalClock, Ramp, RandomStream, Slew, TrueTime};
 use crate::scenario::{self, FaultKind, Jitter, MonotonicClock, Scenario, SlewPpm, Surroundings};
 use engine::{LocalTime, Nanos};
 
@@ -208,9 +208,9 @@ fn wall_slew(what: &FaultKind) -> Option<SlewPpm> {
 /// clocks.
 fn clock(scenario: &Scenario, around: &Surroundings<'_>, slew: impl Fn(&FaultKind) -> Option<SlewPpm>) -> CrystalClock {
     let duration = scenario.duration_s.nanos();
-    let slews = scenario.faults.iter().filter_map(|fault| Some(fault.slews(slew(&fault.what)?, duration)));
+    let slews = scenario.faults.iter().filter_map(|fault| Some(Slew::all_of(fault, slew(&fault.what)?, duration)));
     let ramps = scenario.faults.iter().filter_map(|fault| match fault.what {
-        FaultKind::HostClockRampPpm(change) => Some(fault.ramp(change)),
+        FaultKind::HostClockRampPpm(change) => Some(Ramp::of(fault, change)),
         _ => None,
     });
     let walk = RandomStream::new(scenario.seed, &around.host_stream("host/clock/walk"));

@@ -13,7 +13,7 @@ use engine::ptp::{Transmit, TransmitToken};
 use std::net::Ipv4Addr;
 
 /// A host that follows the Livewire clock.
-pub(super) struct LivewireReceiver {
+pub(crate) struct LivewireReceiver {
     clock: LivewireClock,
     reference: Reference,
 }

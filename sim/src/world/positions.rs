@@ -45,7 +45,7 @@ impl Resampler for PositionResampler {
         output.fill(0.0);
     }
 
-    fn lead_frames(&self) -> f64 {
+    fn input_latency_frames(&self) -> f64 {
         self.lead
     }
 }
@@ -58,7 +58,7 @@ mod tests {
     fn a_constant_step_is_followed_exactly() {
         let mut resampler = PositionResampler::new(1, 480, 1.0001);
         let consumed: usize = (0..10_000).map(|_| resampler.prepare(480, 1.0001)).sum();
-        let position = consumed as f64 - resampler.lead_frames();
+        let position = consumed as f64 - resampler.input_latency_frames();
         assert!((position - 4_800_480.0).abs() < 1e-6, "{position}");
     }
 }

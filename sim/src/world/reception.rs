@@ -71,8 +71,8 @@ impl Reception {
             dropped: playout.dropped_packets + playout.early_packets + ingest.overflows,
             altered: 0,
             concealed,
-            depth_raised: playout.raised_by,
-            depth_told: playout.achieved,
+            depth_raised: playout.depth_increase,
+            depth_told: playout.actual_depth,
             card_rate: playout.started.then_some(playout.card_rate),
             legs: ingest.legs.map(leg),
         }

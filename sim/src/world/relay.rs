@@ -28,7 +28,7 @@ use std::net::Ipv4Addr;
 const REMEMBERED: usize = 2048;
 
 /// A relay and the listener of its output.
-pub(super) struct RelayReceiver {
+pub(crate) struct RelayReceiver {
     clock: EngineClock,
     relay: Relay,
     listener: (Ingest, Playout<FusedRateController>),
@@ -46,7 +46,7 @@ impl RelayReceiver {
     ///
     /// # Errors
     /// If the stream cannot be relayed as configured.
-    pub(super) fn new(config: StreamConfig, packet_frames: usize, domain_number: u8) -> Result<Self, RelayError> {
+    pub(crate) fn new(config: StreamConfig, packet_frames: usize, domain_number: u8) -> Result<Self, RelayError> {
         let output = SenderConfig {
             packet_time: packet_time(config.format.sample_rate(), packet_frames),
             dither: Dither::Off,

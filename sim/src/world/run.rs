@@ -12,7 +12,6 @@ use super::disturber::Disturber;
 use super::hash::TrajectoryHash;
 use super::host::Host;
 use super::legs::Delivery;
-use super::make::receiver_of;
 use super::masters::{Masters, Turn};
 use super::measure::{CallbackRow, Meter, Truth};
 use super::queue::{Event, EventQueue, Port};
@@ -44,8 +43,7 @@ pub struct Control {
     pub cancelled: AtomicBool,
 }
 
-/// A run came to grief. All are either the machine's fault (disk) or a defect of the simulator or a
-/// receiver.
+/// Why a run failed: the machine (its disk), or a defect of the simulator or of a receiver.
 #[derive(Debug, Error)]
 pub enum RunError {
     /// A file could not be written.
@@ -138,27 +136,20 @@ pub struct World<'a> {
 }
 
 impl<'a> World<'a> {
-    /// The world of receiver number `index` of a scenario; `capture` gets what its card plays.
-    ///
-    /// # Errors
-    /// If the receiver refuses its configuration.
-    pub fn new(loaded: &'a Loaded, index: usize, capture: Option<Capture>) -> Result<Self, RunError> {
-        Self::with(loaded, index, receiver_of(loaded, index)?, capture)
-    }
-
-    /// The world of receiver number `index` of a scenario, with another one in its place.
+    /// The world of receiver number `index` of a scenario, with `receiver` in its place; `capture`
+    /// gets what its card plays.
     ///
     /// # Errors
     /// If the scenario's sender refuses its configuration.
     pub fn with(
         loaded: &'a Loaded,
         index: usize,
-        instead: Box<dyn Receiver>,
+        receiver: Box<dyn Receiver>,
         capture: Option<Capture>,
     ) -> Result<Self, RunError> {
-        let receiver = &loaded.scenario.receivers[index];
-        let surroundings = loaded.scenario.surroundings_of(receiver);
-        let mut world = Self::in_place(loaded, receiver.name.as_ref(), instead, &surroundings, capture);
+        let described = &loaded.scenario.receivers[index];
+        let surroundings = loaded.scenario.surroundings_of(described);
+        let mut world = Self::in_place(loaded, described.name.as_ref(), receiver, &surroundings, capture);
         world.add_sender(loaded)?;
         Ok(world)
     }

@@ -13,10 +13,9 @@ use super::host::Host;
 use super::masters::{Masters, Turn};
 use super::queue::{Event, EventQueue, Port};
 use super::receiver::Receiver;
-use crate::models::{
-    CrystalClock, Interpolator, MediaTimeline, Passage, RandomStream, SoundCard, SourceSignal, TrueTime,
-};
+use crate::models::{CrystalClock, MediaTimeline, Passage, RandomStream, SoundCard, TrueTime};
 use crate::scenario::{self, FaultKind, Jitter, Scenario, SenderClock, Stream};
+use crate::signal::{Interpolator, SourceSignal};
 use engine::clock::{
     ClockMode, Discipline, Reference, ReferenceConfig, Sources, SystemClock, SystemEpoch, SystemReading,
 };

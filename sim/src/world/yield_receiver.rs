@@ -6,7 +6,7 @@ use super::host::HostTime;
 use super::receiver::{Clock, RECEIVER_PORT, Receiver};
 use crate::record::ClockState;
 use engine::LocalTime;
-use engine::clock::ClockLaw as _;
+use engine::clock::ClockServo as _;
 use engine::ptp::bmca_yield::{YieldConfig, YieldSession, YieldState};
 use engine::ptp::wire::ClockIdentity;
 use engine::ptp::{PeerAddress, Transmit, TransmitToken};
@@ -17,7 +17,7 @@ const PEER: PeerAddress = PeerAddress::V4(GRANDMASTER_ADDRESS);
 
 /// A sender of AirPlay, which begins its session when it is switched on.
 #[derive(Default)]
-pub(super) struct YieldReceiver {
+pub(crate) struct YieldReceiver {
     session: Option<YieldSession>,
 }
 
@@ -70,7 +70,7 @@ impl Receiver for YieldReceiver {
         };
         let state = match session.state() {
             YieldState::Offering => ClockState::Listening,
-            YieldState::Following => session.law().reading(now).state.into(),
+            YieldState::Following => session.servo().reading(now).state.into(),
             // Whatever our clock shows is the time.
             YieldState::OwnTimeline => ClockState::Locked,
         };

@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
 
-/// Most channels of a source: far more than anything records.
+/// Maximum number of channels of a source: far more than anything records.
 const MOST: u16 = 1024;
 
 /// Channels of the source, in the order of the stream's; counted from 0 within.

@@ -1,5 +1,5 @@
-//! `--wait` and `wait_s`: how long a command waits for its clock before it gives up, and the words
-//! for why there is none; and the words for the host's own clock.
+//! `--wait` and `wait_s`: how long a command waits for its clock before it gives up, and texts that
+//! say why there is no clock.
 
 use crate::failure::{Failure, Result};
 use engine::Nanos;
@@ -23,10 +23,10 @@ impl ClockWait {
         Ok(Self { limit: seconds.map(Nanos::from_secs_f64), over: false })
     }
 
-    /// Looks whether the clock is `known` after `elapsed`.
+    /// Checks whether the clock is `known` after `elapsed`.
     ///
     /// # Errors
-    /// If it is not, and the time is over: once it was known, it may be lost again.
+    /// If it is not and the time has passed. Once known, it may be lost again.
     pub(crate) fn look(&mut self, elapsed: Nanos, known: bool, reason: impl FnOnce() -> String) -> Result<()> {
         self.over |= known;
         match self.limit.filter(|limit| !self.over && elapsed >= *limit) {
@@ -41,19 +41,19 @@ pub(crate) fn reason(client: &PtpClient) -> String {
     client.status().reason.clone()
 }
 
-/// Why nothing was sent by a client's clock.
+/// Why nothing was sent by the clock of a client.
 pub(crate) fn nothing_sent(client: &PtpClient) -> String {
     if client.status().is_usable() { "the clock is known, but no audio has come".to_owned() } else { reason(client) }
 }
 
-/// Whether another grandmaster is followed than a description names.
+/// Whether a grandmaster other than the described one is followed.
 pub(crate) fn other_grandmaster(status: &PtpStatus, clock: &ReferenceClock) -> Option<Diagnosis> {
     let ReferenceClock::Ptp { grandmaster: described, .. } = *clock else { return None };
     let followed = status.grandmaster().filter(|_| status.is_usable())?;
     (followed != described).then_some(Diagnosis::OtherGrandmaster { followed, described })
 }
 
-/// `CLOCK_MONOTONIC_RAW` on Linux, and how often it ran backwards, and by how much at most.
+/// `CLOCK_MONOTONIC_RAW` on Linux; how often it ran backwards, and by how much at most.
 pub(crate) fn local_clock((steps_back, largest): (u64, Nanos)) -> String {
     match steps_back {
         0 => clock::NAME.to_owned(),

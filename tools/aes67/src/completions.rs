@@ -1,4 +1,4 @@
-//! `aes67 completions`: so that a shell knows the commands and options.
+//! `aes67 completions`: completions of commands and options for a shell.
 
 use crate::Arguments;
 use crate::failure::Result;

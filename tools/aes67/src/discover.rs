@@ -1,4 +1,4 @@
-//! `aes67 discover`: the streams that are announced, as they come and go.
+//! `aes67 discover`: announced streams, as they appear and disappear.
 
 use crate::failure::{Failure, Result};
 use crate::session::{Session, print, warn, write_bytes};
@@ -42,8 +42,8 @@ pub(crate) struct DiscoverArguments {
     #[arg(long)]
     json: bool,
 
-    /// Write the description of the stream of this name, as it is announced, and end; what is wrong
-    /// with it goes to the error output
+    /// Write the description of the stream of this name, as it is announced, and end; faults of it
+    /// go to the standard error
     #[arg(long, value_name = "NAME")]
     sdp: Option<String>,
 
@@ -93,7 +93,7 @@ pub(crate) fn run(arguments: &DiscoverArguments) -> Result<ExitCode> {
                     );
                 }
                 SapEvent::Removed { name, reason, .. } => print(&row(["-", name, &reason.to_string(), "", ""])),
-                // Crowded, which was said on the error output by who heard it.
+                // The directory is full, which the listener has reported on the standard error.
                 _ => {}
             }
         }
@@ -116,7 +116,7 @@ pub(crate) fn run(arguments: &DiscoverArguments) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A change of what Livewire nodes advertise.
+/// A change in the advertisements of Livewire nodes.
 fn advertised(event: &LivewireEvent, json: bool) -> String {
     let (mark, word, LivewireEntry { source, node_name, node }) = match event {
         LivewireEvent::Added(entry) => ("+", "added", entry),
@@ -152,9 +152,9 @@ fn write_sdp(name: &str, listener: &SapListener, session: &Session) -> Result<Ex
 /// Another host that announces a session with the same `o=` line.
 struct Rival {
     from: IpAddr,
-    /// For whom it says it does: another host, if it is a proxy.
+    /// The host that it claims to announce for: another one, if it is a proxy.
     on_behalf_of: IpAddr,
-    /// Whether it announces the same, byte for byte.
+    /// Whether its announcement is the same, byte for byte.
     same: bool,
 }
 
@@ -183,7 +183,7 @@ fn rivals(key: &SessionKey, sessions: &[(SessionKey, Entry)]) -> Vec<Rival> {
     others.map(rival).collect()
 }
 
-/// An event whose session is gone again has nothing left to be told.
+/// An event whose session has disappeared again needs no report.
 fn tell(event: &str, entry: Option<&Entry>, rivals: &[Rival], json: bool) -> Result<()> {
     let Some(entry) = entry else { return Ok(()) };
     if json {
@@ -220,7 +220,7 @@ struct Line {
     streams: Vec<Stream>,
     /// Other hosts with the same `o=` line.
     also_announced_by: Vec<String>,
-    /// Those of them that announce it otherwise.
+    /// Those whose announcements differ.
     conflicts_with: Vec<String>,
     findings: Vec<String>,
     sdp: String,

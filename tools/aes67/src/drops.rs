@@ -2,7 +2,7 @@
 
 use net::system::System;
 
-/// How many, as a part of a line; nothing where the system does not count them.
+/// Their number, as a part of a line; nothing where the system does not count them.
 pub(crate) fn told(count: u64) -> String {
     text(count, System::HERE)
 }

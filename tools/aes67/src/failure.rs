@@ -8,9 +8,9 @@ pub(crate) type Result<T> = std::result::Result<T, Failure>;
 /// One clear sentence.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// What was asked for makes no sense: exit code 2.
+    /// The request is invalid: exit code 2.
     Input(String),
-    /// It made sense, but did not work: exit code 1.
+    /// The request was valid, but failed: exit code 1.
     Run(String),
 }
 
@@ -41,7 +41,7 @@ impl fmt::Display for Failure {
 }
 
 impl From<net::Error> for Failure {
-    /// What `net` refuses is the user's to mend, but for what the system says in words of its own.
+    /// What `net` refuses can be corrected by the user, except errors that only quote the system.
     fn from(error: net::Error) -> Self {
         match error {
             net::Error::Io { .. } => Self::run(error),

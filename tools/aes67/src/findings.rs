@@ -1,15 +1,15 @@
-//! What the packets of a stream say against its description, for a person.
+//! Differences between the packets of a stream and its description, in words.
 
 use engine::receive::Finding;
 
-/// What the findings of a stream were when they were last looked at.
+/// The last known findings of a stream.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Findings {
     last: Option<Finding>,
 }
 
 impl Findings {
-    /// A sentence if something is found now that was not before, or is no longer.
+    /// A sentence if there is a new finding, or one has disappeared.
     pub(crate) fn look(&mut self, name: &str, finding: Option<Finding>) -> Option<String> {
         let before = std::mem::replace(&mut self.last, finding);
         if finding == before {

@@ -31,7 +31,7 @@ struct Line<'a> {
     addresses: &'a [Ipv4Addr],
     mac: Option<String>,
     loopback: bool,
-    /// `null` where the system does not tell.
+    /// `null` where the system does not report it.
     multicast: Option<bool>,
     carrier: Option<bool>,
 }
@@ -65,7 +65,7 @@ fn mac_text(mac: [u8; 6]) -> String {
     mac.map(|octet| format!("{octet:02x}")).join(":")
 }
 
-/// A line for each interface, below one with what the columns are.
+/// A line for each interface, below a heading.
 fn table(all: &[Listed]) -> Vec<String> {
     let mut rows = vec![["index", "name", "addresses", "multicast", "carrier"].map(str::to_owned)];
     rows.extend(all.iter().map(|listed| {

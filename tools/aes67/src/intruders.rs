@@ -1,27 +1,27 @@
-//! What is said of who sends beside a stream's sender.
+//! Reports of senders other than the stream's own.
 
 use engine::receive::{Intruder, Takeover};
 use engine::{LocalTime, Nanos};
 
-/// The same is not said again within this: an attacker may forge any number of addresses.
+/// The same report is not repeated within this time: an attacker may forge any number of addresses.
 const AGAIN: Nanos = Nanos::from_secs(60);
 
-/// What was seen of them, as counted.
+/// The counts of other senders.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Seen {
-    /// Who was refused last for its address.
+    /// The sender that was last refused because of its address.
     pub(crate) intruder: Option<Intruder>,
     /// Packets of other addresses.
     pub(crate) other_address: u64,
-    /// Times that another address has taken over, and the last one.
+    /// How often another address has taken over, and the last takeover.
     pub(crate) takeovers: u32,
     /// See [`Seen::takeovers`].
     pub(crate) takeover: Option<Takeover>,
-    /// Packets that do not go on with the stream.
+    /// Packets that do not continue the stream.
     pub(crate) not_continuing: u64,
 }
 
-/// What was said.
+/// What was reported.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Intruders {
     before: Seen,
@@ -30,7 +30,7 @@ pub(crate) struct Intruders {
 }
 
 impl Intruders {
-    /// Takes what was seen so far; returns what is to be said now.
+    /// Takes the present counts. Returns the reports that are due.
     pub(crate) fn look(&mut self, now: LocalTime, seen: Seen) -> Vec<String> {
         let before = std::mem::replace(&mut self.before, seen);
         let may_tell = |told_at: Option<LocalTime>| told_at.is_none_or(|at| now.since(at) >= AGAIN);

@@ -1,7 +1,7 @@
-//! `aes67 lint`: tells in plain words what is wrong with a description.
+//! `aes67 lint`: explains what is wrong with a description.
 //!
-//! Model: the description is read, and each of its streams is checked, by the functions by which
-//! `play` and `record` begin, so that what they refuse is told here.
+//! Model: the description is read and its streams are checked by the functions that `play` and
+//! `record` call first, so that everything they refuse is reported here.
 
 use crate::failure::{Failure, Result};
 use crate::session::print;
@@ -35,7 +35,7 @@ pub(crate) fn run(arguments: &LintArguments) -> Result<ExitCode> {
     let nobody = refusals.iter().find(|error| !is_for_another_host(error));
     let nobody = nobody.filter(|_| refusals.len() == streams.len());
     for finding in &parsed.findings {
-        // The error at the end says the same.
+        // The final error says the same.
         if nobody.is_none() || !matches!(finding.lint, Lint::Obstacle(_)) {
             print(&format!("{file}: {finding}"));
         }

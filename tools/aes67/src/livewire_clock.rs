@@ -1,4 +1,4 @@
-//! `aes67 ptp --livewire`: follows the Livewire clock and tells how well, or serves it.
+//! `aes67 ptp --livewire`: follows the Livewire clock and reports how well, or serves it.
 
 use crate::clock_wait::{ClockWait, local_clock};
 use crate::failure::{Failure, Result};
@@ -46,12 +46,12 @@ pub(crate) fn run(config: LivewireConfig, wait_s: Option<f64>, seconds: Option<f
     Ok(ExitCode::SUCCESS)
 }
 
-/// Whether an event tells that something is odd.
+/// Whether an event is a peculiarity of a master.
 fn is_finding(event: &LivewireClockEvent) -> bool {
     matches!(event, LivewireClockEvent::Clock(ClockEvent::Contested(_) | ClockEvent::Settled))
 }
 
-/// The line below the status line, once there is more to say than that.
+/// The line below the status line, if there is more to say.
 fn details(status: &LivewireStatus) -> Option<String> {
     if status.serves.is_some() {
         return Some(format!("    {} packets sent", status.sent));
@@ -59,7 +59,7 @@ fn details(status: &LivewireStatus) -> Option<String> {
     let uncertainty = status.uncertainty()?;
     let LivewireStatus { presumed_delay, jitter, .. } = status;
     let mac = status.master.map_or_else(String::new, |master| format!("MAC {}, ", master.identity.mac));
-    // A diagnosis is said by the status line.
+    // The status line contains the diagnosis.
     let reason = if status.diagnosis.is_some() { String::new() } else { format!("; {}", status.reason) };
     Some(format!("    {mac}path delay presumed {presumed_delay}, uncertainty {uncertainty}, jitter {jitter}{reason}"))
 }
@@ -90,7 +90,7 @@ struct Line<'a> {
     elapsed_s: f64,
     state: String,
     reason: &'a str,
-    /// What is odd, each told once.
+    /// Peculiarities, each reported once.
     findings: Vec<String>,
     /// The master as Livewire devices show it.
     master: Option<String>,
@@ -109,7 +109,7 @@ struct Line<'a> {
     epoch: u32,
     /// The clock's count of 250 us now.
     frame: Option<u32>,
-    /// The clock's time minus the local clock.
+    /// The Livewire clock's time minus the local clock.
     livewire_minus_local_ns: Option<i64>,
     local_clock: &'static str,
     local_clock_steps_back: u64,

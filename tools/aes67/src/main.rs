@@ -1,8 +1,8 @@
 #![forbid(unsafe_code)]
 //! `aes67`: plays, sends, records and finds AES67 streams, and follows or serves PTP.
 //!
-//! Each command is a module: it reads its options, starts what `net` has for it, and tells a person
-//! (or, with `--json`, a script) what is going on.
+//! Each command is a module: it reads its options, starts the parts of `net` that it needs, and
+//! reports to a person or, with `--json`, to a script.
 
 mod channels;
 mod clock_wait;
@@ -65,32 +65,33 @@ pub(crate) struct Arguments {
     #[command(subcommand)]
     command: Command,
 
-    /// Tell more of what is going on; twice for all of it
+    /// Write more of the log to the standard error; twice for all of it
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     verbose: u8,
 }
 
 #[derive(Subcommand)]
 enum Command {
-    /// Follow PTP and tell how well, or serve it
+    /// Follow PTP and report how well, or serve it
     Ptp(ptp::PtpArguments),
-    /// List the streams that are announced, as they come and go
+    /// List announced streams, as they appear and disappear
     Discover(discover::DiscoverArguments),
-    /// Tell in plain words what is wrong with a description
+    /// Explain what is wrong with a description
     Lint(lint::LintArguments),
     /// Play a stream on a sound card, into a file, or nowhere
     Play(play::PlayArguments),
-    /// Record a stream, bit for bit
+    /// Record streams, bit for bit
     Record(record::RecordArguments),
-    /// Send files, a sound card or a tone, and announce them
+    /// Send files, a sound card or a tone, and announce the streams
     Send(send::SendArguments),
-    /// Show on one screen what is on the network, and how well it flows
+    /// Show on one screen which clocks and streams the network has, and how well the streams arrive
     Monitor(monitor::MonitorArguments),
     /// List the network interfaces of this computer
     Interfaces(interfaces::InterfacesArguments),
     /// Write completions for a shell
     Completions(completions::CompletionsArguments),
-    /// Send a stream on that comes in, with other gains, channels or packets, and constant latency
+    /// Receive a stream and send it again with other gains, channels or packets, at a constant
+    /// latency
     Loop(relay::LoopArguments),
     /// Have Windows run a command when the computer starts
     Service(service::ServiceArguments),
@@ -115,7 +116,7 @@ fn main() -> ExitCode {
 fn log_to_stderr(verbose: u8) {
     let level = [Level::WARN, Level::INFO, Level::DEBUG][usize::from(verbose.min(2))];
     let log = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).without_time();
-    // A console of Windows shows escape sequences only if it is asked to.
+    // A Windows console interprets escape sequences only on request.
     let has_escapes = net::process::enable_escape_sequences();
     let log = if has_escapes && std::io::stderr().is_terminal() { log } else { log.with_ansi(false) };
     log.init();

@@ -1,4 +1,4 @@
-//! Levels, from the callback to whoever shows them, without a lock.
+//! Levels, from the callback to the display, without a lock.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -7,23 +7,23 @@ const FLOOR_DBFS: f64 = -144.0;
 /// Channels that fit on a line.
 const SHOWN: usize = 8;
 
-/// The highest sample of each channel since it was last asked for, and the longest callback ever.
+/// The highest sample of each channel since the last query, and the longest callback ever.
 #[derive(Debug)]
 pub(crate) struct Meter {
-    /// Channels of what is measured.
+    /// Channels of the measured audio.
     channels: usize,
-    /// Those that are looked at, and the bits of their peaks.
+    /// The displayed channels, and the bits of their peaks.
     peaks: Vec<(usize, AtomicU32)>,
     longest_callback_frames: AtomicU32,
 }
 
 impl Meter {
-    /// Looks at all channels.
+    /// A meter of all channels.
     pub(crate) fn new(channels: usize) -> Self {
         Self::of(channels, 0..channels)
     }
 
-    /// Looks at some of them: those of an output that a stream plays on.
+    /// A meter of some channels: those of an output that a stream plays on.
     pub(crate) fn of(channels: usize, looked_at: impl IntoIterator<Item = usize>) -> Self {
         let peaks = looked_at.into_iter().map(|channel| (channel, AtomicU32::new(0))).collect();
         Self { channels, peaks, longest_callback_frames: AtomicU32::new(0) }
@@ -36,7 +36,7 @@ impl Meter {
         for (channel, peak) in &self.peaks {
             let highest =
                 samples.iter().skip(*channel).step_by(channels).fold(0f32, |high, sample| high.max(sample.abs()));
-            // The bits of floats that are not negative are in the order of the floats.
+            // The bits of non-negative floats have the same order as the floats.
             peak.fetch_max(highest.to_bits(), Ordering::Relaxed);
         }
     }

@@ -5,7 +5,7 @@ use crate::target::Target;
 use engine::Nanos;
 use net::interface::Interface;
 
-/// The stream's own, those that were asked for, or the only one.
+/// The interfaces of the stream itself, those of the option, or the only one.
 pub(crate) fn interfaces(wanted: &[String], target: &Target) -> Result<Vec<Interface>> {
     let wanted = if target.interfaces.is_empty() { wanted } else { &target.interfaces };
     if wanted.is_empty() {

@@ -1,17 +1,17 @@
-//! What is said, once, when a busy machine holds up threads that run without real-time priority.
+//! Reports, once, that a busy machine delays threads that have no real-time priority.
 
 use crate::session::Session;
 use net::Scheduling;
 
-/// Watches a count of what came too late, or was dropped because nobody read it in time.
+/// Watches a count of late or dropped items.
 #[derive(Default)]
 pub(crate) struct Hint {
     told: bool,
 }
 
 impl Hint {
-    /// Tells that real-time priority was refused, and what to grant, once `troubles` are more than
-    /// none.
+    /// Reports that real-time priority was refused, and how to permit it, once `troubles` exceeds
+    /// 0.
     pub(crate) fn look(&mut self, session: &mut Session, troubles: u64, scheduling: impl FnOnce() -> Scheduling) {
         if self.told || troubles == 0 {
             return;

@@ -1,4 +1,4 @@
-//! `aes67 ptp`: follows PTP or the Livewire clock and tells how well, or serves it.
+//! `aes67 ptp`: follows PTP or the Livewire clock and reports how well, or serves it.
 
 use crate::clock_wait::{ClockWait, local_clock};
 use crate::failure::{Failure, Result};
@@ -32,7 +32,7 @@ Examples:
   aes67 ptp --interface eth0 --livewire --serve       a network without a Livewire device
   aes67 ptp --interface eth0 --wait 10 --json         a script's way to ask whether there is a clock: exit code 1 if not";
 
-/// What the ports and stamps of PTP take.
+/// How to get access to the ports and stamps of PTP.
 const fn needs(system: System) -> &'static str {
     match system {
         System::Linux => {
@@ -59,16 +59,16 @@ pub(crate) struct PtpArguments {
     #[command(flatten)]
     ptp: PtpOptions,
 
-    /// Serve the domain if no better clock does
+    /// Serve the domain unless a better clock does
     #[arg(long)]
     master: bool,
 
-    /// Offer our clock to this AirPlay receiver alone, and follow its clock if it has a better one
+    /// Offer our clock to this AirPlay receiver alone, and follow its clock if that is better
     #[arg(long = "yield", value_name = "HOST", conflicts_with_all = ["master", "domain", "profile", "unicast_master"])]
     yield_to: Option<String>,
 
     /// Follow the Livewire clock instead of PTP: the master of highest priority that sends its time
-    /// to 239.192.255.2:7000. Its time is a count of 250 us and no time of day
+    /// to 239.192.255.2:7000. Its time is a count of 250 us and not the time of day
     #[arg(
         long,
         conflicts_with_all = [
@@ -77,12 +77,13 @@ pub(crate) struct PtpArguments {
     )]
     livewire: bool,
 
-    /// With --livewire: serve the clock if no better master is heard, and follow that if one is
+    /// With --livewire: serve the clock unless a better master does, and follow that one if there
+    /// is
     #[arg(long, requires = "livewire")]
     serve: bool,
 
-    /// With --serve: how much this computer wants to be the master. Devices have 3, or 7 if they
-    /// are set to be the master always
+    /// With --serve: the priority of this computer as master. Devices have 3, or 7 if they are set
+    /// to be the master always
     #[arg(
         long,
         value_name = "N",
@@ -92,14 +93,14 @@ pub(crate) struct PtpArguments {
     )]
     priority: u8,
 
-    /// The best timestamps to use, to see what others cost: by the network card's clock, the kernel
-    /// or this program
+    /// The best kind of timestamps to use, to compare their accuracy: by the network card's clock,
+    /// the kernel or this program
     #[arg(long, value_enum, value_name = "BY", default_value_t = Timestamps::Hardware)]
     timestamps: Timestamps,
 
-    /// One JSON object a second. With --yield, error_ns is what the receiver's time may be off by
-    /// (one standard deviation; where Delay_Reqs are not answered it holds what is not known of the
-    /// path's delay), rtt_ns the shortest round trip seen, clock_id whose clock counts
+    /// One JSON object a second. With --yield, error_ns is the standard deviation of the receiver's
+    /// time (including the unknown path delay where Delay_Reqs are not answered), rtt_ns the
+    /// shortest round trip so far, and clock_id the clock that is followed
     #[arg(long)]
     json: bool,
 
@@ -112,7 +113,7 @@ pub(crate) struct PtpArguments {
     seconds: Option<f64>,
 }
 
-/// Who stamps messages, if it can.
+/// Who makes timestamps, if possible.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Timestamps {
     Hardware,
@@ -179,7 +180,7 @@ pub(crate) fn run(arguments: &PtpArguments) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Whether an event tells that a master is odd.
+/// Whether an event is a peculiarity of a master.
 fn is_finding(event: &PtpEvent) -> bool {
     matches!(event, PtpEvent::Port(PortEvent::FlagContradicted(_) | PortEvent::Doubted(_) | PortEvent::Trusted))
 }
@@ -276,7 +277,7 @@ fn yield_json(status: &YieldStatus, elapsed_s: f64) -> String {
 
 /// The line below the status line.
 fn details(status: &PtpStatus) -> String {
-    // A diagnosis is said by the status line.
+    // The status line contains the diagnosis.
     let reason = if status.diagnosis.is_some() { String::new() } else { format!("; {}", status.reason) };
     let Some(uncertainty) = status.uncertainty().filter(|_| status.port != PortState::Master) else {
         return format!("    {}{reason}", status.port);
@@ -326,7 +327,7 @@ struct Line<'a> {
     port: String,
     state: String,
     reason: &'a str,
-    /// What is odd with the master, each told once.
+    /// Peculiarities of the master, each reported once.
     findings: Vec<String>,
     domain: u8,
     identity: String,
@@ -341,9 +342,9 @@ struct Line<'a> {
     /// The system's clock (UTC) minus PTP time.
     system_minus_ptp_ns: Option<i64>,
     epoch: u32,
-    /// Whose time all stamps are converted to.
+    /// The clock that all stamps are converted to.
     local_clock: &'static str,
-    /// How often it ran backwards.
+    /// How often that clock ran backwards.
     local_clock_steps_back: u64,
     /// How often the system's clock was set.
     system_clock_steps: u64,

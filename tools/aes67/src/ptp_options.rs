@@ -1,4 +1,4 @@
-//! What all commands that follow PTP can be told of it.
+//! Options of all commands that follow PTP.
 
 use crate::failure::{Failure, Result};
 use crate::ptp_plan::{ProfileName, PtpPlan};
@@ -16,18 +16,18 @@ const UNICAST_DURATION_S: u32 = 300;
 
 #[derive(Args, Clone)]
 pub(crate) struct PtpOptions {
-    /// PTP domain; that of the description, or else of the profile, if it is left out
+    /// PTP domain; by default that of the description, or else of the profile
     #[arg(long, alias = "ptp-domain", value_name = "N", value_parser = clap::value_parser!(u8).range(0..=127))]
     domain: Option<u8>,
 
-    /// PTP profile: which domain is meant if none is given, how often we announce ourselves and
-    /// send Syncs as master, and how often unicast masters are asked to. A slave of multicast takes
-    /// all intervals from the wire. aes67 if it is left out
+    /// PTP profile: the default domain, the intervals of our Announces and Syncs as master, and
+    /// those requested of unicast masters. A multicast slave takes all intervals from the wire.
+    /// Default: aes67
     #[arg(long, value_enum, value_name = "PROFILE")]
     profile: Option<ProfileName>,
 
-    /// Masters that serve only who asks (unicast negotiation), by address or name: the best of them
-    /// is followed, and nobody else
+    /// Masters that serve on request (unicast negotiation), by address or name: the best of them is
+    /// followed, and no other master
     #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
     unicast_master: Vec<String>,
 
@@ -42,7 +42,7 @@ pub(crate) struct PtpOptions {
     unicast_duration: Option<u32>,
 
     /// The only clock that is accepted as master, by its identity as `aes67 ptp` shows it; may be
-    /// given several times. Behind a boundary clock it is that one's identity
+    /// given several times. Behind a boundary clock it is the identity of that one
     #[arg(long, value_name = "IDENTITY")]
     accept_master: Vec<ClockIdentity>,
 
@@ -98,7 +98,7 @@ impl PtpOptions {
         }
     }
 
-    /// The domain, where a description tells `described`.
+    /// The domain; `described` is that of the description.
     pub(crate) fn domain(&self, described: Option<u8>) -> u8 {
         self.domain.or(described).unwrap_or(self.profile().domain_number.default)
     }
@@ -108,7 +108,7 @@ impl PtpOptions {
         self.apply(PtpConfig::slave(interface.clone(), self.domain(described)))
     }
 
-    /// The same client, as these options want it.
+    /// The same client with these options.
     pub(crate) fn apply(&self, config: PtpConfig) -> Result<PtpConfig> {
         let mut config = config.with_profile(self.profile());
         config.port.accept_masters = acceptable(&self.accept_master, "--accept-master")?;

@@ -1,4 +1,4 @@
-//! Whom a configuration file has PTP follow: its table `ptp`.
+//! The table `ptp` of a configuration file: which PTP masters to follow.
 
 use clap::ValueEnum;
 use engine::ptp::Profile;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-/// As the options of the same names, which come before it.
+/// Like the options of the same names, which take precedence.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct PtpPlan {
@@ -35,12 +35,12 @@ pub(crate) struct PtpPlan {
     pub(crate) active_key_id: Option<u32>,
 }
 
-/// The profiles as users know them.
+/// The profiles by their users' names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum ProfileName {
-    /// AES67's media profile: domain 0, Announces every 2 s (every second by us and if asked for),
-    /// 8 Syncs a second, a Delay_Req a second
+    /// AES67's media profile: domain 0, Announces every 2 s (every second as master and on
+    /// request), 8 Syncs a second, a Delay_Req a second
     #[default]
     #[value(alias = "media")]
     Aes67,
@@ -48,8 +48,8 @@ pub(crate) enum ProfileName {
     #[serde(rename = "st2059-2")]
     #[value(name = "st2059-2", aliases = ["smpte", "st2059"])]
     St2059,
-    /// IEEE 1588's default profile: domain 0, Announces every 2 s (every second by us and if asked
-    /// for), a Sync and a Delay_Req a second
+    /// IEEE 1588's default profile: domain 0, Announces every 2 s (every second as master and on
+    /// request), a Sync and a Delay_Req a second
     #[serde(rename = "default")]
     #[value(name = "default", alias = "ieee1588")]
     Ieee1588,

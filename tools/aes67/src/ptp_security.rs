@@ -1,4 +1,4 @@
-//! The keys that PTP messages are authenticated with.
+//! Keys for the authentication of PTP messages.
 
 use crate::failure::{Failure, Result};
 use crate::text_file;
@@ -9,16 +9,16 @@ use std::path::{Path, PathBuf};
 #[derive(Args, Clone, Default)]
 pub(crate) struct SecurityOptions {
     /// File of security associations, in the form of linuxptp's sa_file: only PTP messages that are
-    /// signed with one of its keys are taken (AUTHENTICATION TLV of IEEE 1588-2019), and ours are
-    /// signed
+    /// signed with one of its keys are accepted (AUTHENTICATION TLV of IEEE 1588-2019), and ours
+    /// are signed
     #[arg(long, value_name = "FILE")]
     sa_file: Option<PathBuf>,
 
-    /// Which association of the file, if it has several
+    /// The association of the file to use, if it has several
     #[arg(long, value_name = "N", requires = "sa_file")]
     spp: Option<u8>,
 
-    /// The key that we sign with; the first of the association if it is left out
+    /// The key for signing; by default the first of the association
     #[arg(long, value_name = "ID", requires = "sa_file")]
     active_key_id: Option<u32>,
 }
@@ -33,7 +33,7 @@ impl SecurityOptions {
         if self.sa_file.is_some() { self } else { Self { sa_file, spp, active_key_id } }
     }
 
-    /// What was asked for; `None` if nothing was.
+    /// The requested keys; `None` if there are none.
     pub(crate) fn authentication(&self) -> Result<Option<Authentication>> {
         self.sa_file.as_deref().map(|file| self.read(file)).transpose()
     }

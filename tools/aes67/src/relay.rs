@@ -1,8 +1,7 @@
-//! `aes67 loop`: a stream that comes in goes out again, on the same PTP clock, with constant
-//! latency.
+//! `aes67 loop`: a received stream is sent again, on the same PTP clock, with constant latency.
 //!
-//! Model: nothing is resampled, because both streams are on one clock; at unity gain what goes out
-//! has the bits that came in.
+//! Model: nothing is resampled, because both streams are on one clock; at unity gain, the output
+//! has the bits of the input.
 
 use crate::channels::ChannelList;
 use crate::clock_wait::{self, ClockWait};
@@ -33,7 +32,7 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Frames of a sound card's callback, which a relay does not have.
+/// Frames of a sound card's callback; a relay has none.
 const NO_BLOCK: usize = 48;
 /// Seconds between announcements.
 const SAP_INTERVAL: Nanos = Nanos::from_secs(30);
@@ -53,8 +52,7 @@ pub(crate) struct LoopArguments {
     /// second stream of a description; it must be on PTP
     stream: String,
 
-    /// Where to send it: a group or one receiver, with a port if it is not 5004; twice for a second
-    /// leg
+    /// Destination: a group or one receiver, with a port if it is not 5004; twice for a second leg
     #[arg(long, visible_alias = "to", value_name = "ADDRESS[:PORT]", required = true)]
     group: Vec<String>,
 
@@ -79,7 +77,7 @@ pub(crate) struct LoopArguments {
     #[arg(long, value_name = "MS", default_value_t = 5.0)]
     latency: f64,
 
-    /// Channels of the input that go out, counted from 1: 1-8 or 2,1; all if left out
+    /// Channels of the input to be sent, counted from 1: 1-8 or 2,1; all if left out
     #[arg(long, value_name = "LIST")]
     channels: Option<String>,
 
@@ -87,7 +85,7 @@ pub(crate) struct LoopArguments {
     #[arg(long, value_name = "DB", allow_negative_numbers = true, value_delimiter = ',', default_value = "0")]
     gain: Vec<f64>,
 
-    /// How samples are written; as in the input if it is left out
+    /// Encoding of samples; as in the input if it is left out
     #[arg(long, value_enum, ignore_case = true)]
     format: Option<Format>,
 
@@ -102,19 +100,19 @@ pub(crate) struct LoopArguments {
     #[command(flatten)]
     ptp: PtpOptions,
 
-    /// What the output is called
+    /// Name of the output
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
 
-    /// How many routers packets may pass
+    /// TTL of the packets
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u8).range(1..))]
     ttl: u8,
 
-    /// Class of the packets: 34 is AF41, 46 is EF
+    /// DSCP of the packets: 34 is AF41, 46 is EF
     #[arg(long, default_value_t = 34, value_parser = clap::value_parser!(u8).range(0..=63))]
     dscp: u8,
 
-    /// Write the description to this file, too
+    /// Also write the description to this file
     #[arg(long, value_name = "FILE")]
     sdp: Option<PathBuf>,
 
@@ -216,7 +214,7 @@ fn relay_config(arguments: &LoopArguments, target: &Target) -> Result<RelayConfi
     }
     let encoding = arguments.format.map_or(format.encoding(), Format::encoding);
     let out_format = StreamFormat::new(encoding, format.sample_rate(), map.len()).map_err(Failure::input)?;
-    // What comes in with 16 bits goes out with them, and needs no dither.
+    // A 16-bit input is sent with 16 bits and needs no dither.
     let dither = match (format.encoding(), encoding) {
         (Encoding::L24, Encoding::L16) => Dither::Tpdf { seed: seed() },
         _ => Dither::Off,
@@ -238,7 +236,7 @@ fn relay_config(arguments: &LoopArguments, target: &Target) -> Result<RelayConfi
     Ok(RelayConfig { input, output, latency })
 }
 
-/// What was asked for, or the input's, or 1 ms.
+/// The requested packet time, or the input's, or 1 ms.
 fn packet_time(arguments: &LoopArguments, target: &Target, rate: SampleRate) -> PacketTime {
     let asked = arguments.ptime.as_ref().and_then(|text| text.parse::<PacketTimeMs>().ok());
     let inputs = || {

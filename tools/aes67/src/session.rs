@@ -1,7 +1,7 @@
-//! The time of a command: until Ctrl-C, or for so many seconds; and what is shown meanwhile.
+//! The duration of a command, until Ctrl-C or for a number of seconds, and its display meanwhile.
 //!
-//! A command whose reader has gone (`aes67 ptp | head`) ends in order, as if by Ctrl-C. Nothing
-//! that is written may panic.
+//! A command whose reader has gone (`aes67 ptp | head`) ends in order, as if by Ctrl-C. Writing
+//! never panics.
 
 use crate::failure::{Failure, Result};
 use engine::{LocalTime, Nanos};
@@ -15,7 +15,7 @@ use std::time::Duration;
 
 /// How soon the end is noticed.
 const STEP: Duration = Duration::from_millis(50);
-/// Lines that fit on a terminal; those beyond are counted only.
+/// Number of lines that fit on a terminal; further lines are only counted.
 const MAX_LINES: usize = 20;
 
 /// Whether nobody reads the output any more.
@@ -28,13 +28,13 @@ pub(crate) struct Session {
     ends: Option<LocalTime>,
     next_line: LocalTime,
     live: bool,
-    /// Lines on the terminal that the next ones take the place of.
+    /// Lines on the terminal that the next ones replace.
     shown: usize,
     _busy: Option<Busy>,
 }
 
 impl Session {
-    /// Begins now; ends by Ctrl-C, and after `seconds` if they are given.
+    /// Begins now. Ends by Ctrl-C, or after `seconds` if given.
     pub(crate) fn start(seconds: Option<f64>) -> Result<Self> {
         if seconds.is_some_and(|seconds| !(0.0..1e9).contains(&seconds)) {
             return Err(Failure::input("--seconds must be 0 or more"));
@@ -47,30 +47,30 @@ impl Session {
         Ok(Self { stop, started, ends, next_line, live, shown: 0, _busy: None })
     }
 
-    /// Keeps the computer awake and this process at full speed as long as it lasts: audio or time
-    /// depends on it.
+    /// Keeps the computer awake and this process at full speed while it exists, because audio or
+    /// time depends on it.
     pub(crate) fn kept_awake(self) -> Self {
         Self { _busy: Some(Busy::begin()), ..self }
     }
 
-    /// What is to last for so many seconds has only just begun.
+    /// The given duration begins only now.
     pub(crate) fn lasts_from_now(&mut self, seconds: Option<f64>) {
         self.ends = seconds.map(|seconds| clock::now() + Nanos::from_secs_f64(seconds));
     }
 
-    /// Waits a little; false if it is time to end.
+    /// Waits a little. Returns false at the end.
     pub(crate) fn goes_on(&self) -> bool {
         self.goes_on_unread() && !UNREAD.load(Ordering::Relaxed)
     }
 
-    /// Likewise for what is done for its own sake: it does not end because nobody reads what it
-    /// says.
+    /// Likewise for a command whose work matters more than its output: it does not end because
+    /// nobody reads that.
     pub(crate) fn goes_on_unread(&self) -> bool {
         std::thread::sleep(STEP);
         !self.stop.load(Ordering::Relaxed) && self.ends.is_none_or(|ends| clock::now() < ends)
     }
 
-    /// Whether another second is over.
+    /// Whether another second has passed.
     pub(crate) fn second_is_over(&mut self) -> bool {
         let now = clock::now();
         if now < self.next_line {
@@ -82,17 +82,17 @@ impl Session {
         true
     }
 
-    /// Since the beginning.
+    /// Time since the beginning.
     pub(crate) fn elapsed(&self) -> Nanos {
         clock::now() - self.started
     }
 
-    /// Shows a line that takes the place of the last one on a terminal.
+    /// Shows a line that replaces the last one on a terminal.
     pub(crate) fn show(&mut self, line: &str) {
         self.show_all(&[line.to_owned()]);
     }
 
-    /// Shows lines that take the place of the last ones on a terminal.
+    /// Shows lines that replace the last ones on a terminal.
     pub(crate) fn show_all(&mut self, lines: &[String]) {
         if !self.live {
             lines.iter().for_each(|line| print(line));
@@ -100,7 +100,7 @@ impl Session {
         }
         let (now, later) = lines.split_at(lines.len().min(MAX_LINES));
         let mut text = if self.shown > 0 { format!("\x1b[{}A", self.shown) } else { String::new() };
-        // A line that is too long for the terminal is cut, because a wrapped one would take more
+        // A line that is too long for the terminal is cut, because a wrapped one would occupy more
         // than its place.
         text += "\x1b[?7l";
         now.iter().for_each(|line| text += &format!("\r\x1b[K{line}\n"));
@@ -113,7 +113,7 @@ impl Session {
         write(&text);
     }
 
-    /// Says what happened, above the lines that are shown.
+    /// Reports an event, above the lines that are shown.
     pub(crate) fn tell(&mut self, what: impl Display) {
         let text = format!("{:.1} s: {what}", self.elapsed().as_secs_f64());
         if self.live {
@@ -123,7 +123,7 @@ impl Session {
         warn(text);
     }
 
-    /// The lines that were shown stay.
+    /// Leaves the lines that were shown.
     pub(crate) fn end_line(&mut self) {
         self.shown = 0;
     }
@@ -143,14 +143,14 @@ fn stop() -> Result<Arc<AtomicBool>> {
     Ok(stop)
 }
 
-/// One line, at once: whoever reads a pipe wants it now.
+/// Writes one line at once, because the reader of a pipe wants it now.
 pub(crate) fn print(line: &str) {
     write(&format!("{line}\n"));
 }
 
-/// A line for a person, apart from the output.
+/// Writes a line for a person, not to the output.
 pub(crate) fn warn(line: impl Display) {
-    // There is no other place to say that this one is gone.
+    // There is no other place to report that this one has disappeared.
     let _ = writeln!(io::stderr(), "{line}");
 }
 
@@ -158,7 +158,7 @@ fn write(text: &str) {
     write_bytes(text.as_bytes());
 }
 
-/// Bytes as they are, such as a description with its own line ends.
+/// Writes bytes unchanged, such as a description with its own line ends.
 pub(crate) fn write_bytes(bytes: &[u8]) {
     let mut out = io::stdout().lock();
     if out.write_all(bytes).and_then(|()| out.flush()).is_err() {

@@ -1,5 +1,5 @@
-//! What playing on a sound card and capturing from one have in common: finding it by its name, the
-//! samples that are known, the length of its callbacks, and which of those it accepts.
+//! Common parts of playing on a sound card and capturing from one: finding it by its name,
+//! supported samples, and finding a length of callbacks that it accepts.
 
 use crate::failure::{Failure, Result};
 use cpal::{SampleFormat, SupportedBufferSize, SupportedStreamConfig};
@@ -8,30 +8,30 @@ use net::clock;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
-/// The longest callback: none in use asks for more than half of that.
+/// The longest callback: none in use requests more than half of that.
 pub(crate) const LONGEST_CALLBACK: usize = 16_384;
-/// Errors of a card that nobody has looked at.
+/// Errors of a card that nobody has read yet.
 pub(crate) const MAX_ERRORS: usize = 16;
 
-/// A card that has not called back for this long has stopped, whatever it says.
+/// A card that has not called back for this long has stopped, even if it reports no error.
 const STALL: Nanos = Nanos::from_secs(2);
 
-/// When a card called back last: told by its callback, looked at by who watches it.
+/// The time of a card's last callback: written by the callback, read by its observer.
 #[derive(Clone)]
 pub(crate) struct Pulse(Arc<AtomicI64>);
 
 impl Pulse {
-    /// Begins as if it had called back now.
+    /// Begins as if there had been a callback now.
     pub(crate) fn new() -> Self {
         Self(Arc::new(AtomicI64::new(clock::now().as_nanos())))
     }
 
-    /// The callback was called at `now`.
+    /// Records a callback at `now`.
     pub(crate) fn beat(&self, now: LocalTime) {
         self.0.store(now.as_nanos(), Ordering::Relaxed);
     }
 
-    /// For how long the card has not called back, if that is too long.
+    /// The time since the last callback, if that is too long.
     pub(crate) fn stalled(&self) -> Option<Nanos> {
         let silent = clock::now().since(LocalTime::from_nanos(self.0.load(Ordering::Relaxed)));
         (silent >= STALL).then_some(silent)
@@ -39,25 +39,25 @@ impl Pulse {
 }
 
 /// Share of the newest callback in the mean of [`Delay`]: a queue that is read in steps of its own
-/// length is told to be fuller or emptier at each callback.
+/// length is reported fuller or emptier at each callback.
 const NEWEST: f64 = 1.0 / 64.0;
 
-/// How long what a callback writes still waits in the card's queue, as the card tells it, in the
-/// mean: told by its callback, looked at by who watches it.
+/// Mean time that the output of a callback still waits in the card's queue, as the card reports it:
+/// written by the callback, read by its observer.
 #[derive(Clone)]
 pub(crate) struct Delay(Arc<AtomicI64>);
 
 impl Delay {
-    /// Nothing is told yet.
+    /// Nothing is reported yet.
     const UNTOLD: i64 = i64::MIN;
 
     pub(crate) fn new() -> Self {
         Self(Arc::new(AtomicI64::new(Self::UNTOLD)))
     }
 
-    /// A callback was told of this much.
+    /// Records the delay that a callback was told.
     pub(crate) fn told(&self, delay: Nanos) {
-        // There is one writer, so nothing is lost between load and store.
+        // There is only one writer, so nothing is lost between load and store.
         let mean = match self.0.load(Ordering::Relaxed) {
             Self::UNTOLD => delay.as_nanos(),
             mean => mean + ((delay.as_nanos() - mean) as f64 * NEWEST) as i64,
@@ -70,8 +70,8 @@ impl Delay {
     }
 }
 
-/// Looks for a card or opens it. What ALSA's library has to say then, line after line, goes to the
-/// log instead of the error output: an error follows that says it once.
+/// Searches for a card or opens it. The many lines that ALSA's library writes meanwhile go to the
+/// log instead of the standard error: an error follows that says it once.
 #[cfg(target_os = "linux")]
 pub(crate) fn with_words_logged<T>(open: impl FnOnce() -> T) -> T {
     let words = alsa::Output::local_error_handler();
@@ -82,14 +82,14 @@ pub(crate) fn with_words_logged<T>(open: impl FnOnce() -> T) -> T {
     opened
 }
 
-/// Looks for a card or opens it.
+/// Searches for a card or opens it.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn with_words_logged<T>(open: impl FnOnce() -> T) -> T {
     open()
 }
 
-/// The first of the devices whose name contains `wanted`. `that` goes on where the message says
-/// `there is no sound card X`.
+/// The first device whose name contains `wanted`. The message `there is no sound card X` continues
+/// with `that`.
 pub(crate) fn find(
     devices: std::result::Result<impl Iterator<Item = cpal::Device>, cpal::Error>,
     wanted: &str,
@@ -108,22 +108,21 @@ pub(crate) fn find(
     Err(Failure::input(format!("there is no sound card {wanted}{that}; there is {there}")))
 }
 
-/// Place of a format among those that are known, the widest samples first; `None` for one that is
-/// not.
+/// Rank of a format among the supported ones, the widest samples first; `None` for any other.
 pub(crate) fn rank(format: SampleFormat) -> Option<usize> {
     const KNOWN: [SampleFormat; 4] = [SampleFormat::F32, SampleFormat::I32, SampleFormat::I24, SampleFormat::I16];
     KNOWN.iter().position(|known| *known == format)
 }
 
-/// Of a card whose samples are of none of the known formats.
+/// The error for a card with none of the supported formats.
 pub(crate) fn unknown_format(format: SampleFormat) -> cpal::Error {
     let unknown = format!("samples of format {format} are not known here");
     cpal::Error::with_message(cpal::ErrorKind::UnsupportedConfig, unknown)
 }
 
-/// Frames of a callback to be tried in turn: as near to `wanted` as the card's range allows, then
-/// the powers of two around that. Some cards accept only certain lengths within their range and do
-/// not name them: ALSA's JACK has those of JACK's period, doubled any number of times.
+/// Lengths of callbacks to be tried in turn: the closest to `wanted` within the card's range, then
+/// the powers of two around it. Some cards accept only certain lengths within their range and do
+/// not list them: ALSA's JACK accepts JACK's period, doubled any number of times.
 pub(crate) fn callback_frames(config: &SupportedStreamConfig, wanted: u32) -> [u32; 3] {
     sizes(config.buffer_size(), wanted)
 }
@@ -139,10 +138,10 @@ fn sizes(supported: &SupportedBufferSize, wanted: u32) -> [u32; 3] {
     [nearest, allowed(below.max(1)), allowed(above)]
 }
 
-/// Opens with the first size that the card does not refuse.
+/// Opens with the first length that the card accepts.
 ///
 /// # Errors
-/// The last refusal; or at once, if it is about something else.
+/// The last refusal; or at once any error about something else.
 pub(crate) fn open_with<T, S: Copy>(
     sizes: impl IntoIterator<Item = S>,
     mut open: impl FnMut(S) -> std::result::Result<T, cpal::Error>,
@@ -157,8 +156,8 @@ pub(crate) fn open_with<T, S: Copy>(
     Err(refusal)
 }
 
-/// What a callback works with. Opening a card takes the callback away even if it is refused, so
-/// that each attempt gets a clone of this, and the first callback takes what is in it.
+/// The state of a callback. An attempt to open a card consumes the callback even if it is refused,
+/// so each attempt gets a clone of this, and the first callback takes the contents.
 pub(crate) struct Handover<T>(Arc<Mutex<Option<T>>>);
 
 impl<T> Handover<T> {
@@ -166,7 +165,7 @@ impl<T> Handover<T> {
         Self(Arc::new(Mutex::new(Some(work))))
     }
 
-    /// Never waits: there is nobody else but callbacks of attempts that were refused.
+    /// Never waits, because the only others are callbacks of refused attempts.
     pub(crate) fn take(&self) -> Option<T> {
         self.0.try_lock().ok()?.take()
     }

@@ -10,7 +10,7 @@ use std::str::FromStr;
 /// RTP's usual port (AES67-2018, 6.3).
 const RTP_PORT: u16 = 5004;
 
-/// How samples are written.
+/// Encoding of samples.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ValueEnum)]
 pub(crate) enum Format {
     L16,
@@ -81,7 +81,7 @@ impl From<PacketTimeMs> for f64 {
     }
 }
 
-/// Where packets go: a group, or one receiver.
+/// Destination of packets: a group, or one receiver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Destination(pub(crate) SocketAddrV4);
 
@@ -123,7 +123,7 @@ pub(crate) fn legs(destinations: &[Destination]) -> Result<(Destination, Option<
     }
 }
 
-/// Types that files hold as text.
+/// Types that are text in configuration files.
 macro_rules! as_text {
     ($($name:ident),*) => {$(
         impl ::serde::Serialize for $name {

@@ -1,11 +1,11 @@
-//! What streams are meant: by a description in a file or of a device, a URL, or the name of an
+//! Selects streams: by a description in a file or from a device, by a URL, or by the name of an
 //! announced session.
 //!
 //! | form | meaning |
 //! |---|---|
 //! | `studio.sdp`, `sdp:///folder/studio.sdp`, or with `file://` | a description in a file |
 //! | `rtsp://host/by-name/Studio` | the description that a device serves |
-//! | `Studio 1`, `aes67://sap/Studio%201` | a session that is announced by this name |
+//! | `Studio 1`, `aes67://sap/Studio%201` | a session that is announced under this name |
 //! | `aes67://239.69.0.1:5004` | a group, on PTP |
 //! | `rtp://239.69.0.1:5004` | a group, played by arrivals |
 //! | `livewire:6031` | a channel of Livewire |
@@ -32,23 +32,23 @@ use options::{Options, Suffix};
 use std::net::Ipv4Addr;
 use std::path::Path;
 
-/// Devices announce every 30 s or so, a little more or less (RFC 2974, 3.1): by then all have.
+/// Devices announce every 30 s, slightly varied (RFC 2974, 3.1): by then all have.
 const PATIENCE: Nanos = Nanos::from_secs(40);
 
-/// A stream, and what is asked for besides.
+/// A stream and its options.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Target {
     pub(crate) name: String,
     pub(crate) stream: StreamDescription,
     /// Whether the payload type is known.
     pub(crate) payload_type: Option<u8>,
-    /// The interfaces of this stream, one or one for each leg; none if nothing is told.
+    /// The interfaces of this stream, one or one for each leg; none if none is given.
     pub(crate) interfaces: Vec<String>,
     pub(crate) latency_ms: Option<f64>,
     pub(crate) domain: Option<u8>,
 }
 
-/// Whose announcements are heard.
+/// Accepted announcers.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct SapSources {
     /// Take announcements from this address only; several times for several addresses
@@ -56,20 +56,20 @@ pub(crate) struct SapSources {
     pub(crate) accepted: Vec<Ipv4Addr>,
 }
 
-/// Where streams are looked for.
+/// Places to search for streams.
 pub(crate) struct Finder<'a> {
-    /// The interface on which announcements are heard, unless the stream has its own.
+    /// The interface for announcements, unless the stream has its own.
     pub(crate) interface: Option<&'a str>,
     /// Groups of announcements besides the usual ones.
     pub(crate) sap_groups: &'a [Ipv4Addr],
-    /// The only announcers to be heard, if any are given.
+    /// The only accepted announcers, if any are given.
     pub(crate) sap_sources: &'a SapSources,
     pub(crate) session: &'a Session,
 }
 
 impl Finder<'_> {
-    /// All streams that `text` means: those of a description that can be received, or the one that
-    /// is chosen. A name is waited for until the session ends.
+    /// All streams that `text` selects: those of a description that can be received, or the
+    /// selected one. A name is awaited until the session ends.
     pub(crate) fn find(&self, text: &str) -> Result<Vec<Target>> {
         let wrong = |reason: String| Failure::input(format!("{text}: {reason}"));
         match Place::of(text).map_err(wrong)? {
@@ -85,7 +85,7 @@ impl Finder<'_> {
         }
     }
 
-    /// The only stream that is meant.
+    /// The only stream that is selected.
     pub(crate) fn find_one(&self, text: &str) -> Result<Target> {
         let mut targets = self.find(text)?;
         let target = targets.remove(0);
@@ -99,9 +99,9 @@ impl Finder<'_> {
         )))
     }
 
-    /// Waits for the announcement of a session: without end for a name, and until everybody has
-    /// announced once for what is more likely a file that is not there. `exact` is the text as it
-    /// was given, which may be a name that only looks as if it had options.
+    /// Waits for the announcement of a session: without limit for a name, and until everybody has
+    /// announced once for something that is more likely a missing file. `exact` is the text as
+    /// given, which may be a name that only seems to have options.
     fn announced(&self, exact: &str, name: &str, suffix: &Suffix, may_be_path: bool) -> Result<Vec<Target>> {
         let own = suffix.options.interfaces.first().map(String::as_str);
         let interface = Interface::find(own.or(self.interface))?;
@@ -146,7 +146,7 @@ impl Finder<'_> {
     }
 }
 
-/// Why what is announced of that name is not taken at once.
+/// Why the announcement of that name is not accepted at once.
 fn doubt(name: &str, entry: &Entry) -> String {
     let (from, origin) = (entry.from, &entry.description.origin.address);
     format!(
@@ -155,7 +155,7 @@ fn doubt(name: &str, entry: &Entry) -> String {
     )
 }
 
-/// The session of a name; where there are several, that is told.
+/// The session of a name; if there are several, that is reported.
 pub(crate) fn named<'a>(entries: impl Iterator<Item = &'a Entry>, name: &str) -> Option<&'a Entry> {
     let all = engine::announce::sap::named(entries, name);
     let (first, others) = all.split_first()?;
@@ -175,13 +175,13 @@ pub(crate) fn named<'a>(entries: impl Iterator<Item = &'a Entry>, name: &str) ->
     Some(first)
 }
 
-/// Where a text says that the stream comes from.
+/// The origin of a stream, by its text.
 enum Place {
-    /// The text describes it.
+    /// The text itself describes it.
     Group(Target),
     /// A file, or a device.
     Description(String, Suffix),
-    /// A name, or what is more likely a file that is not there.
+    /// A name, or more likely a file that does not exist.
     Announced { exact: String, name: String, suffix: Suffix, may_be_path: bool },
 }
 
@@ -207,7 +207,7 @@ impl Place {
         }
     }
 
-    /// Behind `aes67://`.
+    /// The text after `aes67://`.
     fn of_ours(rest: &str) -> std::result::Result<Self, String> {
         if let Some(name) = rest.strip_prefix("sap/") {
             let (name, suffix) = Suffix::split(name)?;
@@ -245,7 +245,7 @@ impl Place {
     }
 }
 
-/// Where the bytes of a description are.
+/// The location of a description.
 enum Source {
     File(String),
     Device(String),
@@ -286,8 +286,8 @@ impl Source {
     }
 }
 
-/// A file in UTF-16, as PowerShell's `>` writes it, in UTF-8; others as they are, because
-/// descriptions need not be UTF-8.
+/// Converts a file in UTF-16, as PowerShell's `>` writes it, to UTF-8. Others are unchanged,
+/// because descriptions need not be UTF-8.
 fn in_utf8(bytes: Vec<u8>) -> std::result::Result<Vec<u8>, engine::text::TextError> {
     match bytes[..] {
         [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => engine::text::decode(&bytes).map(|text| text.into_owned().into_bytes()),
@@ -295,12 +295,12 @@ fn in_utf8(bytes: Vec<u8>) -> std::result::Result<Vec<u8>, engine::text::TextErr
     }
 }
 
-/// Reads the description in a file or of a device, with what is found in it.
+/// Reads the description in a file or from a device, with its findings.
 pub(crate) fn read_description(place: &str) -> Result<Parsed> {
     Source::of(place).map_err(|reason| Failure::input(format!("{place}: {reason}")))?.read(place)
 }
 
-/// What is left out is told in any case; what else is wrong with a description, to who asks.
+/// Streams that are left out are always reported; other findings only on request.
 fn tell_findings(place: &str, parsed: &Parsed) {
     for finding in &parsed.findings {
         if finding.lint.leaves_out() {
@@ -311,8 +311,8 @@ fn tell_findings(place: &str, parsed: &Parsed) {
     }
 }
 
-/// The streams of a description that are meant and can be received here; the others are told, or
-/// the reason if there are none.
+/// The selected streams of a description that can be received here. The others are reported, or the
+/// reason if there are none.
 fn select(place: &str, description: &Description, suffix: &Suffix) -> std::result::Result<Vec<Target>, String> {
     let streams = &description.streams;
     let all = streams.len();
@@ -343,8 +343,8 @@ fn select(place: &str, description: &Description, suffix: &Suffix) -> std::resul
 }
 
 impl Target {
-    /// A stream that was described, with the options that were given besides. Of two legs one that
-    /// cannot be received is left out, and told.
+    /// A described stream, with the given options. If one of two legs cannot be received, it is
+    /// left out and reported.
     fn of(name: String, stream: &StreamDescription, options: &Options) -> std::result::Result<Self, String> {
         let mut stream = stream.clone();
         for leg in &mut stream.legs {
@@ -361,12 +361,12 @@ impl Target {
         })
     }
 
-    /// What its packets are compared with.
+    /// The description that its packets are compared with.
     pub(crate) fn described(&self) -> Described {
         self.stream.described(self.payload_type)
     }
 
-    /// Takes over what its packets have shown it to be.
+    /// Adopts the format that its packets have shown.
     pub(crate) fn correct(&mut self, described: Described) {
         let Described { format, payload_type, packet_frames } = described;
         self.stream.format = format;
@@ -375,14 +375,14 @@ impl Target {
         self.payload_type = payload_type;
     }
 
-    /// For a person: where it comes from and what it is.
+    /// For a person: its origin and format.
     pub(crate) fn describe(&self) -> String {
         format!("{}: {}", self.name, summary(&self.stream))
     }
 }
 
-/// Whether a stream can be received on this host: by this `play`, `record` and `lint` refuse the
-/// same. Of two legs one is enough, and the other is left out.
+/// Whether a stream can be received on this host: `play`, `record` and `lint` refuse the same
+/// streams. One of two legs is enough, and the other is left out.
 fn check(stream: &mut StreamDescription) -> net::Result<()> {
     let Err(refusal) = LegConfig::check_description(stream) else { return Ok(()) };
     let one =

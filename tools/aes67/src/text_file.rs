@@ -1,11 +1,11 @@
-//! Files that people write.
+//! Files written by people.
 
 use crate::failure::{Failure, Result};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-/// Longest file, in bytes: what is longer was not written by a person.
+/// Longest file, in bytes: nobody writes a longer one by hand.
 const LONGEST: u64 = 10_000_000;
 
 /// The text of a file.

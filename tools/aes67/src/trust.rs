@@ -1,6 +1,6 @@
 //! `--trust packets`: a stream's format from its packets, where they contradict its description.
 //!
-//! Before anything is played or recorded, packets are listened to until size and rate of their
+//! Before playing or recording, the command receives packets until the size and rate of their
 //! frames agree with the description, or with a corrected one. That takes a second or two.
 
 use crate::failure::{Failure, Result};
@@ -14,20 +14,21 @@ use engine::{LocalTime, Nanos};
 use net::stream::{LegConfig, LegStatus, MediaListener, MediaSink};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Corrections that may follow each other: payload type, size of frames, rate, and one in reserve.
+/// Maximum number of consecutive corrections: payload type, size of frames, rate, and one in
+/// reserve.
 const MOST_CORRECTIONS: usize = 4;
-/// A stream whose arrivals say nothing of its rate for so long is taken to have the described one.
+/// If the arrivals of a stream do not show its rate within this time, the described rate is used.
 const LONG_ENOUGH: Nanos = Nanos::from_secs(10);
-/// How long packets are waited for before that is said.
+/// Time to wait for packets before that is reported.
 const PATIENCE: Nanos = Nanos::from_secs(2);
 
-/// What is believed if packets and description contradict each other.
+/// Which one counts if packets and description contradict each other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Trust {
     /// The description: packets that contradict it are silence
     #[default]
     Description,
-    /// The packets, where they say enough: takes a second or two before the stream begins
+    /// The packets, where they suffice: takes a second or two before the stream begins
     Packets,
 }
 
@@ -35,7 +36,7 @@ impl Trust {
     /// Corrects a target by its packets, if they are trusted.
     ///
     /// # Errors
-    /// If the packets do not say enough, or the session ends before that.
+    /// If the packets do not suffice, or the session ends before that.
     pub(crate) fn apply(self, target: &mut Target, legs: &[LegConfig], session: &Session) -> Result<()> {
         match self {
             Self::Description => Ok(()),
@@ -44,7 +45,7 @@ impl Trust {
     }
 }
 
-/// What has been learnt.
+/// The findings so far.
 struct Learning {
     described: Described,
     conformance: Conformance,

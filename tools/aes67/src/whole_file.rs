@@ -1,12 +1,12 @@
-//! Files that are either whole or as they were before.
+//! Files that are either complete or unchanged.
 
 use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 
-/// Writes a file by way of a temporary one beside it, making its folder if need be: a reader sees
-/// the old contents or the new, and a full disk or Ctrl-C leaves the old ones. What is no plain
-/// file, such as a pipe or a link, is written as it is.
+/// Writes a file by way of a temporary one in the same folder, which is created if necessary. A
+/// reader sees the old contents or the new ones, and a full disk or Ctrl-C leaves the old ones.
+/// Anything but a plain file, such as a pipe or a link, is written directly.
 pub(crate) fn write(path: &Path, contents: impl AsRef<[u8]>) -> io::Result<()> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder)?;
@@ -19,7 +19,7 @@ pub(crate) fn write(path: &Path, contents: impl AsRef<[u8]>) -> io::Result<()> {
     let temporary = path.with_file_name(name);
     let written = std::fs::write(&temporary, contents).and_then(|()| std::fs::rename(&temporary, path));
     written.inspect_err(|_| {
-        // What is not whole, or could not be put in place, is of no use.
+        // A file that is incomplete, or could not be moved into place, is useless.
         let _ = std::fs::remove_file(&temporary);
     })
 }
@@ -37,7 +37,7 @@ mod tests {
             assert_eq!(std::fs::read_to_string(&path).unwrap(), contents);
         }
         assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "nothing temporary is left");
-        // It cannot be put in place of a folder.
+        // It cannot replace a folder.
         write(path.parent().unwrap(), "x").unwrap_err();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "short");
     }

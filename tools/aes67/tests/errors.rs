@@ -62,7 +62,7 @@ fn bad_input_is_one_clear_sentence() {
         ("send tone --group 239.1.1.1 --interface vb --unicast-master 10.0.0.x".into(), "error: 10.0.0.x: "),
         (
             "send tone --group 10.0.0.1 --interface vb".into(),
-            "error: 10.0.0.1 is no multicast address: groups are within",
+            "error: 10.0.0.1 is not a multicast address: groups are within",
         ),
         ("send none.wav --group 239.1.1.1 --interface vb".into(), "error: none.wav: cannot be read: No such file"),
         (
@@ -110,14 +110,14 @@ fn bad_input_is_one_clear_sentence() {
         ("loop two.sdp --interface vb --group 239.1.1.2".into(), "error: two.sdp has several streams: choose one as"),
         ("play http://10.0.0.1/a.sdp --interface vb --output null".into(), "error: http://10.0.0.1/a.sdp: http:// is"),
         ("play aes67://239.1.1.1?source=239.1.1.1 --interface vb --output null".into(), "error: nothing can come from"),
-        ("lint rtsp://".into(), "error: rtsp:// is no address of a description; right would be rtsp://HOST"),
+        ("lint rtsp://".into(), "error: rtsp:// is not the address of a description; write rtsp://HOST"),
         (format!("play {stereo} --output null --clock free --domain 3"), "error: options of PTP (--domain, --profile"),
         ("send tone --group 239.1.1.1 --clock system --sa-file keys".into(), "error: options of PTP (--domain, "),
         (
             "send tone --group 239.1.1.1 --grandmaster 001b21fffe0a6701:0".into(),
             "error: this has no effect unless the clock is `system`",
         ),
-        ("discover --interface vb --sap-group 10.0.0.1".into(), "error: 10.0.0.1 is no multicast address"),
+        ("discover --interface vb --sap-group 10.0.0.1".into(), "error: 10.0.0.1 is not a multicast address"),
     ];
     for (arguments, message) in cases {
         let done = wire.aes67('b', &arguments);
@@ -237,7 +237,7 @@ fn a_refused_port_says_how_to_be_allowed() {
         &done,
         arguments,
         2,
-        "error: UDP port 319 is refused to this program: allow it once with `sudo setcap cap_net_bind_service+ep ",
+        "error: UDP port 319 is not permitted to this program: allow it once with `sudo setcap cap_net_bind_service+ep ",
     );
     // Playing goes on without.
     let done = run("play aes67://239.1.1.1 --interface vb --output null --seconds 1");

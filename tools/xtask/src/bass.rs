@@ -1,7 +1,7 @@
 //! `cargo xtask bass-fetch`: the BASS binaries that the add-on's tests load.
 //!
-//! BASS is proprietary, free for non-commercial use, and not ours to pass on: it comes from a
-//! Python package that carries it, is checked by its checksum, and stays in cargo's target folder.
+//! BASS is proprietary, free for non-commercial use, and must not be redistributed: it comes from a
+//! Python package that contains it, is checked by its checksum, and stays in cargo's target folder.
 
 use crate::cmd::Cmd;
 use crate::debian;

@@ -1,4 +1,4 @@
-//! Commands: what is run, how it is shown to a person, and what its end means.
+//! Commands: running them, showing them to a person, and interpreting their end.
 //!
 //! A [`Cmd`] prints exactly the line that a person would type in the workspace's root to do the
 //! same.

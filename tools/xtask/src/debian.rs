@@ -1,8 +1,8 @@
 //! Packages of Debian that building and testing need, its compiler for other systems among them.
 //!
-//! Debian's `rustc-web` brings the sources of Rust's library, which is built along with ours for
-//! another system; the compiler that rustup gives may have it ready, but needs a download that is
-//! not to be had everywhere.
+//! Debian's `rustc-web` brings the sources of Rust's library, which is built together with our
+//! crates for another system. The compiler of rustup may have it precompiled, but needs a download
+//! that is not available everywhere.
 
 use crate::cmd::Cmd;
 use crate::error::Error;
@@ -44,11 +44,11 @@ pub(crate) fn ensure(names: &[&str]) -> Result<(), Error> {
     }
 }
 
-/// Installs these by one command. Packages that cannot be had are left out and named; the lists of
-/// packages are fetched only if something cannot be had without, or what can is too old.
+/// Installs these by one command. Packages that are not available are left out and named; the lists
+/// of packages are fetched only if something is missing or too old without that.
 ///
 /// # Errors
-/// [`Error::Interrupted`] only: whoever needs the packages looks whether they are there.
+/// [`Error::Interrupted`] only: callers check whether the packages are installed.
 pub(crate) fn install(tools: &[&'static Tool]) -> Result<(), Error> {
     if tools.is_empty() {
         return Ok(());
@@ -99,7 +99,7 @@ fn can_be_had(packages: &str) -> bool {
     apt("install --simulate --no-install-recommends").words(packages).succeeds()
 }
 
-/// It asks nothing, and waits for another one that is at work.
+/// It asks nothing, and waits for another one that is running.
 fn apt(words: &str) -> Cmd {
     let apt = Cmd::new("apt-get").env("DEBIAN_FRONTEND", "noninteractive");
     apt.words("-o DPkg::Lock::Timeout=300").words(words)

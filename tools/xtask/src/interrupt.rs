@@ -1,8 +1,8 @@
 //! Ctrl-C: the running command gets it from the terminal and ends in its own way; `xtask` waits for
 //! that end.
 //!
-//! Without a handler `xtask` would be gone before its child, and the child would write over the
-//! next prompt.
+//! Without a handler `xtask` would end before its child, and the child would write over the next
+//! prompt.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -37,7 +37,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Install or name what is missing, then run everything that CI runs
+    /// Install or name missing tools, then run everything that CI runs
     Test(test::TestArgs),
     /// Write the page of a scenario's keys, and check links and commands of all documents
     Docs(docs::DocsArgs),
@@ -52,25 +52,25 @@ enum Command {
     Windows(windows::WindowsArgs),
     /// Run `aes67` against other programs: ptp4l, GStreamer, FFmpeg, JACK
     Interop(interop::InteropArgs),
-    /// Attack the clocks of `aes67` and ptp4l with forged packets, and tell how far off they were
+    /// Attack the clocks of `aes67` and ptp4l with forged packets, and report their errors
     Attack(attack::AttackArgs),
     /// Search for inputs that break parsers and state machines
     Fuzz(fuzz::FuzzArgs),
     /// Run everything for hours under attacks and faults, and find the cause of each glitch
     Soak(soak::SoakArgs),
-    /// Sends forged packets, for `attack`
+    /// Send forged packets, for `attack`
     #[command(name = attack::forge::COMMAND, hide = true)]
     Forge {
-        /// Which, from which address, and for how many seconds
+        /// The attack's name, the source address, and the duration in seconds
         arguments: Vec<String>,
     },
-    /// Sends many streams, for a case of `interop`
+    /// Send many streams, for a case of `interop`
     #[command(name = interop::flood::COMMAND, hide = true)]
     Flood {
-        /// How many, and from which address
+        /// Number of streams, and the source address
         arguments: Vec<String>,
     },
-    /// Notes when this machine stands still, for cases of `interop`
+    /// Record when this machine stands still, for cases of `interop`
     #[command(name = interop::pauses::COMMAND, hide = true)]
     Pauses,
 }

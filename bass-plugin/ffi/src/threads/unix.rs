@@ -5,12 +5,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr::{null, null_mut};
 use std::thread::Result;
 
-/// Nothing to be done: a thread of Rust's that runs has a destructor pending, with which the GNU C
-/// library keeps the library. What is loaded without such a thread, or at the process's end, comes
-/// to the library's own hook before the code goes, which may wait for threads.
+/// Does nothing: a running thread of Rust has a destructor pending, which makes the GNU C library
+/// keep the library loaded. Without such a thread, and at the end of the process, the library's own
+/// hook is called before the code is unloaded, and may wait for threads.
 pub fn stay_loaded() {}
 
-/// What a thread of [`isolated`] is to do, and what came of it.
+/// The work of a thread of [`isolated`], and its result.
 struct Call<F, T> {
     body: Option<F>,
     result: Option<Result<T>>,
@@ -25,8 +25,8 @@ extern "C" fn run<F: FnOnce() -> T, T>(call: *mut c_void) -> *mut c_void {
     null_mut()
 }
 
-/// Runs `body` in a thread of its own, made without Rust's library, which leaves a destructor in
-/// whoever makes one. Without a thread to be had it runs here.
+/// Runs `body` in a separate thread that is created without Rust's library, which would leave a
+/// destructor in the calling thread. If no thread can be created, it runs here.
 pub(super) fn isolated<T: Send, F: FnOnce() -> T + Send>(body: F) -> T {
     let mut call = Call { body: Some(body), result: None };
     let mut thread: libc::pthread_t = 0;

@@ -5,8 +5,8 @@ use windows_sys::Win32::System::LibraryLoader::{
     GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS, GET_MODULE_HANDLE_EX_FLAG_PIN, GetModuleHandleExA,
 };
 
-/// Keeps the library in memory until the process ends. Threads that are no stream's cannot be
-/// waited for when it is unloaded: the loader's lock is held then, and they need it to end.
+/// Keeps the library in memory until the process ends. Threads that belong to no stream cannot be
+/// joined during unloading: the loader's lock is held then, and they need it to end.
 pub fn stay_loaded() {
     let mut library: HMODULE = std::ptr::null_mut();
     let flags = GET_MODULE_HANDLE_EX_FLAG_PIN | GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS;
@@ -14,7 +14,7 @@ pub fn stay_loaded() {
     unsafe { GetModuleHandleExA(flags, stay_loaded as fn() as *const u8, &raw mut library) };
 }
 
-/// Rust leaves nothing in a thread of Windows that keeps a library.
+/// On Windows, Rust leaves nothing in a thread that would keep a library loaded.
 pub(super) fn isolated<T: Send>(body: impl FnOnce() -> T + Send) -> T {
     body()
 }

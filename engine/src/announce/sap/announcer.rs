@@ -17,13 +17,13 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 
-/// Share of the network that all announcements of a group may have, bit/s (RFC 2974, 3.1).
+/// Share of the network that all announcements of a group together may use, bit/s (RFC 2974, 3.1).
 const LIMIT_BPS: i64 = 4000;
 /// The number of values of a random 32-bit number.
 const TWO_POW_32: f64 = 4_294_967_296.0;
 /// Offset basis and prime of FNV-1a with 32 bits.
 const FNV: (u32, u32) = (0x811C_9DC5, 0x0100_0193);
-/// Datagrams that nobody has polled: an announcement and a deletion to each group.
+/// Datagrams that wait to be polled: an announcement and a deletion to each group.
 const MAX_QUEUED: usize = 16;
 
 /// Configuration of an announcer.
@@ -44,7 +44,7 @@ pub struct AnnouncerConfig {
     pub destinations: Vec<SocketAddr>,
     /// The shortest base interval.
     pub minimum_interval: Nanos,
-    /// From the system's entropy: spreads the intervals.
+    /// Seed of the variation of intervals, from the system's entropy.
     pub seed: u64,
 }
 
@@ -60,9 +60,9 @@ impl AnnouncerConfig {
 /// A datagram to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transmit {
-    /// To whom.
+    /// Its destination.
     pub destination: SocketAddr,
-    /// The datagram.
+    /// Its bytes.
     pub datagram: Vec<u8>,
 }
 
@@ -93,7 +93,7 @@ pub struct Announcer {
 }
 
 impl Announcer {
-    /// An announcer with nothing to say.
+    /// An announcer without a session.
     #[must_use]
     pub fn new(config: AnnouncerConfig) -> Self {
         let spacing = ChaCha8Rng::seed_from_u64(config.seed);
@@ -108,7 +108,7 @@ impl Announcer {
         }
     }
 
-    /// Announces a description, at once if it differs from the last one.
+    /// Announces a description: immediately if it differs from the last one.
     pub fn announce(&mut self, now: LocalTime, sdp: &str) {
         let before = self.announced.as_ref();
         if before.is_some_and(|(text, _)| text == sdp) {
@@ -127,8 +127,7 @@ impl Announcer {
         }
     }
 
-    /// Tells how many announcements of others there are in the group, see
-    /// [`super::Directory::len`].
+    /// Sets the number of announcements by others in the group; see [`super::Directory::len`].
     pub fn set_others(&mut self, count: usize) {
         self.others = count;
     }
@@ -153,6 +152,7 @@ impl Announcer {
         self.outbox.pop_front()
     }
 
+    #[expect(clippy::cast_possible_wrap, reason = "sizes of datagrams and numbers of streams are far below 2^63")]
     fn base_interval(&self, size: usize) -> Nanos {
         let bits = (8 * size as i64).saturating_mul(self.others as i64 + 1);
         self.config.minimum_interval.max(Nanos::new(bits.saturating_mul(1_000_000_000 / LIMIT_BPS)))
@@ -183,11 +183,12 @@ impl Announcer {
 fn hash_of(sdp: &str, before: u16) -> u16 {
     let (basis, prime) = FNV;
     let hash = sdp.bytes().fold(basis, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(prime));
-    let folded = (hash >> 16) as u16 ^ hash as u16;
+    let [b0, b1, b2, b3] = hash.to_be_bytes();
+    let folded = u16::from_be_bytes([b0, b1]) ^ u16::from_be_bytes([b2, b3]);
     (0..3).map(|step| folded.wrapping_add(step)).find(|&hash| hash != 0 && hash != before).unwrap_or(1)
 }
 
-/// What a deletion holds: the `o=` line, or all of the text if there is none.
+/// The payload of a deletion: the `o=` line, or the whole text if there is none.
 fn origin_line(sdp: &str) -> &str {
     sdp.split_inclusive('\n').find(|line| line.starts_with("o=")).unwrap_or(sdp)
 }

@@ -1,24 +1,25 @@
 //! The sessions that others announce.
 //!
 //! Model: a session belongs to its announcer ([`SessionKey`]), so that nobody changes or withdraws
-//! a session of another host. An announcement that is byte for byte the last one only shows that
-//! the session lives; hashes are not relied on for that, because devices exist that do not change
-//! them. A deletion is accepted if it comes from the session's own announcer; where that has
-//! several of the same `o=` line, the hash tells which is meant, or else the stream's address.
+//! a session of another host. An announcement that equals the last one byte for byte only shows
+//! that the session is alive. Hashes do not show that, because some devices never change them. A
+//! deletion is accepted only from the session's own announcer. If that has several sessions with
+//! the same `o=` line, the hash or else the stream's address determines which one ends.
 //!
-//! There is room for [`MAX_SESSIONS`]. A flood pushes out sessions of its own address, and others
-//! that are equally new, see [`room`]: a session is *confirmed* when it was heard again after a
-//! second, and of each address [`room::GUARANTEED`] confirmed ones stay, whatever others announce.
-//! A flood is reported once, with the address that announces most ([`SapEvent::Crowded`]).
+//! There is room for [`MAX_SESSIONS`]. A flood displaces sessions of its own address, and others
+//! that are equally new; see [`room`]. A session is *confirmed* when it is heard again after a
+//! second, and [`room::GUARANTEED`] confirmed sessions of each address stay, whatever others
+//! announce. A flood is reported once, with the address that announces most
+//! ([`SapEvent::Crowded`]).
 //!
-//! A proxy announces for others: its datagrams come from an address of its own, and the originating
-//! source of their header is another's (RFC 2974, 6). Its announcement is a session of its own
-//! here, beside that of the host itself. It cannot change or withdraw that one, because only the
-//! address of a datagram shows who sent it. Whether both agree can be seen.
+//! A proxy announces for others: its datagrams come from its own address, and the originating
+//! source in their header is another host (RFC 2974, 6). Its announcement is a separate session
+//! here, next to that of the host itself. It cannot change or withdraw the host's session, because
+//! only the address of a datagram shows who sent it. Users can see whether both agree.
 //!
-//! A session that is not announced any more is removed. RFC 2974 (4) says after ten intervals, but
-//! an hour at least; that leaves dead streams on display for an hour, so the hour applies only to
-//! sessions that were announced once: of others the interval is known.
+//! A session that is no longer announced is removed. RFC 2974 (4) says after ten intervals, but at
+//! least an hour. This would leave ended streams on display for an hour, so the hour applies only
+//! to sessions that were announced once: for the others, the interval is known.
 
 mod heard_once;
 mod room;
@@ -34,46 +35,47 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
 
-/// Sessions that are remembered: several large installations. With
-/// [`crate::announce::sdp::MAX_TEXT`] they bound the memory; in practice a session has 1 KiB.
+/// Maximum number of sessions that are remembered: several large installations. With
+/// [`crate::announce::sdp::MAX_TEXT`] this bounds the memory; in practice a session has 1 KiB.
 const MAX_SESSIONS: usize = 1024;
-/// Events that wait to be polled; where some were dropped, [`Directory::sessions`] still
-/// tells the present state.
+/// Events that wait to be polled. Where some were dropped, [`Directory::sessions`] still has the
+/// present state.
 const MAX_EVENTS: usize = 1024;
-/// Intervals without an announcement after which a session is gone (RFC 2974, 4).
+/// Intervals without an announcement after which a session is removed (RFC 2974, 4).
 const SILENT_INTERVALS: i64 = 10;
 /// Limits of that time: PipeWire's 90 s, because multicast loses several packets in a row; and the
 /// RFC's hour.
 const SHORTEST_TIMEOUT: Nanos = Nanos::from_secs(90);
 const LONGEST_TIMEOUT: Nanos = Nanos::from_secs(3600);
 
-/// The most refusals that are reported, each once for a host, in all and of one host; further ones
-/// are only counted.
+/// Maximum number of refusals that are reported in total and for one host, each once per host.
+/// Further ones are only counted.
 const MAX_REFUSALS: usize = 256;
 const MAX_REFUSALS_OF_HOST: usize = 16;
 
 /// A session that is announced.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
-    /// What is announced.
+    /// The description.
     pub description: Description,
-    /// What is wrong with it.
+    /// The faults of the description.
     pub findings: Vec<Finding>,
-    /// The host that announces it, by its datagrams' source address.
+    /// The host that announces it, by the source address of its datagrams.
     pub from: IpAddr,
-    /// When it was announced for the first time.
+    /// When it was first announced.
     pub first_heard_at: LocalTime,
     /// The hash and text of the last announcement.
     hash: u16,
     text: Vec<u8>,
     heard_at: LocalTime,
-    /// The longest of the last intervals, slowly forgotten; `None` before the second announcement.
+    /// The longest of the last intervals, which fades slowly; `None` before the second
+    /// announcement.
     interval: Option<Nanos>,
     confirmed: bool,
 }
 
 impl Entry {
-    /// Whether it was announced again, and not only once.
+    /// Whether it was announced more than once.
     #[must_use]
     pub const fn is_confirmed(&self) -> bool {
         self.confirmed
@@ -85,7 +87,7 @@ impl Entry {
         &self.text
     }
 
-    /// Whether it is announced by the host that its `o=` line names, and not by another one on that
+    /// Whether it is announced by the host in its `o=` line, rather than by another one on that
     /// host's behalf or in its name. `None` if the line has no host's address.
     #[must_use]
     pub fn is_announced_by_its_origin(&self) -> Option<bool> {
@@ -94,17 +96,17 @@ impl Entry {
         is_of_a_host.then_some(address == self.from)
     }
 
-    /// When the session is given up, if it is not announced again.
+    /// When the session is removed unless it is announced again.
     fn expires_at(&self) -> LocalTime {
         let timeout = self.interval.map_or(LONGEST_TIMEOUT, |interval| interval.times(SILENT_INTERVALS));
         self.heard_at + timeout.clamp(SHORTEST_TIMEOUT, LONGEST_TIMEOUT)
     }
 
-    /// It was announced again.
+    /// Takes another announcement.
     fn hear(&mut self, now: LocalTime) {
         let interval = now.since(self.heard_at);
         // A lost announcement makes one interval too long; the following ones make up for it
-        // gradually. Announcements on two groups come twice.
+        // gradually. An announcement on two groups comes twice.
         let remembered = self.interval.map_or(Nanos::ZERO, |longest| Nanos::new(longest.as_nanos() / 8 * 7));
         self.interval = Some(interval.max(remembered));
         self.confirmed |= now.since(self.first_heard_at) >= CONFIRMED_AFTER;
@@ -112,11 +114,11 @@ impl Entry {
     }
 }
 
-/// The sessions with this name, the most likely one first. Of several hosts, the host that was
-/// heard first comes first, so that nobody can take over the name of an existing session; of one
-/// host its newest session comes first, because a device that has restarted may not have withdrawn
-/// the old one. A session that the host of its `o=` line announces itself precedes what another
-/// host announces of the same session.
+/// The sessions with this name, the most likely one first. The host that was heard first comes
+/// first, so that nobody can take over the name of an existing session. Of one host the newest
+/// session comes first, because a device that has restarted may not have withdrawn the old one. A
+/// session that is announced by the host in its `o=` line precedes another host's announcement of
+/// the same session.
 #[must_use]
 pub fn named<'a>(entries: impl Iterator<Item = &'a Entry>, name: &str) -> Vec<&'a Entry> {
     let mut all: Vec<&Entry> = entries.filter(|entry| entry.description.name == name).collect();
@@ -136,15 +138,15 @@ pub fn named<'a>(entries: impl Iterator<Item = &'a Entry>, name: &str) -> Vec<&'
     all
 }
 
-/// Why a session is gone.
+/// Why a session was removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Removal {
     /// Its host has withdrawn it.
     Deleted,
-    /// It was not announced for this long.
+    /// It was not announced for too long.
     Silent(Nanos),
-    /// There was no room left for it.
+    /// There was no room for it.
     Crowded,
 }
 
@@ -158,7 +160,7 @@ impl fmt::Display for Removal {
     }
 }
 
-/// Something has changed. The session itself is at [`Directory::get`].
+/// A change. The session itself is at [`Directory::get`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SapEvent {
@@ -166,34 +168,34 @@ pub enum SapEvent {
     Added(SessionKey),
     /// Its description has changed.
     Updated(SessionKey),
-    /// It is gone.
+    /// It was removed.
     Removed {
-        /// Which.
+        /// Its key.
         key: SessionKey,
         /// Its name.
         name: String,
-        /// Why.
+        /// The reason.
         reason: Removal,
     },
-    /// An announcement was not understood; told once for each host and reason.
+    /// An announcement was invalid; reported once for each host and reason.
     Refused {
-        /// Who sent it.
+        /// Its sender.
         from: IpAddr,
-        /// Why.
+        /// The reason.
         reason: SapError,
     },
-    /// There are more sessions than there is room for; told once until there is room again.
+    /// There are more sessions than room; reported once until there is room again.
     Crowded(Crowd),
 }
 
 /// A flood of announcements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Crowd {
-    /// Sessions that are known.
+    /// The number of known sessions.
     pub sessions: usize,
-    /// Those of them that were announced only once.
+    /// How many of them were announced only once.
     pub unconfirmed: usize,
-    /// From how many addresses they come.
+    /// The number of their addresses.
     pub addresses: usize,
     /// The address that announces most, and how many.
     pub most: (IpAddr, usize),
@@ -210,21 +212,21 @@ impl fmt::Display for Crowd {
     }
 }
 
-/// Counts of what was heard.
+/// Counts of datagrams and sessions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DirectoryStats {
-    /// Announcements and deletions that were understood.
+    /// Valid announcements and deletions.
     pub understood: u64,
-    /// Datagrams that were not, see [`SapError`].
+    /// Invalid datagrams, see [`SapError`].
     pub refused: u64,
-    /// Deletions of sessions that nobody announced, or of other hosts' sessions.
+    /// Deletions of unknown sessions, or of other hosts' sessions.
     pub idle_deletions: u64,
-    /// Sessions that were pushed out, or not let in, because there was no room.
+    /// Sessions that were removed or refused because there was no room.
     pub crowded_out: u64,
 }
 
-/// The sessions that are announced now.
+/// The present sessions of other hosts.
 ///
 /// ```
 /// use engine::LocalTime;
@@ -241,7 +243,7 @@ pub struct DirectoryStats {
 pub struct Directory {
     sessions: BTreeMap<SessionKey, Entry>,
     events: EventQueue<SapEvent, MAX_EVENTS>,
-    /// Refusals that were told, as text.
+    /// Refusals that were reported, as text.
     refusals: BTreeSet<(IpAddr, String)>,
     stats: DirectoryStats,
     heard_once: HeardOnce,
@@ -252,7 +254,7 @@ impl Directory {
     /// Takes a datagram that came at `now` from the host `from`.
     ///
     /// # Errors
-    /// If it is not understood, or there is no room; it is counted, and nothing else happens.
+    /// If it is invalid, or there is no room; then it is only counted.
     pub fn handle_datagram(&mut self, now: LocalTime, from: IpAddr, datagram: &[u8]) -> Result<(), SapError> {
         let taken = SapPacket::parse(datagram).and_then(|packet| self.take(now, from, &packet));
         match &taken {
@@ -288,7 +290,7 @@ impl Directory {
         self.sessions.values().map(Entry::expires_at).min()
     }
 
-    /// The next event that was not yet told.
+    /// The next event that was not polled yet.
     pub fn poll_event(&mut self) -> Option<SapEvent> {
         self.events.pop()
     }
@@ -304,19 +306,19 @@ impl Directory {
         self.sessions.get(key)
     }
 
-    /// How many announcements there are, for the interval of our own ones.
+    /// The number of announcements, which determines the interval of our own.
     #[must_use]
     pub fn len(&self) -> usize {
         self.sessions.len()
     }
 
-    /// Whether nothing is announced.
+    /// Whether there are no sessions.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.sessions.is_empty()
     }
 
-    /// Counts of what was heard.
+    /// Counts of datagrams and sessions.
     #[must_use]
     pub const fn stats(&self) -> &DirectoryStats {
         &self.stats
@@ -342,7 +344,7 @@ impl Directory {
             }
             return Ok(());
         }
-        // A session that had been pushed out is heard again.
+        // A session that had been removed for lack of room is heard again.
         let fingerprint = HeardOnce::fingerprint(from, &packet.payload);
         let confirmed = self.heard_once.knows(now, fingerprint);
         self.make_room().inspect_err(|_| self.heard_once.note(fingerprint, now))?;
@@ -366,14 +368,14 @@ impl Directory {
         Ok(())
     }
 
-    /// The sessions with the same `o=` line that the same host announces.
+    /// The sessions with the same `o=` line from the same announcer.
     fn of(&self, host: Host, session: &SessionName) -> impl Iterator<Item = (&SessionKey, &Entry)> {
         let [first, last] = [0, u16::MAX].map(|number| SessionKey::new(host, session.clone(), number));
         self.sessions.range(first..=last)
     }
 
-    /// The session that a description is of: the one whose stream goes to the same place, or else
-    /// the only one, if this is a newer version of it.
+    /// The session of a description: the one whose stream has the same destination, or else the
+    /// only one, if this is a newer version of it.
     fn find(&self, host: Host, session: &SessionName, description: &Description) -> Option<SessionKey> {
         let to = place(description);
         let same = self.of(host, session).find(|(_, entry)| place(&entry.description) == to);

@@ -1,11 +1,12 @@
-//! Announcing sessions and hearing of them (SAP, RFC 2974).
+//! Sending and receiving announcements of sessions (SAP, RFC 2974).
 //!
-//! [`SapPacket`] is a datagram, [`Directory`] what others announce, [`Announcer`] what we do. All
-//! are sans-IO: time and datagrams are handed in, and memory is bounded.
+//! [`SapPacket`] is a datagram, [`Directory`] holds what others announce, and [`Announcer`]
+//! announces our sessions. All are sans-IO: time and datagrams are arguments, and memory is
+//! bounded.
 //!
-//! Where to: UDP port 9875 of the groups in [`GROUPS`]; AES67 and Dante announce on
-//! 239.255.255.255. IPv6 groups (`ff0x::2:7ffe`) are not listened to. Nor is 224.2.127.255, which
-//! belongs to version 0 of the protocol and must not be used (RFC 2974, 3).
+//! Destination: UDP port 9875 of the groups in [`GROUPS`]; AES67 and Dante announce on
+//! 239.255.255.255. IPv6 groups (`ff0x::2:7ffe`) are not used, nor is 224.2.127.255, which belongs
+//! to version 0 of the protocol and must not be used (RFC 2974, 3).
 
 mod announcer;
 mod directory;
@@ -23,8 +24,8 @@ use std::net::Ipv4Addr;
 pub const PORT: u16 = 9875;
 /// The groups in use, most common in audio networks first. RFC 2974 (3): the highest address of an
 /// administrative scope, which by RFC 2365 (6) is 239.255.255.255 of the local scope and
-/// 239.195.255.255 of an organisation's; and 224.2.127.254 of global scope. By custom besides:
-/// 224.0.0.56, PipeWire's and PulseAudio's, and 224.0.0.255, VLC's for one network.
+/// 239.195.255.255 of an organisation's; and 224.2.127.254 of global scope. Others are customary:
+/// 224.0.0.56 of PipeWire and PulseAudio, and 224.0.0.255 of VLC for one network.
 pub const GROUPS: [Ipv4Addr; 5] = [
     Ipv4Addr::new(239, 255, 255, 255),
     Ipv4Addr::new(224, 2, 127, 254),

@@ -1,26 +1,26 @@
-//! How announced sessions are told apart.
+//! The identity of announced sessions.
 //!
-//! By RFC 8866 (5.2) the `o=` line without its version names a session. In practice that is not
-//! enough: two announcers of one host write the same line (`o=- 0 0 IN IP4 127.0.0.1` by FFmpeg),
-//! lines are cut short, and anybody can send somebody else's. So a session belongs to the host that
-//! announces it, by the source address of its datagrams and by the originating source of their
-//! header; and where the same `o=` line comes with another stream's address, it is another session,
-//! unless its version has risen.
+//! By RFC 8866 (5.2) the `o=` line without its version identifies a session. In practice that is
+//! not enough: two announcers of one host write the same line (`o=- 0 0 IN IP4 127.0.0.1` by
+//! FFmpeg), lines are truncated, and anybody can send another host's line. So a session belongs to
+//! the host that announces it, by the source address of its datagrams and the originating source in
+//! their header. If the same `o=` line comes with another destination of the stream, it is another
+//! session, unless its version has increased.
 
 use crate::announce::sdp::{Description, MAX_TEXT, Origin};
 use std::fmt;
 use std::net::IpAddr;
 
-/// Names a session.
+/// Identifies a session.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SessionKey {
     host: Host,
     session: SessionName,
-    /// Tells sessions with the same `o=` line apart.
+    /// Distinguishes sessions with the same `o=` line.
     number: u16,
 }
 
-/// The host that announces, by its datagrams and by what it says of itself.
+/// The announcing host, by its datagrams and by its own statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Host {
     pub(super) from: IpAddr,
@@ -78,7 +78,7 @@ impl SessionName {
         Self { username: username.clone(), session_id: session_id.clone(), address: address.clone() }
     }
 
-    /// From a deletion's payload, which is an `o=` line or a whole description.
+    /// Reads the payload of a deletion, which is an `o=` line or a whole description.
     pub(super) fn of_payload(payload: &[u8]) -> Option<Self> {
         let payload = payload.get(..MAX_TEXT.min(payload.len()))?;
         Origin::find(payload).map(|origin| Self::of(&origin))
@@ -93,7 +93,7 @@ impl fmt::Display for SessionKey {
     }
 }
 
-/// Where the first stream of a description goes.
+/// The destination of the first stream of a description.
 pub(super) fn place(description: &Description) -> Option<(IpAddr, u16)> {
     let leg = description.streams.first()?.legs.first()?;
     Some((leg.destination, leg.port))

@@ -1,9 +1,9 @@
 //! SAP datagrams as bytes (RFC 2974, 6).
 //!
 //! [`SapPacket::parse`] takes any bytes: it never panics, and allocates for compressed payloads
-//! only, which are unpacked to [`MAX_TEXT`] bytes at most. Authentication data is skipped: nobody
-//! in the field has keys to check it. Encrypted payloads are refused; RFC 2974 (7) advises against
-//! encryption.
+//! only, which are unpacked to [`MAX_TEXT`] bytes at most. Authentication data is skipped, because
+//! no receiver in the field has keys to check it. Encrypted payloads are refused; RFC 2974 (7)
+//! advises against encryption.
 
 use crate::announce::sdp::MAX_TEXT;
 use miniz_oxide::inflate::{TINFLStatus, decompress_to_vec_zlib_with_limit};
@@ -20,9 +20,9 @@ const ENCRYPTED: u8 = 0x02;
 const COMPRESSED: u8 = 0x01;
 /// Flags, authentication length, hash.
 const FIXED: usize = 4;
-/// The only payload type that is read, and the default if there is none.
+/// The only payload type that is accepted, and the default if there is none.
 const SDP: &[u8] = b"application/sdp";
-/// The longest payload type that is looked for.
+/// Length of the longest payload type that is recognised.
 const MAX_PAYLOAD_TYPE: usize = 128;
 
 /// A SAP datagram.
@@ -38,11 +38,11 @@ const MAX_PAYLOAD_TYPE: usize = 128;
 pub struct SapPacket<'a> {
     /// Whether the session is withdrawn.
     pub deletion: bool,
-    /// Identifies, together with the origin, this version of the announcement; 0 if it is not used.
+    /// Identifies this version of the announcement, together with the origin; 0 if unused.
     pub hash: u16,
     /// The host that announces.
     pub origin: IpAddr,
-    /// The description; of a deletion perhaps its `o=` line alone.
+    /// The description; in a deletion it may be the `o=` line alone.
     pub payload: Cow<'a, [u8]>,
 }
 
@@ -50,7 +50,7 @@ impl<'a> SapPacket<'a> {
     /// Reads a datagram.
     ///
     /// # Errors
-    /// [`SapError`] if it is not SAP, or of a kind that is not read.
+    /// [`SapError`] if it is not SAP, or of an unsupported kind.
     pub fn parse(datagram: &'a [u8]) -> Result<Self, SapError> {
         let available = datagram.len();
         let truncated = |needed| SapError::Truncated { needed, available };
@@ -100,7 +100,7 @@ impl<'a> SapPacket<'a> {
     }
 }
 
-/// What follows the payload type, which may be absent.
+/// The payload after the payload type, which may be absent.
 fn description(rest: &[u8]) -> Result<&[u8], SapError> {
     // Without a type the payload begins like SDP, or like the `o=` line of a deletion.
     if rest.is_empty() || rest.starts_with(b"v=") || rest.starts_with(b"o=") {
@@ -113,8 +113,8 @@ fn description(rest: &[u8]) -> Result<&[u8], SapError> {
     if name.eq_ignore_ascii_case(SDP) { Ok(&payload[1..]) } else { Err(SapError::PayloadType) }
 }
 
-/// Unpacks a payload that is compressed by zlib (RFC 2974, 6). By the standard its type is
-/// compressed with it; some senders write the type in front.
+/// Decompresses a zlib payload (RFC 2974, 6). According to the RFC, the payload type is compressed
+/// with it, but some senders write the type in front.
 fn unpack(rest: &[u8]) -> Result<Vec<u8>, SapError> {
     let packed = description(rest).unwrap_or(rest);
     if packed.is_empty() {
@@ -127,19 +127,19 @@ fn unpack(rest: &[u8]) -> Result<Vec<u8>, SapError> {
     description(&text).map(<[u8]>::to_vec)
 }
 
-/// Why a datagram is not read.
+/// Why a datagram is refused.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum SapError {
     /// It ends within its header.
     #[error("SAP header of {needed} bytes or more in a datagram of {available}")]
     Truncated {
-        /// Bytes that are needed, as far as could be told.
+        /// The required length in bytes, as far as it is known.
         needed: usize,
-        /// Bytes that are there.
+        /// The actual length in bytes.
         available: usize,
     },
-    /// Another version, or something else.
+    /// It is of another version, or not SAP.
     #[error("SAP version {0}, only version 1 is understood")]
     Version(u8),
     /// Encrypted.
@@ -154,7 +154,7 @@ pub enum SapError {
     /// Not SDP.
     #[error("the announcement does not hold SDP (application/sdp)")]
     PayloadType,
-    /// The description is of no use.
+    /// The description is useless.
     #[error(transparent)]
     Sdp(#[from] crate::announce::sdp::SdpError),
     /// There is no room for another session.

@@ -18,8 +18,8 @@ pub(super) enum ConnectionLine {
     Unreadable,
 }
 
-/// Reads an address; leading zeros of IPv4 are accepted, and read as decimal. The flag tells
-/// whether there are any.
+/// Reads an address; leading zeros of IPv4 are accepted, and read as decimal. The flag is set if
+/// there are any.
 fn parse_address(text: &str) -> Option<(IpAddr, bool)> {
     if let Ok(address) = text.parse::<IpAddr>() {
         // ::ffff:239.69.0.1 is IPv4.
@@ -59,7 +59,7 @@ pub(super) fn parse_connection(value: &str) -> ConnectionLine {
     }
 }
 
-/// The address with its TTL, and what is wrong with the line.
+/// The address with its TTL, and the fault of the line.
 fn connection(value: &str, address: IpAddr, has_zeros: bool, numbers: &[&str]) -> Connection {
     let mut lints = Vec::new();
     let (ttl_text, count_text) = match address {

@@ -7,7 +7,7 @@ use std::fmt;
 /// The highest PTP domain (IEEE 1588-2008, 7.1).
 const MAX_DOMAIN: u8 = 127;
 
-/// The clock that timestamps come from.
+/// The reference clock of timestamps.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum ReferenceClock {
     /// The description does not say.
@@ -15,11 +15,11 @@ pub enum ReferenceClock {
     Unknown,
     /// PTP, by this grandmaster.
     Ptp {
-        /// Which edition of IEEE 1588, or 802.1AS; as written, `IEEE1588-2008` as a rule.
+        /// The edition of IEEE 1588, or 802.1AS, as written; usually `IEEE1588-2008`.
         version: String,
         /// The grandmaster.
         grandmaster: ClockIdentity,
-        /// The domain, if it is told.
+        /// The domain, if given.
         domain: Option<u8>,
     },
     /// PTP that is traceable to TAI, whichever clock is grandmaster.
@@ -34,7 +34,7 @@ pub enum ReferenceClock {
 }
 
 impl ReferenceClock {
-    /// The clock that we follow, or our own as grandmaster.
+    /// The PTP clock that we follow, or our own as grandmaster.
     #[must_use]
     pub fn ptp(grandmaster: ClockIdentity, domain: u8) -> Self {
         Self::Ptp { version: PTP_2008.to_owned(), grandmaster, domain: Some(domain) }
@@ -47,13 +47,13 @@ impl ReferenceClock {
     }
 }
 
-/// The edition that AES67 asks for.
+/// The edition that AES67 requires.
 const PTP_2008: &str = "IEEE1588-2008";
-/// How the editions of 802.1AS begin (RFC 7273, 4.8).
+/// The prefix of the editions of 802.1AS (RFC 7273, 4.8).
 const PTP_802: &str = "IEEE802.1AS";
 
 impl fmt::Display for ReferenceClock {
-    /// The value of `a=ts-refclk`; empty if nothing is told.
+    /// The value of `a=ts-refclk`; empty if there is none.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unknown => Ok(()),
@@ -68,7 +68,7 @@ impl fmt::Display for ReferenceClock {
     }
 }
 
-/// How timestamps come from the reference clock.
+/// The relation of timestamps to the reference clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MediaClockSource {
     /// The description does not say.
@@ -79,12 +79,12 @@ pub enum MediaClockSource {
         /// Timestamp at the reference clock's epoch.
         offset: u32,
     },
-    /// They come from a clock of the sender's own.
+    /// They come from a clock of the sender.
     Sender,
 }
 
 impl fmt::Display for MediaClockSource {
-    /// The value of `a=mediaclk`; empty if nothing is told.
+    /// The value of `a=mediaclk`; empty if there is none.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unknown => Ok(()),
@@ -94,7 +94,7 @@ impl fmt::Display for MediaClockSource {
     }
 }
 
-/// Reads the value of an `a=ts-refclk`. `default_domain` is what RAVENNA's `a=clock-domain` says.
+/// Reads the value of an `a=ts-refclk`. `default_domain` is that of RAVENNA's `a=clock-domain`.
 pub(super) fn reference_clock(value: &str, default_domain: Option<u8>, lints: &mut Vec<Lint>) -> ReferenceClock {
     let (kind, rest) = value.split_once('=').unwrap_or((value, ""));
     match kind.trim().to_ascii_lowercase().as_str() {
@@ -133,7 +133,7 @@ fn ptp(value: &str, default_domain: Option<u8>, lints: &mut Vec<Lint>) -> Option
     if clock.trim().eq_ignore_ascii_case("traceable") {
         return Some(ReferenceClock::PtpTraceable { version });
     }
-    // Some write the identity with colons: eight octets of it come before the domain's.
+    // Some senders write the identity with colons: then eight octets of it precede the domain.
     let colons = clock.split(':').count() > 2;
     let (identity, domain) = if colons {
         let end = clock.match_indices(':').nth(7).map_or(clock.len(), |(at, _)| at);
@@ -151,7 +151,7 @@ fn ptp(value: &str, default_domain: Option<u8>, lints: &mut Vec<Lint>) -> Option
     }
     let domain = match domain {
         Some(domain) => domain_number(domain.trim(), lints),
-        // IEEE 802.1AS has one domain, and RFC 7273 (4.8) no place for it.
+        // IEEE 802.1AS has only one domain, and RFC 7273 (4.8) does not provide a field for it.
         None if has_prefix(&version, PTP_802) => default_domain,
         None => {
             lints.push(Lint::NoDomain);
@@ -181,7 +181,7 @@ pub(super) fn clock_domain(value: &str) -> Option<u8> {
     value.strip_prefix("PTPv2")?.trim().parse().ok().filter(|&domain| domain <= MAX_DOMAIN)
 }
 
-/// Eight octets; or a MAC address, which stands for the identity that is made of it (IEEE
+/// Eight octets; or a MAC address, which stands for the identity that is derived from it (IEEE
 /// 1588-2008, 7.5.2.2.2).
 fn identity_of(text: &str) -> Option<ClockIdentity> {
     let text = text.strip_prefix("0x").unwrap_or(text);
@@ -189,7 +189,7 @@ fn identity_of(text: &str) -> Option<ClockIdentity> {
     octets(text).or_else(of_mac).map(ClockIdentity)
 }
 
-/// Octets in hexadecimal, with hyphens, colons, points or nothing between them.
+/// Octets in hexadecimal, separated by hyphens, colons, points or nothing.
 fn octets<const N: usize>(text: &str) -> Option<[u8; N]> {
     let mut octets = [0; N];
     let mut rest = text.as_bytes();
@@ -199,15 +199,16 @@ fn octets<const N: usize>(text: &str) -> Option<[u8; N]> {
         }
         let (digits, after) = rest.split_first_chunk::<2>()?;
         let [high, low] = digits.map(|digit| char::from(digit).to_digit(16));
-        *octet = (high? << 4 | low?) as u8;
+        *octet = u8::try_from(high? << 4 | low?).ok()?;
         rest = after;
     }
     rest.is_empty().then_some(octets)
 }
 
 /// Reads the value of an `a=mediaclk` of a stream of `rate_hz`.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "modulo 2^32, as RTP timestamps wrap")]
 pub(super) fn media_clock(value: &str, rate_hz: u32, lints: &mut Vec<Lint>) -> MediaClockSource {
-    // RFC 7273 allows a name before the clock, which ties streams together.
+    // RFC 7273 allows a name before the clock, which connects streams.
     let named: Vec<&str> = value.split_whitespace().filter(|word| !word.starts_with("id=")).collect();
     let joined = without_blanks_at_equals(&named.join(" "));
     let mut words = joined.split_whitespace();

@@ -1,20 +1,20 @@
-//! From bytes to lines of text: encodings, line ends, and what programs add around a text.
+//! From bytes to lines of text: encodings, line ends, and additions by programs.
 //!
-//! SDP is UTF-8 with CRLF line ends (RFC 8866, 5). Texts also occur as UTF-16 (a Windows console
-//! writes files so), in Latin-1 (session names of older devices), with LF or CR alone, with zero
-//! bytes behind them, and indented or quoted as pasted from a page or a mail.
+//! SDP is UTF-8 with CRLF line ends (RFC 8866, 5). Texts also occur as UTF-16 (from a Windows
+//! console), in Latin-1 (session names of older devices), with LF or CR alone, with trailing zero
+//! bytes, and indented or quoted as copied from a page or a mail.
 
 use super::lint::Lint;
 use std::borrow::Cow;
 
 const UTF8_MARK: &[u8] = b"\xEF\xBB\xBF";
-/// What Windows-1252 has where Latin-1 has control characters; five places are empty.
+/// The characters of Windows-1252 where Latin-1 has control characters; five places are empty.
 const WINDOWS_1252: [char; 32] = [
     '€', ' ', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', ' ', 'Ž', ' ', ' ', '‘', '’', '“', '”', '•', '–',
     '—', '˜', '™', 'š', '›', 'œ', ' ', 'ž', 'Ÿ',
 ];
 
-/// The text in UTF-8, or bytes that are nearly that, without a byte order mark; and what was wrong.
+/// The text in UTF-8, or almost, without a byte order mark; and its faults.
 pub(super) fn to_utf8(bytes: &[u8]) -> (Cow<'_, [u8]>, Option<Lint>) {
     if let Some(rest) = bytes.strip_prefix(UTF8_MARK) {
         return (rest.into(), Some(Lint::ByteOrderMark));
@@ -31,7 +31,7 @@ pub(super) fn to_utf8(bytes: &[u8]) -> (Cow<'_, [u8]>, Option<Lint>) {
     (text.into(), Some(Lint::Utf16))
 }
 
-/// A text in one line with `\r\n` or `\n` for its line ends, as a string of JSON or of a program.
+/// A text in one line with `\r\n` or `\n` as line ends, as in a string of JSON or of a program.
 fn unescaped(bytes: &[u8]) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(bytes).ok()?.trim();
     if !text.contains("\\n") || text.contains(['\r', '\n']) {
@@ -40,18 +40,18 @@ fn unescaped(bytes: &[u8]) -> Option<Vec<u8>> {
     Some(text.trim_matches('"').replace("\\r", "\r").replace("\\n", "\n").replace("\\/", "/").into_bytes())
 }
 
-/// What a line ends with.
+/// The end of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LineEnd {
     CrLf,
     Lf,
     Cr,
     Zero,
-    /// The text's own end.
+    /// The end of the text.
     Text,
 }
 
-/// The next line of `rest`, and how it ends; `rest` goes on behind it.
+/// The next line of `rest`, and its end; `rest` continues after it.
 pub(super) fn next_line<'a>(rest: &mut &'a [u8]) -> Option<(&'a [u8], LineEnd)> {
     if rest.is_empty() {
         return None;
@@ -70,7 +70,7 @@ pub(super) fn next_line<'a>(rest: &mut &'a [u8]) -> Option<(&'a [u8], LineEnd)> 
     Some((line, kind))
 }
 
-/// A line without what a page or a mail has put before it, and what that was.
+/// A line without the prefix that a page or a mail has added, and the kind of that prefix.
 pub(super) fn without_margin(line: &[u8]) -> (&[u8], Option<Lint>) {
     const NO_BREAK_SPACE: &[u8] = b"\xC2\xA0";
     let mut rest = line;

@@ -1,8 +1,8 @@
-//! Writing descriptions, strictly.
+//! Writes descriptions, strictly.
 
 use super::clock::{MediaClockSource, ReferenceClock};
 use super::{Description, LegDescription, StreamDescription};
-use crate::units::SampleRate;
+use crate::units::{Frames, SampleRate};
 use std::borrow::Cow;
 use std::fmt::{self, Write};
 use std::net::IpAddr;
@@ -107,7 +107,7 @@ fn family_of(host: &str) -> &'static str {
     host.parse().map_or("IP4", family)
 }
 
-/// The text without what would end the line, and without blanks at its ends.
+/// The text without characters that would end the line, and trimmed.
 fn one_line(text: &str) -> Cow<'_, str> {
     if text.contains(char::is_control) {
         return text.replace(char::is_control, " ").trim_ascii().to_owned().into();
@@ -124,9 +124,9 @@ fn word(text: &str) -> Cow<'_, str> {
     if text.contains(breaks) { text.replace(breaks, "_").into() } else { text.into() }
 }
 
-/// Milliseconds, with two places at 44.1 kHz as AES67 has them there, else with three.
+/// Milliseconds, with two decimals at 44.1 kHz as in AES67, otherwise with three.
 fn milliseconds(frames: usize, rate: SampleRate) -> String {
-    let ms = frames as f64 * 1000.0 / f64::from(rate.as_hz());
+    let ms = Frames::of(frames).as_f64() * 1000.0 / f64::from(rate.as_hz());
     let text = if rate.as_hz() == 44_100 { format!("{ms:.2}") } else { format!("{ms:.3}") };
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }

@@ -43,7 +43,7 @@ pub(super) fn parse_origin(value: &str) -> (Origin, bool) {
     (Origin { username, session_id, version, address: address.to_owned() }, false)
 }
 
-/// What an `m=` line of audio says.
+/// The fields of an `m=` line of audio.
 pub(super) struct MediaLine {
     pub(super) port: u16,
     pub(super) payload_types: Vec<u8>,
@@ -60,7 +60,7 @@ pub(super) fn media_line(section: &Section<'_>) -> Result<MediaLine, Refusal> {
         return Err(Refusal::Medium(medium.to_owned()));
     }
     let port = fields.next().ok_or(Refusal::MediaLine)?;
-    // A range has the port of RTP and that of RTCP.
+    // The ports of a range are for RTP and RTCP.
     let (rtp, rest) = port.split_once(['/', '-']).unwrap_or((port, "1"));
     let count = if port.contains('-') { "1" } else { rest };
     if port.contains('-') {
@@ -93,7 +93,7 @@ pub(super) fn media_line(section: &Section<'_>) -> Result<MediaLine, Refusal> {
     Ok(MediaLine { port, payload_types, lints })
 }
 
-/// An `a=rtpmap`: the payload type, and its format if it is one of ours.
+/// An `a=rtpmap`: the payload type, and its format if it is supported.
 pub(super) struct FormatMap {
     pub(super) payload_type: u8,
     pub(super) format: Option<StreamFormat>,
@@ -140,6 +140,7 @@ pub(super) fn parse_map(value: &str) -> Option<FormatMap> {
 }
 
 /// `48000`, also `48000Hz`, `48k` or `44.1kHz`.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative, and at most MAX_RATE_HZ")]
 fn rate_hz(text: &str) -> Option<u32> {
     let (number, unit) = number_and_unit(text)?;
     let hz = match unit.to_ascii_lowercase().as_str() {
@@ -150,7 +151,7 @@ fn rate_hz(text: &str) -> Option<u32> {
     (hz <= f64::from(MAX_RATE_HZ)).then(|| libm::round(hz) as u32)
 }
 
-/// A number of digits and a point or a comma, and what follows it.
+/// A number of digits with a point or a comma, and the rest of the text.
 fn number_and_unit(text: &str) -> Option<(f64, &str)> {
     let text = text.trim();
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.' && c != ',').unwrap_or(text.len());
@@ -163,8 +164,13 @@ pub(super) fn static_format(payload_type: u8) -> Option<StreamFormat> {
     StreamFormat::new(Encoding::L16, SampleRate::from_hz(44_100)?, channels).ok()
 }
 
-/// A length in milliseconds as frames, and its correct spelling if it has another one; a comma and
-/// a unit are accepted.
+/// A length in milliseconds as frames, and its correct spelling if it is spelt differently; a comma
+/// and a unit are accepted.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "at least 1, and at most those of MAX_PACKET_MS"
+)]
 pub(super) fn frames_of_ms(text: &str, rate: SampleRate) -> Option<(usize, Option<String>)> {
     let (number, unit) = number_and_unit(text)?;
     let ms = match unit {

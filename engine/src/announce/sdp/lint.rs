@@ -1,4 +1,4 @@
-//! What is wrong with a description, in plain words.
+//! Faults of a description, in plain words.
 
 use super::{Obstacle, Refusal};
 use crate::ptp::wire::ClockIdentity;
@@ -6,14 +6,13 @@ use crate::rtp::format::MAX_PAYLOAD;
 use std::fmt;
 use std::net::IpAddr;
 
-/// Something that is wrong with a description, though it can be received.
+/// A fault of a description that does not prevent reception.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Finding {
-    /// The line, from 1; for something that is missing, the line where the medium or the session
-    /// begins.
+    /// The line, from 1; for something missing, the line where the medium or the session begins.
     pub line: usize,
-    /// The finding itself.
+    /// The kind of fault.
     pub lint: Lint,
 }
 
@@ -24,7 +23,7 @@ impl fmt::Display for Finding {
 }
 
 impl Lint {
-    /// Whether part of the description is not received because of it, which a receiver should
+    /// Whether a part of the description is not received because of it, which a receiver should
     /// report.
     #[must_use]
     pub const fn leaves_out(&self) -> bool {
@@ -42,7 +41,7 @@ impl Lint {
     }
 }
 
-/// The kinds of findings.
+/// The kinds of faults.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lint {
     /// A byte order mark in front of the text.
@@ -57,15 +56,15 @@ pub enum Lint {
     LineEnd,
     /// CR alone.
     CarriageReturn,
-    /// Zero bytes within the text or behind it.
+    /// Zero bytes within the text or after it.
     ZeroByte,
-    /// Blanks before lines.
+    /// Blanks at the start of lines.
     Indented,
     /// Lines quoted as in a mail.
     Quoted,
-    /// Blanks where none belong, several of them, or tabs.
+    /// Misplaced or repeated blanks, or tabs.
     Blanks,
-    /// A value in another spelling than the standard's, which is understood.
+    /// A value that is spelt differently from the standard, but understood.
     Spelling {
         /// As it is written.
         written: String,
@@ -76,15 +75,15 @@ pub enum Lint {
     NoVersion,
     /// `v=0` is not the first line.
     NotFirst,
-    /// Another description begins, and is not read.
+    /// Another description follows, which is ignored.
     SecondDescription,
-    /// A line that may occur once in a description or a medium, and occurs again.
+    /// A line that may occur only once in a description or a medium, but is repeated.
     Doubled(String),
     /// A media-level attribute at session level.
     SessionLevel(String),
     /// A line that is not of the form `x=...`.
     NoLine,
-    /// `o=` is missing or not of six fields.
+    /// `o=` is missing or does not have six fields.
     Origin,
     /// `s=` is missing or empty.
     Name,
@@ -92,7 +91,7 @@ pub enum Lint {
     Time,
     /// One medium of several was left out.
     Refused(Refusal),
-    /// No receiver of ours can receive a leg.
+    /// No receiver can receive a leg.
     Obstacle(Obstacle),
     /// A `c=` line of a network that is not the Internet.
     OtherNet(String),
@@ -111,7 +110,7 @@ pub enum Lint {
     AddressCount(u32),
     /// An `m=` line that stands for several ports.
     PortCount(u32),
-    /// A TTL that is no number up to 255.
+    /// A TTL that is not a number up to 255.
     Ttl(String),
     /// A TTL of 0.
     TtlZero,
@@ -125,14 +124,15 @@ pub enum Lint {
     OddPort(u16),
     /// A payload type that is not dynamic.
     StaticPayloadType(u8),
-    /// The `m=` line has a payload type without `a=rtpmap`, and there is one `a=rtpmap` of another.
+    /// The `m=` line has a payload type without `a=rtpmap`, and the only `a=rtpmap` is for another
+    /// one.
     OtherPayloadType {
         /// In the `m=` line.
         listed: u8,
         /// In the `a=rtpmap`.
         mapped: u8,
     },
-    /// The `m=` line has no payload type, and there is one `a=rtpmap`.
+    /// The `m=` line has no payload type, but there is one `a=rtpmap`.
     NoPayloadType(u8),
     /// Further payload types of the `m=` line, of other formats.
     MoreFormats,
@@ -140,7 +140,7 @@ pub enum Lint {
     NoChannels,
     /// `a=ptime` is missing.
     NoPacketTime,
-    /// `a=ptime`, `a=maxptime` or `a=framecount` is no number that makes sense.
+    /// `a=ptime`, `a=maxptime` or `a=framecount` is not a valid number.
     PacketTime(String),
     /// `a=ptime` and `a=framecount` disagree.
     FrameCount {
@@ -175,7 +175,7 @@ pub enum Lint {
     NoEdition,
     /// A grandmaster without its domain.
     NoDomain,
-    /// The domain is no number up to 127.
+    /// The domain is not a number up to 127.
     Domain(String),
     /// `a=mediaclk` is missing.
     NoMediaClock,
@@ -183,7 +183,7 @@ pub enum Lint {
     MediaClock(String),
     /// `direct` without an offset.
     NoOffset,
-    /// The rate of `a=mediaclk` is not the stream's.
+    /// The rate of `a=mediaclk` differs from the stream's.
     MediaClockRate {
         /// As it is written.
         written: String,
@@ -192,15 +192,15 @@ pub enum Lint {
     },
     /// `a=source-filter` cannot be read.
     SourceFilter(String),
-    /// An exclusive `a=source-filter`, which names senders that are not to be heard.
+    /// An exclusive `a=source-filter`, which names excluded senders.
     Exclusion,
-    /// The sender that a filter names cannot send, and the filter is left out.
+    /// The sender in a filter cannot send, so the filter is ignored.
     NoSender(IpAddr),
-    /// The sender that a filter names is the loopback address of whatever host reads it.
+    /// The sender in a filter is the loopback address of any host that reads it.
     LoopbackSender(IpAddr),
     /// A filter for another destination.
     OtherDestination(IpAddr),
-    /// A filter that names several senders of one leg: all are heard.
+    /// A filter with several senders of one leg: all of them are accepted.
     SeveralSenders,
     /// Legs that `a=group:DUP` names are missing, or differ.
     Duplication,

@@ -1,19 +1,19 @@
 //! Session descriptions (SDP, RFC 8866) of AES67 streams.
 //!
-//! Reading is lenient: every form seen in the field gives a [`Description`], and what is wrong with
-//! it is told in plain words ([`Finding`]), with the line and with what would be right. Writing is
-//! strict: [`Description::to_sdp`] has everything that AES67 requires, and reading it again gives
-//! no finding.
+//! Reading is lenient: every form seen in the field yields a [`Description`], and its faults are
+//! reported in plain words ([`Finding`]), with the line and the correct form. Writing is strict:
+//! [`Description::to_sdp`] has everything that AES67 requires, and reading it again yields no
+//! finding.
 //!
 //! Model: a text is cut into lines, lines into a session and its media, and each medium is
-//! interpreted with the session's attributes as its defaults. Media that are the same stream by two
-//! networks (ST 2022-7: `a=group:DUP`, or `a=ssrc-group:DUP`) become one [`StreamDescription`] with
-//! two legs. Reading is total: any bytes give a description or an error, in memory that is bounded
-//! by [`MAX_TEXT`].
+//! interpreted with the session's attributes as its defaults. Media that carry the same stream on
+//! two networks (ST 2022-7: `a=group:DUP`, or `a=ssrc-group:DUP`) become one [`StreamDescription`]
+//! with two legs. Reading is total: any bytes yield a description or an error, in memory that is
+//! bounded by [`MAX_TEXT`].
 //!
-//! The crate `sdp-types` reads and writes SDP well, and is maintained; it is not used here, because
-//! it forgets the line of each attribute once a text is read, and refuses texts that the field
-//! contains. It is what the tests read our own texts with.
+//! The maintained crate `sdp-types` reads and writes SDP well. It is not used here, because it does
+//! not keep the line of each attribute, and refuses texts that occur in the field. The tests read
+//! our own texts with it.
 
 mod address;
 mod clock;
@@ -37,26 +37,27 @@ use crate::units::{Frames, Nanos, SampleRate};
 use std::net::IpAddr;
 use thiserror::Error;
 
-/// The longest text that is read: more than fits in any announcement.
+/// Length of the longest text that is read: more than fits in any announcement.
 pub const MAX_TEXT: usize = 16 * 1024;
-/// Streams of one description.
+/// Maximum number of streams of a description.
 pub const MAX_STREAMS: usize = 64;
 
-/// Who made a description, and which version of it this is: its `o=` line.
+/// The author of a description, and its version: the `o=` line.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Origin {
     /// `-` for none.
     pub username: String,
-    /// Names the session, together with the rest but the version; digits by the standard.
+    /// Identifies the session, together with the other fields except the version; digits by the
+    /// standard.
     pub session_id: String,
-    /// Rises with every change.
+    /// Increases with every change.
     pub version: u64,
-    /// The host that made it, usually by its address.
+    /// The host that wrote it, usually by its address.
     pub address: String,
 }
 
 impl Origin {
-    /// The `o=` line of a text that may be no whole description.
+    /// Reads the `o=` line of a text that may not be a complete description.
     pub(crate) fn find(text: &[u8]) -> Option<Self> {
         let text = text::Text::new(text);
         text.session.origin.map(|line| fields::parse_origin(&line.value).0)
@@ -68,25 +69,25 @@ impl Origin {
 pub struct Description {
     /// The `o=` line.
     pub origin: Origin,
-    /// Its name for people.
+    /// The name for people.
     pub name: String,
     /// Information for people, of the session or else of its first medium; Dante lists the channels
     /// here.
     pub information: Option<String>,
-    /// The streams that are understood; at least one when it was read.
+    /// The streams that were understood; at least one if it was read.
     pub streams: Vec<StreamDescription>,
 }
 
 /// One leg of a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LegDescription {
-    /// Where packets go: a multicast group, or a receiver's own address.
+    /// The destination of packets: a multicast group, or a receiver's own address.
     pub destination: IpAddr,
     /// UDP port.
     pub port: u16,
-    /// How many routers packets may pass; IPv4 multicast only.
+    /// TTL; IPv4 multicast only.
     pub ttl: Option<u8>,
-    /// The only sender to be heard, from `a=source-filter`.
+    /// The only accepted sender, from `a=source-filter`.
     pub source: Option<IpAddr>,
     /// The clock of the sender's timestamps, as seen on this network.
     pub reference_clock: ReferenceClock,
@@ -101,26 +102,26 @@ pub struct StreamDescription {
     pub payload_type: u8,
     /// Another payload type of the same format, which the sender may use instead.
     pub alternative_payload_type: Option<u8>,
-    /// Frames in a packet, from `a=framecount` or `a=ptime`; `None` if neither is told.
+    /// Frames in a packet, from `a=framecount` or `a=ptime`; `None` if there is neither.
     pub packet_frames: Option<usize>,
     /// The most frames in a packet, from `a=maxptime`.
     pub max_packet_frames: Option<usize>,
-    /// How timestamps come from the reference clock.
+    /// The relation of timestamps to the reference clock.
     pub media_clock: MediaClockSource,
-    /// What the channels are, as `SMPTE2110.(ST)`.
+    /// The meaning of the channels, as `SMPTE2110.(ST)`.
     pub channel_order: Option<String>,
     /// One, or two that carry the same packets.
     pub legs: Vec<LegDescription>,
 }
 
 impl StreamDescription {
-    /// How long a packet lasts, if it is known.
+    /// Duration of a packet, if it is known.
     #[must_use]
     pub fn packet_time(&self) -> Option<Nanos> {
-        Some(self.format.sample_rate().duration(Frames::new(self.packet_frames? as i64)))
+        Some(self.format.sample_rate().duration(Frames::of(self.packet_frames?)))
     }
 
-    /// The payload type that all packets have; `None` if there are two of them.
+    /// The payload type of all packets; `None` if there are two.
     #[must_use]
     pub const fn only_payload_type(&self) -> Option<u8> {
         match self.alternative_payload_type {
@@ -129,7 +130,7 @@ impl StreamDescription {
         }
     }
 
-    /// The PTP domain of the reference clock, if it is told.
+    /// The PTP domain of the reference clock, if given.
     #[must_use]
     pub fn ptp_domain(&self) -> Option<u8> {
         self.legs.iter().find_map(|leg| match &leg.reference_clock {
@@ -138,7 +139,7 @@ impl StreamDescription {
         })
     }
 
-    /// What packets are compared with, if this payload type is known.
+    /// The description that packets are checked against, if this payload type is known.
     #[must_use]
     pub fn described(&self, payload_type: Option<u8>) -> Described {
         let packet_frames = self.packet_frames.and_then(|frames| u32::try_from(frames).ok());
@@ -155,7 +156,7 @@ impl StreamDescription {
         }
     }
 
-    /// The configuration of a receiver of this stream, which plays all channels with a constant
+    /// The configuration of a receiver of this stream that plays all channels with a constant
     /// depth.
     #[must_use]
     pub fn stream_config(&self, target_depth: Nanos, card_rate: SampleRate, block_frames: usize) -> StreamConfig {
@@ -173,12 +174,12 @@ impl StreamDescription {
     }
 }
 
-/// What was read.
+/// The result of reading.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parsed {
-    /// What was understood.
+    /// The description.
     pub description: Description,
-    /// What is wrong with it; nothing stops a receiver.
+    /// Its faults, none of which prevents reception.
     pub findings: Vec<Finding>,
 }
 
@@ -204,17 +205,17 @@ impl Description {
     /// ```
     ///
     /// # Errors
-    /// [`SdpError`] if there is no stream in it that can be received.
+    /// [`SdpError`] if no stream in it can be received.
     pub fn parse(text: &[u8]) -> Result<Parsed, SdpError> {
         parse::parse(text)
     }
 }
 
-/// A text describes no stream that can be received.
+/// Why a text describes no stream that can be received.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum SdpError {
-    /// Far longer than a description.
+    /// It is far longer than a description.
     #[error("{bytes} bytes: a description has at most {MAX_TEXT}")]
     TooLong {
         /// Its length.
@@ -223,16 +224,16 @@ pub enum SdpError {
     /// It is not SDP.
     #[error("line 1: this is no SDP, which starts with v=0")]
     NotSdp,
-    /// No media at all.
+    /// It has no media.
     #[error("line {line}: the description ends without a stream (m=audio)")]
     NoMedia {
         /// The last line.
         line: usize,
     },
-    /// All media were refused; the first reason.
+    /// All media were refused; this is the first reason.
     #[error("line {line}: no stream to receive here: {reason}")]
     NoStream {
-        /// Where the reason is.
+        /// The line of the reason.
         line: usize,
         /// Why the medium cannot be received.
         reason: Refusal,
@@ -243,28 +244,28 @@ pub enum SdpError {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// Video, data.
+    /// It is video or data.
     #[error("the medium is {0}, not audio")]
     Medium(String),
-    /// The `m=` line has too few fields, or ones that are no numbers.
+    /// The `m=` line has too few fields, or fields that are not numbers.
     #[error("the m= line is not \"m=audio <port> RTP/AVP <payload type>\"")]
     MediaLine,
     /// Port 0 means that the stream is off.
     #[error("the port is 0: the stream is switched off")]
     PortZero,
-    /// Encrypted, or not RTP.
+    /// It is encrypted, or not RTP.
     #[error("the transport is {0}: only RTP/AVP is received")]
     Transport(String),
-    /// No payload type of the line has a format of ours.
+    /// No payload type of the line has a supported format.
     #[error("the format is {0}: only L16 and L24 of 1 to 64 channels are received")]
     Format(String),
-    /// No `a=rtpmap`.
+    /// There is no `a=rtpmap`.
     #[error("payload type {0} has no a=rtpmap")]
     NoFormat(u8),
     /// The `c=` line cannot be read.
     #[error("the address {0} cannot be read; right would be c=IN IP4 <group>/<ttl>")]
     Address(String),
-    /// Neither the medium nor the session has a `c=` line that can be used.
+    /// Neither the medium nor the session has a usable `c=` line.
     #[error("no address: there is no c=IN IP4 or c=IN IP6 line for it that can be read")]
     NoAddress,
     /// There are too many.

@@ -1,4 +1,4 @@
-//! Addresses that no receiver can receive from. Receivers refuse them by the same function that
+//! Addresses that no receiver can receive from. Receivers refuse them with the function that also
 //! reports them in a description.
 
 use super::LegDescription;
@@ -8,15 +8,15 @@ use thiserror::Error;
 /// Why a leg cannot be received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Obstacle {
-    /// IPv6.
+    /// It is IPv6.
     #[error("{0} is an IPv6 address, and streams are received by IPv4 only; right would be c=IN IP4 <group>/<ttl>")]
     Ipv6(IpAddr),
-    /// The unspecified address, or broadcast.
+    /// It is the unspecified address, or broadcast.
     #[error(
         "nothing is sent to {0}; right would be a multicast group (224.0.0.0 to 239.255.255.255) or the address of the receiver"
     )]
     NoDestination(IpAddr),
-    /// A group, the unspecified address or broadcast as the only sender to be heard.
+    /// The only accepted sender is a group, the unspecified address or broadcast.
     #[error("nothing can come from {0}, which is no host's address; right would be the address of the sender")]
     NoSender(IpAddr),
 }

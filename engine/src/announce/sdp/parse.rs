@@ -1,4 +1,4 @@
-//! Interpreting the lines of a description.
+//! Interprets the lines of a description.
 
 use super::address::{Connection, ConnectionLine, parse_connection, parse_filter};
 use super::clock::{self, MediaClockSource, ReferenceClock};
@@ -17,7 +17,7 @@ use std::net::IpAddr;
 
 /// The most findings that are reported.
 const MAX_FINDINGS: usize = 64;
-/// Dynamic payload types begin here (RFC 3551, 6).
+/// The first dynamic payload type (RFC 3551, 6).
 const FIRST_DYNAMIC: u8 = 96;
 
 /// One medium that can be received.
@@ -165,7 +165,7 @@ impl<'t> Reader<'t> {
         Ok(Medium { line, mid: section.attribute("mid").map(|mid| mid.value().to_owned()), stream })
     }
 
-    /// The first payload type that has a format of ours; and another one of the same format.
+    /// The first payload type with a supported format, and another one of the same format.
     fn format(&mut self, section: &Section<'t>, payload_types: &[u8]) -> Result<Format, Refusal> {
         let (maps, session_maps) = (section.all("rtpmap"), self.session.all("rtpmap"));
         let all: Vec<&Attribute> = maps.chain(session_maps).collect();
@@ -217,7 +217,7 @@ impl<'t> Reader<'t> {
         Ok(found)
     }
 
-    /// Reports a media-level attribute that stands at session level only.
+    /// Reports a media-level attribute that occurs only at session level.
     fn check_level(&mut self, section: &Section<'t>, name: &str) {
         if section.attribute(name).is_none()
             && let Some(line) = self.session.attribute(name).map(|attribute| attribute.line)
@@ -268,7 +268,7 @@ impl<'t> Reader<'t> {
         }
         let frames = counted.or(by_time);
         match frames {
-            // A value that cannot be read was reported already.
+            // An unreadable value was reported already.
             None if is_told => {}
             None => self.find(section.line(), Lint::NoPacketTime),
             Some(frames) => {
@@ -284,8 +284,8 @@ impl<'t> Reader<'t> {
         (frames, most)
     }
 
-    /// An attribute as a number of frames; `read` also returns its correct spelling, if it has
-    /// another one.
+    /// An attribute as a number of frames; `read` also returns the correct spelling, if the value
+    /// is spelt differently.
     fn number(
         &mut self,
         section: &Section<'t>,
@@ -305,7 +305,7 @@ impl<'t> Reader<'t> {
         Some(frames)
     }
 
-    /// The clock that the medium names, or else the session; of several the first that is PTP.
+    /// The clock of the medium, or else of the session; the first PTP clock if there are several.
     fn reference_clock(&mut self, section: &Section<'t>) -> ReferenceClock {
         let domain = self.attribute(section, "clock-domain").and_then(|domain| clock::clock_domain(domain.value()));
         let own = section.attribute("ts-refclk").is_some();
@@ -341,8 +341,8 @@ impl<'t> Reader<'t> {
         clock
     }
 
-    /// The leg with the source that its filter names; two legs if there are two sources that send
-    /// the same (RFC 7104, 4.2).
+    /// The leg with the source in its filter; two legs if two sources send the same (RFC 7104,
+    /// 4.2).
     fn legs(&mut self, section: &Section<'t>, leg: LegDescription) -> Vec<LegDescription> {
         let own = section.attribute("source-filter").is_some();
         let level = if own { section } else { self.session };

@@ -1,15 +1,15 @@
 //! The description of a stream that we send.
 //!
-//! The grandmaster in it must be the one that the timestamps come from: a stale one is the most
-//! common fault of descriptions in the field, and receivers refuse such streams. So whoever drives
-//! the engine tells of every change, and announces again when something has changed.
+//! The grandmaster in it must be the clock of the timestamps: an outdated one is the most common
+//! fault of descriptions in the field, and receivers refuse such streams. So the caller reports
+//! every change of the clock, and announces the session again after a change.
 
 use super::{Description, LegDescription, MediaClockSource, Origin, ReferenceClock, StreamDescription};
 use crate::rtp::leg::Leg;
 use crate::send::{SenderConfig, SenderError};
 use std::net::IpAddr;
 
-/// A session of ours: one stream that is sent, and its description, whose version rises with every
+/// Our own session: a stream that is sent, and its description, whose version increases with every
 /// change.
 ///
 /// ```
@@ -35,9 +35,9 @@ pub struct Session {
 }
 
 impl Session {
-    /// A session that does not know its clock yet. `started_s` is the time of its start in seconds,
-    /// which names it and is its first version: so that both rise when the sender is started anew
-    /// (RFC 8866, 5.2).
+    /// A session that does not know its clock yet. `started_s` is the time of its start in seconds.
+    /// It identifies the session and is its first version, so that both increase when the sender is
+    /// restarted (RFC 8866, 5.2).
     ///
     /// # Errors
     /// If the stream cannot be sent as configured.
@@ -75,9 +75,9 @@ impl Session {
         Ok(Self { description, media_clock_offset: config.media_clock_offset })
     }
 
-    /// The timestamps come from this clock, on both legs. Returns whether that is new: then the
-    /// session is to be announced again. A clock that is not PTP makes the stream one of the
-    /// sender's own time; so does an unknown one, which is written `local` then (RFC 7273, 4.8).
+    /// Sets the clock of the timestamps on both legs. Returns whether it is new: then announce the
+    /// session again. A clock that is not PTP makes the timestamps the sender's own time; so does
+    /// an unknown clock, which is then written as `local` (RFC 7273, 4.8).
     pub fn set_clock(&mut self, clock: &ReferenceClock) -> bool {
         let offset = self.media_clock_offset;
         let clock = &if *clock == ReferenceClock::Unknown { own_clock() } else { clock.clone() };
@@ -94,7 +94,7 @@ impl Session {
         self.revise(changed)
     }
 
-    /// Gives it another name and information. Returns whether that is new.
+    /// Sets the name and information. Returns whether they are new.
     pub fn rename(&mut self, name: &str, information: Option<&str>) -> bool {
         let name = session_name(name, &self.description.streams[0]);
         let changed = self.description.name != name || self.description.information.as_deref() != information;
@@ -103,7 +103,7 @@ impl Session {
         self.revise(changed)
     }
 
-    /// What is told.
+    /// The description.
     #[must_use]
     pub const fn description(&self) -> &Description {
         &self.description
@@ -126,16 +126,16 @@ fn own_clock() -> ReferenceClock {
     ReferenceClock::Other("local".to_owned())
 }
 
-/// The name, or where the stream goes to: a session without a name (`s=-`) is not shown by some
-/// receivers.
+/// The name, or else the destination of the stream: some receivers do not show a session without a
+/// name (`s=-`).
 fn session_name(name: &str, stream: &StreamDescription) -> String {
     let is_name = name.chars().any(|c| !c.is_whitespace() && !c.is_control()) && name.trim() != "-";
     let leg = stream.legs.first().filter(|_| !is_name);
     leg.map_or_else(|| name.to_owned(), |leg| format!("{}:{}", leg.destination, leg.port))
 }
 
-/// What is known of so many channels without being told: mono, stereo, else undefined ones (SMPTE
-/// ST 2110-30, 6.2.2).
+/// The default meaning of this many channels: mono, stereo, or else undefined (SMPTE ST 2110-30,
+/// 6.2.2).
 fn channel_order(channels: usize) -> String {
     match channels {
         1 => "SMPTE2110.(M)".to_owned(),

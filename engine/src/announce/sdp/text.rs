@@ -4,7 +4,7 @@ use super::decode::{LineEnd, next_line, to_text, without_margin};
 use super::lint::Lint;
 use std::borrow::Cow;
 
-/// One line: its number from 1, and what follows `x=`.
+/// A line: its number from 1, and the text after `x=`.
 #[derive(Clone, Debug)]
 pub(super) struct Line<'a> {
     pub(super) number: usize,
@@ -68,7 +68,7 @@ pub(super) struct Text<'a> {
     pub(super) findings: Vec<(usize, Lint)>,
 }
 
-/// The most findings of one kind that are reported: further ones tell nothing new.
+/// Maximum number of findings of one kind that are reported: further ones add no information.
 const MAX_OF_A_KIND: usize = 8;
 /// Attributes that are interpreted, so that their spelling matters.
 const KNOWN: [&str; 13] = [
@@ -86,7 +86,7 @@ const KNOWN: [&str; 13] = [
     "recvonly",
     "fmtp",
 ];
-/// Attributes that a section may have once; if there are several, the first one counts.
+/// Attributes that a section may have only once; otherwise the first one counts.
 const SINGLE: [&str; 5] = ["ptime", "maxptime", "framecount", "mediaclk", "mid"];
 
 impl<'a> Text<'a> {
@@ -123,7 +123,7 @@ impl<'a> Text<'a> {
         text
     }
 
-    /// Whether the text is a description at all.
+    /// Whether the text is a description.
     pub(super) fn is_sdp(&self) -> bool {
         self.version.as_ref().map_or(!self.media.is_empty(), |version| version.value == "0")
     }
@@ -249,7 +249,7 @@ enum Next {
     AnotherDescription,
 }
 
-/// The letter of a line, and what follows the equals sign.
+/// The letter of a line, and the text after the equals sign.
 fn split(line: &[u8]) -> Option<(u8, &[u8])> {
     let (&kind, rest) = line.split_first().filter(|(kind, _)| kind.is_ascii_alphabetic())?;
     rest.trim_ascii_start().strip_prefix(b"=").map(|value| (kind, value))

@@ -116,11 +116,7 @@ fn a_crystal_that_warms_up_is_followed_by_a_more_agile_filter() {
 fn the_path_delay_is_measured() {
     let mut estimator = estimator();
     Link::new(exponential).run(&mut estimator, 600, 0);
-    assert!(
-        (estimator.mean_path_delay().as_nanos() as f64 - DELAY_NS).abs() < 5_000.0,
-        "{}",
-        estimator.mean_path_delay()
-    );
+    assert!((estimator.mean_path_delay().as_nanos_f64() - DELAY_NS).abs() < 5_000.0, "{}", estimator.mean_path_delay());
 }
 
 #[test]
@@ -178,7 +174,8 @@ fn a_lag_behind_a_source_without_jitter_is_not_taken_for_its_noise() {
     assert!(estimator.jitter() < Nanos::from_micros(1), "{}", estimator.jitter());
 }
 
-/// A host that stalls again and again: the filter is found to lag, and forgets, thousands of times.
+/// A host that stalls again and again: the filter is found to lag, and inflates its covariance,
+/// thousands of times.
 #[test]
 fn forgetting_ever_so_often_does_not_lose_the_offset() {
     for delay in [DelayModel::Absorbed, DelayModel::Estimated { sigma: Nanos::from_millis(1) }] {
@@ -222,8 +219,7 @@ fn an_assumed_delay_moves_the_offset_with_it_and_is_admitted() {
     assert!(estimator.precision_ns(now, false) < 50_000.0);
 }
 
-/// A clock is ten kB, whatever it is fed: two sets of six filters, and the meter of its
-/// wander.
+/// A clock takes ten kB, for any input: two sets of six filters, and the meter of its wander.
 const _: () = assert!(size_of::<Estimator>() <= 11 * 1024);
 
 proptest! {
@@ -279,7 +275,7 @@ fn errors_after_stalls(seed: u64, every_s: f64, longest_s: f64) -> [(f64, f64); 
     errors.try_into().unwrap()
 }
 
-/// Nothing is early: an envelope that was moved beyond the samples comes back, whatever was learnt
+/// Nothing is early: an envelope that was moved beyond the samples returns, whatever was learnt
 /// from its own error.
 #[test]
 fn what_a_host_that_stood_still_often_has_taught_is_forgotten() {

@@ -47,6 +47,31 @@ fn the_table_of_transitions() {
 }
 
 #[test]
+fn an_illegal_transition_is_refused_counted_and_reported_once() {
+    let mut machine = LockMachine::new();
+    run(&mut machine, 0..3_000, 100.0, true, true);
+    assert_eq!(machine.state(), LockState::Locked);
+    for ms in 3_000..3_010 {
+        machine.enter(LockState::Listening, at(ms), LockCause::MasterHeard);
+    }
+    let refused = LockTransition {
+        at: at(3_000),
+        from: LockState::Locked,
+        to: LockState::Locked,
+        cause: LockCause::IllegalTransition { to: LockState::Listening, attempts: 1 },
+    };
+    assert_eq!(machine.poll_transition(), Some(refused));
+    assert_eq!((machine.poll_transition(), machine.state(), machine.illegal), (None, LockState::Locked, 10));
+    // It still works: silence begins a holdover.
+    let silence = run(&mut machine, 3_000..4_000, 100.0, true, false);
+    assert_eq!(silence, [(3_375, LockState::Holdover)]);
+    // Another run of attempts is reported again.
+    machine.enter(LockState::Listening, at(4_000), LockCause::MasterHeard);
+    let cause = machine.poll_transition().map(|transition| transition.cause);
+    assert_eq!(cause, Some(LockCause::IllegalTransition { to: LockState::Listening, attempts: 11 }));
+}
+
+#[test]
 fn a_lock_needs_syncs_delay_resps_and_certainty() {
     let mut machine = LockMachine::new();
     assert_eq!(run(&mut machine, 0..3_000, 100.0, true, true), [(0, LockState::Acquiring), (1_000, LockState::Locked)]);
@@ -82,7 +107,7 @@ fn a_holdover_lasts_until_the_held_time_is_of_no_use() {
     run(&mut machine, 0..10_000, 100.0, true, true);
     assert_eq!(run(&mut machine, 10_000..11_000, 100.0, true, false), [(10_375, LockState::Holdover)]);
     assert_eq!(run(&mut machine, 11_000..20_000, 90_000.0, true, false), []);
-    // Syncs are back: it is locked once they make it certain.
+    // Syncs are back: it locks once they make it certain.
     assert_eq!(run(&mut machine, 20_000..21_000, 21_000.0, true, true), []);
     assert_eq!(run(&mut machine, 21_000..21_125, 19_000.0, true, true), [(21_000, LockState::Locked)]);
 

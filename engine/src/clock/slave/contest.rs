@@ -1,13 +1,13 @@
-//! Holding the time while somebody else sends in the name of the master.
+//! Holding the time while another sender uses the name of the master.
 //!
 //! Model: the estimate from before the contest is kept as an *anchor*. It takes a moment to notice
 //! a contest, so the anchor is the estimate of some seconds earlier. A timestamp agrees if it is
-//! within [`PULL_NS`] of the anchor's time, and none agrees any more once the anchor itself may err
-//! by as much. So whoever chooses timestamps freely can move the clock by no more than that, and
-//! with the anchor's own error the clock stays within half of the error that a locked clock may
-//! have. The clock returns to the anchor, discarding what it learnt since, when the master is not
-//! heard any more among the others, when what is heard makes the time less certain than the
-//! anchor's, and when the contest is over.
+//! within [`PULL_NS`] of the anchor's time. Once the error of the anchor itself may be as large, no
+//! timestamp agrees. So an attacker who can choose timestamps freely moves the clock by no more
+//! than that. Together with the anchor's own error, the clock stays within half of the error that a
+//! locked clock may have. The clock returns to the anchor, and discards what it has learnt since,
+//! in three cases: the master is no longer heard among the others, the packets make the time less
+//! certain than the anchor, or the contest is over.
 
 use super::*;
 use crate::clock::LockState;
@@ -60,7 +60,7 @@ impl SlaveClock {
         })
     }
 
-    /// Whether an anchor may err by too much to judge anything.
+    /// Whether the error of an anchor may be too large to judge anything.
     pub(super) fn is_adrift(&self, anchor: &Estimator, now: LocalTime) -> bool {
         ANCHOR_SIGMAS * anchor.precision_ns(now, self.is_two_way()) > PULL_NS
     }
@@ -102,8 +102,7 @@ impl SlaveClock {
         }
     }
 
-    /// A sample that was held back, and is older than the newest one, propagated to the time of
-    /// that.
+    /// A sample that was held back, extrapolated to the time of the newest one.
     pub(super) fn propagated(&self, sample: Sample) -> Sample {
         let newest = self.estimator.updated_at().filter(|&newest| newest > sample.at);
         let rate_ppb = self.known_rate_ppb();

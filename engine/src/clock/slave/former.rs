@@ -1,10 +1,10 @@
-//! The times of former masters, for when one of them returns.
+//! The times of former masters, for the return of one of them.
 //!
 //! Model: when another master is followed, the estimate of the last one is kept. If the time of the
 //! next master differs from the held time but agrees with the extrapolated time of a former master,
-//! it is that master's time again. Then the clock continues with the kept estimate, and needs no
-//! new measurement of the path before it is locked. It is still a step of the time. An estimate is
-//! kept only as long as it is precise enough to distinguish one time from another.
+//! it is that master's time again. Then the clock continues with the kept estimate, and can lock
+//! without measuring the path again. The change is still a step of the time. An estimate is kept
+//! only while it is precise enough to distinguish one time from another.
 
 use super::*;
 
@@ -26,7 +26,7 @@ pub(super) struct Former {
 pub(super) struct FormerTimes(Vec<Former>);
 
 impl SlaveClock {
-    /// Keeps the estimate of the master that is followed no more, if its time is held.
+    /// Keeps the estimate of the master that is no longer followed, if its time is held.
     pub(super) fn remember_former(&mut self) {
         if !self.lock.state().is_usable() || self.new_master.is_some() {
             return;

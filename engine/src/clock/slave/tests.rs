@@ -186,13 +186,13 @@ fn a_master_that_never_answers_is_followed_one_way_and_the_uncertainty_says_so()
         assert_eq!((reading.state, reading.path_delay), (LockState::Locked, PathDelay::Assumed));
         let sigma_ns = bench.sigma_ns();
         assert!((150e3..160e3).contains(&sigma_ns), "{sigma_ns} ns");
-        assert!((bench.error().as_nanos() as f64).abs() < 3.0 * sigma_ns, "{} +- {sigma_ns}", bench.error());
+        assert!((bench.error().as_nanos_f64()).abs() < 3.0 * sigma_ns, "{} +- {sigma_ns}", bench.error());
         assert!(
             bench.error().abs() < (delay - Nanos::from_micros(75)).abs() + Nanos::from_micros(1),
             "{}",
             bench.error()
         );
-        // It begins to answer after all.
+        // Now it answers.
         bench.answers = true;
         bench.exchange(Nanos::from_secs(30));
         assert_eq!(bench.clock.reading(bench.now).path_delay, PathDelay::Measured);
@@ -200,7 +200,7 @@ fn a_master_that_never_answers_is_followed_one_way_and_the_uncertainty_says_so()
     }
 }
 
-/// What was assumed of the delay is no reason to doubt what is measured.
+/// The assumed delay is no reason to doubt a measured one.
 #[test]
 fn the_first_answers_after_an_assumed_delay_are_believed() {
     let mut bench = Bench { delay: Nanos::from_micros(600), answers: false, ..Bench::new(30.0) };
@@ -233,10 +233,10 @@ fn a_round_trip_bounds_the_delay_whenever_it_is_told() {
 fn a_measured_delay_stands_when_the_next_master_does_not_answer() {
     let (us, day) = (Nanos::from_micros, Nanos::from_secs(86_400));
     for (step, path, limit, sigma_us) in [
-        // The same time: its packets tell how much longer its path is.
+        // It has the same time: its packets show how much longer its path is.
         (Nanos::ZERO, us(0), us(2), 0.0..25.0),
         (Nanos::ZERO, us(60), us(25), 1.0..80.0),
-        // Another time: its path is some path of the link.
+        // It has another time, and its path is some path of the link.
         (day, us(0), us(2), 100.0..110.0),
         (day, us(60), us(62), 100.0..110.0),
     ] {
@@ -256,7 +256,7 @@ fn a_measured_delay_stands_when_the_next_master_does_not_answer() {
     }
 }
 
-/// It announces itself, and that is all.
+/// It sends only Announces.
 #[test]
 fn a_master_whose_syncs_are_not_heard_changes_nothing() {
     let mut bench = Bench::new(30.0);
@@ -286,8 +286,7 @@ fn a_master_that_stops_answering_keeps_its_measured_delay() {
     assert!(bench.error().abs() < Nanos::from_micros(1), "{}", bench.error());
     let after_a_minute_ns = bench.sigma_ns();
     bench.states();
-    // What is known of it becomes less for a day, but not less than is known of any wired path; nor
-    // is the lock lost for that.
+    // Its uncertainty grows for a day, but not beyond that of any wired path, and the lock is kept.
     bench.exchange(Nanos::from_secs(3 * 86_400));
     let sigma_ns = bench.sigma_ns();
     assert!(sigma_ns > 3.0 * after_a_minute_ns && sigma_ns < 160e3, "{after_a_minute_ns} ns, then {sigma_ns} ns");
@@ -341,8 +340,7 @@ fn a_host_that_is_slewed_is_followed_without_an_unlock_and_never_claimed_to_be_r
 
 impl Bench {
     /// The host and its clocks stand still for `time`; the Syncs that arrive meanwhile are stamped
-    /// together when it goes on. Returns the largest error while locked from then on, over
-    /// `seconds` more.
+    /// together when it resumes. Returns the largest error while locked in the following `seconds`.
     fn pause(&mut self, time: Nanos, seconds: i64) -> Nanos {
         let before = self.offset;
         while self.offset + SYNC < before + time {

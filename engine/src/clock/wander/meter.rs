@@ -2,9 +2,9 @@
 //!
 //! Purpose: the phase of a clock that is steered by software (a boundary clock, a PC that is a
 //! grandmaster, a sender that follows one of them) wanders, by a microsecond or by milliseconds,
-//! over a second or over minutes. An estimator that takes the wander for the behaviour of a crystal
-//! follows it, and a player that uses that estimate changes its pitch. An estimator that knows of
-//! the wander waits until it has averaged out.
+//! over a second or over minutes. An estimator that mistakes the wander for the behaviour of a
+//! crystal follows it, and a player that uses that estimate changes its pitch. An estimator that
+//! knows of the wander waits until it has averaged out.
 //!
 //! Model: the offsets are averaged over blocks of 0.25 s, 0.5 s, ... 64 s. Of three consecutive
 //! blocks, the distance of the middle one from the line through the others is taken: a second
@@ -34,10 +34,10 @@ const SHORTEST: Nanos = Nanos::from_millis(250);
 const LEVELS: usize = 9;
 /// Memory of a level, s. Judgement: changes within minutes are followed.
 const MEMORY_S: f64 = 256.0;
-/// Smallest memory of a level, in blocks. Derived: 16 blocks give the median of squares to a factor
-/// of 1.8.
+/// Smallest memory of a level, in blocks. Derived: 16 blocks yield the median of squares with an
+/// error of a factor of 1.8.
 const LEAST_MEMORY: f64 = 16.0;
-/// Second differences before a level is used. Judgement: below that a median is no measure.
+/// Second differences before a level is used. Judgement: with fewer, a median is meaningless.
 const FIRST: f64 = 4.0;
 /// Gain of a median that follows the sign of the difference of logarithms. Derived: 1 / 2f with the
 /// density f = 0.214 of the logarithm of a squared normal variable at its median. It is also the
@@ -67,18 +67,18 @@ const GROWTH: f64 = 1.3;
 const LONGEST_S: f64 = 100.0;
 /// V of white noise of variance 1. Derived: 1 + 4 + 1.
 const WHITE: f64 = 6.0;
-/// Figures within this share of each other are the same. Judgement: a median of 100 values is good
-/// for 20 %.
+/// Figures within this share of each other are the same. Judgement: a median of 100 values has an
+/// error of 20 %.
 const SAME_SHARE: f64 = 0.1;
-/// A wander this many times larger than the one that the filters know has misled them. Judgement:
-/// its size is known to about a half.
+/// A wander this many times larger than the filters assume has misled them. Judgement: its size is
+/// known with an error of about a half.
 const EXCEEDS: f64 = 2.0;
 /// Shortest time between two interruptions. Judgement: enough for blocks of 4 s.
 const INTERRUPTED_EVERY: Nanos = Nanos::from_secs(20);
 /// Times further apart than this do not belong to one wandering clock, ns. Judgement: 1 s.
 const ANOTHER_TIME_NS: f64 = 1e9;
 /// Blocks further apart than this many times the usual distance are separated by a silence.
-/// Judgement: one missing block is none.
+/// Judgement: one missing block is not a silence.
 const SILENCE: f64 = 2.5;
 
 /// Wander of a clock's time around that of a crystal.
@@ -102,7 +102,7 @@ impl PhaseWander {
         differ(self.rms_ns, other.rms_ns) || differ(self.density, other.density)
     }
 
-    /// Whether it is so much larger than `other` that what was learnt with that is void.
+    /// Whether it is so much larger than `other` that everything learnt with that is void.
     pub(in crate::clock) fn exceeds(&self, other: &Self) -> bool {
         self.rms_ns > EXCEEDS * other.rms_ns
     }
@@ -319,9 +319,10 @@ impl WanderMeter {
         self.most_ns
     }
 
-    /// The rate or the time has changed at `now`, which is proven to be no wander, so blocks before
-    /// and after that are not compared. Calls that follow within [`INTERRUPTED_EVERY`] have no
-    /// effect, because a wander that is unknown yet may be taken for such changes repeatedly.
+    /// Takes note that the rate or the time changed at `now`, which is proven not to be wander, so
+    /// blocks before and after that are not compared. Calls that follow within
+    /// [`INTERRUPTED_EVERY`] have no effect, because an unknown wander may repeatedly be mistaken
+    /// for such changes.
     pub(in crate::clock) fn interrupt(&mut self, now: LocalTime) {
         if self.interrupted_at.is_none_or(|at| now.since(at) >= INTERRUPTED_EVERY) {
             self.interrupted_at = Some(now);
@@ -331,7 +332,7 @@ impl WanderMeter {
     }
 
     /// Offsets are smaller by `less_ns` from now on, because they have another origin or belong to
-    /// another clock. A clock that is far away is another time, and the measurement starts again.
+    /// another clock. If the clocks are far apart, the measurement starts again.
     pub(in crate::clock) fn rebase(&mut self, less_ns: f64) {
         if less_ns.abs() > ANOTHER_TIME_NS {
             *self = Self::default();
@@ -413,7 +414,8 @@ mod tests {
         }
     }
 
-    /// What is measured of a clock 80 ppm off, packets of which come at an interval for so long.
+    /// The result for a clock with an offset of 80 ppm, whose packets come at an interval for a
+    /// duration.
     fn measured(interval_s: f64, duration_s: f64, mut offset_ns: impl FnMut(f64) -> f64) -> PhaseWander {
         let mut meter = WanderMeter::default();
         for i in 0..(duration_s / interval_s) as i64 {

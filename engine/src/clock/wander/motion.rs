@@ -1,7 +1,7 @@
 //! How far the setpoint of playout moves by itself.
 //!
 //! Purpose: playout runs at the ratio of two crystals, so it is steady. If its distance from the
-//! setpoint varies, the setpoint moves: the reference wanders, and by more than its clock map says.
+//! setpoint varies, the setpoint moves: the reference wanders by more than its clock map states.
 //! Playout need not follow such movements fast.
 //!
 //! Model: the distance, without what was trimmed, is sampled every 1 s, 2 s, ... 128 s. Of three
@@ -9,7 +9,7 @@
 //! to which neither an offset nor a rate contributes. For white noise it is 1.22 standard
 //! deviations. For an Ornstein-Uhlenbeck process with time constant T it is 0.8 at an interval of T
 //! / 3, and more than 1 from T / 2 on. So the interval with the largest value counts. The host's
-//! clock has no part in this, and so no crystal's drift must be allowed for.
+//! clock has no part in this, so no allowance for the drift of a crystal is needed.
 //!
 //! Robustness: the median of the newest values of each interval is used, so that fewer than half of
 //! them may be steps of the setpoint or jumps of playout.
@@ -18,9 +18,9 @@
 const LEVELS: usize = 8;
 /// Shortest sampling interval, s. Judgement: faster movements are jitter.
 const SHORTEST_S: f64 = 1.0;
-/// Values that a level keeps. Judgement: a median of 15 is good for 30 %.
+/// Values that a level keeps. Judgement: a median of 15 has an error of 30 %.
 const KEPT: usize = 15;
-/// Values that a level needs to be used. Judgement: below that a median is no measure.
+/// Values that a level needs to be used. Judgement: with fewer, a median is meaningless.
 const FIRST: usize = 4;
 /// Median of the absolute value of a normal variable of variance 1. Derived: the third quartile of
 /// the normal distribution.
@@ -50,6 +50,7 @@ impl Level {
         self.before_ns = self.last_ns.replace(place_ns);
     }
 
+    #[expect(clippy::cast_precision_loss, reason = "a few hundred at most")]
     fn learn(&mut self, size_ns: f64) {
         self.sizes_ns[self.count % KEPT] = size_ns;
         self.count += 1;
@@ -75,8 +76,8 @@ pub(crate) struct TargetMotion {
 }
 
 impl TargetMotion {
-    /// Playout lags the setpoint by `behind_ns`, and was trimmed by `trim_ppb` over the last
-    /// `block_s`. `None` while the distance is not to be trimmed, and says nothing.
+    /// Takes the distance by which playout lags the setpoint, `behind_ns`, and the trim `trim_ppb`
+    /// of the last `block_s`. `None` if the distance is not to be trimmed and gives no information.
     pub(crate) fn take(&mut self, behind_ns: Option<f64>, trim_ppb: f64, block_s: f64) {
         self.trimmed_ns += trim_ppb * block_s;
         self.since_look_s += block_s;
@@ -108,7 +109,7 @@ impl TargetMotion {
         self.levels.iter().map(|level| level.sigma_ns).fold(0.0, f64::max)
     }
 
-    /// Upper limit of that standard deviation, where too small a value would do harm.
+    /// Upper limit of that standard deviation, where too small a value would be harmful.
     pub(crate) fn at_most_ns(&self) -> f64 {
         self.levels.iter().map(|level| level.at_most_ns).fold(0.0, f64::max)
     }
@@ -122,7 +123,7 @@ mod tests {
 
     const BLOCK_S: f64 = 0.02;
 
-    /// What is seen of a target that is off by so much at each time.
+    /// The result for a target with the given error at each time.
     fn seen(duration_s: f64, mut off_ns: impl FnMut(f64) -> Option<f64>) -> f64 {
         let mut motion = TargetMotion::default();
         for block in 0..(duration_s / BLOCK_S) as u64 {
@@ -160,7 +161,7 @@ mod tests {
     fn offsets_rates_steps_and_silences_are_no_motion() {
         let step_ns = |t_s: f64| if t_s < 300.0 { 0.0 } else { 5e6 };
         assert!(seen(1000.0, |t_s| Some(1e6 + 3e3 * t_s + step_ns(t_s))) < 1.0);
-        // A fifth of the time, in stretches, the distance is not known.
+        // For a fifth of the time, in stretches, the distance is unknown.
         let is_known = |t_s: f64| t_s % 100.0 < 80.0;
         assert!(seen(1000.0, |t_s| is_known(t_s).then_some(7e5)) < 1.0);
     }

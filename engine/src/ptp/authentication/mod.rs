@@ -1,16 +1,16 @@
 //! Authentication of messages by keys that all ports of a domain share (IEEE 1588-2019, 16.14).
 //!
-//! Purpose: without it, whoever reaches the network can pretend to be the master. With it, only
-//! holders of the key can, and what others send is refused before anything is done with it.
+//! Purpose: without it, anybody on the network can pretend to be the master. With it, only holders
+//! of the key can, and messages of others are refused before they have any effect.
 //!
 //! Model: an AUTHENTICATION TLV at the end of each message names a security association (SPP) and
 //! one of its keys, and carries an integrity check value over all bytes before that value
-//! ("immediate security processing"). Every message must carry one that is right.
+//! ("immediate security processing"). Every message must carry a valid one.
 //!
 //! Assumptions: the keys are distributed by other means. Transparent clocks without the key change
-//! correctionFields, so an association may leave that field out of the check; whoever can delay or
-//! change packets can then move the time by it. A recorded message stays authentic: what protects
-//! from replays are sequence ids, which only count forward, and the lock's plausibility checks.
+//! correctionFields, so an association may leave that field out of the check; an attacker who can
+//! delay or change packets can then move the time by it. A recorded message stays authentic:
+//! sequence ids, which only count forward, and the plausibility checks protect against replays.
 
 mod sa_file;
 
@@ -75,8 +75,8 @@ pub struct Key {
 }
 
 impl Key {
-    /// The key that messages name by `id`; `None` if the secret is empty, or `id` is 0, which
-    /// names no key.
+    /// The key that messages identify by `id`; `None` if the secret is empty, or `id` is 0, which
+    /// identifies no key.
     #[must_use]
     pub fn new(id: u32, algorithm: IntegrityAlgorithm, secret: &[u8]) -> Option<Self> {
         if id == 0 || secret.is_empty() {
@@ -136,9 +136,9 @@ impl SecurityAssociation {
     /// Keys of an association: one in use, one that follows it, and room for a second pair.
     pub const MOST_KEYS: usize = 4;
 
-    /// The association that messages name by `spp`, with its keys. If `covers_correction`, nobody
-    /// without a key may change a correctionField, transparent clocks included. `None` if there are
-    /// no keys, more than [`Self::MOST_KEYS`], or two with one id.
+    /// The association that messages identify by `spp`, with its keys. If `covers_correction`,
+    /// nobody without a key may change a correctionField, transparent clocks included. `None` if
+    /// there are no keys, more than [`Self::MOST_KEYS`], or two with one id.
     #[must_use]
     pub fn new(spp: u8, covers_correction: bool, keys: &[Key]) -> Option<Self> {
         let is_twice = |(index, key): (usize, &Key)| keys.iter().take(index).any(|other| other.id == key.id);
@@ -166,7 +166,7 @@ impl SecurityAssociation {
     }
 }
 
-/// How a port authenticates what it sends, and what it demands of others.
+/// How a port authenticates its messages, and verifies those of others.
 ///
 /// ```
 /// use engine::ptp::authentication::{Authentication, IntegrityAlgorithm, Key, SecurityAssociation};
@@ -184,20 +184,20 @@ pub struct Authentication {
 }
 
 impl Authentication {
-    /// Accepts messages by any key of `association`, and sends by that with `active_key`; `None` if
-    /// it has no such key.
+    /// Accepts messages by any key of `association`, and signs with `active_key`; `None` if it has
+    /// no such key.
     #[must_use]
     pub fn new(association: SecurityAssociation, active_key: u32) -> Option<Self> {
         let active = *association.key(active_key)?;
         Some(Self { association, active })
     }
 
-    /// Reads a file of security associations, and takes the association with `spp`, or the only
-    /// one, and of its keys the one with `active_key`, or the first.
+    /// Reads a file of security associations, and selects the association with `spp`, or the only
+    /// one, and its key `active_key`, or the first.
     ///
     /// # Errors
-    /// If the text is no such file, or has no such association or key; the error names those that
-    /// it has.
+    /// If the text is not such a file, or has no such association or key; the error lists those
+    /// that it has.
     pub fn of_file(text: &str, spp: Option<u8>, active_key: Option<u32>) -> Result<Self, ChoiceError> {
         let all = SecurityAssociation::parse_all(text)?;
         let there = || all.iter().map(|one| one.spp().to_string()).collect::<Vec<_>>().join(", ");
@@ -215,7 +215,7 @@ impl Authentication {
         Self::new(*association, key).ok_or(ChoiceError::NoKey { spp: association.spp(), key })
     }
 
-    /// The key that messages are sent with.
+    /// The key that messages are signed with.
     #[must_use]
     pub const fn active_key(&self) -> &Key {
         &self.active
@@ -239,7 +239,7 @@ impl Authentication {
         Some(end)
     }
 
-    /// Whether `message`, read from the start of `datagram`, comes from a holder of a key.
+    /// Checks that `message`, read from the start of `datagram`, comes from a holder of a key.
     ///
     /// # Errors
     /// [`Unauthenticated`], with the reason, if it does not.
@@ -265,28 +265,28 @@ impl Authentication {
         }
         let covered = datagram.get(..message.wire_len() - check.len()).ok_or(Unauthenticated::WrongCheck)?;
         let mac = key.mac(covered, !self.association.covers_correction).ok_or(Unauthenticated::WrongCheck)?;
-        // In constant time, so that a forger learns nothing from how long a refusal takes.
+        // In constant time, so that the duration of a refusal reveals nothing to a forger.
         mac.verify_truncated_left(check).map_err(|_| Unauthenticated::WrongCheck)
     }
 }
 
-/// Why a file of security associations does not tell which key is meant.
+/// Why a file of security associations does not determine a key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ChoiceError {
-    /// The text is no file of security associations.
+    /// The text is not a file of security associations.
     #[error(transparent)]
     File(#[from] SaFileError),
     /// The file has no association.
     #[error("it has no security association: `spp 1`, and a key below it")]
     Empty,
-    /// The file has several associations, and none was named.
+    /// The file has several associations, and none was selected.
     #[error("which association is meant? Its SPP is one of {0}")]
     Several(String),
-    /// The file does not have the association that was named.
+    /// The file does not have the selected association.
     #[error("it has no association {spp}, but {there}")]
     NoAssociation {
-        /// SPP that was asked for.
+        /// The selected SPP.
         spp: u8,
         /// The associations that it has.
         there: String,
@@ -296,12 +296,12 @@ pub enum ChoiceError {
     NoKey {
         /// Its SPP.
         spp: u8,
-        /// The key that was asked for.
+        /// The selected key.
         key: u32,
     },
 }
 
-/// Why a message is not known to come from a holder of a key.
+/// Why a message does not count as sent by a holder of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unauthenticated {
     /// It has no AUTHENTICATION TLV at its end.
@@ -333,7 +333,7 @@ pub enum Unauthenticated {
         /// Its length.
         length: usize,
     },
-    /// The check value is wrong: the secrets differ, or somebody has changed the message.
+    /// The check value is wrong: the secrets differ, or the message was changed on the way.
     #[error("their check value is wrong: the keys differ, or somebody changes them on the way")]
     WrongCheck,
 }
@@ -378,8 +378,8 @@ mod tests {
         }
     }
 
-    /// The HMAC of RFC 4231, case 2, of a message that has these 28 bytes cannot be had, because a
-    /// header is longer; so the key's HMAC is checked by itself.
+    /// The HMAC of RFC 4231, case 2, covers 28 bytes, which is shorter than a header; so the key's
+    /// HMAC is checked without a message.
     #[test]
     fn the_check_value_is_that_of_rfc_4231() {
         let key = Key::new(1, IntegrityAlgorithm::HmacSha256, b"Jefe").unwrap();

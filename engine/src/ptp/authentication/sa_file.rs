@@ -10,35 +10,35 @@
 //! 2 SHA256 32 B64:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=
 //! ```
 //!
-//! A key is `id algorithm [length] secret`. A setting that is not supported is an error and is not
-//! ignored, because somebody relies on it.
+//! A key is `id algorithm [length] secret`. An unsupported setting is an error and is not ignored,
+//! because somebody relies on it.
 
 use super::{IntegrityAlgorithm, Key, SecurityAssociation};
 use data_encoding::{BASE64, HEXLOWER_PERMISSIVE};
 
-/// Longest text that is read, bytes.
+/// Length of the longest text that is read, bytes.
 const LONGEST: usize = 65_536;
-/// Associations in a text.
+/// Maximum number of associations in a text.
 const MOST_ASSOCIATIONS: usize = 256;
 
-/// What is wrong with a text of security associations, and where.
+/// An error in a text of security associations, and its position.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {problem}")]
 #[non_exhaustive]
 pub struct SaFileError {
     /// The line, from 1.
     pub line: usize,
-    /// What is wrong with it.
+    /// The error.
     pub problem: SaFileProblem,
 }
 
-/// What is wrong with a line. No variant shows a secret.
+/// An error in a line. No variant shows a secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SaFileProblem {
-    /// The text is longer, or has more associations, than is read.
+    /// The text is too long, or has too many associations.
     #[error("more than 65536 bytes or 256 associations are not read")]
     TooLong,
-    /// A line before the first `spp`.
+    /// A line stands before the first `spp`.
     #[error("an association begins with `spp N`, from 0 to 255")]
     NoSpp,
     /// The number after a keyword is missing or too large.
@@ -67,21 +67,21 @@ pub enum SaFileProblem {
     /// An algorithm other than HMAC by SHA-256.
     #[error("the algorithms are SHA256-128 and SHA256")]
     Algorithm,
-    /// The secret is not written as its prefix says.
+    /// The secret is not in the form of its prefix.
     #[error("the secret is not valid {encoding}")]
     Secret {
         /// HEX or B64.
         encoding: &'static str,
     },
-    /// The secret has another length than the line says.
+    /// The length of the secret differs from the one in the line.
     #[error("the secret has {actual} bytes, the line says {told}")]
     Length {
         /// Its length.
         actual: usize,
-        /// What the line says.
+        /// The length in the line.
         told: usize,
     },
-    /// The id is 0 or there twice, or the secret is empty.
+    /// The id is 0 or repeated, or the secret is empty.
     #[error("a key needs an id from 1 to 4294967295 that no other key has, and a secret")]
     Key,
     /// More keys than an association may have.
@@ -117,7 +117,7 @@ impl SecurityAssociation {
     /// ```
     ///
     /// # Errors
-    /// The first line that cannot be read as what it asks for.
+    /// The first line that is invalid.
     pub fn parse_all(text: &str) -> Result<Vec<Self>, SaFileError> {
         if text.len() > LONGEST {
             return Err(SaFileError { line: 1, problem: SaFileProblem::TooLong });
@@ -160,8 +160,8 @@ fn read_line(line_number: usize, line: &str, drafts: &mut Vec<Draft>) -> Result<
     }
     let draft = drafts.last_mut().ok_or(SaFileProblem::NoSpp)?;
     match word {
-        // The window of sequence ids protects from replays. Here the checks that all Syncs pass do
-        // that.
+        // The window of sequence ids protects against replays. Here the checks that all Syncs pass
+        // do that.
         "seqid_window" => number("seqid_window", u32::from(u16::MAX / 2), words.next()).map(|_| ()),
         "seqnum_length" => zero("seqnum_length", words.next()),
         "res_length" => zero("res_length", words.next()),

@@ -1,17 +1,17 @@
-//! The foreign masters of a port: who announces, and whose Announces count (IEEE 1588-2019, 9.3.2.4
-//! and 9.3.2.5).
+//! The foreign masters of a port: which clocks announce, and whose Announces count (IEEE 1588-2019,
+//! 9.3.2.4 and 9.3.2.5).
 //!
 //! Model: a foreign master is *qualified* once two of its Announces came within four of its own
-//! announce intervals, and forgotten when it has been silent for the announce receipt timeout, so
-//! that nobody follows a grandmaster that is gone.
+//! announce intervals. It is removed when it has been silent for the announce receipt timeout, so
+//! that no clock follows a grandmaster that has disappeared.
 //!
 //! Anybody can send Announces, in any name and from any address. So the table is bounded, and so
 //! are the entries of one address. Masters that never sent a [Sync](super::sync_senders) are
-//! removed first, then those that announced themselves once, then those heard least recently. The
-//! master that is followed is never removed. A master that sends Syncs is preferred to all that do
-//! not, whatever data set those announce. A data set replaces another one of the same master only
-//! after that one was not repeated for longer than the announce interval, so that forged Announces
-//! do not count beside the master's own.
+//! removed first, then those that announced themselves once, then those whose last Announce is
+//! oldest. The master that is followed is never removed. A master that sends Syncs is preferred to
+//! all that do not, whatever data set those announce. A new data set replaces that of the same
+//! master only if the old one was not repeated for longer than the announce interval, so that
+//! forged Announces do not count while the master sends its own.
 
 use super::super::time_properties::TimeProperties;
 use super::super::transmit::PeerAddress;
@@ -20,13 +20,15 @@ use super::sync_senders::Evidence;
 use crate::ptp::wire::PortIdentity;
 use crate::units::{LocalTime, Nanos};
 
-/// Foreign masters remembered; IEEE 1588-2019 9.3.2.4.5 asks for at least 5.
+/// Maximum number of foreign masters that are remembered; IEEE 1588-2019 9.3.2.4.5 requires at
+/// least 5.
 const CAPACITY: usize = 64;
-/// Of one address: boundary clocks have several ports, and announce by few of them on one link.
+/// Maximum of one address: boundary clocks have several ports, but few of them announce on one
+/// link.
 const CAPACITY_OF_ADDRESS: usize = 8;
 /// Announce intervals, as a ratio, after which an announced data set counts as not repeated.
 const NOT_REPEATED: (i64, i64) = (3, 2);
-/// The most masters that are passed over at a time.
+/// Maximum number of masters that are passed over at a time.
 const PASSED_OVER: usize = 16;
 /// FOREIGN_MASTER_TIME_WINDOW and FOREIGN_MASTER_THRESHOLD (IEEE 1588-2019, 9.3.2.4.5): 2 Announces
 /// in 4 intervals.
@@ -34,14 +36,14 @@ const WINDOW_INTERVALS: i64 = 4;
 /// From this stepsRemoved on an Announce is not qualified (IEEE 1588-2019, 9.3.2.5).
 pub(in crate::ptp) const MAX_STEPS_REMOVED: u16 = 255;
 
-/// What a master last announced.
+/// A master's last Announce.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in crate::ptp) struct Candidate {
     pub(in crate::ptp) data: DataSet,
     pub(in crate::ptp) properties: TimeProperties,
-    /// Where its Announces come from.
+    /// The source address of its Announces.
     pub(in crate::ptp) address: PeerAddress,
-    /// The announce interval that it tells.
+    /// The announce interval in its Announces.
     pub(in crate::ptp) interval: Nanos,
 }
 
@@ -67,13 +69,13 @@ impl ForeignMaster {
 #[derive(Clone, Debug, Default)]
 pub(in crate::ptp) struct ForeignMasters {
     entries: Vec<ForeignMaster>,
-    /// Masters that are not chosen while there is another one, and until when.
+    /// Masters that are passed over while there is another one, and until when.
     passed_over: Vec<(PortIdentity, LocalTime)>,
 }
 
 impl ForeignMasters {
-    /// Takes an Announce; the master that is `followed` is never pushed out. Returns whether it
-    /// counts: it does not if it contradicts what the same master announces.
+    /// Takes an Announce; the master `followed` is never removed. Returns whether it counts: it
+    /// does not if it contradicts the other Announces of the same master.
     pub(in crate::ptp) fn announce(
         &mut self,
         now: LocalTime,
@@ -86,7 +88,7 @@ impl ForeignMasters {
             return false;
         }
         if candidate.data.steps_removed >= MAX_STEPS_REMOVED {
-            // What it announced before is no longer true.
+            // Its earlier Announces are no longer valid.
             self.entries.retain(|entry| entry.sender() != sender);
             return true;
         }
@@ -106,8 +108,9 @@ impl ForeignMasters {
         true
     }
 
-    /// Whether an Announce contradicts the master that it names: it comes from another address than
-    /// that master's Syncs, or carries another data set while the master repeats its own.
+    /// Whether an Announce contradicts the master in whose name it is sent: it comes from another
+    /// address than that master's Syncs, or carries another data set while the master repeats its
+    /// own.
     fn contradicts(&self, now: LocalTime, candidate: &Candidate, evidence: &impl Fn(&Candidate) -> Evidence) -> bool {
         let Some(entry) = self.entries.iter().find(|entry| entry.sender() == candidate.data.sender) else {
             return false;
@@ -135,7 +138,7 @@ impl ForeignMasters {
         }
     }
 
-    /// Does not choose the master until `until`, as long as there is another one.
+    /// Passes over the master until `until` if there is another one.
     pub(in crate::ptp) fn pass_over(&mut self, sender: PortIdentity, until: LocalTime) {
         self.passed_over.retain(|(passed, _)| *passed != sender);
         if self.passed_over.len() >= PASSED_OVER {
@@ -144,7 +147,7 @@ impl ForeignMasters {
         self.passed_over.push((sender, until));
     }
 
-    /// Whether there is another master than this one that could be chosen and sends its time.
+    /// Whether another master could be selected and sends its time.
     pub(in crate::ptp) fn has_other(&self, sender: PortIdentity, evidence: impl Fn(&Candidate) -> Evidence) -> bool {
         self.entries.iter().any(|entry| {
             let candidate = &entry.candidate;
@@ -173,8 +176,8 @@ impl ForeignMasters {
         self.entries.iter().find(|entry| !entry.qualified).map(|entry| &entry.candidate.data)
     }
 
-    /// Erbest: the best qualified master. Those that are passed over, or send no Syncs, count only
-    /// if there is no other.
+    /// Erbest: the best qualified master. Masters that are passed over, or send no Syncs, count
+    /// only if there is no other.
     pub(in crate::ptp) fn best(&self, evidence: impl Fn(&Candidate) -> Evidence) -> Option<Candidate> {
         let qualified = self.entries.iter().filter(|entry| entry.qualified).map(|entry| entry.candidate);
         let rank = |candidate: &Candidate| (!self.is_passed_over(candidate.data.sender), evidence(candidate));

@@ -3,8 +3,7 @@
 //!
 //! Model: every Announce of the domain is a candidate data set; our own clock is one more, D0.
 //! Different grandmasters are compared by their attributes, two paths to the same grandmaster by
-//! topology. `foreign_masters` decides which Announces are candidates, `state` what the result
-//! means for the port.
+//! topology. `foreign_masters` determines the candidates, and `state` the consequence for the port.
 
 mod foreign_masters;
 mod sync_senders;
@@ -15,14 +14,14 @@ pub(super) use sync_senders::{Evidence, SyncSenders};
 use super::wire::{Announce, ClockIdentity, ClockQuality, PortIdentity};
 use std::cmp::Ordering;
 
-/// What the comparison looks at (IEEE 1588-2019, table 12).
+/// The data that the comparison uses (IEEE 1588-2019, table 12).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DataSet {
-    /// Priority that the operator gave.
+    /// priority1, which the operator sets.
     pub priority_1: u8,
     /// Class, accuracy and variance.
     pub quality: ClockQuality,
-    /// Second priority that the operator gave.
+    /// priority2, which the operator sets.
     pub priority_2: u8,
     /// The grandmaster.
     pub grandmaster: ClockIdentity,
@@ -39,11 +38,11 @@ pub struct DataSet {
 pub enum Comparison {
     /// A is better.
     Better,
-    /// A and B tell of the same grandmaster, and A's way to it is preferred.
+    /// A and B describe the same grandmaster, and A's path to it is preferred.
     BetterByTopology,
     /// A and B are the same message (error-2 of the standard).
     Same,
-    /// A and B tell of the same grandmaster, and B's way to it is preferred.
+    /// A and B describe the same grandmaster, and B's path to it is preferred.
     WorseByTopology,
     /// B is better.
     Worse,
@@ -116,7 +115,7 @@ impl DataSet {
         )
     }
 
-    /// Part 2: two ways to the same grandmaster.
+    /// Part 2: two paths to the same grandmaster.
     fn compare_topology(&self, other: &Self) -> Comparison {
         match (self.steps_removed, other.steps_removed) {
             (a, b) if a > b.saturating_add(1) => Comparison::Worse,
@@ -190,7 +189,7 @@ pub(super) mod tests {
         assert_eq!(data(1).compare(&data(2)), Comparison::Better, "the identity decides a tie");
     }
 
-    /// A way to grandmaster 1 from sender `sender` over `steps_removed` boundary clocks.
+    /// A path to grandmaster 1 from sender `sender` over `steps_removed` boundary clocks.
     fn way(sender: u8, steps_removed: u16) -> DataSet {
         DataSet { sender: data(sender).sender, steps_removed, ..data(1) }
     }
@@ -198,8 +197,7 @@ pub(super) mod tests {
     #[test]
     fn the_same_grandmaster_is_chosen_by_topology() {
         use Comparison::{Better, BetterByTopology, Same, Worse, WorseByTopology};
-        // Our identity is 5: from sender 9 messages come down to us, from senders 2 and 3 they come
-        // up.
+        // Our identity is 5: compared with it, sender 9 is above, and senders 2 and 3 are below.
         let cases = [
             (way(9, 0), way(2, 2), Better, "two steps nearer, whoever sends"),
             (way(2, 7), way(9, 5), Worse, "two steps farther"),

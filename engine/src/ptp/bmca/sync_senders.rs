@@ -1,18 +1,18 @@
 //! Which clocks send Syncs: an Announce alone does not show that a clock serves time.
 //!
 //! Model: a master *sends* while its Syncs come, after the first few; it *has sent* once they have
-//! ended. The table is bounded. The sender of the fewest Syncs is removed first, so that invented
-//! senders do not push out a master unless [`CAPACITY`] of them send as many Syncs as it does.
+//! ended. The table is bounded. The sender with the fewest Syncs is removed first, so that invented
+//! senders displace a master only if [`CAPACITY`] of them send as many Syncs as it does.
 
 use super::super::transmit::PeerAddress;
 use crate::ptp::wire::PortIdentity;
 use crate::units::{LocalTime, Nanos};
 
-/// Senders that are remembered: four times the foreign masters that IEEE 1588-2019 9.3.2.4.5 asks
-/// for, and as many senders as can be forged with 500 packets a second.
+/// Maximum number of senders that are remembered: four times the foreign masters that IEEE
+/// 1588-2019 9.3.2.4.5 requires, and as many senders as can be forged with 500 packets a second.
 const CAPACITY: usize = 64;
-/// Syncs after which a clock counts as a sender: as many as the comparison with another master's
-/// time takes.
+/// Syncs after which a clock counts as a sender: as many as a comparison with another master's time
+/// takes.
 const SYNCS: u32 = 4;
 /// Sync intervals of silence after which a clock counts as silent, and the bounds of that time:
 /// half a second of AES67's default interval may be lost, and its longest interval is 2 s
@@ -22,10 +22,10 @@ const SILENCE: (Nanos, Nanos) = (Nanos::from_secs(2), Nanos::from_secs(8));
 /// A clock that was silent for this long is forgotten.
 const FORGOTTEN: Nanos = Nanos::from_secs(60);
 
-/// What is known of a master's Syncs.
+/// State of a master's Syncs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::ptp) enum Evidence {
-    /// No Sync of it was ever heard.
+    /// No Sync was ever received from it.
     None,
     /// It has sent Syncs, but is silent now.
     HasSent,
@@ -78,7 +78,7 @@ impl SyncSenders {
         self.0.push(Sender { identity, address, count: 1, first: now, last: now });
     }
 
-    /// What is known of a master at an address.
+    /// State of a master at an address.
     pub(in crate::ptp) fn evidence(&self, now: LocalTime, identity: PortIdentity, address: PeerAddress) -> Evidence {
         let sender = self.0.iter().find(|sender| (sender.identity, sender.address) == (identity, address));
         sender.map_or(Evidence::None, |sender| sender.evidence(now))

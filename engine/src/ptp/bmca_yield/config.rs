@@ -21,11 +21,11 @@ use std::fmt;
 pub struct YieldConfig {
     /// Our own port.
     pub identity: PortIdentity,
-    /// The receiver; datagrams from elsewhere are counted and ignored.
+    /// The receiver; datagrams from other addresses are counted and ignored.
     pub peer: PeerAddress,
-    /// First priority of our clock: a HomePod's is 248.
+    /// priority1 of our clock: a HomePod's is 248.
     pub priority_1: u8,
-    /// Second priority of our clock.
+    /// priority2 of our clock.
     pub priority_2: u8,
     /// Quality of our clock.
     pub quality: ClockQuality,
@@ -45,10 +45,10 @@ impl YieldConfig {
     }
 }
 
-/// Whose time the session uses.
+/// The clock whose time the session uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum YieldState {
-    /// Not yet known: our clock is offered, the peer's Announce is awaited.
+    /// Not yet known: our clock is offered, and the peer's Announce is awaited.
     Offering,
     /// The peer's.
     Following,
@@ -56,15 +56,15 @@ pub enum YieldState {
     OwnTimeline,
 }
 
-/// Something that a user would want to know.
+/// An event for a user.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum YieldEvent {
     /// The peer's clock is better: it is followed.
     Yielded(DataSet),
-    /// The peer announced nothing, or nothing better: our clock is the timeline.
+    /// The peer announced nothing, or no better clock: our clock is the timeline.
     KeptOwnTimeline,
-    /// The peer that was followed is silent: our clock carries its timeline on.
+    /// The peer that was followed is silent: our clock continues its timeline.
     PeerLost(PortIdentity),
     /// The clock's lock state has changed.
     Lock(LockTransition),
@@ -83,7 +83,7 @@ impl fmt::Display for YieldEvent {
     }
 }
 
-/// How the timeline is known.
+/// Origin of the timeline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Convergence {
     /// It is our own.
@@ -94,19 +94,19 @@ pub enum Convergence {
     TwoWay,
 }
 
-/// Whether to go ahead with the stream, and why.
+/// Whether to start the stream, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SyncOutcome {
-    /// The timeline is not known yet, and the deadline is not over: wait.
+    /// The timeline is not known yet, and the deadline has not passed: wait.
     Pending,
     /// The timeline is known.
     Converged {
-        /// How.
+        /// Origin of the timeline.
         by: Convergence,
     },
-    /// The deadline is over: go ahead without the receiver's time.
+    /// The deadline has passed: start without the receiver's time.
     TimedOut {
-        /// Whether [`super::YieldSession::receiver_time_ns`] has a first guess at least.
+        /// Whether [`super::YieldSession::receiver_time_ns`] has at least a first estimate.
         has_estimate: bool,
     },
 }

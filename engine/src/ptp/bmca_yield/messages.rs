@@ -2,9 +2,9 @@
 //! 802.1AS and of Apple.
 //!
 //! Observed on the wire: flags, intervals, types and lengths of the TLVs, and the fixed bytes of
-//! Apple's. Assumed: that a receiver looks at none of those fixed bytes, and that the interval 0x7F
-//! in the header of a Signaling message says that its sender's messages end. A receiver that does
-//! not know that interval notices their end by itself.
+//! Apple's TLVs. Assumed: that a receiver ignores those fixed bytes, and that the interval 0x7F in
+//! the header of a Signaling message announces the end of its sender's messages. A receiver that
+//! does not know that interval notices their end by itself.
 
 use super::super::transmit::{NO_INTERVAL, Outbox};
 use super::super::wire::{Announce, Body, ClockIdentity, Flags, Header, Message, PortIdentity, Tlvs};
@@ -26,7 +26,7 @@ const PATH_TRACE: u16 = 0x0008;
 const IEEE_802_1: [u8; 3] = [0x00, 0x80, 0xC2];
 const APPLE: [u8; 3] = [0x00, 0x0D, 0x93];
 
-/// Data of Apple's Signaling TLVs, as senders send them.
+/// Data of Apple's Signaling TLVs, as observed.
 const APPLE_SUBTYPE_1: [u8; 16] = [0x00, 0x04, 0x03, 0x01, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x20, 0x6F, 0x2F];
 const APPLE_SUBTYPE_5: [u8; 26] = {
     let mut data = [0; 26];
@@ -35,7 +35,7 @@ const APPLE_SUBTYPE_5: [u8; 26] = {
     data
 };
 
-/// All TLVs of our messages fit in this.
+/// Enough for all TLVs of our messages.
 const CAPACITY: usize = 64;
 
 /// TLVs under construction. All are of fixed size, so there is always room.
@@ -49,6 +49,7 @@ impl TlvBuffer {
         Self { bytes: Vec::with_capacity(CAPACITY) }
     }
 
+    #[expect(clippy::cast_possible_truncation, reason = "TLVs of at most some hundred bytes")]
     fn add(mut self, tlv_type: u16, parts: &[&[u8]]) -> Self {
         let length: usize = parts.iter().map(|part| part.len()).sum();
         self.bytes.extend(tlv_type.to_be_bytes());
@@ -91,7 +92,7 @@ impl Writer<'_> {
         self.send(Flags::TWO_STEP, sequence_id, LOG_SYNC_INTERVAL, body, &TlvBuffer::new())
     }
 
-    /// The Follow_Up of a Sync that left at `sent` of our timeline.
+    /// The Follow_Up of a Sync that left at `sent` on our timeline.
     pub(super) fn follow_up(self, sequence_id: u16, sent: PtpTime) -> bool {
         let ClockIdentity(clock) = self.config.identity.clock_identity;
         let body = Body::FollowUp { precise_origin_timestamp: sent };
@@ -107,7 +108,7 @@ impl Writer<'_> {
         self.send(Flags::default(), sequence_id, NO_INTERVAL, body, &TlvBuffer::new())
     }
 
-    /// The answer to a Delay_Req that came at `received` of our timeline.
+    /// The answer to a Delay_Req that came at `received` on our timeline.
     pub(super) fn delay_resp(self, request: &Header, received: PtpTime) -> bool {
         let body =
             Body::DelayResp { receive_timestamp: received, requesting_port_identity: request.source_port_identity };
@@ -118,7 +119,7 @@ impl Writer<'_> {
         self.push(&Message { header, body, tlvs: Tlvs::default() })
     }
 
-    /// Announces us by Apple's Signaling TLVs.
+    /// Announces our clock by Apple's Signaling TLVs.
     pub(super) fn signaling(self, sequence_id: u16) -> bool {
         self.signal(sequence_id, LOG_SIGNALING_INTERVAL)
     }

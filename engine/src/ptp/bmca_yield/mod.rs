@@ -1,23 +1,22 @@
 //! A PTP session with one AirPlay receiver: offer a clock, and yield to the receiver's if that is
 //! better.
 //!
-//! Purpose: a sender must know the receiver's time, because it says when samples are to be played.
-//! A HomePod that stands alone keeps announcing its own clock, whatever it is offered, and never
+//! Purpose: a sender must know the receiver's time, because it states when samples are to be
+//! played. A single HomePod keeps announcing its own clock, whatever it is offered, and never
 //! follows; so the sender follows it. Other receivers follow the sender.
 //!
 //! Model: three Syncs with their Follow_Ups, an Announce and a Signaling message offer our clock.
-//! If within 3 s the peer announces a better data set (9.3.4 of IEEE 1588-2019), we say that we
-//! stop, and follow it; otherwise our clock is the timeline, and known at once. The peer's Syncs
-//! are timestamp pairs for a [`ClockLaw`]; after each a Delay_Req is sent, which HomePods do not
-//! answer. The law is told of each request without an answer, and presumes a path delay; if answers
-//! come, it measures the delay. A round trip of other packets, such as an echo, bounds the delay
-//! that is presumed.
+//! If within 3 s the peer announces a better data set (9.3.4 of IEEE 1588-2019), we announce that
+//! we stop, and follow it; otherwise our clock is the timeline, and known at once. The peer's Syncs
+//! are timestamp pairs for a [`ClockServo`]; after each a Delay_Req is sent, which HomePods do not
+//! answer. After each request without an answer the servo assumes a path delay; if answers come, it
+//! measures the delay. A round trip of other packets, such as an echo, bounds the presumed delay.
 //!
 //! Contract (sans-IO): as that of [`crate::ptp::Port`]. Where ports 319 and 320 are taken, send
 //! from any other.
 //!
-//! Assumptions: the peer's clock is its uptime, no wall time, so nothing is compared with UTC. One
-//! session has one peer, named by its address.
+//! Assumptions: the peer's clock is its uptime and not the time of day, so nothing is compared with
+//! UTC. A session has one peer, which its address identifies.
 
 mod config;
 mod messages;
@@ -35,19 +34,20 @@ use super::sync_exchange::SyncExchange;
 use super::timers::{Timer, Timers};
 use super::transmit::{Outbox, PeerAddress, Transmit, TransmitToken};
 use super::wire::{Announce, Body, ClockIdentity, Header, Message, MessageType, PortIdentity, WireError};
-use crate::clock::{ClockLaw, Direction, PathDelay, PtpMap, SlaveClock, SlaveClockConfig, TimestampPair};
+use crate::clock::{ClockServo, Direction, PathDelay, PtpMap, SlaveClock, SlaveClockConfig, TimestampPair};
 use crate::event_queue::EventQueue;
 use crate::units::{LocalTime, Nanos};
 use messages::Writer;
 use offer::Offer;
 use std::cmp::Ordering;
 
-/// How long to wait for the peer's Announce.
+/// Time to wait for the peer's Announce.
 const LISTEN: Nanos = Nanos::from_secs(3);
-/// Silence after which a peer that we follow is gone: three of its announce intervals of 1 s.
+/// Silence after which a peer that we follow has disappeared: three of its announce intervals of 1
+/// s.
 const ANNOUNCE_TIMEOUT: Nanos = Nanos::from_secs(3);
 const SYNC_INTERVAL: Nanos = Nanos::from_log2_secs(messages::LOG_SYNC_INTERVAL);
-/// Sync intervals of peers that are believed, 2^n s.
+/// Accepted Sync intervals of peers, 2^n s.
 const SHORTEST_SYNC_INTERVAL: i8 = -7;
 const LONGEST_SYNC_INTERVAL: i8 = 1;
 const ANNOUNCE_INTERVAL: Nanos = Nanos::from_log2_secs(messages::LOG_ANNOUNCE_INTERVAL);
@@ -86,7 +86,7 @@ struct Parent {
 /// ```
 pub struct YieldSession<L = SlaveClock> {
     config: YieldConfig,
-    law: L,
+    servo: L,
     state: YieldState,
     offer: Offer,
     parent: Option<Parent>,
@@ -107,20 +107,20 @@ impl YieldSession<SlaveClock> {
     /// A session with the engine's clock, which begins to offer our clock at `now`.
     #[must_use]
     pub fn new(config: YieldConfig, now: LocalTime) -> Self {
-        Self::with_law(config, now, SlaveClock::new(SlaveClockConfig::default()))
+        Self::with_servo(config, now, SlaveClock::new(SlaveClockConfig::default()))
     }
 }
 
-impl<L: ClockLaw> YieldSession<L> {
-    /// A session with another clock law.
-    pub fn with_law(config: YieldConfig, now: LocalTime, law: L) -> Self {
+impl<L: ClockServo> YieldSession<L> {
+    /// A session with another clock servo.
+    pub fn with_servo(config: YieldConfig, now: LocalTime, servo: L) -> Self {
         let mut timers = Timers::default();
         timers.set(Timer::Announce, now);
         timers.set(Timer::Sync, now);
         timers.set(Timer::AnnounceReceipt, now + LISTEN);
         Self {
             config,
-            law,
+            servo,
             state: YieldState::Offering,
             offer: Offer::new(),
             parent: None,
@@ -138,7 +138,7 @@ impl<L: ClockLaw> YieldSession<L> {
     /// Takes a datagram that was received at `now` (its receive timestamp) from `source`.
     ///
     /// # Errors
-    /// If it is not a PTP message; it is counted, and nothing else happens.
+    /// If it is not a PTP message; then it is only counted.
     pub fn handle_datagram(&mut self, now: LocalTime, source: PeerAddress, datagram: &[u8]) -> Result<(), WireError> {
         let message = Message::parse(datagram).inspect_err(|_| self.counters.malformed += 1)?;
         let header = message.header;
@@ -150,17 +150,17 @@ impl<L: ClockLaw> YieldSession<L> {
             Body::DelayReq { .. } => self.answer(now, &header),
             body => self.handle_master_message(now, &header, &body),
         }
-        self.drain_law();
+        self.drain_servo();
         Ok(())
     }
 
-    /// Does whatever is due at `now`.
+    /// Handles everything that is due at `now`.
     pub fn handle_timeout(&mut self, now: LocalTime) {
         if self.timers.take(Timer::AnnounceReceipt, now).is_some() {
             self.keep_own_timeline(now);
         }
         if self.timers.take(Timer::Clock, now).is_some() {
-            self.law.advance(now);
+            self.servo.advance(now);
             self.timers.set(Timer::Clock, now + SYNC_INTERVAL);
         }
         if self.timers.take(Timer::Announce, now).is_some() {
@@ -169,7 +169,7 @@ impl<L: ClockLaw> YieldSession<L> {
         if self.timers.take(Timer::Sync, now).is_some() {
             self.send_sync(now);
         }
-        self.drain_law();
+        self.drain_servo();
     }
 
     /// When [`YieldSession::handle_timeout`] is due next.
@@ -183,7 +183,7 @@ impl<L: ClockLaw> YieldSession<L> {
         self.outbox.pop()
     }
 
-    /// The message that `token` stands for left the host at `sent`.
+    /// Takes the time at which the message of `token` left the host.
     pub fn handle_transmitted(&mut self, token: TransmitToken, sent: LocalTime) {
         match token.message_type {
             MessageType::Sync => self.sync_left(token.sequence_id, sent),
@@ -195,31 +195,31 @@ impl<L: ClockLaw> YieldSession<L> {
         }
     }
 
-    /// The next event that was not yet told.
+    /// The next event that was not polled yet.
     pub fn poll_event(&mut self) -> Option<YieldEvent> {
         self.events.pop()
     }
 
-    /// Whose time the session uses.
+    /// The clock whose time the session uses.
     #[must_use]
     pub fn state(&self) -> YieldState {
         self.state
     }
 
-    /// What the session has seen.
+    /// The session's counters.
     #[must_use]
     pub fn counters(&self) -> &PortCounters {
         &self.counters
     }
 
-    /// The clock law.
+    /// The clock servo.
     #[must_use]
-    pub fn law(&self) -> &L {
-        &self.law
+    pub fn servo(&self) -> &L {
+        &self.servo
     }
 
     /// The receiver's time at our time `local`, in ns of its own timeline; `None` until the first
-    /// guess. [`YieldSession::sync_outcome`] tells how good it is.
+    /// estimate. [`YieldSession::sync_outcome`] states its quality.
     #[must_use]
     pub fn receiver_time_ns(&self, local: LocalTime) -> Option<i128> {
         self.map(local).map(|map| map.ptp_at(local).as_nanos())
@@ -229,14 +229,14 @@ impl<L: ClockLaw> YieldSession<L> {
     /// timeline from the start.
     #[must_use]
     pub fn uncertainty(&self, local: LocalTime) -> Option<Nanos> {
-        self.map(local).map(|map| Nanos::new(map.clock().sigma_ns(local) as i64))
+        self.map(local).map(|map| Nanos::from_nanos_f64(map.clock().sigma_ns(local)))
     }
 
-    /// Tells of a packet that went to the peer and came back within `round_trip`.
+    /// Takes the round trip of a packet to the peer and back.
     pub fn handle_round_trip(&mut self, round_trip: Nanos) {
         if round_trip > Nanos::ZERO && self.round_trip.is_none_or(|least| round_trip < least) {
             self.round_trip = Some(round_trip);
-            self.law.round_trip(round_trip);
+            self.servo.round_trip(round_trip);
         }
     }
 
@@ -253,11 +253,11 @@ impl<L: ClockLaw> YieldSession<L> {
         self.parent.as_ref().map_or(self.config.identity.clock_identity, |parent| parent.data.grandmaster)
     }
 
-    /// Whether the timeline is known at `now`, for somebody who waits for it until `deadline` and
-    /// goes ahead then either way.
+    /// The state of the timeline at `now`, for a caller who waits for it until `deadline` and then
+    /// starts in any case.
     #[must_use]
     pub fn sync_outcome(&self, now: LocalTime, deadline: LocalTime) -> SyncOutcome {
-        let reading = self.law.reading(now);
+        let reading = self.servo.reading(now);
         match self.state {
             YieldState::OwnTimeline => SyncOutcome::Converged { by: Convergence::OwnTimeline },
             YieldState::Following if reading.state.is_usable() => {
@@ -277,7 +277,7 @@ impl<L: ClockLaw> YieldSession<L> {
     pub fn map(&self, now: LocalTime) -> Option<PtpMap> {
         match self.state {
             YieldState::Offering => None,
-            YieldState::Following => self.law.reading(now).map,
+            YieldState::Following => self.servo.reading(now).map,
             YieldState::OwnTimeline => Some(self.offer.map),
         }
     }
@@ -329,9 +329,9 @@ impl<L: ClockLaw> YieldSession<L> {
         }
         let last = self.last_master.replace(key(&data));
         if last.is_some_and(|last| last != key(&data)) {
-            self.law.change_master(now);
-            // The path is the same as before: its round trip still holds.
-            self.round_trip.iter().for_each(|&round_trip| self.law.round_trip(round_trip));
+            self.servo.change_master(now);
+            // The path is the same as before, so its round trip is still valid.
+            self.round_trip.iter().for_each(|&round_trip| self.servo.round_trip(round_trip));
         }
         if self.parent.is_none() {
             self.stop_offering();
@@ -344,10 +344,10 @@ impl<L: ClockLaw> YieldSession<L> {
         self.events.push(YieldEvent::Yielded(data));
     }
 
-    /// Our clock becomes the timeline; if the peer's was followed, ours carries it on, so that
-    /// nothing steps.
+    /// Our clock becomes the timeline. If the peer's was followed, ours continues it without a
+    /// step.
     fn keep_own_timeline(&mut self, now: LocalTime) {
-        let reading = self.law.reading(now);
+        let reading = self.servo.reading(now);
         self.state = YieldState::OwnTimeline;
         self.timers.stop(Timer::AnnounceReceipt);
         self.timers.stop(Timer::Clock);
@@ -376,7 +376,7 @@ impl<L: ClockLaw> YieldSession<L> {
             Body::Sync { origin_timestamp } => {
                 counters.syncs += 1;
                 if let log2 @ SHORTEST_SYNC_INTERVAL..=LONGEST_SYNC_INTERVAL = header.log_message_interval {
-                    self.law.set_sync_interval(Nanos::from_log2_secs(log2));
+                    self.servo.set_sync_interval(Nanos::from_log2_secs(log2));
                 }
                 parent.sync.sync(now, self.config.peer, header, origin_timestamp, counters)
             }
@@ -407,10 +407,10 @@ impl<L: ClockLaw> YieldSession<L> {
     fn request_delay(&mut self, now: LocalTime) {
         if self.delay.is_unanswered() {
             self.counters.unanswered_requests += 1;
-            self.law.request_unanswered(now);
+            self.servo.request_unanswered(now);
         } else if self.delay.is_unstamped() {
             self.counters.unstamped_requests += 1;
-            self.law.request_unanswered(now);
+            self.servo.request_unanswered(now);
         }
         let sequence_id = self.delay.request();
         self.send(|writer| writer.delay_req(sequence_id));
@@ -428,8 +428,8 @@ impl<L: ClockLaw> YieldSession<L> {
             Direction::Forward => self.last_sync = Some(*pair),
             Direction::Reverse => self.learn_round_trip(pair),
         }
-        self.law.observe(pair);
-        self.drain_law();
+        self.servo.observe(pair);
+        self.drain_servo();
     }
 
     /// The delays of a Sync and of the Delay_Req right after it add up to a round trip, whatever
@@ -441,8 +441,8 @@ impl<L: ClockLaw> YieldSession<L> {
         self.handle_round_trip((request.remote - sync.remote) - (request.local - sync.local));
     }
 
-    fn drain_law(&mut self) {
-        while let Some(transition) = self.law.poll_transition() {
+    fn drain_servo(&mut self) {
+        while let Some(transition) = self.servo.poll_transition() {
             self.events.push(YieldEvent::Lock(transition));
         }
     }

@@ -1,4 +1,4 @@
-//! What a session remembers of the clock that it offers and serves.
+//! State of the clock that a session offers and serves.
 
 use crate::clock::PtpMap;
 

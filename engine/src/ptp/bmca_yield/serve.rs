@@ -2,7 +2,7 @@
 
 use super::*;
 
-impl<L: ClockLaw> YieldSession<L> {
+impl<L: ClockServo> YieldSession<L> {
     pub(super) fn stop_offering(&mut self) {
         self.timers.stop(Timer::Announce);
         self.timers.stop(Timer::Sync);

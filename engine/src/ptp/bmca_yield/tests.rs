@@ -44,7 +44,7 @@ impl HomePod {
         PtpTime::from_timestamp(5, 0) + (now - START)
     }
 
-    fn send<L: ClockLaw>(&self, session: &mut YieldSession<L>, now: LocalTime, flags: Flags, body: Body) {
+    fn send<L: ClockServo>(&self, session: &mut YieldSession<L>, now: LocalTime, flags: Flags, body: Body) {
         let header = Header {
             major_sdo_id: 1,
             flags: flags | Flags::UNICAST | Flags::PTP_TIMESCALE,
@@ -58,7 +58,7 @@ impl HomePod {
         session.handle_datagram(now, peer_address(), &bytes[..length]).unwrap();
     }
 
-    fn announce<L: ClockLaw>(&self, session: &mut YieldSession<L>, now: LocalTime) {
+    fn announce<L: ClockServo>(&self, session: &mut YieldSession<L>, now: LocalTime) {
         let announce = Announce {
             grandmaster_priority_1: self.priority_1,
             grandmaster_clock_quality: ClockQuality { clock_class: 6, ..ClockQuality::default() },
@@ -68,7 +68,7 @@ impl HomePod {
         self.send(session, now, Flags::default(), Body::Announce(announce));
     }
 
-    fn sync<L: ClockLaw>(&mut self, session: &mut YieldSession<L>, now: LocalTime) {
+    fn sync<L: ClockServo>(&mut self, session: &mut YieldSession<L>, now: LocalTime) {
         self.sequence_id = self.sequence_id.wrapping_add(1);
         self.send(session, now, Flags::TWO_STEP, Body::Sync { origin_timestamp: PtpTime::EPOCH });
         let precise_origin_timestamp = self.time(now - DELAY);
@@ -76,7 +76,7 @@ impl HomePod {
     }
 
     /// Runs until `end_ms`: Syncs every 125 ms, Announces every second.
-    fn run<L: ClockLaw>(&mut self, session: &mut YieldSession<L>, from_ms: i64, end_ms: i64) -> Vec<Transmit> {
+    fn run<L: ClockServo>(&mut self, session: &mut YieldSession<L>, from_ms: i64, end_ms: i64) -> Vec<Transmit> {
         let mut sent = Vec::new();
         for ms in (from_ms..end_ms).step_by(125) {
             if ms % 1_000 == 0 {
@@ -101,8 +101,8 @@ impl HomePod {
     }
 }
 
-/// What the session sends; everything leaves at once.
-fn drain<L: ClockLaw>(session: &mut YieldSession<L>, now: LocalTime) -> Vec<Transmit> {
+/// The messages of the session; each leaves at once.
+fn drain<L: ClockServo>(session: &mut YieldSession<L>, now: LocalTime) -> Vec<Transmit> {
     let mut sent = Vec::new();
     while let Some(transmit) = session.poll_transmit() {
         assert_eq!(transmit.destination, Destination::Unicast(peer_address()));
@@ -115,7 +115,7 @@ fn drain<L: ClockLaw>(session: &mut YieldSession<L>, now: LocalTime) -> Vec<Tran
 }
 
 /// Runs until `end_ms` without a peer.
-fn silence<L: ClockLaw>(session: &mut YieldSession<L>, end_ms: i64) -> Vec<(LocalTime, Transmit)> {
+fn silence<L: ClockServo>(session: &mut YieldSession<L>, end_ms: i64) -> Vec<(LocalTime, Transmit)> {
     let mut sent = Vec::new();
     while let Some(due) = session.poll_timeout().filter(|due| *due <= at(end_ms)) {
         session.handle_timeout(due);
@@ -130,7 +130,7 @@ fn types(sent: &[(LocalTime, Transmit)]) -> Vec<(i64, MessageType)> {
     sent.iter().map(|(due, transmit)| ((*due - START).as_nanos() / 1_000_000, of(transmit))).collect()
 }
 
-fn events<L: ClockLaw>(session: &mut YieldSession<L>) -> Vec<String> {
+fn events<L: ClockServo>(session: &mut YieldSession<L>) -> Vec<String> {
     let told = std::iter::from_fn(|| session.poll_event());
     told.filter(|event| !matches!(event, YieldEvent::Lock(_))).map(|event| event.to_string()).collect()
 }
@@ -152,7 +152,7 @@ fn offers_three_syncs_an_announce_and_a_signaling() {
     assert_eq!(types(&sent), expected);
 }
 
-/// Lengths, flags and TLVs as they were seen on the wire.
+/// Lengths, flags and TLVs as observed on the wire.
 #[test]
 fn messages_look_as_on_the_wire() {
     let sent = silence(&mut session(), 100);
@@ -207,7 +207,7 @@ fn a_worse_peer_follows_us() {
     let (mut session, mut peer) = (session(), HomePod { priority_1: 251, ..HomePod::new() });
     peer.run(&mut session, 0, 4_000);
     assert_eq!(session.state(), YieldState::OwnTimeline);
-    // It asks, and is answered.
+    // It sends a request, and is answered.
     peer.send(&mut session, at(4_000), Flags::default(), Body::DelayReq { origin_timestamp: PtpTime::EPOCH });
     let answer = drain(&mut session, at(4_000)).pop().unwrap();
     let receive_timestamp = PtpTime::EPOCH + Nanos::new(at(4_000).as_nanos());
@@ -242,14 +242,14 @@ fn yields_to_a_home_pod_and_follows_its_uptime_one_way() {
     assert_eq!(session.counters().unanswered_requests, session.counters().follow_ups - 1);
     let converged = SyncOutcome::Converged { by: Convergence::OneWay };
     assert_eq!(session.sync_outcome(at(60_000), at(60_000)), converged);
-    // What it knows is the peer's uptime, apart from the path's delay, which nobody can tell.
+    // The peer's uptime, except for the path delay, which is unknowable.
     let estimate = session.receiver_time_ns(at(60_000)).unwrap();
     let error = Nanos::new((estimate - peer.time(at(60_000)).as_nanos()) as i64);
     assert!(error.abs() < Nanos::from_micros(230), "300 us and not 75 us: {error}");
     let uncertainty = session.uncertainty(at(60_000)).unwrap();
     assert!((Nanos::from_micros(150)..Nanos::from_micros(180)).contains(&uncertainty), "{uncertainty}");
     assert_eq!((session.round_trip(), session.clock_identity()), (None, ClockIdentity([9; 8])));
-    // An echo came back: the delay is half of that, give or take.
+    // An echo came back: the delay is about half of that.
     session.handle_round_trip(DELAY + DELAY + Nanos::from_micros(40));
     let estimate = session.receiver_time_ns(at(60_000)).unwrap();
     let error = Nanos::new((estimate - peer.time(at(60_000)).as_nanos()) as i64);
@@ -287,14 +287,14 @@ fn an_answer_after_all_refines_the_estimate() {
     assert!(two_way < 5_000 && two_way < one_way, "{one_way} ns one-way, {two_way} ns two-way");
 }
 
-/// A law that is locked one way once it has heard of an unanswered request.
+/// A servo that is locked one way once it has heard of an unanswered request.
 #[derive(Default)]
 struct OneWay {
     unanswered: u32,
     changes_of_master: u32,
 }
 
-impl ClockLaw for OneWay {
+impl ClockServo for OneWay {
     fn observe(&mut self, _pair: &TimestampPair) {}
     fn change_master(&mut self, _now: LocalTime) {
         self.changes_of_master += 1;
@@ -317,24 +317,24 @@ impl ClockLaw for OneWay {
 
 #[test]
 fn the_outcome_says_whether_and_how_it_converged() {
-    let (mut session, mut peer) = (YieldSession::with_law(config(), START, OneWay::default()), HomePod::new());
+    let (mut session, mut peer) = (YieldSession::with_servo(config(), START, OneWay::default()), HomePod::new());
     peer.run(&mut session, 0, 125);
     assert_eq!(session.sync_outcome(at(125), at(200)), SyncOutcome::Pending);
     assert_eq!(session.sync_outcome(at(200), at(200)), SyncOutcome::TimedOut { has_estimate: false });
     peer.run(&mut session, 125, 500);
-    assert_eq!(session.law().unanswered, 3);
+    assert_eq!(session.servo().unanswered, 3);
     let converged = SyncOutcome::Converged { by: Convergence::OneWay };
     assert_eq!(session.sync_outcome(at(500), at(200)), converged, "better late than never");
 }
 
 #[test]
 fn the_law_hears_of_another_clock_at_the_same_address() {
-    let (mut session, mut peer) = (YieldSession::with_law(config(), START, OneWay::default()), HomePod::new());
+    let (mut session, mut peer) = (YieldSession::with_servo(config(), START, OneWay::default()), HomePod::new());
     peer.run(&mut session, 0, 2_000);
-    assert_eq!(session.law().changes_of_master, 0);
+    assert_eq!(session.servo().changes_of_master, 0);
     let identity = PortIdentity { clock_identity: ClockIdentity([8; 8]), port_number: 1 };
     HomePod { identity, grandmaster: identity.clock_identity, ..peer }.run(&mut session, 2_000, 4_000);
-    assert_eq!(session.law().changes_of_master, 1);
+    assert_eq!(session.servo().changes_of_master, 1);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! Purpose: a port that follows nobody, or whose clock does not lock, has usually received the
 //! reason: masters of another domain, another protocol on the same ports, or only some of the
-//! messages. A [`Diagnosis`] is the reason that the user can do most about, as a sentence.
+//! messages. A [`Diagnosis`] is the reason that the user can most easily remedy, as a sentence.
 
 mod unusable;
 
@@ -20,36 +20,36 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Diagnosis {
-    /// Nobody announces a clock in our domain.
+    /// There is no master in our domain.
     NoMaster {
         /// Our domain.
         domain: u8,
-        /// What is heard instead.
+        /// What is received instead.
         instead: Instead,
     },
-    /// The clock is locked, but to another grandmaster than a stream's description names.
+    /// The clock is locked, but to another grandmaster than the one in a stream's description.
     OtherGrandmaster {
         /// The grandmaster that is followed.
         followed: ClockIdentity,
-        /// The one that is named.
+        /// The grandmaster in the description.
         described: ClockIdentity,
     },
     /// A master is selected, but the clock does not lock to it.
     Master {
         /// Its grandmaster.
         grandmaster: ClockIdentity,
-        /// What is wrong.
+        /// The problem.
         trouble: Trouble,
     },
 }
 
-/// What is heard where no master is.
+/// What is received in the absence of a master.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Instead {
-    /// No PTP at all.
+    /// No PTP message.
     Nothing,
-    /// One Announce; it takes two (IEEE 1588-2019, 9.3.2.4.5).
+    /// One Announce; two are required (IEEE 1588-2019, 9.3.2.4.5).
     OneAnnounce(ClockIdentity),
     /// A grandmaster behind too many boundary clocks (IEEE 1588-2019, 9.3.2.5).
     TooFar {
@@ -58,29 +58,29 @@ pub enum Instead {
         /// stepsRemoved.
         steps_removed: u16,
     },
-    /// Syncs, and no Announce.
+    /// Syncs, but no Announce.
     Unannounced(PortIdentity),
-    /// A grandmaster in another domain, and perhaps one in a second one.
+    /// Grandmasters in other domains.
     OtherDomain {
         /// The grandmaster and its domain.
         first: (ClockIdentity, u8),
-        /// Another one.
+        /// A second one, if there is one.
         second: Option<(ClockIdentity, u8)>,
     },
-    /// Only masters that say that they are not the master (alternateMasterFlag).
+    /// Only masters with the alternateMasterFlag.
     AlternateMaster(ClockIdentity),
     /// Messages of another majorSdoId: 1 is that of IEEE 802.1AS.
     OtherSdo {
-        /// Who sends them.
+        /// The sender.
         sender: PortIdentity,
         /// majorSdoId.
         major_sdo_id: u8,
     },
     /// Messages that are not signed with our key.
     Unauthenticated {
-        /// Who sends them.
+        /// The sender.
         sender: PortIdentity,
-        /// Why they are refused.
+        /// The reason for the refusal.
         reason: Unauthenticated,
     },
     /// PTP version 1.
@@ -96,33 +96,33 @@ pub enum Instead {
     UnicastDenied(PeerAddress),
     /// Masters that the user does not accept.
     Refused {
-        /// Who announces.
+        /// The sender of the Announces.
         sender: PortIdentity,
-        /// From where.
+        /// Its address.
         source: PeerAddress,
     },
 }
 
-/// What is wrong with a master that is followed.
+/// Problems with the selected master.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Trouble {
     /// It sends no Sync.
     NoSync,
-    /// Its Syncs say that a Follow_Up tells their time, and none comes.
+    /// Its Syncs announce Follow_Ups, but none comes.
     NoFollowUp,
     /// Its messages do not agree with each other.
     Fault(Fault),
-    /// The clock law rejects its time.
-    Law(LockCause),
+    /// The clock servo rejects its time.
+    Servo(LockCause),
     /// It answers no Delay_Req.
     NoAnswer {
-        /// How many in a row.
+        /// Number of consecutive requests.
         requests: u32,
     },
-    /// It answers, but the time at which our Delay_Reqs left is not known.
+    /// It answers, but the departure time of our Delay_Reqs is unknown.
     NoTransmitTimestamp,
-    /// Its Syncs come too seldom for the clock to be locked yet.
+    /// Its Syncs are too rare for a lock so far.
     FewSyncs {
         /// Interval between them.
         interval: Nanos,
@@ -206,7 +206,7 @@ impl fmt::Display for Trouble {
                 "its Syncs say that Follow_Ups tell their time, but none arrives on UDP port 320, which may be blocked",
             ),
             Self::Fault(fault) => fault.fmt(f),
-            Self::Law(cause) => cause.fmt(f),
+            Self::Servo(cause) => cause.fmt(f),
             Self::NoAnswer { requests } => {
                 write!(f, "it has not answered {requests} Delay_Reqs, so the path delay is not known")
             }

@@ -1,7 +1,7 @@
-//! What has been heard that could not be used.
+//! Received messages that could not be used.
 //!
 //! Memory is bounded: one entry of each kind, and two for other domains. An entry stays while its
-//! sender is heard, so that the reason does not change with every packet of a flood.
+//! sender is active, so that the reason does not change with every packet of a flood.
 
 use super::Instead;
 use crate::ptp::authentication::Unauthenticated;
@@ -9,15 +9,15 @@ use crate::ptp::transmit::PeerAddress;
 use crate::ptp::wire::{ClockIdentity, PortIdentity};
 use crate::units::{LocalTime, Nanos};
 
-/// How long an entry counts after it was heard last: three of AES67's usual Announce intervals
+/// How long an entry is valid after the last message: three of AES67's usual Announce intervals
 /// (AES67-2018, A.4), unless it is an Announce with a longer interval.
 const KEPT: Nanos = Nanos::from_secs(6);
-/// Announce intervals of silence after which an announced clock is gone, as for masters.
+/// Announce intervals of silence after which an announced clock has disappeared, as for masters.
 const KEPT_INTERVALS: i64 = 3;
-/// The most other domains that are reported.
+/// Maximum number of other domains that are reported.
 const DOMAINS: usize = 2;
 
-/// Something that could not be used.
+/// A message that could not be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::ptp) enum What {
     TooFar { grandmaster: ClockIdentity, steps_removed: u16 },
@@ -30,7 +30,7 @@ pub(in crate::ptp) enum What {
     Refused { sender: PortIdentity, source: PeerAddress },
 }
 
-/// An unusable message, and until when it counts.
+/// An unusable message, and the end of its validity.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     what: What,
@@ -51,7 +51,7 @@ pub(in crate::ptp) struct Unusable {
 }
 
 impl Unusable {
-    /// Notes an unusable message that was heard at `now`, with its announce interval if it is an
+    /// Records an unusable message that came at `now`, with its announce interval if it is an
     /// Announce.
     pub(in crate::ptp) fn hear(&mut self, now: LocalTime, what: What, interval: Option<Nanos>) {
         let kept = interval.map_or(KEPT, |interval| interval.times(KEPT_INTERVALS)).max(KEPT);
@@ -74,7 +74,7 @@ impl Unusable {
         }
     }
 
-    /// The place of a domain, or one that is free.
+    /// The place of a domain, or a free one.
     fn place_of_domain(&mut self, now: LocalTime, domain: u8) -> Option<&mut Option<Entry>> {
         let is_of = |entry: &Option<Entry>| match entry.filter(|entry| entry.until > now).map(|entry| entry.what) {
             Some(What::OtherDomain { domain: there, .. }) => there == domain,

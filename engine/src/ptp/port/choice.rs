@@ -1,16 +1,16 @@
-//! Choosing a master by more than its Announces: it must send Syncs, and the clock must lock to
+//! Selecting a master by more than its Announces: it must send Syncs, and the clock must lock to
 //! them.
 //!
-//! As long as another master sends Syncs, that one is followed until the better one has sent some,
-//! too. A master whose Syncs end is replaced by one that sends, after 2 s at the usual intervals
-//! and 8 s at the longest. One whose time the clock does not lock to in [`RELOCK_TIMEOUT`] is
-//! passed over for [`PASSED_OVER`], in favour of another one that sends, and then gets another
-//! chance.
+//! While another master sends Syncs, that one is followed until the better one has sent some, too.
+//! A master whose Syncs end is replaced by one that sends, after 2 s at the usual intervals and 8 s
+//! at the longest. If the clock does not lock to a master's time within [`RELOCK_TIMEOUT`], that
+//! master is passed over for [`PASSED_OVER`] in favour of another one that sends, and may then be
+//! selected again.
 
 use super::*;
 
 /// How long a clock that was locked may take to lock to another master: twice the time that it
-/// takes to follow a step; and at least this many Sync intervals.
+/// takes to follow a step. The second value is the minimum in Sync intervals.
 const RELOCK_TIMEOUT: Nanos = Nanos::from_secs(4);
 const RELOCK_TIMEOUT_INTERVALS: i64 = 16;
 /// How long a clock that was never locked may take: a first lock takes this long on a noisy
@@ -19,7 +19,7 @@ const FIRST_LOCK_TIMEOUT: Nanos = Nanos::from_secs(30);
 /// How long a master is passed over.
 const PASSED_OVER: Nanos = Nanos::from_secs(60);
 
-impl<L: ClockLaw> Port<L> {
+impl<L: ClockServo> Port<L> {
     pub(super) fn best_master(&self, now: LocalTime) -> Option<Candidate> {
         self.masters.best(|of| evidence(&self.senders, self.negotiation.is_some(), now, of))
     }
@@ -27,7 +27,7 @@ impl<L: ClockLaw> Port<L> {
     /// Passes over the selected master if the clock has not been locked to it for too long.
     pub(super) fn judge_master(&mut self, now: LocalTime) {
         let Some(followed) = self.master().map(|master| master.sender) else { return };
-        if self.law.reading(now).state == LockState::Locked {
+        if self.servo.reading(now).state == LockState::Locked {
             self.slave.locked_at = Some(now);
             return;
         }
@@ -47,7 +47,7 @@ impl<L: ClockLaw> Port<L> {
         Some(since + timeout.max(slave.sync_interval.times(RELOCK_TIMEOUT_INTERVALS)))
     }
 
-    /// When the choice is to be made again.
+    /// When the selection is repeated.
     pub(super) fn next_judgement(&self, now: LocalTime) -> Option<LocalTime> {
         let master = self.master()?.sender;
         let silence = self.senders.next_silence(now, master);

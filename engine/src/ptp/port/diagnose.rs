@@ -6,21 +6,21 @@ use crate::ptp::diagnosis::{Diagnosis, Instead, Trouble};
 /// Sync intervals without a Sync, or Syncs without Follow_Ups, after which a master counts as
 /// sending none: at a loss of 5 %, four in a row are lost once in 160,000.
 const MISSING: u32 = 4;
-/// With a longer Sync interval a lock, which takes eight Syncs, takes longer than a user waits.
+/// With a longer Sync interval, a lock, which needs eight Syncs, takes longer than a user waits.
 const SELDOM: Nanos = Nanos::from_secs(2);
 
-impl<L: ClockLaw> Port<L> {
-    /// Why the clock is of no use at `now`; `None` if it is, if we serve the time ourselves, or if
-    /// the lock merely takes time.
+impl<L: ClockServo> Port<L> {
+    /// Why the clock is unusable at `now`; `None` if it is usable, if we serve the time ourselves,
+    /// or if the lock merely takes time.
     #[must_use]
     pub fn diagnosis(&self, now: LocalTime) -> Option<Diagnosis> {
         let serves = matches!(self.state, PortState::Master | PortState::Passive);
-        if serves || self.law.reading(now).state == LockState::Locked {
+        if serves || self.servo.reading(now).state == LockState::Locked {
             return None;
         }
         match self.slave.parent() {
             Some(parent) => {
-                let trouble = self.slave.trouble(now).or_else(|| self.law.obstacle().map(Trouble::Law));
+                let trouble = self.slave.trouble(now).or_else(|| self.servo.obstacle().map(Trouble::Servo));
                 let trouble = trouble.or_else(|| self.slave.slowness());
                 trouble.map(|trouble| Diagnosis::Master { grandmaster: parent.data.grandmaster, trouble })
             }
@@ -33,7 +33,7 @@ impl<L: ClockLaw> Port<L> {
         }
     }
 
-    /// Notes a datagram that is no PTP message.
+    /// Records a datagram that is not a PTP message.
     pub(super) fn refuse(&mut self, now: LocalTime, source: PeerAddress, error: WireError) {
         if let WireError::UnsupportedVersion { version: 1 } = error {
             self.counters.version_1 += 1;
@@ -43,7 +43,7 @@ impl<L: ClockLaw> Port<L> {
         }
     }
 
-    /// Whether a message is of those that the user accepts.
+    /// Whether the user accepts the sender of a message.
     pub(super) fn accepts(&mut self, now: LocalTime, source: PeerAddress, message: &Message<'_>) -> bool {
         let sender = message.header.source_port_identity;
         let of_master = !matches!(message.body, Body::DelayReq { .. } | Body::Signaling { .. });
@@ -62,7 +62,7 @@ impl<L: ClockLaw> Port<L> {
         false
     }
 
-    /// Notes a message that is not for us: it may explain why there is no master.
+    /// Records a message that is not for us: it may explain why there is no master.
     pub(super) fn note_unusable(&mut self, now: LocalTime, message: &Message<'_>) {
         let header = &message.header;
         if header.source_port_identity.clock_identity == self.config.identity.clock_identity {
@@ -85,7 +85,7 @@ impl<L: ClockLaw> Port<L> {
 }
 
 impl SlaveState {
-    /// What is wrong with the master that is followed.
+    /// The problem with the selected master.
     fn trouble(&self, now: LocalTime) -> Option<Trouble> {
         let heard = self.sync_heard.unwrap_or(self.since);
         if now.since(heard) > self.sync_interval.times(i64::from(MISSING)) {

@@ -1,22 +1,21 @@
 //! The port as master: serving time.
 //!
-//! Model: the time served is a map of the host's clock. A Sync carries, or its Follow_Up tells,
-//! what that map says of the moment at which the Sync left; a Delay_Resp what it says of the moment
-//! at which the Delay_Req came. A port that followed a grandmaster continues that grandmaster's
-//! time, so that its slaves see no step; a port that never followed anybody serves the host's
-//! monotonic clock as it is.
+//! Model: the served time is a map of the host's clock. A Sync or its Follow_Up carries the time of
+//! that map at the departure of the Sync, and a Delay_Resp its time at the arrival of the
+//! Delay_Req. A port that followed a grandmaster continues that grandmaster's time, so that its
+//! slaves see no step; a port that never followed a master serves the host's monotonic clock.
 //!
-//! Assumption: whether a Delay_Req came by unicast is taken from its unicastFlag, because a
+//! Assumption: the unicastFlag of a Delay_Req shows whether it came by unicast, because a
 //! datagram's destination is not known here.
 
 use super::*;
 use crate::clock::PtpMap;
 
-/// The shortest interval, 2^n s, that any profile has: whatever is configured, a timer must not be
-/// due all the time.
+/// The shortest interval, 2^n s, of any profile: whatever is configured, a timer must not be due
+/// all the time.
 const SHORTEST_INTERVAL: i8 = -7;
 
-impl<L: ClockLaw> Port<L> {
+impl<L: ClockServo> Port<L> {
     /// M1 and M2 of the state decision: becomes master.
     pub(super) fn serve(&mut self, now: LocalTime, cause: StateCause) {
         if self.state == PortState::Master {
@@ -56,7 +55,7 @@ impl<L: ClockLaw> Port<L> {
         self.master.open_sync = None;
     }
 
-    /// Begins to serve our own time, unless we do so already.
+    /// Begins to serve our own time, unless it is served already.
     fn use_own_time(&mut self, now: LocalTime) {
         if matches!(self.state, PortState::Master | PortState::Passive) {
             return;
@@ -64,7 +63,7 @@ impl<L: ClockLaw> Port<L> {
         let followed = self.slave.parent().map(|parent| parent.properties.held());
         self.stop_following(now);
         self.timers.stop(Timer::Clock);
-        let reading = self.law.reading(now);
+        let reading = self.servo.reading(now);
         let held = reading.map.filter(|_| reading.state.is_usable());
         let (map, continues) = match (self.config.served_time, held) {
             (ServedTime::Given(map), _) => (map, false),
@@ -124,7 +123,7 @@ impl<L: ClockLaw> Port<L> {
         self.send(header, body, Destination::Multicast);
     }
 
-    /// Answers a Delay_Req that was received at `received`, the way it came.
+    /// Answers a Delay_Req that was received at `received`, by unicast or multicast as it came.
     pub(super) fn answer(&mut self, received: LocalTime, source: PeerAddress, request: &Header) {
         if self.state != PortState::Master {
             return;

@@ -1,21 +1,21 @@
-//! What a port remembers as master of the time that it serves.
+//! State of a port as master.
 
 use crate::clock::PtpMap;
 use crate::ptp::time_properties::TimeProperties;
 
-/// What the port as master remembers.
+/// State of a port as master.
 #[derive(Default)]
 pub(super) struct MasterState {
     pub(super) announce_id: u16,
     pub(super) sync_id: u16,
-    /// The Sync whose Follow_Up waits for its time of sending.
+    /// The Sync whose Follow_Up waits for its departure time.
     pub(super) open_sync: Option<u16>,
     pub(super) map: PtpMap,
     pub(super) properties: TimeProperties,
-    /// Whether the map served is the law's own, so that nothing steps when the law takes over
+    /// Whether the served map is that of the servo, so that nothing steps when the servo takes over
     /// again.
     pub(super) continues: bool,
-    /// How often PTP time stepped because we began or ended to serve.
+    /// How often PTP time stepped because we started or stopped serving.
     pub(super) steps: u32,
 }
 

@@ -3,15 +3,15 @@
 //!
 //! Contract (sans-IO): feed every datagram of ports 319 and 320 to [`Port::handle_datagram`] with
 //! its receive timestamp and its source; after that, and whenever [`Port::poll_timeout`] is due,
-//! call [`Port::handle_timeout`], then drain [`Port::poll_transmit`] and [`Port::poll_event`].
-//! Where [`Transmit::timestamp`] asks for it, tell [`Port::handle_transmitted`] when the message
-//! left.
+//! call [`Port::handle_timeout`], then drain [`Port::poll_transmit`] and [`Port::poll_event`]. If
+//! [`Transmit::timestamp`] is set, pass the departure time of the message to
+//! [`Port::handle_transmitted`].
 //!
 //! Model: the ordinary clock of IEEE 1588-2019 with end-to-end delay (9.2, 9.3 and 11.3). Intervals
-//! of other clocks are taken from their messages. The [`ClockLaw`] turns timestamps into time.
+//! of other clocks are taken from their messages. The [`ClockServo`] turns timestamps into time.
 //!
-//! Assumptions: the host's clock is never steered, so as master the port serves a map of it. Peers
-//! are named by their address alone, because PTP's ports are fixed.
+//! Assumptions: the host's clock is never steered, so as master the port serves a map of it.
+//! Addresses alone identify peers, because PTP's ports are fixed.
 
 mod choice;
 mod diagnose;
@@ -35,7 +35,7 @@ use super::timers::{Timer, Timers};
 use super::transmit::{Destination, NO_INTERVAL, Outbox, PeerAddress, Transmit, TransmitToken};
 use super::unicast::Negotiation;
 use super::wire::{Announce, Body, Flags, Header, Message, MessageType, PortIdentity, Tlvs, WireError};
-use crate::clock::{ClockLaw, ClockReading, LockState, PathDelay, SlaveClock, SlaveClockConfig};
+use crate::clock::{ClockReading, ClockServo, LockState, PathDelay, SlaveClock, SlaveClockConfig};
 use crate::event_queue::EventQueue;
 use crate::units::{LocalTime, Nanos};
 use master_state::MasterState;
@@ -48,14 +48,14 @@ use std::ops::RangeInclusive;
 const TWO_POW_32: f64 = 4_294_967_296.0;
 /// Events that wait to be polled.
 const MAX_EVENTS: usize = 64;
-/// Announce intervals that are accepted, 2^n s. With one beyond AES67's longest (2^4 s), a dead
-/// master would be kept for long.
+/// Accepted Announce intervals, 2^n s. With one beyond AES67's longest (2^4 s), a dead master would
+/// be kept for too long.
 const ANNOUNCE_INTERVALS: RangeInclusive<i8> = -7..=4;
 /// Announce interval where a message has none: half the default of AES67's media profile
 /// (AES67-2018, A.4).
 const USUAL_ANNOUNCE_INTERVAL: Nanos = Nanos::from_secs(1);
 
-/// A PTP port with its clock. The clock law is the engine's own unless another is given for
+/// A PTP port with its clock. The clock servo is the engine's own unless another is given for
 /// comparison.
 ///
 /// ```
@@ -79,11 +79,11 @@ const USUAL_ANNOUNCE_INTERVAL: Nanos = Nanos::from_secs(1);
 /// ```
 pub struct Port<L = SlaveClock> {
     config: PortConfig,
-    law: L,
+    servo: L,
     state: PortState,
     masters: ForeignMasters,
     senders: SyncSenders,
-    /// Become master at this time if nobody announces.
+    /// Time at which to become master if nobody announces.
     listen_until: Option<LocalTime>,
     slave: SlaveState,
     master: MasterState,
@@ -101,18 +101,18 @@ impl Port<SlaveClock> {
     /// A port with the engine's clock, which begins to listen at `now`.
     #[must_use]
     pub fn new(config: PortConfig, now: LocalTime) -> Self {
-        Self::with_law(config, now, SlaveClock::new(SlaveClockConfig::default()))
+        Self::with_servo(config, now, SlaveClock::new(SlaveClockConfig::default()))
     }
 }
 
-impl<L: ClockLaw> Port<L> {
-    /// A port with another clock law.
-    pub fn with_law(config: PortConfig, now: LocalTime, law: L) -> Self {
+impl<L: ClockServo> Port<L> {
+    /// A port with another clock servo.
+    pub fn with_servo(config: PortConfig, now: LocalTime, servo: L) -> Self {
         let identity = config.identity;
         let seed = u64::from_be_bytes(identity.clock_identity.0) ^ u64::from(identity.port_number);
         let mut port = Self {
             config,
-            law,
+            servo,
             state: PortState::Listening,
             masters: ForeignMasters::default(),
             senders: SyncSenders::default(),
@@ -134,10 +134,10 @@ impl<L: ClockLaw> Port<L> {
     }
 
     /// Takes a datagram that was received at `now` (its receive timestamp) from `source`. Messages
-    /// that are not for us are counted and ignored.
+    /// for others are counted and ignored.
     ///
     /// # Errors
-    /// If it is not a PTP message; it is counted, and nothing else happens.
+    /// If it is not a PTP message; then it is only counted.
     pub fn handle_datagram(&mut self, now: LocalTime, source: PeerAddress, datagram: &[u8]) -> Result<(), WireError> {
         let message = Message::parse(datagram).inspect_err(|error| self.refuse(now, source, *error))?;
         let header = message.header;
@@ -163,11 +163,11 @@ impl<L: ClockLaw> Port<L> {
             Body::DelayReq { .. } => self.answer(now, source, &header),
             body => self.handle_master_message(now, source, &header, &body),
         }
-        self.drain_law();
+        self.drain_servo();
         Ok(())
     }
 
-    /// Does whatever is due at `now`.
+    /// Handles everything that is due at `now`.
     pub fn handle_timeout(&mut self, now: LocalTime) {
         self.decide(now);
         if self.timers.take(Timer::DelayRequest, now).is_some() {
@@ -185,7 +185,7 @@ impl<L: ClockLaw> Port<L> {
         if let Some(due) = self.timers.take(Timer::Sync, now) {
             self.send_sync(now, due);
         }
-        self.drain_law();
+        self.drain_servo();
     }
 
     /// When [`Port::handle_timeout`] is due next.
@@ -199,7 +199,7 @@ impl<L: ClockLaw> Port<L> {
         self.outbox.pop()
     }
 
-    /// The message that `token` stands for left the host at `sent`.
+    /// Takes the time at which the message of `token` left the host.
     pub fn handle_transmitted(&mut self, token: TransmitToken, sent: LocalTime) {
         match token.message_type {
             MessageType::DelayReq => self.request_left(token.sequence_id, sent),
@@ -208,17 +208,17 @@ impl<L: ClockLaw> Port<L> {
         }
     }
 
-    /// The next event that was not yet told.
+    /// The next event that was not polled yet.
     pub fn poll_event(&mut self) -> Option<PortEvent> {
         self.events.pop()
     }
 
-    /// The clock's reading at `now`: as slave that of the clock law, as MASTER or PASSIVE the time
-    /// that we serve.
+    /// The clock's reading at `now`: that of the servo as slave, and the time that we serve as
+    /// MASTER or PASSIVE.
     #[must_use]
     pub fn reading(&self, now: LocalTime) -> ClockReading {
-        let law = self.law.reading(now);
-        let epoch = law.epoch.wrapping_add(self.master.steps());
+        let servo = self.servo.reading(now);
+        let epoch = servo.epoch.wrapping_add(self.master.steps());
         match self.state {
             PortState::Master | PortState::Passive => ClockReading {
                 state: LockState::Locked,
@@ -226,14 +226,14 @@ impl<L: ClockLaw> Port<L> {
                 epoch,
                 path_delay: PathDelay::Measured,
             },
-            _ => ClockReading { epoch, ..law },
+            _ => ClockReading { epoch, ..servo },
         }
     }
 
-    /// The clock law.
+    /// The clock servo.
     #[must_use]
-    pub fn law(&self) -> &L {
-        &self.law
+    pub fn servo(&self) -> &L {
+        &self.servo
     }
 
     /// The master that is followed.
@@ -258,13 +258,13 @@ impl<L: ClockLaw> Port<L> {
         self.state
     }
 
-    /// What the port has seen.
+    /// The port's counters.
     #[must_use]
     pub fn counters(&self) -> &PortCounters {
         &self.counters
     }
 
-    /// Whether the message is of our domain and from somebody else.
+    /// Whether the message is of our domain and from another clock.
     fn is_for_us(&mut self, header: &Header) -> bool {
         let counters = &mut self.counters;
         let reason = if header.major_sdo_id != self.config.sdo_id {
@@ -294,7 +294,7 @@ impl<L: ClockLaw> Port<L> {
 
     fn handle_announce(&mut self, now: LocalTime, source: PeerAddress, header: &Header, announce: &Announce) {
         if announce.grandmaster_identity == self.config.identity.clock_identity {
-            // A boundary clock announces our own clock to us, or somebody forges its Announces.
+            // A boundary clock announces our own clock to us, or an attacker forges its Announces.
             self.counters.own += 1;
             return;
         }
@@ -332,8 +332,8 @@ impl<L: ClockLaw> Port<L> {
         self.timers.set(Timer::AnnounceReceipt, self.listen_until);
     }
 
-    /// The state decision (IEEE 1588-2019, 9.3.3): forgets masters that are silent, and changes the
-    /// state by the best of the others.
+    /// The state decision (IEEE 1588-2019, 9.3.3): removes silent masters, and changes the state
+    /// according to the best of the others.
     fn decide(&mut self, now: LocalTime) {
         self.masters.expire(now, self.config.announce_receipt_timeout);
         self.judge_master(now);
@@ -356,7 +356,7 @@ impl<L: ClockLaw> Port<L> {
         self.negotiate(now);
     }
 
-    /// Changes the state as the table has it.
+    /// Changes the state according to the table.
     fn transition(&mut self, now: LocalTime, cause: StateCause) {
         let next = state::next(self.config.slave_only, self.state, cause);
         let Some(to) = next else {
@@ -373,7 +373,7 @@ impl<L: ClockLaw> Port<L> {
         f64::from(self.spacing.next_u32()) / TWO_POW_32
     }
 
-    /// The header of a message of ours.
+    /// The header of our messages.
     fn header(&self, sequence_id: u16, flags: Flags, log_message_interval: i8) -> Header {
         Header {
             major_sdo_id: self.config.sdo_id,
@@ -392,8 +392,8 @@ impl<L: ClockLaw> Port<L> {
     }
 }
 
-/// What is known of a master's Syncs. A unicast master sends none before it is asked, so that none
-/// are demanded of it.
+/// State of a master's Syncs. A unicast master sends none before they are requested, so they are
+/// not required of it.
 fn evidence(senders: &SyncSenders, asks: bool, now: LocalTime, of: &Candidate) -> Evidence {
     if asks { Evidence::Sends } else { senders.evidence(now, of.data.sender, of.address) }
 }

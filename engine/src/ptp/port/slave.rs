@@ -1,8 +1,8 @@
 //! The port as slave: following a master.
 //!
-//! Model: Syncs and Delay_Resps of the selected master become timestamp pairs for the clock law.
-//! Delay_Reqs are sent at the rate that the master's Delay_Resps tell. Apart from the pairs, the
-//! law is told of changes of the master and of requests without an answer.
+//! Model: Syncs and Delay_Resps of the selected master become timestamp pairs for the clock servo.
+//! Delay_Reqs are sent at the rate in the master's Delay_Resps. The servo is also informed of
+//! changes of the master and of unanswered requests.
 
 use super::slave_state::key;
 use super::*;
@@ -10,13 +10,13 @@ use crate::clock::{LockCause, TimestampPair};
 use crate::ptp::config::DelayRequestMode;
 use crate::ptp::plausibility::Fault;
 
-/// Unanswered Delay_Reqs in a row after which an event is told, and hybrid mode falls back to
-/// multicast.
+/// Consecutive unanswered Delay_Reqs after which an event is reported, and hybrid mode falls back
+/// to multicast.
 const UNANSWERED_LIMIT: u32 = 4;
-/// Sync intervals that are believed, 2^n s.
+/// Accepted Sync intervals, 2^n s.
 pub(super) const SYNC_INTERVALS: (i8, i8) = (-7, 4);
 
-impl<L: ClockLaw> Port<L> {
+impl<L: ClockServo> Port<L> {
     /// S1 of the state decision: follows `best`.
     pub(super) fn follow(&mut self, now: LocalTime, best: Candidate) {
         let before = self.slave.parent.as_ref().map(key);
@@ -29,7 +29,7 @@ impl<L: ClockLaw> Port<L> {
         self.slave.since = now;
         let last = self.slave.last_parent.replace(key(&best));
         if last.is_some_and(|last| last != key(&best)) {
-            self.law.change_master(now);
+            self.servo.change_master(now);
         }
         self.stop_serving();
         self.events.push(PortEvent::MasterSelected(best.data));
@@ -44,20 +44,21 @@ impl<L: ClockLaw> Port<L> {
 
     fn drop_parent(&mut self, now: LocalTime) -> Option<Candidate> {
         if self.slave.claims.is_contested() {
-            self.law.contest(now, false);
+            self.servo.contest(now, false);
         }
         self.timers.stop(Timer::Claims);
         self.slave.drop_parent()
     }
 
-    /// Leaves the slave states because no master is left. The clock goes on, in holdover at first.
+    /// Leaves the slave states because no master is left. The clock continues, at first in
+    /// holdover.
     pub(super) fn lose_master(&mut self, now: LocalTime) {
         if self.stop_following(now) {
             self.transition(now, StateCause::AnnounceReceiptTimeout);
         }
     }
 
-    /// Stops following; false if nobody was followed.
+    /// Stops following. Returns false if no master was followed.
     pub(super) fn stop_following(&mut self, now: LocalTime) -> bool {
         let Some(lost) = self.drop_parent(now) else { return false };
         self.timers.stop(Timer::DelayRequest);
@@ -67,7 +68,7 @@ impl<L: ClockLaw> Port<L> {
         true
     }
 
-    /// Tells each finding about the master once.
+    /// Reports each finding about the master once.
     pub(super) fn tell_findings(&mut self, now: LocalTime) {
         let Some(parent) = self.slave.parent else { return };
         if self.slave.sync.contradicts_its_flag() && !std::mem::replace(&mut self.slave.contradiction, true) {
@@ -80,7 +81,7 @@ impl<L: ClockLaw> Port<L> {
             Some(fault) if before.map(kind) != Some(kind(fault)) => self.events.push(PortEvent::Doubted(fault)),
             None if before.is_some() => {
                 if !matches!(before, Some(Fault::Correction { .. })) {
-                    self.law.reacquire(now);
+                    self.servo.reacquire(now);
                 }
                 self.events.push(PortEvent::Trusted);
             }
@@ -89,16 +90,16 @@ impl<L: ClockLaw> Port<L> {
     }
 
     pub(super) fn observe(&mut self, now: LocalTime, pair: &TimestampPair) {
-        self.law.observe(pair);
+        self.servo.observe(pair);
         self.slave.heard = true;
         self.calibrate(now);
-        self.drain_law();
+        self.drain_servo();
     }
 
-    /// UNCALIBRATED becomes SLAVE when the law calls the time usable, and SLAVE becomes
+    /// UNCALIBRATED becomes SLAVE when the servo calls the time usable, and SLAVE becomes
     /// UNCALIBRATED when it no longer does.
     fn calibrate(&mut self, now: LocalTime) {
-        let usable = self.law.reading(now).state.is_usable();
+        let usable = self.servo.reading(now).state.is_usable();
         match self.state {
             PortState::Uncalibrated if usable && self.slave.heard => {
                 self.transition(now, StateCause::MasterClockSelected);
@@ -109,7 +110,7 @@ impl<L: ClockLaw> Port<L> {
     }
 
     pub(super) fn advance_clock(&mut self, now: LocalTime) {
-        self.law.advance(now);
+        self.servo.advance(now);
         self.calibrate(now);
         self.timers.set(Timer::Clock, now + self.slave.sync_interval);
     }
@@ -122,13 +123,13 @@ impl<L: ClockLaw> Port<L> {
         }
         if self.slave.delay.is_unanswered() {
             self.counters.unanswered_requests += 1;
-            self.law.request_unanswered(now);
+            self.servo.request_unanswered(now);
             self.count_unanswered(now);
         } else if self.slave.delay.is_unstamped() {
-            // To the law this is the same as no answer: the delay cannot be measured.
+            // The servo treats this like a missing answer: the delay cannot be measured.
             self.counters.unstamped_requests += 1;
             self.slave.unstamped = self.slave.unstamped.saturating_add(1);
-            self.law.request_unanswered(now);
+            self.servo.request_unanswered(now);
         }
         let Some(parent) = self.slave.parent else { return };
         let sequence_id = self.slave.delay.request();
@@ -171,7 +172,7 @@ impl<L: ClockLaw> Port<L> {
         self.timers.set(Timer::DelayRequest, now + wait);
     }
 
-    /// Asks for the delay within a Sync interval, because the answer shows whether an apparent step
+    /// Sends a Delay_Req within a Sync interval, because the answer shows whether an apparent step
     /// was real; the time is uniformly distributed, as in [`Port::schedule_delay_request`].
     fn hasten_delay_request(&mut self, now: LocalTime) {
         if self.slave.parent.is_some() && !self.slave.delay.is_unanswered() {
@@ -180,8 +181,8 @@ impl<L: ClockLaw> Port<L> {
         }
     }
 
-    pub(super) fn drain_law(&mut self) {
-        while let Some(transition) = self.law.poll_transition() {
+    pub(super) fn drain_servo(&mut self) {
+        while let Some(transition) = self.servo.poll_transition() {
             if matches!(transition.cause, LockCause::MasterStepped { .. } | LockCause::MasterChanged { .. }) {
                 self.hasten_delay_request(transition.at);
             }

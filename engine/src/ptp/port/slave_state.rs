@@ -1,4 +1,4 @@
-//! What a port remembers as slave of its parent, the master that it follows.
+//! State of a port as slave of its parent, the master that it follows.
 
 use crate::clock::SlaveClockConfig;
 use crate::ptp::bmca::Candidate;
@@ -12,52 +12,52 @@ use crate::ptp::transmit::NO_INTERVAL;
 use crate::ptp::wire::{ClockIdentity, PortIdentity};
 use crate::units::{LocalTime, Nanos};
 
-/// Delay_Req intervals that are believed, 2^n s.
+/// Accepted Delay_Req intervals, 2^n s.
 const DELAY_REQ_INTERVALS: (i8, i8) = (-7, 5);
 
-/// What identifies a master: its port and its grandmaster.
+/// The identity of a master: its port and its grandmaster.
 pub(super) type MasterKey = (PortIdentity, ClockIdentity);
 
 pub(super) fn key(master: &Candidate) -> MasterKey {
     (master.data.sender, master.data.grandmaster)
 }
 
-/// What the port as slave remembers.
+/// State of a port as slave.
 pub(super) struct SlaveState {
     pub(super) parent: Option<Candidate>,
     /// The last parent, also after it was lost.
     pub(super) last_parent: Option<MasterKey>,
-    /// Whether the parent's time has been heard since it was selected.
+    /// Whether the parent's time has been received since it was selected.
     pub(super) heard: bool,
-    /// When it was selected.
+    /// When the parent was selected.
     pub(super) since: LocalTime,
-    /// When the clock was locked last, to any master.
+    /// When the clock was last locked, to any master.
     pub(super) locked_at: Option<LocalTime>,
     pub(super) sync: SyncExchange,
     pub(super) delay: DelayExchange,
     pub(super) claims: Claims,
-    /// When the last request left whose answer was used.
+    /// Departure of the last request whose answer was used.
     pub(super) answer_used: Option<LocalTime>,
-    /// Round trip of the exchange that the law is given next.
+    /// Round trip of the exchange that the servo gets next.
     pub(super) longest: Option<Nanos>,
     /// When its last Sync was received, usable or not.
     pub(super) sync_heard: Option<LocalTime>,
     pub(super) plausibility: Plausibility,
-    /// The fault that was told last, while it lasts.
+    /// The fault that was last reported, while it lasts.
     pub(super) fault: Option<Fault>,
-    /// Whether Follow_Ups that contradict the twoStepFlag were told of.
+    /// Whether it was reported that Follow_Ups contradict the twoStepFlag.
     pub(super) contradiction: bool,
     pub(super) intervals: SyncIntervals,
     pub(super) delay_interval: Nanos,
     pub(super) sync_interval: Nanos,
-    /// The Sync interval as measured, without the one that the messages give.
+    /// The measured Sync interval, without the one in the messages.
     pub(super) claim_interval: Nanos,
     /// Lower bounds of `sync_interval` and `claim_interval`: their values when the clock was last
     /// not locked.
     pub(super) shortest: (Nanos, Nanos),
-    /// Delay_Reqs in a row that the parent did not answer.
+    /// Consecutive Delay_Reqs that the parent did not answer.
     pub(super) unanswered: u32,
-    /// Delay_Reqs in a row that it answered, but whose time of sending is not known.
+    /// Consecutive Delay_Reqs that it answered, but whose departure time is unknown.
     pub(super) unstamped: u32,
     /// Whether Delay_Reqs go by multicast because the parent did not answer by unicast.
     pub(super) fell_back: bool,
@@ -95,7 +95,7 @@ impl SlaveState {
         self.parent.as_ref()
     }
 
-    /// Forgets the parent, and all that is open with it; returns it.
+    /// Forgets the parent and all open exchanges with it; returns it.
     pub(super) fn drop_parent(&mut self) -> Option<Candidate> {
         self.sync = SyncExchange::default();
         self.delay.abandon();

@@ -1,4 +1,4 @@
-//! The port as slave: from the messages of the master to the timestamps that the law gets.
+//! The port as slave: from the messages of the master to the timestamps for the servo.
 //!
 //! Model: while a time is held, timestamps that agree with it are used at once. Those that
 //! contradict it are held back for an interval: if others [compete](super::claims) with them, they
@@ -10,7 +10,7 @@ use crate::clock::{Agreement, Direction, TimestampPair};
 use crate::ptp::claims;
 use crate::ptp::delay_exchange::Answered;
 
-impl<L: ClockLaw> Port<L> {
+impl<L: ClockServo> Port<L> {
     /// Takes Sync, Follow_Up and Delay_Resp, which count only if the selected master sent them.
     pub(super) fn handle_master_message(&mut self, now: LocalTime, source: PeerAddress, header: &Header, body: &Body) {
         let timing = matches!(body, Body::Sync { .. } | Body::FollowUp { .. } | Body::DelayResp { .. });
@@ -27,8 +27,8 @@ impl<L: ClockLaw> Port<L> {
             }
             return;
         }
-        // Two addresses use one clock identity: the address counts from which the master's
-        // Announces and Syncs come.
+        // Two addresses use one clock identity: the one that sends the master's Announces and Syncs
+        // counts.
         let pursued = self.slave.parent().filter(|parent| parent.address != source);
         if pursued.is_some_and(|of| evidence(&self.senders, false, now, of) == Evidence::Sends) {
             self.counters.other_source += 1;
@@ -86,14 +86,14 @@ impl<L: ClockLaw> Port<L> {
     }
 
     fn holds_time(&self, now: LocalTime) -> bool {
-        self.law.reading(now).state.is_usable()
+        self.servo.reading(now).state.is_usable()
     }
 
-    /// Notes a sign that somebody else sends in the master's name.
+    /// Records a sign of another sender in the master's name.
     fn contest(&mut self, now: LocalTime) {
         let Some(master) = self.master().map(|master| master.sender) else { return };
         if self.slave.claims.contest(now, self.slave.claim_interval) {
-            self.law.contest(now, true);
+            self.servo.contest(now, true);
             self.events.push(PortEvent::Contested(master));
         }
         self.set_claims_timer();
@@ -108,8 +108,8 @@ impl<L: ClockLaw> Port<L> {
         self.judge_syncs(now);
         self.judge_answers(now);
         if self.slave.claims.settle(now) {
-            self.law.contest(now, false);
-            // An interval that was given meanwhile may have been forged.
+            self.servo.contest(now, false);
+            // An interval in a message of that time may be forged.
             self.slave.delay_interval = Nanos::from_log2_secs(self.config.log_min_delay_req_interval);
             self.schedule_delay_request(now);
             self.events.push(PortEvent::Settled);
@@ -135,7 +135,7 @@ impl<L: ClockLaw> Port<L> {
     }
 
     fn take_sync(&mut self, now: LocalTime, pair: TimestampPair) {
-        let agreement = self.law.agreement(&pair);
+        let agreement = self.servo.agreement(&pair);
         let is_contested = self.slave.claims.is_contested();
         let is_crowded = self.slave.claims.is_crowded(pair.local, self.slave.claim_interval);
         // Larger contradictions are held back in any case. They may be the master's own, received
@@ -151,7 +151,7 @@ impl<L: ClockLaw> Port<L> {
         match agreement {
             _ if self.slave.claims.is_contested() => self.hold_sync(now, pair),
             Some(Agreement::Contradicts(_) | Agreement::Unclear) if is_crowded => self.hold_sync(now, pair),
-            // The law is given smaller contradictions at once, so that it does not stay locked to a
+            // The servo gets smaller contradictions at once, so that it does not stay locked to a
             // time that drifts away.
             Some(Agreement::Contradicts(off)) if off > claims::APART => self.hold_sync(now, pair),
             _ => self.judge(now, &pair),
@@ -165,7 +165,7 @@ impl<L: ClockLaw> Port<L> {
             self.hold_sync(now, pair);
             return;
         }
-        let agrees = matches!(self.law.agreement(&pair), Some(Agreement::Agrees(_)));
+        let agrees = matches!(self.servo.agreement(&pair), Some(Agreement::Agrees(_)));
         if agrees && !self.slave.claims.is_taken(pair.local, interval) {
             self.contest(now);
             self.hold_sync(now, pair);
@@ -183,7 +183,7 @@ impl<L: ClockLaw> Port<L> {
         let Some(first) = pairs.first() else { return };
         let several = pairs.len() > 1;
         let is_taken = self.slave.claims.is_taken(first.local, interval);
-        if self.law.agreement(first).is_none() {
+        if self.servo.agreement(first).is_none() {
             self.judge_unheld(now, &pairs);
         } else if !self.slave.claims.is_contested() && !several && !is_taken {
             self.judge(now, first);
@@ -191,7 +191,7 @@ impl<L: ClockLaw> Port<L> {
             if is_taken {
                 self.contest(now);
             }
-            let best = nearest(&self.law, pairs.iter().copied());
+            let best = nearest(&self.servo, pairs.iter().copied());
             let is_one = claims::may_be_of_one(&pairs, interval);
             let newest = pairs.last().copied().filter(|_| is_one && !self.slave.claims.is_contested());
             let best = best.or(newest);
@@ -203,8 +203,8 @@ impl<L: ClockLaw> Port<L> {
         }
     }
 
-    /// Without a held time the Syncs are used only if they agree with each other, because nothing
-    /// else tells which are the master's.
+    /// Without a held time, the Syncs are used only if they agree with each other, because nothing
+    /// else shows which are the master's.
     fn judge_unheld(&mut self, now: LocalTime, pairs: &[TimestampPair]) {
         if claims::agree(pairs) {
             pairs.iter().for_each(|pair| self.judge(now, pair));
@@ -214,14 +214,14 @@ impl<L: ClockLaw> Port<L> {
         }
     }
 
-    /// Takes the answers that are complete: they have come, and the time at which the request left
-    /// is known.
+    /// Handles the answers that are complete: the answer came, and the departure time of the
+    /// request is known.
     fn take_answers(&mut self, now: LocalTime, admitted: bool) {
         while let Some(answer) = self.slave.delay.poll_answer() {
             if !admitted {
                 continue;
             }
-            match self.law.agreement(&answer.pair) {
+            match self.servo.agreement(&answer.pair) {
                 _ if self.slave.claims.is_contested() => self.hold_answer(now, answer),
                 // As for Syncs in `take_syncs`.
                 Some(Agreement::Contradicts(off)) if off > claims::APART => self.hold_answer(now, answer),
@@ -239,11 +239,11 @@ impl<L: ClockLaw> Port<L> {
         let answers = self.slave.claims.take_answers(now);
         let Some(first) = answers.first() else { return };
         let contested = self.slave.claims.is_contested();
-        let chosen = if self.law.agreement(&first.pair).is_none() {
+        let chosen = if self.servo.agreement(&first.pair).is_none() {
             let pairs: Vec<_> = answers.iter().map(|answer| answer.pair).collect();
             Some(*first).filter(|_| claims::agree(&pairs))
         } else if contested {
-            let best = nearest(&self.law, answers.iter().map(|answer| answer.pair));
+            let best = nearest(&self.servo, answers.iter().map(|answer| answer.pair));
             best.and_then(|best| answers.iter().find(|answer| answer.pair == best).copied())
         } else {
             Some(*first).filter(|_| answers.len() == 1)
@@ -268,7 +268,7 @@ impl<L: ClockLaw> Port<L> {
     }
 
     /// Learns the Sync interval. Forged Syncs can only make it look shorter, so it does not become
-    /// shorter while the clock is locked or somebody sends in the master's name.
+    /// shorter while the clock is locked or another sender uses the master's name.
     pub(super) fn learn_sync_interval(&mut self, now: LocalTime, log2: i8) {
         let told = match log2 {
             NO_INTERVAL => self.slave.sync_interval,
@@ -279,17 +279,17 @@ impl<L: ClockLaw> Port<L> {
         let slave = &mut self.slave;
         let interval = slave.intervals.interval(told).clamp(least, most);
         let measured = slave.intervals.measured().unwrap_or(told).clamp(least, interval);
-        if self.law.reading(now).state != LockState::Locked && !slave.claims.is_contested() {
+        if self.servo.reading(now).state != LockState::Locked && !slave.claims.is_contested() {
             slave.shortest = (interval, measured);
         }
         slave.sync_interval = interval.max(slave.shortest.0);
         slave.claim_interval = measured.max(slave.shortest.1);
-        self.law.set_sync_interval(self.slave.sync_interval);
+        self.servo.set_sync_interval(self.slave.sync_interval);
     }
 
-    /// Gives the law timestamps that are plausible.
+    /// Passes plausible timestamps to the servo.
     fn judge(&mut self, now: LocalTime, pair: &TimestampPair) {
-        let agreement = self.law.agreement(pair);
+        let agreement = self.servo.agreement(pair);
         if matches!(agreement, Some(Agreement::Agrees(_))) {
             self.slave.plausibility.confirm(pair);
             if pair.direction == Direction::Forward {
@@ -302,7 +302,7 @@ impl<L: ClockLaw> Port<L> {
         if pair.direction == Direction::Reverse {
             self.slave.unstamped = 0;
             if let Some(longest) = self.slave.longest.take() {
-                self.law.exchange_took(longest);
+                self.servo.exchange_took(longest);
             }
         }
         self.observe(now, pair);
@@ -316,9 +316,9 @@ impl<L: ClockLaw> Port<L> {
     }
 }
 
-/// The pair that agrees best with the time that is held.
-fn nearest<L: ClockLaw>(law: &L, pairs: impl Iterator<Item = TimestampPair>) -> Option<TimestampPair> {
-    let off = |pair: TimestampPair| match law.agreement(&pair) {
+/// The pair that agrees best with the held time.
+fn nearest<L: ClockServo>(servo: &L, pairs: impl Iterator<Item = TimestampPair>) -> Option<TimestampPair> {
+    let off = |pair: TimestampPair| match servo.agreement(&pair) {
         Some(Agreement::Agrees(off)) => Some((off, pair)),
         _ => None,
     };

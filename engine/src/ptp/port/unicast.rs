@@ -6,14 +6,14 @@
 use super::*;
 use crate::ptp::unicast::{Negotiation, Service, UnicastTlv};
 
-impl<L: ClockLaw> Port<L> {
-    /// The negotiation that `config` asks for.
+impl<L: ClockServo> Port<L> {
+    /// The negotiation that `config` requires.
     pub(super) fn negotiation(config: &PortConfig, now: LocalTime) -> Option<Negotiation> {
         let log_intervals = [config.log_announce_interval, config.log_sync_interval, config.log_min_delay_req_interval];
         config.unicast.map(|unicast| Negotiation::new(&unicast, log_intervals, now))
     }
 
-    /// Gives back what unicast masters have granted: the port is not going to be used any more.
+    /// Cancels the grants of unicast masters, because the port will not be used any more.
     pub fn release(&mut self) {
         if let Some(negotiation) = &mut self.negotiation {
             negotiation.release();
@@ -21,7 +21,8 @@ impl<L: ClockLaw> Port<L> {
         }
     }
 
-    /// Whether a message counts while unicast masters are configured; one that does not is counted.
+    /// Whether a message counts while unicast masters are configured; others are counted as
+    /// ignored.
     pub(super) fn comes_by_unicast(&mut self, source: PeerAddress, header: &Header) -> bool {
         let Some(negotiation) = &self.negotiation else { return true };
         let counts = header.flags.contains(Flags::UNICAST) && negotiation.knows(source);
@@ -29,7 +30,7 @@ impl<L: ClockLaw> Port<L> {
         counts
     }
 
-    /// Notes a message that a master had been asked for.
+    /// Records a message that was requested from a master.
     pub(super) fn heard_by_unicast(&mut self, now: LocalTime, source: PeerAddress, body: &Body) {
         let service = match body {
             Body::Announce(_) => Service::Announce,
@@ -55,7 +56,7 @@ impl<L: ClockLaw> Port<L> {
         for tlv in tlvs.iter().map_while(Result::ok).filter_map(|tlv| UnicastTlv::parse(&tlv)) {
             let Some(negotiation) = self.negotiation.as_mut().filter(|_| for_us) else { return };
             let granted = negotiation.handle_tlv(now, source, header.source_port_identity, &tlv);
-            // Unicast messages themselves do not tell their interval (IEEE 1588-2019, table 42).
+            // Unicast messages do not state their interval (IEEE 1588-2019, table 42).
             match granted.filter(|_| parent == Some(source)) {
                 Some((Service::Sync, log2)) => self.learn_sync_interval(now, log2),
                 Some((Service::DelayResp, log2)) => self.learn_delay_interval(log2),
@@ -65,12 +66,12 @@ impl<L: ClockLaw> Port<L> {
         self.negotiate(now);
     }
 
-    /// The announce interval of a master that does not tell it in its Announces.
+    /// The announce interval of a master whose Announces do not state it.
     pub(super) fn granted_announce_interval(&self, source: PeerAddress) -> Option<Nanos> {
         self.negotiation.as_ref()?.interval(source, Service::Announce)
     }
 
-    /// Whether the master may be asked for its delay.
+    /// Whether Delay_Reqs may be sent to the master.
     pub(super) fn may_request_delay(&self, master: PeerAddress) -> bool {
         let granted = |negotiation: &Negotiation| negotiation.interval(master, Service::DelayResp).is_some();
         self.negotiation.as_ref().is_none_or(granted)

@@ -2,19 +2,20 @@
 
 use crate::ptp::transmit::PeerAddress;
 
-/// The most masters of a table: IEEE 1588-2019 sets no bound, and networks have two or four.
+/// Maximum number of masters of a table: IEEE 1588-2019 sets no bound, and networks have two or
+/// four.
 const MAX_MASTERS: usize = 8;
 
-/// The unicast master table (IEEE 1588-2019, 17.4), in the order in which it was given.
+/// The unicast master table (IEEE 1588-2019, 17.4), in the given order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct UnicastMasters([Option<PeerAddress>; MAX_MASTERS]);
 
 impl UnicastMasters {
-    /// The most masters of a table.
+    /// Maximum number of masters of a table.
     pub const MOST: usize = MAX_MASTERS;
 
     /// A table of these addresses; `None` if there is none, or more than [`UnicastMasters::MOST`].
-    /// An address that is named twice is kept once.
+    /// A repeated address is kept once.
     ///
     /// ```
     /// use engine::ptp::unicast::UnicastMasters;
@@ -41,7 +42,7 @@ impl UnicastMasters {
     }
 }
 
-/// Configuration of unicast negotiation. The intervals that are asked for are those of the port.
+/// Configuration of unicast negotiation. The requested intervals are those of the port.
 ///
 /// ```
 /// use engine::ptp::unicast::{UnicastConfig, UnicastMasters};
@@ -51,9 +52,9 @@ impl UnicastMasters {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnicastConfig {
-    /// The masters that are asked; messages of others are counted and ignored.
+    /// The masters to which requests are sent; messages of others are counted and ignored.
     pub masters: UnicastMasters,
-    /// How long a grant is asked for.
+    /// The requested duration of grants.
     pub duration_s: u32,
 }
 
@@ -61,7 +62,7 @@ impl UnicastConfig {
     /// Durations that masters grant (ITU-T G.8265.1, table 3, allows from 60 s; others grant less).
     pub const DURATIONS_S: std::ops::RangeInclusive<u32> = 10..=1000;
 
-    /// These masters, asked for the usual duration (ITU-T G.8265.1, table 3).
+    /// These masters, with requests of the usual duration (ITU-T G.8265.1, table 3).
     #[must_use]
     pub const fn new(masters: UnicastMasters) -> Self {
         Self { masters, duration_s: 300 }

@@ -1,15 +1,14 @@
-//! Unicast negotiation as a slave (IEEE 1588-2019, 16.1): asking masters for messages that they
-//! grant for a limited time.
+//! Unicast negotiation as a slave (IEEE 1588-2019, 16.1): requesting messages that masters grant
+//! for a limited time.
 //!
 //! Model: a table of masters. All of them are asked for Announces, so that the best master clock
-//! algorithm can choose; the chosen one is asked for Syncs and Delay_Resps, too. A grant is renewed
-//! when three quarters of its duration are over. A request without an answer is repeated after 1 s,
-//! then after twice as long, up to 8 s; one that was denied after twice that, up to 64 s. If
-//! granted messages stop, they are requested again: the master has restarted, and does not know its
-//! grants any more.
+//! algorithm can choose; the selected one is asked for Syncs and Delay_Resps, too. A grant is
+//! renewed after three quarters of its duration. A request without an answer is repeated after 1 s,
+//! then after twice that, up to 8 s; a denied request after twice as long, up to 64 s. If granted
+//! messages stop, they are requested again: the master has restarted, and lost its grants.
 //!
-//! Contract (sans-IO): the port asks `Negotiation::poll_signal` for what is to be sent after
-//! every call, and calls `Negotiation::handle_timeout` when `Negotiation::poll_timeout` is due.
+//! Contract (sans-IO): after every call, the port polls `Negotiation::poll_signal` for messages to
+//! send, and calls `Negotiation::handle_timeout` when `Negotiation::poll_timeout` is due.
 
 mod config;
 #[cfg(test)]
@@ -32,41 +31,41 @@ use std::fmt;
 const RETRY: Nanos = Nanos::from_secs(1);
 const LONGEST_UNANSWERED: u32 = 3;
 const LONGEST_DENIED: u32 = 6;
-/// Unanswered requests after which an event is told.
+/// Unanswered requests after which an event is reported.
 const UNANSWERED_LIMIT: u32 = 3;
 /// A grant is renewed after 3 / 4 of its duration, as linuxptp does.
 const RENEWAL: (i64, i64) = (3, 4);
 /// Intervals of silence, plus one second, after which a grant counts as lost; by service. For
-/// Announces it is the announce receipt timeout. Delay_Reqs are spaced at random, and lost now and
-/// then.
+/// Announces it is the announce receipt timeout. Delay_Reqs are spaced at random, and some are
+/// lost.
 const SILENT_INTERVALS: [i64; 3] = [3, 8, 16];
 const SILENCE: Nanos = Nanos::from_secs(1);
-/// Intervals that are accepted, 2^n s.
+/// Accepted intervals, 2^n s.
 const INTERVALS: (i8, i8) = (-7, 5);
 /// Events that wait to be polled.
 const MAX_EVENTS: usize = 32;
 
-/// Something that a user would want to know.
+/// An event for a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UnicastEvent {
     /// The master's address.
     pub master: PeerAddress,
-    /// What was asked for.
+    /// The requested service.
     pub service: Service,
-    /// What became of it.
+    /// The outcome.
     pub what: UnicastOutcome,
 }
 
-/// What became of a request.
+/// The outcome of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UnicastOutcome {
-    /// It was granted for the first time, or again after it was lost.
+    /// It was granted for the first time, or again after a loss.
     Granted {
         /// Interval between messages, 2^n s.
         log_interval: i8,
-        /// For how long.
+        /// Duration of the grant.
         duration_s: u32,
     },
     /// It was denied.
@@ -75,9 +74,9 @@ pub enum UnicastOutcome {
     Unanswered,
     /// The master has cancelled its grant.
     Cancelled,
-    /// The grant's duration is over, and it was not renewed.
+    /// The grant has ended, and was not renewed.
     Expired,
-    /// It was granted, and nothing comes.
+    /// It was granted, but nothing comes.
     Silent,
 }
 
@@ -104,7 +103,7 @@ impl fmt::Display for UnicastEvent {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Signal {
     pub(super) to: PeerAddress,
-    /// All ones where the master's port is not known.
+    /// All ones if the master's port is unknown.
     pub(super) target: PortIdentity,
     /// Encoded TLVs.
     pub(super) tlvs: Vec<u8>,
@@ -126,7 +125,7 @@ struct Contract {
     next: LocalTime,
     /// Requests since the last answer.
     requests: u32,
-    /// Denials in a row.
+    /// Consecutive denials.
     denials: u32,
     grant: Option<Grant>,
 }
@@ -136,7 +135,7 @@ impl Contract {
         grant.heard_at + grant.interval.times(SILENT_INTERVALS[self.service as usize]) + SILENCE
     }
 
-    /// When the grant ends by itself, and why.
+    /// When the grant ends by itself, and the reason.
     fn end(&self) -> Option<(LocalTime, UnicastOutcome)> {
         let grant = self.grant.as_ref()?;
         let silent = (self.silent_at(grant), UnicastOutcome::Silent);
@@ -152,7 +151,7 @@ impl Contract {
 #[derive(Clone, Debug)]
 struct Master {
     address: PeerAddress,
-    /// Its port, as it named itself.
+    /// Its port, as it identified itself.
     port: Option<PortIdentity>,
     contracts: [Contract; 3],
 }
@@ -169,7 +168,7 @@ pub(super) struct Negotiation {
 }
 
 impl Negotiation {
-    /// Begins to ask at `now`, for Announces, Syncs and Delay_Resps at these intervals, 2^n s.
+    /// Begins requests at `now`, for Announces, Syncs and Delay_Resps at these intervals, 2^n s.
     pub(super) fn new(config: &UnicastConfig, log_intervals: [i8; 3], now: LocalTime) -> Self {
         let contract = |service: Service| Contract {
             service,
@@ -200,14 +199,14 @@ impl Negotiation {
         Some(master.contracts[service as usize].grant?.interval)
     }
 
-    /// A message that was granted has come.
+    /// Takes note of a granted message.
     pub(super) fn heard(&mut self, now: LocalTime, address: PeerAddress, service: Service) {
         if let Some(grant) = self.contract(address, service).and_then(|contract| contract.grant.as_mut()) {
             grant.heard_at = now;
         }
     }
 
-    /// Syncs and Delay_Resps are wanted of this master, and of no other.
+    /// Syncs and Delay_Resps are requested of this master, and of no other.
     pub(super) fn select(&mut self, now: LocalTime, selected: Option<PeerAddress>) {
         let Self { masters, signals, .. } = self;
         for master in masters {
@@ -226,7 +225,7 @@ impl Negotiation {
         }
     }
 
-    /// Gives back what was granted, and asks for nothing more.
+    /// Cancels the grants, and stops requesting.
     pub(super) fn release(&mut self) {
         let Self { masters, signals, .. } = self;
         for master in masters {
@@ -241,8 +240,8 @@ impl Negotiation {
         }
     }
 
-    /// Takes a TLV of a Signaling message that came from `address`, where `port` is. Returns the
-    /// service and interval that it grants.
+    /// Takes a TLV of a Signaling message from `port` at `address`. Returns the service and
+    /// interval that it grants.
     pub(super) fn handle_tlv(
         &mut self,
         now: LocalTime,
@@ -286,7 +285,7 @@ impl Negotiation {
         }
     }
 
-    /// Ends grants that are over, and sends the requests that are due.
+    /// Ends expired grants, and sends the requests that are due.
     pub(super) fn handle_timeout(&mut self, now: LocalTime) {
         let (duration_s, log_intervals) = (self.duration_s, self.log_intervals);
         let Self { masters, signals, events, .. } = self;
@@ -341,7 +340,7 @@ impl Negotiation {
         self.signals.pop_front()
     }
 
-    /// The next event that was not yet told.
+    /// The next event that was not polled yet.
     pub(super) fn poll_event(&mut self) -> Option<UnicastEvent> {
         self.events.pop()
     }
@@ -352,7 +351,7 @@ impl Negotiation {
     }
 }
 
-/// What a grant means for the negotiation of its service.
+/// The effect of a grant on the negotiation of its service.
 enum Granted {
     Anew,
     Renewed,

@@ -14,7 +14,7 @@ fn negotiation(masters: &[PeerAddress]) -> Negotiation {
     Negotiation::new(&UnicastConfig { masters, duration_s: 60 }, [0, -3, -2], LocalTime::ZERO)
 }
 
-/// What is sent, in words.
+/// The messages that are sent, in words.
 fn sent(negotiation: &mut Negotiation) -> Vec<String> {
     let mut all = Vec::new();
     while let Some(signal) = negotiation.poll_signal() {
@@ -33,7 +33,7 @@ fn sent(negotiation: &mut Negotiation) -> Vec<String> {
     all
 }
 
-/// Runs until `end_s`; when each message is sent.
+/// Runs until `end_s`; returns when each message is sent.
 fn run(negotiation: &mut Negotiation, end_s: f64) -> Vec<(f64, String)> {
     let mut all = Vec::new();
     while let Some(due) = negotiation.poll_timeout().filter(|&due| due <= at(end_s)) {
@@ -96,7 +96,7 @@ fn a_grant_is_renewed_before_it_ends_and_ends_if_it_is_not() {
     negotiation.handle_timeout(at(0.0));
     grant(&mut negotiation, 0.0, A, Service::Announce, 20);
     sent(&mut negotiation);
-    // Fewer seconds than were asked for.
+    // Fewer seconds than requested.
     let mut asked = Vec::new();
     for second in 0..40 {
         negotiation.heard(at(f64::from(second)), A, Service::Announce);

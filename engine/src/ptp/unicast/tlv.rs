@@ -12,7 +12,7 @@ const RENEWAL_INVITED: u8 = 0x01;
 /// Length of the longest TLV: a grant with its type and length.
 pub const LONGEST_TLV: usize = 12;
 
-/// What a master sends by unicast to whoever asks.
+/// Services that a master provides by unicast on request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Service {
     /// Announces.
@@ -35,7 +35,7 @@ impl Service {
         }
     }
 
-    /// From the byte whose upper half is a messageType; `None` for those that are not negotiated
+    /// From the byte whose upper half is a messageType; `None` for types that are not negotiated
     /// here.
     fn from_byte(byte: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|service| service.to_byte() == byte & 0xF0)
@@ -67,20 +67,20 @@ impl std::fmt::Display for Service {
 pub enum UnicastTlv {
     /// REQUEST_UNICAST_TRANSMISSION.
     Request {
-        /// What is asked for.
+        /// The requested service.
         service: Service,
         /// Interval between messages, 2^n s.
         log_interval: i8,
-        /// For how long.
+        /// Requested duration.
         duration_s: u32,
     },
     /// GRANT_UNICAST_TRANSMISSION.
     Grant {
-        /// What is granted.
+        /// The granted service.
         service: Service,
         /// Interval between messages, 2^n s.
         log_interval: i8,
-        /// For how long; 0 if it is denied.
+        /// Granted duration; 0 if it is denied.
         duration_s: u32,
         /// Whether another request is likely to be granted.
         renewal_invited: bool,
@@ -92,20 +92,20 @@ pub enum UnicastTlv {
 }
 
 impl UnicastTlv {
-    /// Reads a TLV; `None` if it is another one, shorter than it should be, or of a service that is
-    /// not negotiated here.
+    /// Reads a TLV; `None` if it is of another type, too short, or of a service that is not
+    /// negotiated here.
     #[must_use]
     pub fn parse(tlv: &Tlv<'_>) -> Option<Self> {
         let service = Service::from_byte(*tlv.value.first()?)?;
         match (tlv.tlv_type, tlv.value) {
             (REQUEST_UNICAST_TRANSMISSION, &[_, log, d0, d1, d2, d3, ..]) => Some(Self::Request {
                 service,
-                log_interval: log as i8,
+                log_interval: log.cast_signed(),
                 duration_s: u32::from_be_bytes([d0, d1, d2, d3]),
             }),
             (GRANT_UNICAST_TRANSMISSION, &[_, log, d0, d1, d2, d3, _, flags, ..]) => Some(Self::Grant {
                 service,
-                log_interval: log as i8,
+                log_interval: log.cast_signed(),
                 duration_s: u32::from_be_bytes([d0, d1, d2, d3]),
                 renewal_invited: flags & RENEWAL_INVITED != 0,
             }),
@@ -117,6 +117,7 @@ impl UnicastTlv {
 
     /// As bytes, with type and length.
     #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "at most LONGEST_TLV bytes")]
     pub fn emit(&self) -> Vec<u8> {
         let (tlv_type, value) = match *self {
             Self::Request { service, log_interval, duration_s } => {
@@ -139,7 +140,7 @@ impl UnicastTlv {
 }
 
 fn period(service: Service, log_interval: i8, duration_s: u32) -> Vec<u8> {
-    let mut value = vec![service.to_byte(), log_interval as u8];
+    let mut value = vec![service.to_byte(), log_interval.cast_unsigned()];
     value.extend(duration_s.to_be_bytes());
     value
 }

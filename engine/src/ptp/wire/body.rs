@@ -41,62 +41,62 @@ impl MessageType {
     }
 }
 
-/// What a message says besides its header and TLVs.
+/// The content of a message besides its header and TLVs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Body {
     /// Sync.
     Sync {
-        /// When it was sent, or with [`super::Flags::TWO_STEP`] zero or an estimate.
+        /// Departure time, or with [`super::Flags::TWO_STEP`] zero or an estimate.
         origin_timestamp: PtpTime,
     },
     /// Delay_Req.
     DelayReq {
-        /// Zero, or an estimate of when it was sent.
+        /// Zero, or an estimate of the departure time.
         origin_timestamp: PtpTime,
     },
     /// Follow_Up.
     FollowUp {
-        /// When the Sync with the same sequence id was sent.
+        /// Departure time of the Sync with the same sequence id.
         precise_origin_timestamp: PtpTime,
     },
     /// Delay_Resp.
     DelayResp {
-        /// When the Delay_Req with the same sequence id was received.
+        /// Arrival time of the Delay_Req with the same sequence id.
         receive_timestamp: PtpTime,
-        /// Who sent that Delay_Req.
+        /// The sender of that Delay_Req.
         requesting_port_identity: PortIdentity,
     },
     /// Pdelay_Req.
     PdelayReq {
-        /// Zero, or an estimate of when it was sent.
+        /// Zero, or an estimate of the departure time.
         origin_timestamp: PtpTime,
     },
     /// Pdelay_Resp.
     PdelayResp {
-        /// When the Pdelay_Req with the same sequence id was received.
+        /// Arrival time of the Pdelay_Req with the same sequence id.
         request_receipt_timestamp: PtpTime,
-        /// Who sent that Pdelay_Req.
+        /// The sender of that Pdelay_Req.
         requesting_port_identity: PortIdentity,
     },
     /// Pdelay_Resp_Follow_Up.
     PdelayRespFollowUp {
-        /// When the Pdelay_Resp with the same sequence id was sent.
+        /// Departure time of the Pdelay_Resp with the same sequence id.
         response_origin_timestamp: PtpTime,
-        /// Who sent the Pdelay_Req.
+        /// The sender of the Pdelay_Req.
         requesting_port_identity: PortIdentity,
     },
     /// Announce.
     Announce(Announce),
-    /// Signaling: what it says is in its TLVs.
+    /// Signaling: the content is in its TLVs.
     Signaling {
-        /// Who is meant; all ones for everybody.
+        /// The addressed port; all ones for all ports.
         target_port_identity: PortIdentity,
     },
-    /// Management: what it says is in its TLV.
+    /// Management: the content is in its TLV.
     Management {
-        /// Who is meant; all ones for everybody.
+        /// The addressed port; all ones for all ports.
         target_port_identity: PortIdentity,
-        /// `boundary_hops` as it was at first.
+        /// `boundary_hops` as first sent.
         starting_boundary_hops: u8,
         /// How many boundary clocks may still forward the message.
         boundary_hops: u8,
@@ -105,7 +105,16 @@ pub enum Body {
     },
 }
 
-/// How good a clock is (IEEE 1588-2008 5.3.7).
+/// Quality of a clock (IEEE 1588-2008 5.3.7).
+///
+/// ```
+/// use engine::ptp::wire::{ClockQuality, PortIdentity};
+/// use engine::ptp::{PortConfig, Profile};
+/// // A grandmaster that is locked to a primary reference within 100 ns.
+/// let quality = ClockQuality { clock_class: 6, clock_accuracy: 0x21, offset_scaled_log_variance: 0x4E5D };
+/// let config = PortConfig { quality, ..PortConfig::new(&Profile::AES67_MEDIA, PortIdentity::default()) };
+/// assert_eq!(Profile::AES67_MEDIA.check(&config), Ok(()));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ClockQuality {
     /// clockClass: 6 is locked to a primary reference, 248 the default, 255 slave-only (table 5).
@@ -116,10 +125,10 @@ pub struct ClockQuality {
     pub offset_scaled_log_variance: u16,
 }
 
-/// What an Announce says of its sender's grandmaster (IEEE 1588-2008 13.5).
+/// The description of the sender's grandmaster in an Announce (IEEE 1588-2008 13.5).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Announce {
-    /// Zero, or an estimate of when it was sent.
+    /// Zero, or an estimate of the departure time.
     pub origin_timestamp: PtpTime,
     /// TAI - UTC in seconds; only with [`super::Flags::CURRENT_UTC_OFFSET_VALID`].
     pub current_utc_offset: i16,
@@ -133,7 +142,7 @@ pub struct Announce {
     pub grandmaster_identity: ClockIdentity,
     /// How many boundary clocks lie between the grandmaster and the sender.
     pub steps_removed: u16,
-    /// Where the grandmaster has its time from: 0x20 GPS, 0xA0 internal oscillator (table 7).
+    /// Source of the grandmaster's time: 0x20 GPS, 0xA0 internal oscillator (table 7).
     pub time_source: u8,
 }
 

@@ -48,6 +48,7 @@ pub(super) fn parse_timestamp(bytes: [u8; 10]) -> Result<PtpTime, WireError> {
     Ok(PtpTime::from_timestamp(u64::from_be_bytes([0, 0, s0, s1, s2, s3, s4, s5]), nanoseconds))
 }
 
+#[expect(clippy::cast_possible_truncation, reason = "a remainder below 10^9")]
 pub(super) fn emit_timestamp(time: PtpTime) -> Result<[u8; 10], WireError> {
     let out_of_range = WireError::TimestampOutOfRange { time };
     let second = i128::from(NANOS_PER_SECOND);

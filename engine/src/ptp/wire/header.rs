@@ -28,11 +28,12 @@ const _: () = assert!(HEADER_LEN == 34);
 /// versionPTP of the 2008 and 2019 editions.
 const VERSION_PTP: u8 = 2;
 
-/// What every message carries, apart from its type, which [`super::Body`] implies, and its length.
+/// The fields that every message carries, apart from its type, which [`super::Body`] implies, and
+/// its length.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Header {
-    /// Who defined the protocol: 0 for IEEE 1588 profiles and so for AES67, 1 for IEEE 802.1AS. 4
-    /// bits.
+    /// The organization that defined the protocol: 0 for IEEE 1588 profiles and so for AES67, 1 for
+    /// IEEE 802.1AS. 4 bits.
     pub major_sdo_id: u8,
     /// 0 in the 2008 edition, 1 in the 2019 edition. 4 bits.
     pub minor_version: u8,
@@ -90,7 +91,7 @@ impl Header {
 
 /// The message that `datagram` starts with, without the padding after it, and its type.
 pub(super) fn frame(datagram: &[u8]) -> Result<(MessageType, &[u8]), WireError> {
-    // The version comes first: PTPv1, which Dante speaks on the same ports, has other fields in
+    // The version is checked first: PTPv1, which Dante uses on the same ports, has other fields in
     // these places.
     let [versions] = MINOR_VERSION_AND_VERSION.read(datagram)?;
     let version = versions & 0x0F;
@@ -128,7 +129,7 @@ pub struct Flags(u16);
 impl Flags {
     /// alternateMasterFlag: sent by a port that is not the master.
     pub const ALTERNATE_MASTER: Self = Self(0x0100);
-    /// twoStepFlag: the time of sending follows in a Follow_Up.
+    /// twoStepFlag: a Follow_Up carries the departure time.
     pub const TWO_STEP: Self = Self(0x0200);
     /// unicastFlag: sent to one port.
     pub const UNICAST: Self = Self(0x0400);
@@ -206,6 +207,7 @@ impl CorrectionField {
 
     /// Nanoseconds with their fraction; exact below 2^37 ns (137 s).
     #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "documented")]
     pub const fn as_nanos_f64(self) -> f64 {
         self.0 as f64 / 65_536.0
     }

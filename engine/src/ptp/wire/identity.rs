@@ -1,4 +1,4 @@
-//! Names of clocks and of their ports (IEEE 1588-2008 5.3.4, 5.3.5 and 7.5.2).
+//! Identities of clocks and of their ports (IEEE 1588-2008 5.3.4, 5.3.5 and 7.5.2).
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,7 +16,7 @@ use std::str::FromStr;
 pub struct ClockIdentity(pub [u8; 8]);
 
 impl ClockIdentity {
-    /// As `a=ts-refclk` of SDP writes it: upper case, with hyphens (RFC 7273 4.8).
+    /// In the form of `a=ts-refclk` in SDP: upper case, with hyphens (RFC 7273 4.8).
     pub fn sdp(self) -> impl fmt::Display {
         fmt::from_fn(move |f| {
             for (position, octet) in self.0.iter().enumerate() {
@@ -34,12 +34,12 @@ impl fmt::Display for ClockIdentity {
     }
 }
 
-/// A text is no clock's identity.
+/// Why a text is not the identity of a clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a clock's identity has 16 hexadecimal digits, such as 001b21fffe0a6701")]
 pub struct NoClockIdentity;
 
-/// 16 hexadecimal digits, as tools write them: with or without separators.
+/// 16 hexadecimal digits with or without separators, as tools write them.
 impl FromStr for ClockIdentity {
     type Err = NoClockIdentity;
 

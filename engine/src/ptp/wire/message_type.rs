@@ -1,4 +1,4 @@
-//! The types of messages, and what follows from the type alone.
+//! The types of messages, and their properties.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use super::WireError;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum MessageType {
-    /// A master's time, or with [`super::Flags::TWO_STEP`] the announcement of it.
+    /// A master's time, or with [`super::Flags::TWO_STEP`] the announcement of a Follow_Up.
     Sync = 0x0,
     /// End-to-end delay request, from slave to master.
     DelayReq = 0x1,
@@ -16,11 +16,11 @@ pub enum MessageType {
     PdelayReq = 0x2,
     /// Peer delay response.
     PdelayResp = 0x3,
-    /// When a two-step Sync was sent.
+    /// Departure time of a two-step Sync.
     FollowUp = 0x8,
-    /// When a Delay_Req was received.
+    /// Arrival time of a Delay_Req.
     DelayResp = 0x9,
-    /// When a two-step Pdelay_Resp was sent.
+    /// Departure time of a two-step Pdelay_Resp.
     PdelayRespFollowUp = 0xA,
     /// A master describes its grandmaster.
     Announce = 0xB,
@@ -54,7 +54,7 @@ impl MessageType {
         (self as u8) < 0x8
     }
 
-    /// controlField, which only PTPv1 hardware still looks at (IEEE 1588-2008 table 23).
+    /// controlField, which only PTPv1 hardware still uses (IEEE 1588-2008 table 23).
     pub(super) const fn control_field(self) -> u8 {
         match self {
             Self::Sync => 0,

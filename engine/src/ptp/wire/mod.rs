@@ -1,11 +1,11 @@
 //! Messages of PTP version 2 as bytes (IEEE 1588-2008 clause 13; the 2019 edition differs only in
 //! reserved fields).
 //!
-//! [`Message::parse`] takes any bytes whatsoever: it never panics and never allocates, and what it
-//! returns can be emitted again. Received messages may be followed by padding, which is dropped,
-//! and may have any minor version. Transport is UDP, where the header starts the datagram. What a
-//! message means is decided elsewhere; here only what cannot be represented is refused, such as a
-//! timestamp with a whole second of nanoseconds.
+//! [`Message::parse`] takes any bytes: it never panics or allocates, and its result can be emitted
+//! again. Received messages may be followed by padding, which is dropped, and may have any minor
+//! version. Transport is UDP, where the header starts the datagram. Messages are interpreted
+//! elsewhere; here they are refused only if they cannot be represented, such as a timestamp with a
+//! whole second of nanoseconds.
 
 mod body;
 mod field;
@@ -56,8 +56,8 @@ impl<'a> Message<'a> {
     /// Reads the message that a datagram starts with. The bytes after it are padding.
     ///
     /// # Errors
-    /// [`WireError`] if the bytes are not a PTPv2 message of a known type, are fewer than it says
-    /// it has, or hold an impossible timestamp.
+    /// [`WireError`] if the bytes are not a PTPv2 message of a known type, are fewer than its
+    /// length says, or contain an impossible timestamp.
     pub fn parse(datagram: &'a [u8]) -> Result<Self, WireError> {
         let (message_type, message) = header::frame(datagram)?;
         let header = Header::parse(message)?;
@@ -66,14 +66,14 @@ impl<'a> Message<'a> {
         Ok(Self { header, body, tlvs })
     }
 
-    /// How many bytes [`Message::emit`] writes.
+    /// Number of bytes that [`Message::emit`] writes.
     #[must_use]
     pub const fn wire_len(&self) -> usize {
         self.body.message_type().fixed_length() + self.tlvs.as_bytes().len()
     }
 
     /// Writes the message to the start of `buffer`, and returns its length. The rest of `buffer` is
-    /// left as it is.
+    /// unchanged.
     ///
     /// # Errors
     /// [`WireError`] if `buffer` is shorter than [`Message::wire_len`], or if a value does not fit
@@ -101,13 +101,13 @@ pub enum WireError {
     /// The datagram ends before the message does.
     #[error("PTP message of {needed} bytes or more in a datagram of {available}")]
     Truncated {
-        /// Bytes that are needed, as far as could be told.
+        /// Required length in bytes, as far as it is known.
         needed: usize,
-        /// Bytes that are there.
+        /// Actual length in bytes.
         available: usize,
     },
-    /// Not version 2. PTPv1 is not understood: Dante devices speak it on the same ports unless
-    /// AES67 is enabled.
+    /// Not version 2. PTPv1 is not supported: Dante devices use it on the same ports unless AES67
+    /// is enabled.
     #[error("PTP version {version}, only version 2 is understood")]
     UnsupportedVersion {
         /// versionPTP.
@@ -140,15 +140,15 @@ pub enum WireError {
     TlvTruncated {
         /// Bytes that the TLV needs with its header.
         needed: usize,
-        /// Bytes that are left in the message.
+        /// Bytes left in the message.
         available: usize,
     },
     /// The buffer to write to is shorter than the message.
     #[error("PTP message of {needed} bytes for a buffer of {available}")]
     BufferTooSmall {
-        /// Bytes that are needed.
+        /// Required length in bytes.
         needed: usize,
-        /// Bytes that are there.
+        /// Actual length in bytes.
         available: usize,
     },
     /// A time to write is negative, or past the 48 bits of seconds.
@@ -165,7 +165,7 @@ pub enum WireError {
         /// The value.
         value: u8,
     },
-    /// The message to write is longer than messageLength can say.
+    /// The length of the message to write exceeds messageLength.
     #[error("PTP message of {length} bytes, the most is 65535")]
     MessageTooLong {
         /// Length with TLVs.

@@ -133,7 +133,7 @@ fn known_messages() -> Vec<(&'static [u8], Message<'static>)> {
 }
 
 fn emitted(message: &Message<'_>) -> Vec<u8> {
-    // Not zero, so that a reserved byte that is not written shows.
+    // Not zero, so that a reserved byte that is not written is detected.
     let mut bytes = vec![0xAA; message.wire_len()];
     assert_eq!(message.emit(&mut bytes), Ok(bytes.len()));
     bytes
@@ -318,7 +318,7 @@ fn body() -> impl Strategy<Value = Body> {
     ]
 }
 
-/// Bytes that get past the first checks often enough to reach the later ones.
+/// Bytes that often pass the first checks and reach the later ones.
 fn plausible_datagram() -> impl Strategy<Value = Vec<u8>> {
     (any::<u8>(), 30u8..110, vec(any::<u8>(), 0..120), any::<bool>()).prop_map(|(first, length, mut bytes, tame)| {
         let start = [first, 0x12, 0, length];

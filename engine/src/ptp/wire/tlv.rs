@@ -15,8 +15,8 @@ pub struct Tlv<'a> {
     pub value: &'a [u8],
 }
 
-/// The bytes after a message's body, as they are: they are only checked when they are iterated
-/// over, because a malformed TLV that nobody reads is no reason to drop a timestamp.
+/// The bytes after a message's body, unchanged: they are only checked when they are iterated over,
+/// because a malformed TLV that nobody reads is no reason to drop a timestamp.
 ///
 /// ```
 /// use engine::ptp::wire::{Tlv, Tlvs, WireError};
@@ -41,7 +41,8 @@ impl<'a> Tlvs<'a> {
         self.0
     }
 
-    /// The TLVs one by one. One that does not fit in the message is an error, and the last item.
+    /// Iterates over the TLVs. A TLV that does not fit in the message is an error, and the last
+    /// item.
     pub fn iter(self) -> impl Iterator<Item = Result<Tlv<'a>, WireError>> {
         let mut rest = self.0;
         std::iter::from_fn(move || {
@@ -55,7 +56,7 @@ impl<'a> Tlvs<'a> {
     }
 }
 
-/// The first TLV of `bytes`, and what follows it.
+/// The first TLV of `bytes`, and the remaining bytes.
 fn split_first(bytes: &[u8]) -> Result<(Tlv<'_>, &[u8]), WireError> {
     let truncated = |needed| WireError::TlvTruncated { needed, available: bytes.len() };
     let (&[t0, t1, l0, l1], rest) = bytes.split_first_chunk().ok_or(truncated(TLV_HEADER_LEN))?;

@@ -1,6 +1,6 @@
 //! A difference between packets and description, as text and as a corrected description.
 
-use super::Described;
+use super::described::Described;
 use crate::rtp::format::{Encoding, MAX_CHANNELS, StreamFormat};
 use crate::units::SampleRate;
 use std::fmt;
@@ -9,7 +9,7 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Finding {
-    /// The timestamps advance by another number of frames than packets have by their length.
+    /// The timestamps advance by a number of frames that differs from the length of packets.
     FrameSize {
         /// Frames by which the timestamp advances from packet to packet.
         advance: u32,
@@ -27,16 +27,16 @@ pub enum Finding {
     },
     /// All packets have another payload type.
     PayloadType {
-        /// The packets'.
+        /// The payload type of the packets.
         found: u8,
-        /// The description's.
+        /// The described payload type.
         described: u8,
     },
     /// Packets are longer or shorter than described, which receivers may tolerate.
     PacketTime {
         /// Frames of a packet.
         frames: u32,
-        /// Frames by the description.
+        /// Described number of frames.
         described: u32,
         /// The rate of both, in Hz.
         rate_hz: u32,
@@ -65,7 +65,7 @@ impl Finding {
             Self::SampleRate { measured_hz, described_hz } => {
                 let rate = SampleRate::from_hz(measured_hz)?;
                 let format = StreamFormat::new(format.encoding(), rate, format.channels()).ok()?;
-                // The packet time is as it was described.
+                // The packet time is as described.
                 let scaled = |frames: u32| u64::from(frames) * u64::from(measured_hz) / u64::from(described_hz.max(1));
                 let packet_frames = described.packet_frames.and_then(|frames| u32::try_from(scaled(frames)).ok());
                 Some(Described { format, packet_frames, ..described })

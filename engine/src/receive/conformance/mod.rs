@@ -1,33 +1,34 @@
 //! Whether the packets of a stream match its description.
 //!
-//! Model: a description may be wrong, and wrong PCM is full-scale noise. Packets carry enough to
-//! find that out. The timestamps of two consecutive packets say how many frames the first one has,
-//! and its length says how many it has in the described format; both must agree. Over time, the
-//! timestamps must advance at the described sample rate. The payload type must be the described
-//! one. The packet time may differ, which receivers tolerate, and is only reported.
+//! Model: a description may be wrong, and wrong PCM is full-scale noise. Packets contain enough
+//! information to detect that. The timestamps of two consecutive packets yield the number of frames
+//! of the first one, and so does its length in the described format; both must agree. Over time,
+//! the timestamps must advance at the described sample rate. The payload type must be the described
+//! one. The packet time may differ: receivers tolerate that, and it is only reported.
 //!
 //! Only packets with consecutive sequence numbers of one source are compared, so that loss, copies
-//! and reordering are no evidence. A finding needs several pairs of packets that agree; a single
-//! jump of the timestamps is none.
+//! and reordering are not evidence. A finding needs several pairs of packets that agree; a single
+//! jump of the timestamps is not enough.
 
+mod described;
 mod finding;
 mod rate;
 
-use crate::rtp::format::StreamFormat;
 use crate::rtp::sequence::SequenceNumber;
 use crate::rtp::wire::{RtpPacket, Ssrc};
 use crate::units::{LocalTime, Nanos, RtpTimestamp};
+pub use described::Described;
 pub use finding::Finding;
 use rate::RateWatch;
 
-/// Pairs of packets that must contradict the description in the same way. Judgement: they last less
-/// than any playout delay that such packets permit.
+/// Pairs of packets that must contradict the description in the same way. Judgement: their duration
+/// is less than any playout delay that such packets permit.
 const PAIRS: u32 = 2;
 /// The same for a stream that has matched before. Judgement: it is more probable that something
 /// disturbs the stream than that its format changes.
 const PAIRS_LATER: u32 = 4;
-/// Consecutive packets of another payload type that are taken for the stream. Judgement:
-/// keep-alives are fewer within [`TYPE_WITHIN`].
+/// Consecutive packets of another payload type after which they count as the stream's. Judgement:
+/// there are fewer keep-alives within [`TYPE_WITHIN`].
 const TYPE_PACKETS: u32 = 8;
 /// Time within which they must come. Judgement: keep-alives come seconds apart.
 const TYPE_WITHIN: Nanos = Nanos::from_secs(1);
@@ -37,17 +38,6 @@ const MOST_FRAMES: u32 = 8192;
 /// Packet times that differ by less than this factor are the same, rounded. Judgement: descriptions
 /// round a third of a millisecond to 0.33.
 const PACKET_TIME_TOLERANCE: f64 = 1.25;
-
-/// The parts of a description that are checked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Described {
-    /// Encoding, rate and channels.
-    pub format: StreamFormat,
-    /// Payload type; `None` if unknown.
-    pub payload_type: Option<u8>,
-    /// Frames per packet, from the packet time; `None` if unknown.
-    pub packet_frames: Option<u32>,
-}
 
 /// The newest packet of a source.
 #[derive(Clone, Copy, Debug)]
@@ -70,6 +60,29 @@ struct Run {
 }
 
 /// Checks the packets of a stream.
+///
+/// ```
+/// use engine::receive::{Conformance, Described, Finding};
+/// use engine::rtp::format::{Encoding, StreamFormat};
+/// use engine::rtp::{sequence::SequenceNumber, wire::{PayloadType, RtpHeader, RtpPacket, Ssrc}};
+/// use engine::{LocalTime, RtpTimestamp, SampleRate};
+/// let format = StreamFormat::new(Encoding::L16, SampleRate::HZ_48000, 2)?;
+/// let mut check = Conformance::new(Described { format, payload_type: Some(96), packet_frames: Some(48) });
+/// // 48 frames of two channels in 24 bits.
+/// let payload = [0; 48 * 2 * 3];
+/// for i in 0..10 {
+///     let header = RtpHeader {
+///         marker: false,
+///         payload_type: PayloadType::new(96).unwrap(),
+///         sequence: SequenceNumber::new(i),
+///         timestamp: RtpTimestamp::new(48 * u32::from(i)),
+///         ssrc: Ssrc(1),
+///     };
+///     check.observe(LocalTime::from_nanos(1_000_000 * i64::from(i)), &RtpPacket { header, payload: &payload });
+/// }
+/// assert!(matches!(check.contradiction(), Some(Finding::FrameSize { advance: 48, .. })));
+/// # Ok::<(), engine::rtp::format::FormatError>(())
+/// ```
 #[derive(Debug)]
 pub struct Conformance {
     described: Described,
@@ -108,7 +121,7 @@ impl Conformance {
         }
     }
 
-    /// Takes a packet that came at `now`, with any payload type. Keep-alives must not be passed.
+    /// Takes a packet that came at `now`, with any payload type. Do not pass keep-alives.
     pub fn observe(&mut self, now: LocalTime, packet: &RtpPacket<'_>) {
         let found = packet.header.payload_type.get();
         match self.described.payload_type {
@@ -127,7 +140,7 @@ impl Conformance {
             return self.begin(seen);
         };
         let ahead = seen.sequence.get().wrapping_sub(newest.sequence.get());
-        // Copies, late packets, and the rest of an older run of numbers are no evidence.
+        // Copies, late packets, and the rest of an older run of numbers are not evidence.
         if ahead == 0 || ahead > u16::MAX / 2 {
             return;
         }
@@ -156,8 +169,8 @@ impl Conformance {
         self.frame_size.or_else(|| self.rate.finding()).or_else(|| self.payload_type())
     }
 
-    /// Timestamp of the first packet that contradicts the frame size. From there on, nothing is
-    /// audio.
+    /// Timestamp of the first packet that contradicts the frame size. From there on, the payload is
+    /// not valid audio.
     #[must_use]
     pub fn contradicted_since(&self) -> Option<RtpTimestamp> {
         self.frame_size.map(|_| self.contradicting.since)
@@ -169,7 +182,7 @@ impl Conformance {
         self.contradiction().is_none() && self.has_agreed && self.rate.has_agreed
     }
 
-    /// Starts with another source, about which the last one says nothing.
+    /// Starts with another source, for which earlier findings do not hold.
     fn begin(&mut self, seen: Seen) {
         self.newest = Some(seen);
         (self.contradicting, self.agreeing, self.has_agreed) = (Run::default(), Run::default(), false);

@@ -1,6 +1,6 @@
 //! The rate at which timestamps advance.
 
-use super::Finding;
+use super::finding::Finding;
 use crate::units::{LocalTime, Nanos, SampleRate};
 
 /// First window of the measurement. Derived: [`RATE_TOLERANCE`] of it is a jitter of 7 ms.
@@ -15,14 +15,15 @@ const WINDOWS: u32 = 2;
 const WINDOWS_LATER: u32 = 6;
 /// Pause after which a new window begins. Judgement: the packets after it may come in a burst.
 const PAUSE: Nanos = Nanos::from_millis(100);
-/// Sample rates that senders have. Judgement: those in use, of which the nearest two are 8 % apart.
+/// Sample rates of senders. Judgement: those in use, of which the nearest two are 8 % apart.
 const RATES_HZ: [u32; 7] = [32_000, 44_100, 48_000, 88_200, 96_000, 176_400, 192_000];
-/// A measured rate within this share of a nominal one is taken for it. Derived: less than half of
-/// the distance between the nearest two.
+/// A measured rate counts as a nominal one if it is within this share of it. Derived: less than
+/// half of the distance between the nearest two.
 const RATE_TOLERANCE: f64 = 0.03;
 /// Rates that differ by this factor are distinguished by the short window. Judgement: see
 /// [`SHORT_WINDOW`].
 const FAR: f64 = 1.4;
+
 /// Measures the rate of the timestamps from the arrival of packets.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RateWatch {
@@ -31,7 +32,7 @@ pub(super) struct RateWatch {
     frames: u64,
     /// Whether the short window is over.
     is_long: bool,
-    /// The rate of the last windows, if it is another one, and their number.
+    /// The rate of the last windows, if it differs from the described one, and their number.
     other: Option<(u32, u32)>,
     /// Consecutive windows at the described rate.
     agreeing: u32,
@@ -59,6 +60,7 @@ impl RateWatch {
 
     /// Takes a packet that came `pause` after the one before it, and whose timestamp is `advance`
     /// frames later.
+    #[expect(clippy::cast_precision_loss, reason = "frames of a second")]
     pub(super) fn observe(&mut self, now: LocalTime, pause: Nanos, advance: u32) {
         if pause > PAUSE {
             self.restart();
@@ -85,7 +87,7 @@ impl RateWatch {
         self.judge(rate);
     }
 
-    /// Takes the rate of a window; `None` is a rate that no sender has, and is no evidence.
+    /// Takes the rate of a window; `None` is a rate of no sender, and not evidence.
     fn judge(&mut self, rate: Option<u32>) {
         if rate == Some(self.described_hz) {
             self.other = None;
@@ -117,6 +119,6 @@ impl RateWatch {
 /// The nominal rate nearest to a measured one.
 fn nearest_rate(measured_hz: f64, described_hz: u32) -> Option<u32> {
     let is_near = |hz: &u32| libm::fabs(measured_hz / f64::from(*hz) - 1.0) <= RATE_TOLERANCE;
-    // The described one comes first, whatever it is.
+    // The described one is tried first, whatever it is.
     std::iter::once(described_hz).chain(RATES_HZ).find(is_near)
 }

@@ -1,9 +1,10 @@
 use super::*;
 use crate::rtp::format::Encoding;
+use crate::rtp::format::StreamFormat;
 use crate::rtp::wire::{PayloadType, RtpHeader};
 use crate::units::SampleRate;
 
-/// What a sender sends.
+/// Settings of a sender.
 #[derive(Clone, Copy)]
 struct Sender {
     ssrc: u32,
@@ -47,7 +48,7 @@ impl Sender {
     }
 }
 
-/// What is said of a sender after so many packets.
+/// The finding about a sender after this many packets.
 fn said(sender: Sender, described: Described, packets: u32) -> String {
     let mut watch = Conformance::new(described);
     (0..packets).for_each(|index| sender.observe(&mut watch, index));
@@ -95,7 +96,7 @@ fn another_size_of_frames_is_told_after_three_packets_with_what_it_may_be() {
         let found = said(sender, described, 3);
         assert!(found.ends_with(sentence), "{found}");
     }
-    // 45 frames of L16 are 30 of L24, and 47 of them no whole number.
+    // 45 frames of L16 are 30 of L24, and 47 are not a whole number.
     let odd = Sender { frames: 47, bytes_per_frame: 4, ..L24_STEREO };
     assert!(said(odd, l24_stereo(), 3).contains("the 188 bytes of a packet are no whole number of frames of L24"));
 }
@@ -157,7 +158,7 @@ fn another_payload_type_is_told_if_there_is_nothing_else() {
     assert_eq!(said(other, l24_stereo(), 8), "packets have payload type 97, but the description says 96");
     let cd = Sender { payload_type: 10, ..L24_STEREO };
     assert!(said(cd, l24_stereo(), 8).contains("payload type 10 (L16, 44100 Hz, 2 channels)"));
-    // Among the stream's own packets, or one a second, it is something else.
+    // Among the stream's own packets, or once a second, it does not count.
     let mut watch = Conformance::new(l24_stereo());
     for index in 0..1000 {
         let sender = if index % 10 < 7 { other } else { L24_STEREO };
@@ -202,7 +203,7 @@ fn loss_copies_reordering_jitter_and_two_senders_are_no_finding() {
 #[test]
 fn bursts_pauses_and_jumps_are_no_finding() {
     let mut watch = Conformance::new(l24_stereo());
-    // Ever longer, nothing comes, and then everything at once.
+    // Ever longer pauses, each followed by everything at once.
     let mut index = 0;
     for held_ms in [20, 50, 90, 110, 200, 250, 300, 500, 1000, 260, 260, 260] {
         let release = L24_STEREO.at(index + held_ms);
@@ -216,7 +217,7 @@ fn bursts_pauses_and_jumps_are_no_finding() {
         }
         assert_eq!(watch.finding(), None, "{held_ms} ms");
     }
-    // A sender that takes a new timeline every tenth of a second.
+    // A sender that starts a new timeline every tenth of a second.
     let mut watch = Conformance::new(l24_stereo());
     for packet in 0..3000u32 {
         let sequence_and_time = packet + packet / 100 * 7_000_000;
@@ -230,14 +231,14 @@ fn a_change_in_mid_stream_is_found_and_its_end_too() {
     let wrong = Sender { bytes_per_frame: 4, ..L24_STEREO };
     let mut watch = Conformance::new(l24_stereo());
     (0..100).for_each(|index| L24_STEREO.observe(&mut watch, index));
-    // The pair at the change says the size before it.
+    // The pair at the change still has the earlier size.
     (100..104).for_each(|index| wrong.observe(&mut watch, index));
     assert_eq!(watch.contradiction(), None);
     (104..106).for_each(|index| wrong.observe(&mut watch, index));
     assert!(watch.contradiction().is_some());
     (106..109).for_each(|index| L24_STEREO.observe(&mut watch, index));
     assert_eq!(watch.contradiction(), None);
-    // Another source begins anew.
+    // Another source starts.
     (0..5).for_each(|index| wrong.observe(&mut watch, index));
     Sender { ssrc: 9, ..L24_STEREO }.observe(&mut watch, 0);
     assert_eq!(watch.contradiction(), None);

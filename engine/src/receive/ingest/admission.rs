@@ -10,10 +10,10 @@ impl Ingest {
     /// Takes a datagram. If its sender is given, the stream is that of one address, see
     /// [`SourceGate`](crate::receive::SourceGate).
     ///
-    /// # Errors If it is not a packet of this stream with audio. It is then counted by its reason
-    /// ([`Refusals`](crate::receive::Refusals)), and nothing else happens. A packet that may be
-    /// another sender's is held for a while ([`Continuity`](crate::receive::Continuity)), and
-    /// counted when it is refused.
+    /// # Errors
+    /// If it is not a packet of this stream with audio. It is then only counted by its reason
+    /// ([`Refusals`](crate::receive::Refusals)). A packet that may be another sender's is held for
+    /// a while ([`Continuity`](crate::receive::Continuity)), and counted when it is refused.
     pub fn handle(&mut self, datagram: Datagram<'_>) -> Result<(), IngestError> {
         let taken = self.admit(datagram);
         self.count(&taken);
@@ -87,9 +87,9 @@ impl Ingest {
             if !is_own && !goes_on() && !self.continuity.holds_of(ssrc) {
                 return Verdict::Take;
             }
-            // A packet is sent when its last frame was captured. So a packet of another length
-            // counts as one of the usual length with the same end.
-            let longer = self.continuity.packet_frames().map_or(0, |usual| frames as i64 - usual);
+            // A packet is sent when its last frame was captured. So a packet of another length is
+            // treated as one of the usual length with the same end.
+            let longer = self.continuity.packet_frames().map_or(0, |usual| Frames::of(frames).get() - usual);
             let position = packet.header.timestamp.unwrap_near(timeline.rtp.newest) + Frames::new(longer);
             let sample = timeline.sample(datagram.at, position, self.config.format.sample_rate());
             is_early = is_own && timeline.legs.is_early(datagram.leg, &sample);
@@ -110,9 +110,10 @@ impl Ingest {
 
     /// The length of a packet.
     ///
-    /// # Errors If the packet is not a whole number of frames, or is longer than described.
+    /// # Errors
+    /// If the packet is not a whole number of frames, or is longer than described.
     pub(super) fn frames_of(&self, packet: &RtpPacket<'_>) -> Result<Frames, IngestError> {
-        let frames = self.config.format.frames_in_payload(packet.payload.len())? as i64;
+        let frames = Frames::of(self.config.format.frames_in_payload(packet.payload.len())?).get();
         match self.config.longest_packet {
             Some(longest) if frames > i64::from(longest) => Err(IngestError::TooLong { frames, longest }),
             _ => Ok(Frames::new(frames)),

@@ -1,4 +1,5 @@
-//! The near-unity resampler against what it promises: bits, positions, distortion, and rubato.
+//! Tests the guarantees of the near-unity resampler: bits, positions, distortion, and comparison
+//! with rubato.
 
 use super::super::SincResampler;
 use super::*;
@@ -23,7 +24,7 @@ pub(in super::super) fn pull(
     let (mut output, mut positions, mut fed) = (Vec::new(), Vec::new(), 0);
     let channels = resampler.channels();
     for (frames, step) in blocks {
-        positions.push(fed as f64 - resampler.lead_frames());
+        positions.push(fed as f64 - resampler.input_latency_frames());
         let needed = resampler.prepare(frames, step);
         let input: Vec<f32> = (0..needed * channels).map(|i| source(fed + i / channels, i % channels)).collect();
         let from = output.len();
@@ -34,7 +35,7 @@ pub(in super::super) fn pull(
     (output, positions)
 }
 
-/// White noise that depends on nothing but its place.
+/// White noise that depends only on the position.
 pub(in super::super) fn noise(frame: usize, channel: usize) -> f32 {
     let hash = ((frame as u64) << 8 | channel as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     let hash = (hash ^ (hash >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -102,7 +103,7 @@ fn step_one_is_a_delay_of_the_lead_bit_for_bit() {
     let mut resampler = NearUnityResampler::new(3, 100).unwrap();
     let blocks = odd_sizes(100, 1).take(60).map(|frames| (frames, 1.0));
     let (output, _) = pull(&mut resampler, blocks, noise);
-    assert_eq!(resampler.lead_frames().to_bits(), 48.0f64.to_bits());
+    assert_eq!(resampler.input_latency_frames().to_bits(), 48.0f64.to_bits());
     for (i, sample) in output.iter().enumerate().skip(48 * 3) {
         assert_eq!(sample.to_bits(), noise(i / 3 - 48, i % 3).to_bits(), "sample {i}");
     }
@@ -119,8 +120,7 @@ fn every_output_is_the_ramp_at_its_position() {
         for k in 1..=frames {
             let sample = f64::from(*output.next().unwrap());
             if position > 100.0 {
-                // A few units in the last place, and what the filter's ripple makes of the ramp's
-                // height.
+                // A few units in the last place, and the effect of the filter's ripple on the ramp.
                 assert!((sample - position).abs() < 2e-5 + 6e-7 * position, "{sample} at {position}");
             }
             position += step + (step_end - step) * k as f64 / frames as f64;
@@ -141,7 +141,7 @@ fn the_lead_stays_in_its_band_and_keeps_count() {
         let n = frames as f64;
         ideal += 0.5 * n * (step + step_end) + 0.5 * (step_end - step);
         (step, fed) = (step_end, fed + needed);
-        let lead = resampler.lead_frames();
+        let lead = resampler.input_latency_frames();
         assert!(lead > 46.998 && lead < 48.002, "lead {lead} after {i} blocks");
         assert!((fed as f64 - lead - ideal).abs() < 1e-4, "{} for {ideal}", fed as f64 - lead);
     }
@@ -153,7 +153,7 @@ fn it_reports_the_same_positions_as_sinc() {
     let (_, near) = pull(&mut NearUnityResampler::new(1, 64).unwrap(), steps.clone(), |_, _| 0.0);
     let (_, sinc) = pull(&mut SincResampler::new(1, 64, 1.0).unwrap(), steps, |_, _| 0.0);
     for (near, sinc) in near.iter().zip(&sinc) {
-        // Half of 128 taps and of 96.
+        // The delays of the filters: half of 128 taps and half of 96 taps.
         assert!((near - sinc - 16.0).abs() < 1e-6, "{near} and {sinc}");
     }
 }
@@ -169,7 +169,7 @@ fn blocks_of_any_size_give_the_same_bits() {
         let (a, _) = pull(&mut whole, sizes.into_iter().map(|n| (n, step)), noise);
         let (b, _) = pull(&mut singly, core::iter::repeat_n((1, step), total), noise);
         assert!(a.iter().map(|x| x.to_bits()).eq(b.iter().map(|x| x.to_bits())), "step {step}");
-        assert_eq!(whole.lead_frames().to_bits(), singly.lead_frames().to_bits());
+        assert_eq!(whole.input_latency_frames().to_bits(), singly.input_latency_frames().to_bits());
     }
 }
 
@@ -244,7 +244,7 @@ fn single_precision_has_the_same_bits_on_every_kernel() {
     }
 }
 
-/// Blocks and steps as a playout law might ask for them, and worse.
+/// Blocks and steps as a rate controller might request them, and worse.
 fn any_blocks() -> impl Strategy<Value = Vec<(usize, f64)>> {
     proptest::collection::vec((1usize..=130, 0.999f64..=1.001), 1..40)
 }
@@ -313,13 +313,13 @@ proptest! {
         let (mut fed, blocks) = (0, 20_000);
         resampler.prepare(1, step);
         resampler.process(&vec![0.0; resampler.needed], &mut output[..1]);
-        let lead = resampler.lead_frames();
+        let lead = resampler.input_latency_frames();
         for _ in 0..blocks {
             let needed = resampler.prepare(frames, step);
             resampler.process(&[0.0; 132][..needed], &mut output[..frames]);
             fed += needed;
         }
-        let consumed = fed as f64 - (resampler.lead_frames() - lead);
+        let consumed = fed as f64 - (resampler.input_latency_frames() - lead);
         prop_assert!((consumed / (blocks * frames) as f64 - step).abs() < 1e-12, "{}", consumed);
     }
 }

@@ -48,6 +48,7 @@ pub(in super::super) fn table<T: Real, const TAPS: usize>(cutoff: f64) -> Vec<Ro
     (0..=PHASES).map(|phase| row(phase, &responses)).collect()
 }
 
+#[expect(clippy::cast_possible_wrap, clippy::cast_precision_loss, reason = "numbers of taps and phases are small")]
 fn row<T: Real, const TAPS: usize>(phase: usize, responses: &[f64]) -> Row<T, TAPS> {
     let half = 1.0 / PLACES as f64;
     let mut row = Row { value: [T::ZERO; TAPS], slope: [T::ZERO; TAPS], curvature: [T::ZERO; TAPS] };
@@ -64,6 +65,7 @@ fn row<T: Real, const TAPS: usize>(phase: usize, responses: &[f64]) -> Row<T, TA
 }
 
 /// The impulse response at a point after its centre.
+#[expect(clippy::cast_precision_loss, reason = "numbers of taps and phases are small")]
 fn response<const TAPS: usize>(place: usize, cutoff: f64) -> f64 {
     if place == 0 {
         return cutoff;

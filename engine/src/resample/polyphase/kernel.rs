@@ -5,17 +5,17 @@
 //! fed in a fixed order and added up by a fixed tree. This order defines the result: AVX-512 holds
 //! the accumulators in one register, AVX2 in two, SSE2 and NEON in four.
 //!
-//! In single precision every product is rounded before it is added, so all kernels give the same
-//! bits, which the simulator's promise of the same bytes on any machine depends on. Fused
+//! In single precision every product is rounded before it is added, so all kernels produce the same
+//! bits. The simulator's guarantee of the same bytes on any machine depends on that. Fused
 //! multiply-adds gained nothing there on Zen 3, whose multipliers and adders work in parallel. In
 //! double precision they gained a sixth, and are used where the processor has them: after rounding
 //! to single precision, kernels differ by one unit in the last place at most.
 //!
-//! No `unsafe`: `fearless_simd` (no dependencies of its own) contains what is needed of it, the
-//! loads and the call across the target-feature boundary, and compiles to the same instructions as
-//! intrinsics. Everything inside of [`dispatch!`](fearless_simd::dispatch) must be inlined into it,
-//! or it falls back to the instructions of the baseline. Closures and `array::map` are not inlined;
-//! hence the loops over indices.
+//! No `unsafe`: `fearless_simd` (without dependencies) contains the unsafe parts, the loads and the
+//! call across the target-feature boundary, and compiles to the same instructions as intrinsics.
+//! Everything inside of [`dispatch!`](fearless_simd::dispatch) must be inlined into it, or it falls
+//! back to the instructions of the baseline. Closures and `array::map` are not inlined; hence the
+//! loops over indices.
 
 use super::filter::Row;
 use super::real::Real;
@@ -25,26 +25,35 @@ use fearless_simd::prelude::*;
 /// Number of blocks that the accumulators of a sum are divided into.
 const QUARTERS: usize = 4;
 
-/// The instruction set that samples are computed with. In single precision it changes the speed,
-/// never a bit of the result.
+/// The instruction set for computing samples. In single precision it changes the speed, never a bit
+/// of the result.
+///
+/// ```
+/// use engine::resample::{Kernel, NearUnityResampler, Precision};
+/// // The same bits on every machine, at the speed of this one.
+/// let kernel = Kernel::detect();
+/// assert!(Kernel::available().iter().any(|other| other.name() == kernel.name()));
+/// NearUnityResampler::with(2, 64, Precision::Single, kernel)?;
+/// # Ok::<(), engine::resample::NearUnityError>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Kernel(Level);
 
 impl Kernel {
-    /// The fastest that this machine has. AVX-512 is used from Ice Lake and Zen 4 on; older
-    /// processors lower their clock rate for it.
+    /// The fastest of this machine. AVX-512 is used from Ice Lake and Zen 4 on; older processors
+    /// lower their clock rate for it.
     #[must_use]
     pub fn detect() -> Self {
         Self(Level::new())
     }
 
-    /// The one that every machine of this architecture has: SSE2 on x86-64, NEON on ARM.
+    /// The one of every machine of this architecture: SSE2 on x86-64, NEON on ARM.
     #[must_use]
     pub fn portable() -> Self {
         Self(Level::baseline())
     }
 
-    /// All that this machine has, the slowest first.
+    /// All of this machine, the slowest first.
     #[must_use]
     pub fn available() -> Vec<Self> {
         #[cfg(target_arch = "x86_64")]
@@ -57,7 +66,7 @@ impl Kernel {
         std::iter::once(Self::portable()).chain(faster.into_iter().flatten()).collect()
     }
 
-    /// Its name, for a person.
+    /// Its name, for display.
     #[must_use]
     pub fn name(self) -> &'static str {
         #[cfg(target_arch = "x86_64")]

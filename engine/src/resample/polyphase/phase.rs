@@ -1,6 +1,6 @@
 //! The position of the next output frame, as an integer.
 //!
-//! Sums of integers are exact in any order, so what a block needs is known before it is computed,
+//! Sums of integers are exact in any order, so the input of a block is known before it is computed,
 //! blocks of any size give the same positions, and the position cannot drift from the frames
 //! consumed.
 
@@ -59,12 +59,18 @@ impl PhaseAccumulator {
 
     /// The nearest phase of the table.
     #[inline(always)]
+    #[expect(clippy::cast_sign_loss, reason = "within 0..=PHASES")]
     pub(in super::super) fn phase(&self) -> usize {
         ((self.fraction + (1 << (PHASE_BITS - 1))) >> PHASE_BITS) as usize
     }
 
-    /// How far past `phase` the position lies, in frames.
+    /// Distance of the position after `phase`, in frames.
     #[inline(always)]
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_wrap,
+        reason = "numbers of phases are small, and 2^48 is exact"
+    )]
     pub(in super::super) fn past(&self, phase: usize) -> f64 {
         (self.fraction - ((phase as i64) << PHASE_BITS)) as f64 * (1.0 / ONE as f64)
     }

@@ -30,6 +30,7 @@ impl Real for f32 {
     const ZERO: Self = 0.0;
 
     #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "the precision of this implementation")]
     fn from_f64(value: f64) -> Self {
         value as Self
     }
@@ -74,6 +75,7 @@ impl Real for f64 {
     }
 
     #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "samples are in single precision")]
     fn to_sample(self) -> f32 {
         self as f32
     }

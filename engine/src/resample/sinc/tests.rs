@@ -1,4 +1,4 @@
-//! The resampler between different rates against what it promises.
+//! Tests the guarantees of the resampler between different rates.
 
 use super::super::near_unity::tests::{fit_sine, noise, odd_sizes, pull};
 use super::*;
@@ -20,7 +20,7 @@ fn tone(hz: f64, rate_hz: f64) -> impl Fn(usize, usize) -> f32 {
     move |frame, _| (0.891_250_938 * libm::sin(TAU * ((hz / rate_hz * frame as f64) % 1.0))) as f32
 }
 
-/// What comes out of a tone after two crystals that are 100 ppm apart.
+/// The output for a tone, with two crystals that are 100 ppm apart.
 fn converted(hz: f64, (from_hz, to_hz): (f64, f64)) -> (Vec<f32>, f64) {
     let step = from_hz / to_hz * 1.0001;
     let mut resampler = SincResampler::new(1, 480, from_hz / to_hz).unwrap();
@@ -67,8 +67,8 @@ fn every_output_is_the_ramp_at_its_position() {
             for k in 1..=frames {
                 let sample = f64::from(*output.next().unwrap());
                 if position > 200.0 {
-                    // A few units in the last place, and what the filter's ripple makes of the
-                    // ramp's height.
+                    // A few units in the last place, and the effect of the filter's ripple on the
+                    // ramp.
                     assert!((sample - position).abs() < 1e-4 + 6e-7 * position, "{sample} at {position}");
                 }
                 position += step + (step_end - step) * k as f64 / frames as f64;
@@ -85,7 +85,7 @@ fn the_lead_never_drifts() {
     for i in 0..20_000 {
         let needed = resampler.prepare(480, 1.0 + 1e-4 * libm::sin(f64::from(i) * 0.01));
         resampler.process(&vec![0.0; needed * 2], &mut output);
-        let lead = resampler.lead_frames();
+        let lead = resampler.input_latency_frames();
         assert!((62.0..=65.0).contains(&lead), "lead {lead} after {i} blocks");
     }
 }
@@ -104,9 +104,9 @@ fn blocks_of_any_size_give_the_same_bits() {
     }
 }
 
-/// The bits of a sum are defined by the order of its terms, and the table's by `libm`: this number
-/// is the same on every machine and every system, or else the simulator's promise of the same bytes
-/// is broken.
+/// The bits of a sum are determined by the order of its terms, and the table by `libm`. So this
+/// number is the same on every machine and system; otherwise the simulator's guarantee of the same
+/// bytes is broken.
 #[test]
 fn the_bits_are_the_same_on_every_machine() {
     const HASHES: [&str; 2] = ["0x6392e3ff7776c753", "0xa0eedc83ca5bc721"];

@@ -6,7 +6,7 @@ use std::net::{SocketAddrV4, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::ptr;
 
-/// Most datagrams of one call; the kernel takes 1024.
+/// Maximum number of datagrams of one call; the kernel takes 1024.
 const MOST: usize = 256;
 
 /// Sends all datagrams in order without waiting. Returns, for each, why the kernel refused it, if
@@ -29,7 +29,7 @@ pub(crate) fn send(socket: &UdpSocket, datagrams: &[(&[u8], SocketAddrV4)]) -> V
     refused
 }
 
-/// Returns how many of the first ones were taken: one at least.
+/// Sends some datagrams. Returns how many of the first ones were accepted: at least one.
 fn send_some(socket: &UdpSocket, datagrams: &[(&[u8], SocketAddrV4)]) -> Result<usize, Errno> {
     let mut addresses: Vec<libc::sockaddr_in> = datagrams.iter().map(|&(_, to)| address(to)).collect();
     let parts = datagrams.iter().map(|(bytes, _)| {

@@ -9,8 +9,8 @@ use nix::time::{ClockId, clock_gettime};
 const FREQUENCY_UNITS_PER_PPM: f64 = 65_536.0;
 
 fn read(clock: ClockId) -> TimeSpec {
-    // Neither clock can fail on any kernel of the last ten years, and there is no other time to go
-    // on with.
+    // Neither clock can fail on any kernel of the last ten years, and no other time could replace
+    // it.
     clock_gettime(clock).unwrap_or_else(|error| panic!("clock {clock} cannot be read: {error}"))
 }
 
@@ -38,7 +38,7 @@ pub(super) fn system_time(time: &TimeSpec) -> PtpTime {
     PtpTime::from_nanos(i128::from(time.tv_sec()) * 1_000_000_000 + i128::from(time.tv_nsec()))
 }
 
-/// What the kernel says of its clock, and TAI - UTC in s; `None` if it does not.
+/// The kernel's statement about its clock, and TAI - UTC in s; `None` if it makes none.
 pub(crate) fn discipline() -> Option<(Discipline, i16)> {
     // SAFETY: `timex` is a C struct of integers, for which all zeros are a valid value: `modes` 0
     // only reads.

@@ -1,15 +1,14 @@
-//! Clocks of network cards (PTP hardware clocks): whether a card has one, having it stamp packets,
-//! and reading it.
+//! Clocks of network cards (PTP hardware clocks): finding a card's clock, making the card stamp
+//! packets, and reading the clock.
 //!
-//! Model: a card stamps packets in the time of its own clock, `/dev/ptpN`, of which nothing is
-//! assumed: it may run freely, or be steered or stepped by another program such as ptp4l. It is
-//! read beside the host's clock whenever a stamp is converted. A card that nobody has set to stamp
-//! anything is set to stamp PTP, for all programs of the host; it is left so, because others may
-//! count on it by then. One that is set to something else is left alone.
+//! Model: a card stamps packets in the time of its own clock, `/dev/ptpN`. Nothing is assumed of
+//! that: it may run freely, or another program such as ptp4l may steer or step it. It is read
+//! together with the host's clock whenever a stamp is converted. If a card stamps nothing yet, it
+//! is configured to stamp PTP messages, for all programs of the host. That setting is left in
+//! place, because other programs may rely on it by then. A card with other settings is left alone.
 //!
-//! libc has most of the kernel's structures. The crates that wrap them (`timestamped-socket`) bring
-//! sockets of their own, which can neither join a group from one source nor be read by a thread of
-//! ours.
+//! libc has most of the kernel's structures. The crates that wrap them (`timestamped-socket`) have
+//! sockets of their own, which can neither join a source-specific group nor be read by our threads.
 
 use super::clock::system_time;
 use crate::platform::{Bracket, HardwareReading};
@@ -23,21 +22,21 @@ use std::net::{Ipv4Addr, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::ptr;
 
-/// Readings of which the one that took the shortest time is used.
+/// Number of readings, of which the fastest is used.
 const SAMPLES: usize = 5;
-/// A clock that takes longer to read, behind a slow bus, is read once.
+/// A clock that takes longer to read, such as one behind a slow bus, is read only once.
 const SLOW: Nanos = Nanos::from_micros(50);
 /// `ETHTOOL_GET_TS_INFO` (linux/ethtool.h).
 const GET_TS_INFO: u32 = 0x41;
 /// `SIOCETHTOOL` (linux/sockios.h).
 const SIOCETHTOOL: libc::Ioctl = 0x8946;
-/// What a card has to be able to do.
+/// The features that a card needs.
 const STAMPS_BOTH_WAYS: u32 =
     libc::SOF_TIMESTAMPING_TX_HARDWARE | libc::SOF_TIMESTAMPING_RX_HARDWARE | libc::SOF_TIMESTAMPING_RAW_HARDWARE;
 /// `HWTSTAMP_FLAG_BONDED_PHC_INDEX` (linux/net_tstamp.h): the card is one of several behind an
 /// interface, and may be another one at any time.
 const OF_A_BOND: libc::c_int = 1;
-/// Filters that let the messages of PTP over UDP pass, the narrowest first.
+/// Filters that accept the messages of PTP over UDP, the narrowest first.
 const FILTERS: [u32; 3] =
     [libc::HWTSTAMP_FILTER_PTP_V2_L4_EVENT, libc::HWTSTAMP_FILTER_PTP_V2_EVENT, libc::HWTSTAMP_FILTER_ALL];
 
@@ -57,11 +56,11 @@ struct Abilities {
 /// How a clock is read, the most exact way first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
-    /// The card notes the host's time itself.
+    /// The card itself records the host's time.
     Precise,
-    /// The kernel notes the system's time right before and after it reads the card's register.
+    /// The kernel records the system's time directly before and after it reads the card's register.
     Extended,
-    /// The kernel is asked for the time of the clock, in between two of the host's.
+    /// The kernel is asked for the clock's time between two readings of the host's clock.
     Plain,
 }
 
@@ -78,7 +77,8 @@ impl HardwareClock {
     /// The clock of the interface `name`, which stamps from now on.
     ///
     /// # Errors
-    /// If its card has none, or that is refused to this program; the message says what would help.
+    /// If its card has no clock, or this program has no permission; the message says what would
+    /// help.
     pub(crate) fn open(name: &str) -> io::Result<Self> {
         let card = Nic::new(name)?;
         let abilities = card.abilities()?;
@@ -99,7 +99,7 @@ impl HardwareClock {
         Ok(clock)
     }
 
-    /// Finds out how it can be read.
+    /// Finds the best way to read it.
     fn learn(&mut self) -> io::Result<()> {
         let is_known = |way: &Way| {
             let unknown = [io::ErrorKind::Unsupported, io::ErrorKind::InvalidInput];
@@ -124,14 +124,14 @@ impl HardwareClock {
         &self.path
     }
 
-    /// The clock now.
+    /// The clock's present time.
     ///
     /// # Errors
-    /// If it cannot be read: it may have been unplugged.
+    /// If it cannot be read; it may have been unplugged.
     pub(crate) fn read(&self) -> io::Result<HardwareReading> {
         let mut last = io::ErrorKind::Unsupported.into();
         for &way in &self.ways {
-            // The card may be too busy to answer in one way and not in the next.
+            // The card may be too busy to answer in one way, but not in the next.
             match self.read_by(way) {
                 Ok(reading) => return Ok(reading),
                 Err(error) => last = error,
@@ -196,12 +196,12 @@ fn ptp_time(time: &libc::ptp_clock_time) -> PtpTime {
     PtpTime::from_nanos(nanos(time))
 }
 
-/// An error of the same kind that says more.
+/// An error of the same kind with more information.
 fn told(error: &io::Error, message: &str) -> io::Error {
     io::Error::new(error.kind(), message)
 }
 
-/// What is asked of a network card.
+/// Requests to a network card.
 struct Nic<'a> {
     name: &'a str,
     socket: UdpSocket,
@@ -244,19 +244,19 @@ impl<'a> Nic<'a> {
         Ok(abilities)
     }
 
-    /// How it is set: type of transmit stamps, filter of receive stamps.
+    /// Present settings: the type of transmit stamps, and the filter of receive stamps.
     fn settings(&self) -> io::Result<(u32, u32)> {
         let mut config = libc::hwtstamp_config { flags: 0, tx_type: 0, rx_filter: 0 };
         // SAFETY: the request takes that struct.
         match unsafe { self.ask(libc::SIOCGHWTSTAMP, &mut config) } {
             Ok(()) if config.flags & OF_A_BOND != 0 => Err(unsupported("it is one of several of a bond")),
             Ok(()) => Ok((config.tx_type as u32, config.rx_filter as u32)),
-            // Older drivers do not tell.
+            // Older drivers do not report it.
             Err(_) => Ok((libc::HWTSTAMP_TX_OFF, libc::HWTSTAMP_FILTER_NONE)),
         }
     }
 
-    /// Has the card stamp, if it does not yet.
+    /// Makes the card stamp, if it does not yet.
     fn have_it_stamp(&self, abilities: &Abilities) -> io::Result<()> {
         let Some(filter) = choose(self.settings()?, abilities.rx_filters).map_err(io::Error::other)? else {
             return Ok(());
@@ -274,7 +274,7 @@ impl<'a> Nic<'a> {
             }
             _ => error,
         })?;
-        // The driver answers with what it does, which may be more than it was asked for.
+        // The driver answers with its actual setting, which may exceed the request.
         let does = FILTERS.contains(&(config.rx_filter as u32));
         if does { Ok(()) } else { Err(unsupported("it stamps no PTP messages over UDP")) }
     }
@@ -284,8 +284,8 @@ fn unsupported(message: &str) -> io::Error {
     io::Error::new(io::ErrorKind::Unsupported, message)
 }
 
-/// The filter to be set on a card that is set like this, or none if it stamps what is needed
-/// already; `filters` has a bit for each that it knows.
+/// The filter to be set on a card with these settings, or none if it already stamps what is needed;
+/// `filters` has a bit for each filter that it knows.
 fn choose((tx_type, filter): (u32, u32), filters: u32) -> Result<Option<u32>, String> {
     if tx_type == libc::HWTSTAMP_TX_ON && FILTERS.contains(&filter) {
         return Ok(None);

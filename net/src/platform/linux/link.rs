@@ -1,20 +1,21 @@
-//! What network interfaces are told to be.
+//! Properties of network interfaces.
 
-/// Whether an interface has a carrier and is up; `None` if the system does not tell.
+/// Whether an interface has a carrier and is up; `None` if the system does not report it.
 pub(crate) fn has_carrier(name: &str) -> Option<bool> {
     let state = std::fs::read_to_string(format!("/sys/class/net/{name}/operstate")).ok()?;
     Some(!matches!(state.trim(), "down" | "lowerlayerdown"))
 }
 
-/// Whether an interface carries multicast (`IFF_MULTICAST`); `None` if the system does not tell.
+/// Whether an interface carries multicast (`IFF_MULTICAST`); `None` if the system does not report
+/// it.
 pub(crate) fn has_multicast(name: &str) -> Option<bool> {
     let flags = std::fs::read_to_string(format!("/sys/class/net/{name}/flags")).ok()?;
     let flags = u32::from_str_radix(flags.trim().strip_prefix("0x")?, 16).ok()?;
     Some(flags & libc::IFF_MULTICAST as u32 != 0)
 }
 
-/// The name of the interface of an identifier that is neither name, address nor index: there is
-/// none here.
+/// The name of an interface by an identifier that is neither name, address nor index. Linux has
+/// none.
 pub(crate) fn by_identifier(_: &str) -> Option<String> {
     None
 }

@@ -1,5 +1,5 @@
-//! Sleeping until a time, and not for a while: a thread that is interrupted between looking at the
-//! clock and going to sleep loses nothing.
+//! Sleeping until an absolute time: a thread that is interrupted between reading the clock and
+//! going to sleep is still woken in time.
 
 use super::clock::now;
 use engine::LocalTime;
@@ -7,10 +7,10 @@ use nix::errno::Errno;
 use nix::sys::time::TimeSpec;
 use nix::time::{ClockId, ClockNanosleepFlags, clock_gettime, clock_nanosleep};
 
-/// Returns when `due` is over; wakers do not wake it.
+/// Returns when `due` has passed; wakers do not wake it.
 ///
-/// The kernel has no timer on the raw clock. Its steered one differs from that by 500 ppm at most,
-/// which in the ms between packets is less than a microsecond.
+/// The kernel has no timer on the raw clock. Its steered clock differs from that by 500 ppm at
+/// most, which is less than a microsecond in the ms between packets.
 pub(crate) fn until(due: LocalTime) {
     let Ok(steered) = clock_gettime(ClockId::CLOCK_MONOTONIC) else { return };
     let ahead = (due - now()).as_nanos();
@@ -33,7 +33,7 @@ mod tests {
         for us in [-5, 0, 300, 3_000] {
             let due = now() + Nanos::from_micros(us);
             until(due);
-            // The steered clock may run ahead of the raw one a little.
+            // The steered clock may run slightly ahead of the raw one.
             assert!(now() - due >= Nanos::from_micros(-2), "{}", now() - due);
         }
     }

@@ -17,33 +17,33 @@ pub(crate) fn waitable(socket: &UdpSocket) -> BorrowedFd<'_> {
     socket.as_fd()
 }
 
-/// The kernel gives a socket its group by the interface alone by which it has joined that
-/// (`IP_MULTICAST_ALL` is off).
+/// The kernel delivers only groups that this socket joined, by the interface on which it joined
+/// them (`IP_MULTICAST_ALL` is off).
 pub(crate) const HEARS_ALL_INTERFACES: bool = false;
 
-/// What to bind to in order to hear an address: itself, a group too.
+/// The address to bind to in order to receive on an address: the address itself, also for a group.
 pub(crate) fn bind_address(address: SocketAddrV4) -> SocketAddrV4 {
     address
 }
 
-/// Keeps what other sockets of the host have joined from this one.
+/// Excludes groups that only other sockets of the host have joined.
 ///
 /// # Errors
-/// If the kernel does not know how.
+/// If the kernel does not support it.
 pub(crate) fn keep_apart(socket: &socket2::Socket) -> io::Result<()> {
     socket.set_multicast_all_v4(false)
 }
 
-/// Lets several sockets hear the same group and port.
+/// Lets several sockets receive the same group and port.
 ///
 /// # Errors
-/// If the system does not know how.
+/// If the system does not support it.
 pub(crate) fn share_port(socket: &socket2::Socket) -> io::Result<()> {
     socket.set_reuse_address(true)
 }
 
-/// Asks for timestamps of what is received and, if wanted, of what is sent; and for those of the
-/// card beside the kernel's. Whether what is sent is stamped.
+/// Requests timestamps of received datagrams and, if wanted, of sent ones, and those of the card as
+/// well as the kernel's. Returns whether sent datagrams are stamped.
 ///
 /// # Errors
 /// If the kernel has none.
@@ -51,7 +51,7 @@ pub(crate) fn enable_timestamps(socket: &impl AsFd, wanted: StampsWanted) -> io:
     let mut flags = TimestampingFlag::SOF_TIMESTAMPING_SOFTWARE | TimestampingFlag::SOF_TIMESTAMPING_RX_SOFTWARE;
     if wanted.hardware {
         flags |= TimestampingFlag::SOF_TIMESTAMPING_RAW_HARDWARE | TimestampingFlag::SOF_TIMESTAMPING_RX_HARDWARE;
-        // By which interface a datagram came is by which clock it was stamped.
+        // The interface by which a datagram came determines the clock that stamped it.
         setsockopt(socket, Ipv4PacketInfo, &true)?;
     }
     if wanted.transmit {
@@ -66,7 +66,7 @@ pub(crate) fn enable_timestamps(socket: &impl AsFd, wanted: StampsWanted) -> io:
     Ok(wanted.transmit)
 }
 
-/// Has the kernel number what is sent from 0 again: it does when the option was off.
+/// Makes the kernel restart its numbers at 0, which it does when the option was off.
 ///
 /// # Errors
 /// If the kernel has no timestamps.
@@ -75,7 +75,7 @@ pub(crate) fn restart_numbers(socket: &impl AsFd, wanted: StampsWanted) -> io::R
     enable_timestamps(socket, wanted).map(|_| ())
 }
 
-/// Asks for the number of datagrams dropped.
+/// Requests the number of dropped datagrams.
 ///
 /// # Errors
 /// If the kernel does not count them.
@@ -86,7 +86,7 @@ pub(crate) fn count_drops(socket: &impl AsFd) -> io::Result<()> {
 /// The next datagram, without waiting; `None` if there is none.
 ///
 /// # Errors
-/// What the socket has to say: an interface that went down, an ICMP error.
+/// A pending error of the socket: an interface that went down, an ICMP error.
 pub(crate) fn receive(socket: &impl AsFd, buffer: &mut [u8]) -> io::Result<Option<Datagram>> {
     let mut control = cmsg_space!(Timestamps, u32, libc::in_pktinfo);
     let mut parts = [IoSliceMut::new(buffer)];
@@ -110,15 +110,15 @@ pub(crate) fn receive(socket: &impl AsFd, buffer: &mut [u8]) -> io::Result<Optio
     Ok(Some(Datagram { length: message.bytes, truncated, source, destination: None, interface, stamps, drops }))
 }
 
-/// The next timestamp of what was sent: the number of the datagram, counted from 0 since
-/// [`restart_numbers`] or timestamps were asked for, and when it left.
+/// The next timestamp of a sent datagram: its number, counted from 0 since [`restart_numbers`] or
+/// since timestamps were requested, and its departure time.
 pub(crate) fn transmitted(socket: &impl AsFd) -> Option<(u32, Stamps)> {
     let mut control = cmsg_space!(Timestamps, libc::sock_extended_err, libc::sockaddr_in);
     let mut nothing = [0; 64];
     let mut parts = [IoSliceMut::new(&mut nothing)];
     let flags = MsgFlags::MSG_ERRQUEUE | MsgFlags::MSG_DONTWAIT;
-    // The queue also holds errors of the network; each is taken off it, and said elsewhere if it
-    // lasts.
+    // The queue also holds errors of the network. Each is removed, and reported elsewhere if it
+    // persists.
     loop {
         let message = recvmsg::<SockaddrIn>(socket.as_fd().as_raw_fd(), &mut parts, Some(&mut control), flags).ok()?;
         let (mut number, mut stamps) = (None, None);
@@ -139,7 +139,7 @@ fn told(times: &Timestamps) -> Stamps {
     Stamps { host: None, system: stamped(&times.system), hardware: stamped(&times.hw_raw) }
 }
 
-/// All zeros mean that there is none; a card's clock may be at its first second.
+/// All zeros mean that there is no stamp; a card's clock may be in its first second.
 fn stamped(time: &TimeSpec) -> Option<PtpTime> {
     (time.tv_sec() != 0 || time.tv_nsec() != 0).then(|| system_time(time))
 }

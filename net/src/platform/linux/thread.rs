@@ -3,16 +3,17 @@
 use nix::sys::prctl::set_timerslack;
 use std::io;
 
-/// How much later than asked for a thread may be woken, so that the processor can sleep longer; the
-/// system's default is 50 us. Real-time threads have none.
+/// How much later than requested a thread may be woken, so that the processor can sleep longer; the
+/// system's default is 50 us. Real-time threads have no such slack.
 const TIMER_SLACK_NS: u64 = 1;
 
-/// Lets the calling thread run before all that are not real-time (`SCHED_FIFO`).
+/// Lets the calling thread run before all threads that are not real-time (`SCHED_FIFO`).
 ///
 /// # Errors
-/// If the system does not allow it.
+/// If the system does not permit it.
 pub(crate) fn make_real_time(priority: i32) -> io::Result<()> {
-    // It never fails, and without it a refused thread is woken later, no more.
+    // It never fails; without it, a thread that was refused real-time priority would only be woken
+    // later.
     let _ = set_timerslack(TIMER_SLACK_NS);
     let parameters = libc::sched_param { sched_priority: priority };
     // SAFETY: `pthread_self` is always valid, and the parameters are ours and live through the

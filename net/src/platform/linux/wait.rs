@@ -18,21 +18,22 @@ impl Waker {
         Ok(Self(EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)?))
     }
 
-    /// Wakes whoever waits now, or else who waits next.
+    /// Wakes the waiting thread, or else makes its next wait return at once.
     pub(crate) fn wake(&self) {
-        // A counter that is full is awake.
+        // A counter that is full wakes, too.
         let _ = self.0.write(1);
     }
 
-    /// Waits until one of the sockets has something to be read, the waker wakes, or `timeout` is
-    /// over, whichever is first.
+    /// Waits until one of the sockets can be read, the waker wakes, or `timeout` has passed,
+    /// whichever is first.
     pub(crate) fn wait(&self, sockets: &[BorrowedFd<'_>], timeout: Nanos) {
         let waker = PollFd::new(self.0.as_fd(), PollFlags::POLLIN);
         let sockets = sockets.iter().map(|&socket| PollFd::new(socket, PollFlags::POLLIN));
         let mut watched: Vec<PollFd<'_>> = std::iter::once(waker).chain(sockets).collect();
         let timeout = timeout.max(Nanos::ZERO).as_nanos();
         let timeout = TimeSpec::new(timeout / 1_000_000_000, timeout % 1_000_000_000);
-        // Interrupted by a signal is as good as over: whoever waits looks at everything anyway.
+        // An interruption by a signal counts as a timeout, because the caller checks everything in
+        // any case.
         let _ = ppoll(&mut watched, Some(timeout), None);
         if watched[0].any().unwrap_or(false) {
             // It was woken, and so there is something to be read.

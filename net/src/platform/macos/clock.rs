@@ -1,10 +1,10 @@
 //! Clocks of macOS.
 //!
 //! The host's clock is mach's absolute time, which macOS also calls `CLOCK_UPTIME_RAW`: the
-//! crystal, which nobody steers, and which stands still while the machine sleeps, as Linux's
-//! `CLOCK_MONOTONIC_RAW` does. The kernel stamps packets, takes deadlines and schedules by that
-//! clock, so that nothing is converted. (`CLOCK_MONOTONIC_RAW` is the same crystal on macOS, but
-//! goes on during sleep.)
+//! crystal, which nobody steers and which stands still while the machine sleeps, as Linux's
+//! `CLOCK_MONOTONIC_RAW` does. The kernel uses that clock for stamps, deadlines and scheduling, so
+//! that nothing has to be converted. (`CLOCK_MONOTONIC_RAW` is the same crystal on macOS, but runs
+//! on during sleep.)
 
 use super::ticks::Timebase;
 use engine::clock::Discipline;
@@ -36,21 +36,21 @@ pub(crate) fn now() -> LocalTime {
     timebase().time(unsafe { mach_absolute_time() })
 }
 
-/// The system's time (UTC), in whole microseconds: macOS tells no finer ones.
+/// The system's time (UTC), in whole microseconds, which is the resolution of macOS.
 pub(crate) fn system_now() -> PtpTime {
     let clock = ClockId::CLOCK_REALTIME;
-    // It cannot fail, and there is no other time to go on with.
+    // It cannot fail, and no other time could replace it.
     let time = clock_gettime(clock).unwrap_or_else(|error| panic!("clock {clock} cannot be read: {error}"));
     PtpTime::from_nanos(i128::from(time.tv_sec()) * 1_000_000_000 + i128::from(time.tv_nsec()))
 }
 
-/// The host's clock once more: no packets are stamped by the system's, which would have to be
-/// watched.
+/// The host's clock again: the system's clock, which would have to be watched for steps, stamps no
+/// packets here.
 pub(crate) fn steady_now() -> Nanos {
     Nanos::new(now().as_nanos())
 }
 
-/// What the kernel says of its clock, and TAI - UTC in s; `None` if it does not.
+/// The kernel's statement about its clock, and TAI - UTC in s; `None` if it makes none.
 pub(crate) fn discipline() -> Option<(Discipline, i16)> {
     // SAFETY: `timex` is a C struct of integers, for which all zeros are a valid value: `modes` 0
     // only reads.
@@ -65,7 +65,7 @@ pub(crate) fn discipline() -> Option<(Discipline, i16)> {
     (state >= 0).then(|| (discipline, tai_minus_utc_s()))
 }
 
-/// 0 if nobody has told the kernel.
+/// 0 if nobody has set it.
 fn tai_minus_utc_s() -> i16 {
     // SAFETY: `ntptimeval` is a C struct of integers, for which all zeros are a valid value.
     let mut time: libc::ntptimeval = unsafe { std::mem::zeroed() };

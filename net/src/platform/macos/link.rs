@@ -1,4 +1,4 @@
-//! What network interfaces are told to be.
+//! Properties of network interfaces.
 
 use socket2::{Domain, Socket, Type};
 use std::os::fd::AsRawFd;
@@ -22,8 +22,8 @@ const _: () = assert!(size_of::<MediaRequest>() as libc::c_ulong == libc::SIOCGI
 const VALID: libc::c_int = 1;
 const ACTIVE: libc::c_int = 2;
 
-/// Whether an interface has a carrier; `None` if the system does not tell, as of those without a
-/// cable.
+/// Whether an interface has a carrier; `None` if the system does not report it, as for interfaces
+/// without a cable.
 pub(crate) fn has_carrier(name: &str) -> Option<bool> {
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, None).ok()?;
     let mut request = MediaRequest {
@@ -43,13 +43,13 @@ pub(crate) fn has_carrier(name: &str) -> Option<bool> {
     (!failed && status & VALID != 0).then_some(status & ACTIVE != 0)
 }
 
-/// `None`: it is not asked for.
+/// Always `None`: the system is not asked.
 pub(crate) fn has_multicast(_: &str) -> Option<bool> {
     None
 }
 
-/// The name of the interface of an identifier that is neither name, address nor index: there is
-/// none here.
+/// The name of an interface by an identifier that is neither name, address nor index. macOS has
+/// none.
 pub(crate) fn by_identifier(_: &str) -> Option<String> {
     None
 }

@@ -1,8 +1,8 @@
 //! Sockets of macOS: stamps of what is received, and destinations.
 //!
 //! The kernel stamps a datagram when it puts it into the socket, by mach's absolute time
-//! (`SO_TIMESTAMP_MONOTONIC`): after the network card's driver and the network stack, which may be
-//! some 10 us after it came, but before the scheduler has its say. The older `SO_TIMESTAMP` tells
+//! (`SO_TIMESTAMP_MONOTONIC`): after the network card's driver and the network stack, possibly some
+//! 10 us after its arrival, but before any delay by the scheduler. The older `SO_TIMESTAMP` gives
 //! the same moment in whole microseconds of the system's clock, which is steered. What is sent is
 //! not stamped.
 
@@ -26,33 +26,34 @@ pub(crate) fn waitable(socket: &UdpSocket) -> BorrowedFd<'_> {
     socket.as_fd()
 }
 
-/// The kernel gives a socket its group by the interface alone by which it has joined that.
+/// The kernel delivers a group only by the interface on which this socket joined it.
 pub(crate) const HEARS_ALL_INTERFACES: bool = false;
 
-/// What to bind to in order to hear an address: itself, a group too.
+/// The address to bind to in order to receive on an address: the address itself, also for a group.
 pub(crate) fn bind_address(address: SocketAddrV4) -> SocketAddrV4 {
     address
 }
 
-/// Asks for each datagram's destination, by which what is for others is left out.
+/// Requests each datagram's destination, by which datagrams for others are left out.
 ///
 /// # Errors
-/// If the system does not know how.
+/// If the system does not support it.
 pub(crate) fn keep_apart(socket: &socket2::Socket) -> io::Result<()> {
     Ok(setsockopt(socket, Ipv4RecvDstAddr, &true)?)
 }
 
-/// Lets several sockets hear the same group and port; where they are bound to every address of the
-/// host, BSD takes the second option for it.
+/// Lets several sockets receive the same group and port; where they are bound to every address of
+/// the host, BSD requires the second option.
 ///
 /// # Errors
-/// If the system does not know how.
+/// If the system does not support it.
 pub(crate) fn share_port(socket: &socket2::Socket) -> io::Result<()> {
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(true)
 }
 
-/// Asks for timestamps of what is received. Whether what is sent is stamped as well: it is not.
+/// Requests timestamps of received datagrams. Returns whether sent ones are stamped as well: they
+/// are not.
 ///
 /// # Errors
 /// If the kernel has none.
@@ -75,7 +76,7 @@ pub(crate) fn enable_timestamps(socket: &UdpSocket, _: StampsWanted) -> io::Resu
 /// The next datagram, without waiting; `None` if there is none.
 ///
 /// # Errors
-/// What the socket has to say: an interface that went down.
+/// A pending error of the socket: an interface that went down.
 pub(crate) fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<Option<Datagram>> {
     let mut control = cmsg_space!(u64, libc::in_addr);
     let mut parts = [IoSliceMut::new(buffer)];

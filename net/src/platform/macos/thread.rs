@@ -8,26 +8,25 @@ use mach2::thread_policy::{
 };
 use std::io;
 
-/// How long the work of a thread takes when it is woken: what has come for several streams, or one
-/// packet of each that is sent; far above what is usual, because a thread that takes longer loses
-/// its priority.
+/// Longest work of a thread after it is woken: handling arrivals of several streams, or sending one
+/// packet of each. Far above the usual, because a thread that takes longer loses its priority.
 const COMPUTATION_NS: i64 = 1_000_000;
-/// How long after it was woken that must be done: two packets of the usual time, while other
-/// threads run, too.
+/// Deadline for that work after the wake-up: two packets of the usual time, while other threads
+/// run, too.
 const CONSTRAINT_NS: i64 = 2_000_000;
 
-/// Lets the calling thread run before all that are not real-time, and be woken without delay. macOS
-/// has one such class, that of its own audio threads, whatever `_priority` says.
+/// Lets the calling thread run before all threads that are not real-time, and be woken without
+/// delay. macOS has one such class, that of its own audio threads, so `_priority` has no effect.
 ///
 /// A quality of service (`QOS_CLASS_USER_INTERACTIVE`) would not do: its threads lose priority with
 /// what they compute, and their timers are delayed so that the processor can sleep longer.
 ///
 /// # Errors
-/// If the system does not allow it.
+/// If the system does not permit it.
 pub(crate) fn make_real_time(_priority: i32) -> io::Result<()> {
     let ticks = |ns| u32::try_from(timebase().count(ns)).unwrap_or(u32::MAX);
     let mut policy = thread_time_constraint_policy {
-        // Woken by datagrams as by times.
+        // Woken by datagrams as well as by timers.
         period: 0,
         computation: ticks(COMPUTATION_NS),
         constraint: ticks(CONSTRAINT_NS),

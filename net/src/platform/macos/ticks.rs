@@ -2,11 +2,11 @@
 
 use engine::{LocalTime, Nanos};
 
-/// Stamps older than this, or from the future, are not of this clock: an Intel program on one of
-/// Apple's processors is given a clock of 1 ns, but the stamps of the real one.
+/// A stamp that is older than this, or in the future, is not of this clock: an Intel program on an
+/// Apple processor sees a clock of 1 ns, but stamps of the real one.
 const OLDEST: Nanos = Nanos::from_secs(1);
 
-/// How long a tick is: this many ns in that many ticks.
+/// Length of a tick: this many ns in that many ticks.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Timebase {
     pub(super) ns: u32,
@@ -14,25 +14,25 @@ pub(super) struct Timebase {
 }
 
 impl Timebase {
-    /// The whole ns that have passed.
+    /// The elapsed whole ns.
     pub(super) fn time(self, ticks: u64) -> LocalTime {
         let ns = u128::from(ticks) * u128::from(self.ns) / u128::from(self.ticks.max(1));
         LocalTime::from_nanos(i64::try_from(ns).unwrap_or(i64::MAX))
     }
 
-    /// The first tick at which that time has come.
+    /// The first tick at or after that time.
     pub(super) fn deadline(self, time: LocalTime) -> u64 {
         self.count(time.as_nanos())
     }
 
-    /// How many ticks take so long at least.
+    /// The smallest number of ticks that lasts at least this long.
     pub(super) fn count(self, ns: i64) -> u64 {
         let ns = u128::from(ns.max(0).unsigned_abs());
         let ticks = (ns * u128::from(self.ticks)).div_ceil(u128::from(self.ns.max(1)));
         u64::try_from(ticks).unwrap_or(u64::MAX)
     }
 
-    /// The time in a control message of `SO_TIMESTAMP_MONOTONIC`; `None` if that is no stamp of
+    /// The time in a control message of `SO_TIMESTAMP_MONOTONIC`; `None` if it is not a stamp of
     /// this clock.
     pub(super) fn stamp(self, message: &[u8], now: LocalTime) -> Option<LocalTime> {
         let stamp = self.time(u64::from_ne_bytes(message.try_into().ok()?));

@@ -1,16 +1,16 @@
 //! Waiting for sockets, a time, or to be woken.
 //!
-//! Model: a queue of the kernel's (`kqueue`) with three kinds of events: one of ours that wakes, a
-//! socket that can be read, and a timer in ns. The timeout of the wait itself would be delayed for
-//! threads that are not real-time, so that the processor can sleep longer; a timer that is critical
-//! is not.
+//! Model: a queue of the kernel's (`kqueue`) with three kinds of events: our own event that wakes,
+//! a socket that can be read, and a timer in ns. The timeout of the wait itself would be delayed
+//! for threads that are not real-time, so that the processor can sleep longer. A critical timer is
+//! not delayed.
 
 use engine::Nanos;
 use nix::sys::event::{EvFlags, EventFilter, FilterFlag, KEvent, Kqueue};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-/// Numbers of our event and our timer, each the only one of its kind.
+/// Identifiers of our event and our timer, each the only one of its kind.
 const WAKE: usize = 0;
 const TIMER: usize = 0;
 
@@ -30,32 +30,33 @@ impl Waker {
         Ok(Self(queue))
     }
 
-    /// Wakes whoever waits now, or else who waits next.
+    /// Wakes the waiting thread, or else makes its next wait return at once.
     pub(crate) fn wake(&self) {
         let event = KEvent::new(WAKE, EventFilter::EVFILT_USER, EvFlags::empty(), FilterFlag::NOTE_TRIGGER, 0, 0);
-        // It was added in `new`, and that is all that can be wrong.
+        // The event was added in `new`, and nothing else can fail.
         let _ = self.0.kevent(&[event], &mut [], None);
     }
 
-    /// Waits until one of the sockets has something to be read, the waker wakes, or `timeout` is
-    /// over, whichever is first.
+    /// Waits until one of the sockets can be read, the waker wakes, or `timeout` has passed,
+    /// whichever is first.
     pub(crate) fn wait(&self, sockets: &[BorrowedFd<'_>], timeout: Nanos) {
         let mut changes: Vec<KEvent> = sockets.iter().map(readable).collect();
         changes.push(timer(timeout));
         let mut first = [timer(timeout)];
-        // Interrupted by a signal is as good as over: whoever waits looks at everything anyway.
+        // An interruption by a signal counts as a timeout, because the caller checks everything in
+        // any case.
         let _ = self.0.kevent(&changes, &mut first, None);
     }
 }
 
-/// It happens at once if something is there already. What was added for an earlier wait and has not
-/// happened is added anew: another socket among them wakes once at most.
+/// The event occurs at once if something is waiting already. Events that were added for an earlier
+/// wait and have not occurred are added again; so another socket causes at most one extra wake-up.
 fn readable(socket: &BorrowedFd<'_>) -> KEvent {
     let flags = EvFlags::EV_ADD | EvFlags::EV_ONESHOT;
     KEvent::new(socket.as_raw_fd() as usize, EventFilter::EVFILT_READ, flags, FilterFlag::empty(), 0, 0)
 }
 
-/// Adding it anew sets the one that runs.
+/// Adding it again restarts a running timer.
 fn timer(timeout: Nanos) -> KEvent {
     let flags = EvFlags::EV_ADD | EvFlags::EV_ONESHOT;
     let precise = FilterFlag::NOTE_NSECONDS | FilterFlag::from_bits_retain(libc::NOTE_CRITICAL);

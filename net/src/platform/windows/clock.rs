@@ -33,7 +33,8 @@ pub(crate) fn now() -> LocalTime {
     time_of(i128::from(count), frequency())
 }
 
-/// When a datagram came that has just been read, by its stamp; `None` if that is of another clock.
+/// The arrival time of a datagram that was just read, from its stamp; `None` if the stamp is of
+/// another clock.
 pub(super) fn arrival_of(stamp: u64) -> Option<LocalTime> {
     arrival(stamp, frequency(), now())
 }
@@ -47,13 +48,13 @@ pub(crate) fn system_now() -> PtpTime {
     PtpTime::from_nanos((units - UNIX_EPOCH) * 100)
 }
 
-/// The host's clock once more: no packets are stamped by the system's, which would have to be
-/// watched.
+/// The host's clock again: the system's clock, which would have to be watched for steps, stamps no
+/// packets here.
 pub(crate) fn steady_now() -> Nanos {
     Nanos::new(now().as_nanos())
 }
 
-/// Windows does not tell how well its clock is disciplined.
+/// Windows does not report how well its clock is disciplined.
 pub(crate) fn discipline() -> Option<(Discipline, i16)> {
     None
 }

@@ -1,10 +1,10 @@
-//! The end of a process that Windows asks for: the console is closed, the user logs off, the
-//! computer is shut down, or another program wants it to end.
+//! The end of a process that Windows requests: the console is closed, the user logs off, the
+//! computer is shut down, or another program ends it.
 //!
-//! Model: a console program is told of the first three by its control handler, but of the end of
-//! its session only if it has not loaded `user32.dll`, which playing by WASAPI does.
-//! A program with a window is told by messages to that. So there is a window that nobody sees, and
-//! a thread that waits for its messages.
+//! Model: a console program learns of the first three by its control handler, but of the end of its
+//! session only if it has not loaded `user32.dll`, which playing by WASAPI does. A program with a
+//! window gets messages instead. So there is a hidden window, and a thread that waits for its
+//! messages.
 
 use std::ptr::{null, null_mut};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,18 +23,18 @@ use windows_sys::core::w;
 /// Longer than Windows waits for a program that is closed (5 s), or at a shutdown (20 s).
 const LONGEST_ENDING: Duration = Duration::from_secs(30);
 
-/// Is set when Windows asks for the end.
+/// Set when Windows requests the end.
 static STOP: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 
-/// Tells the program to end.
+/// Requests the end of the program.
 fn stop() {
     if let Some(stop) = STOP.get() {
         stop.store(true, Ordering::Relaxed);
     }
 }
 
-/// Tells the program to end, and gives it the time for that: Windows ends the process as soon as
-/// this returns. So `main` ends it before that, when all files are complete.
+/// Requests the end of the program and waits: Windows ends the process as soon as this returns.
+/// `main` ends it before that, when all files are complete.
 fn end() {
     stop();
     std::thread::sleep(LONGEST_ENDING);
@@ -42,15 +42,15 @@ fn end() {
 
 unsafe extern "system" fn handle(event: u32) -> i32 {
     if ![CTRL_CLOSE_EVENT, CTRL_LOGOFF_EVENT, CTRL_SHUTDOWN_EVENT].contains(&event) {
-        // Ctrl-C and the like are another handler's.
+        // Another handler handles Ctrl-C and the like.
         return 0;
     }
     end();
     1
 }
 
-/// Messages of the window: the session may end, and does (`wparam` is 0 if another program has
-/// refused that); or the program is to end (`taskkill`).
+/// Messages to the window: the session may end, the session ends (`wparam` is 0 if another program
+/// has refused that), or the program is to end (`taskkill`).
 unsafe extern "system" fn answer(window: HWND, message: u32, wparam: WPARAM, lparam: LPARAM) -> LRESULT {
     match message {
         WM_QUERYENDSESSION => 1,
@@ -64,13 +64,13 @@ unsafe extern "system" fn answer(window: HWND, message: u32, wparam: WPARAM, lpa
             stop();
             0
         }
-        // SAFETY: what the system has passed.
+        // SAFETY: the arguments are those of the system.
         _ => unsafe { DefWindowProcW(window, message, wparam, lparam) },
     }
 }
 
-/// Makes the window, and answers its messages for ever. Messages of a session's end go to windows
-/// of the desktop only, so that it must be one.
+/// Creates the window and handles its messages for ever. Messages of the end of a session go to
+/// windows of the desktop only, so this has to be one.
 fn hear_messages() {
     // SAFETY: a structure of numbers and pointers, for which all zeros are valid.
     let unset: WNDCLASSW = unsafe { std::mem::zeroed() };
@@ -82,7 +82,7 @@ fn hear_messages() {
         CreateWindowExW(0, name, name, 0, 0, 0, 0, 0, none, none, none, null())
     };
     if window.is_null() {
-        // A service without a desktop has no session that ends.
+        // A service without a desktop has no session that could end.
         return;
     }
     let mut message = MSG::default();
@@ -93,14 +93,13 @@ fn hear_messages() {
     }
 }
 
-/// Sets `flag` when the process is to end; Windows then gives it some seconds for that. It is set
-/// up once.
+/// Sets `flag` when the process is to end; Windows then gives it some seconds. Installed once.
 pub(crate) fn on_closing(flag: &Arc<AtomicBool>) {
     if STOP.set(Arc::clone(flag)).is_err() {
         return;
     }
     // SAFETY: the handler is a function of this program, which stays.
     unsafe { SetConsoleCtrlHandler(Some(handle), 1) };
-    // Without a thread the console's handler remains.
+    // Without a thread, the handler of the console remains.
     let _ = std::thread::Builder::new().name("session end".to_owned()).spawn(hear_messages);
 }

@@ -1,6 +1,6 @@
-//! What network adapters are told to be.
+//! Properties of network adapters.
 //!
-//! Adapters have three names: the friendly one, by which the user knows them and which is ours, a
+//! Adapters have three names: the friendly name, by which users know them and which is used here, a
 //! GUID, and an index.
 
 use std::ffi::CStr;
@@ -15,8 +15,8 @@ use windows_sys::Win32::NetworkManagement::Ndis::{
 };
 use windows_sys::Win32::Networking::WinSock::AF_UNSPEC;
 
-/// Room for the list at first, as Microsoft advises; and how often a larger one is tried, because
-/// the list may grow meanwhile.
+/// Initial room for the list, as Microsoft advises, and how often more room is tried, because the
+/// list may grow meanwhile.
 const ROOM: u32 = 15_000;
 const TRIES: u32 = 4;
 
@@ -27,12 +27,12 @@ struct Adapter {
     multicast: bool,
 }
 
-/// All adapters; none if the system does not tell.
+/// All adapters; none if the system does not report them.
 fn adapters() -> Vec<Adapter> {
     let flags = GAA_FLAG_SKIP_UNICAST | GAA_FLAG_SKIP_ANYCAST | GAA_FLAG_SKIP_MULTICAST | GAA_FLAG_SKIP_DNS_SERVER;
     let mut bytes = ROOM;
     for _ in 0..TRIES {
-        // In words of 8 bytes, by which the list is aligned.
+        // In words of 8 bytes, the alignment of the list.
         let mut room = vec![0u64; bytes.div_ceil(8) as usize];
         let first = room.as_mut_ptr().cast::<IP_ADAPTER_ADDRESSES_LH>();
         // SAFETY: the room is of the size that is given, which the system changes to the one that
@@ -90,17 +90,17 @@ fn adapter(name: &str) -> Option<Adapter> {
     adapters().into_iter().find(|adapter| adapter.friendly == name)
 }
 
-/// Whether an adapter has a carrier and is up; `None` if the system does not tell.
+/// Whether an adapter has a carrier and is up; `None` if the system does not report it.
 pub(crate) fn has_carrier(name: &str) -> Option<bool> {
     adapter(name).map(|adapter| adapter.carrier)
 }
 
-/// Whether an adapter carries multicast; `None` if the system does not tell.
+/// Whether an adapter carries multicast; `None` if the system does not report it.
 pub(crate) fn has_multicast(name: &str) -> Option<bool> {
     adapter(name).map(|adapter| adapter.multicast)
 }
 
-/// The name of the adapter of a GUID, with braces or without.
+/// The name of the adapter with a GUID, with or without braces.
 pub(crate) fn by_identifier(wanted: &str) -> Option<String> {
     let bare = |guid: &str| guid.trim_matches(['{', '}']).to_ascii_lowercase();
     let wanted = bare(wanted);

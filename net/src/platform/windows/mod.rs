@@ -1,4 +1,4 @@
-//! Windows, by `windows-sys`. It runs under Wine as well, where the tests are.
+//! Windows, by `windows-sys`. It also runs under Wine, where the tests run.
 
 pub(crate) mod clock;
 mod closing;

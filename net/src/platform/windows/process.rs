@@ -1,5 +1,5 @@
-//! What a process asks of Windows: to be neither slowed down nor put to sleep, and a console that
-//! understands escape sequences.
+//! Requests to Windows: neither to slow the process down nor to put the computer to sleep, and to
+//! interpret escape sequences on the console.
 
 pub(crate) use super::closing::on_closing;
 use std::fs::File;
@@ -18,14 +18,14 @@ use windows_sys::Win32::System::Threading::{
     SetProcessInformation,
 };
 
-/// The finest period of the system's tick that programs may ask for, ms.
+/// The finest period of the system's timer tick that programs may request, ms.
 const TICK_MS: u32 = 1;
 
-/// Asks that this process is not throttled when its window is in the background, and for a fine
-/// tick: each is refused by systems that do not know it, and they do not throttle.
+/// Requests that this process is not throttled when its window is in the background, and a fine
+/// timer tick. Systems that do not know a request refuse it, and do not throttle.
 pub(crate) fn run_at_full_speed() {
     let all = PROCESS_POWER_THROTTLING_EXECUTION_SPEED | PROCESS_POWER_THROTTLING_IGNORE_TIMER_RESOLUTION;
-    // Windows 10 does not know the second, and refuses both for it.
+    // Windows 10 does not know the second, and then refuses both.
     if !forbid_throttling(all) {
         forbid_throttling(PROCESS_POWER_THROTTLING_EXECUTION_SPEED);
     }
@@ -33,9 +33,9 @@ pub(crate) fn run_at_full_speed() {
     unsafe { timeBeginPeriod(TICK_MS) };
 }
 
-/// Whether Windows leaves off all of these ways of throttling.
+/// Asks Windows not to use these kinds of throttling. Returns whether it agrees.
 fn forbid_throttling(ways: u32) -> bool {
-    // What is controlled and not set is off.
+    // A kind that is controlled and not set is off.
     let state = PROCESS_POWER_THROTTLING_STATE {
         Version: PROCESS_POWER_THROTTLING_CURRENT_VERSION,
         ControlMask: ways,
@@ -49,23 +49,22 @@ fn forbid_throttling(ways: u32) -> bool {
     }
 }
 
-/// Keeps the computer from going to sleep as long as the calling thread goes on, or until
-/// [`may_sleep`].
+/// Keeps the computer from going to sleep while the calling thread runs, or until [`may_sleep`].
 pub(crate) fn stay_awake() {
     // SAFETY: it has no conditions.
     unsafe { SetThreadExecutionState(ES_CONTINUOUS | ES_SYSTEM_REQUIRED) };
 }
 
-/// Takes [`stay_awake`] back.
+/// Reverses [`stay_awake`].
 pub(crate) fn may_sleep() {
     // SAFETY: it has no conditions.
     unsafe { SetThreadExecutionState(ES_CONTINUOUS) };
 }
 
-/// Has the console understand escape sequences, by which lines are shown in each other's place.
-/// Whether it does.
+/// Makes the console interpret escape sequences, by which lines replace each other. Returns whether
+/// it does.
 pub(crate) fn enable_escape_sequences() -> bool {
-    // Not one after the other only if the first does.
+    // Both are set, whether the first one succeeds or not.
     let done = [STD_OUTPUT_HANDLE, STD_ERROR_HANDLE].map(understands_escapes);
     done[0]
 }
@@ -77,7 +76,7 @@ fn understands_escapes(of: STD_HANDLE) -> bool {
         return false;
     }
     let mut mode = 0;
-    // SAFETY: a handle that the system gave, and a place for the mode. Of a file or pipe it fails.
+    // SAFETY: a handle that the system gave, and a place for the mode. It fails for a file or pipe.
     let is_console = unsafe { GetConsoleMode(console, &raw mut mode) } != 0;
     // SAFETY: the same handle.
     is_console && unsafe { SetConsoleMode(console, mode | ENABLE_VIRTUAL_TERMINAL_PROCESSING) } != 0

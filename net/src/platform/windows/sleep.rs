@@ -5,10 +5,10 @@ use super::wait::Waker;
 use engine::LocalTime;
 use std::time::Duration;
 
-/// Returns when `due` is over; wakers do not wake it.
+/// Returns when `due` has passed; wakers do not wake it.
 pub(crate) fn until(due: LocalTime) {
     thread_local! {
-        // Its timer is finer than the system's tick, by which a thread sleeps otherwise.
+        // Its timer is finer than the system's tick, which a thread would sleep by otherwise.
         static SLEEPER: Option<Waker> = Waker::new().ok();
     }
     let ahead = due - now();

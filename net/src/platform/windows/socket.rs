@@ -1,6 +1,6 @@
 //! Sockets of Windows: datagrams with their destination, because a socket cannot be bound to a
-//! group, and stamps of what is received, where the system and the card's driver have them. What is
-//! sent is not stamped.
+//! group, and stamps of what is received, where the system and the card's driver provide them. Sent
+//! datagrams are not stamped.
 
 use super::clock::arrival_of;
 pub(crate) use crate::platform::unsupported::{count_drops, restart_numbers, transmitted};
@@ -22,20 +22,20 @@ pub(crate) fn waitable(socket: &UdpSocket) -> BorrowedSocket<'_> {
     socket.as_socket()
 }
 
-/// A group that any socket of the host has joined by another interface is heard, too, because all
-/// are bound to every address.
+/// Groups that any other socket of the host has joined on another interface are received, too,
+/// because all sockets are bound to every address.
 pub(crate) const HEARS_ALL_INTERFACES: bool = true;
 
-/// What to bind to in order to hear an address: every address of the host for a group, which
-/// Windows does not bind to.
+/// The address to bind to in order to receive on an address: every address of the host for a group,
+/// because Windows does not bind to groups.
 pub(crate) fn bind_address(address: SocketAddrV4) -> SocketAddrV4 {
     if address.ip().is_multicast() { SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, address.port()) } else { address }
 }
 
-/// Asks for each datagram's destination, by which what is for others is left out.
+/// Requests each datagram's destination, by which datagrams for others are left out.
 ///
 /// # Errors
-/// If the system does not know how.
+/// If the system does not support it.
 pub(crate) fn keep_apart(socket: &socket2::Socket) -> io::Result<()> {
     let on = 1u32.to_ne_bytes();
     let raw = socket.as_raw_socket() as SOCKET;
@@ -48,26 +48,26 @@ pub(crate) fn keep_apart(socket: &socket2::Socket) -> io::Result<()> {
     Ok(())
 }
 
-/// Keeps the socket from failing because something that was sent earlier met nobody
-/// (`SIO_UDP_CONNRESET`). Where the system does not know that, such failures are passed over when
-/// they come: see [`receive`].
+/// Keeps the socket from failing because an earlier datagram found no receiver
+/// (`SIO_UDP_CONNRESET`). Where the system does not support it, such errors are ignored when they
+/// come: see [`receive`].
 fn ignore_unreachable(socket: SOCKET) {
     let _ = set_mode(socket, SIO_UDP_CONNRESET, &0u32);
 }
 
-/// Lets several sockets hear the same group and port.
+/// Lets several sockets receive the same group and port.
 ///
 /// # Errors
-/// If the system does not know how.
+/// If the system does not support it.
 pub(crate) fn share_port(socket: &socket2::Socket) -> io::Result<()> {
     socket.set_reuse_address(true)
 }
 
-/// Asks for stamps of what is received, as Windows gives them from build 20348 on. Whether what is
-/// sent is stamped as well: it is not.
+/// Requests stamps of received datagrams, which Windows has from build 20348 on. Returns whether
+/// sent ones are stamped as well: they are not.
 ///
 /// # Errors
-/// If the system has none. Whether the card's driver has any is known only by what comes.
+/// If the system has none. Whether the card's driver stamps is known only when datagrams come.
 pub(crate) fn enable_timestamps(socket: &UdpSocket, _: StampsWanted) -> io::Result<bool> {
     let wanted = TIMESTAMPING_CONFIG { Flags: TIMESTAMPING_FLAG_RX, TxTimestampsBuffered: 0 };
     match set_mode(socket.as_raw_socket() as SOCKET, SIO_TIMESTAMPING, &wanted) {
@@ -102,7 +102,8 @@ fn last_error() -> io::Error {
     io::Error::from_raw_os_error(unsafe { WSAGetLastError() })
 }
 
-/// `WSARecvMsg`, which every socket has to be asked for; it is the same for all.
+/// `WSARecvMsg`, whose address every program has to request from a socket; it is the same for all
+/// sockets.
 fn receive_message(socket: SOCKET) -> io::Result<LPFN_WSARECVMSG> {
     static FOUND: OnceLock<LPFN_WSARECVMSG> = OnceLock::new();
     if let Some(found) = FOUND.get() {
@@ -138,7 +139,7 @@ struct Control([u8; 128]);
 /// The next datagram, without waiting; `None` if there is none.
 ///
 /// # Errors
-/// What the socket has to say: an interface that went down.
+/// A pending error of the socket: an interface that went down.
 pub(crate) fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<Option<Datagram>> {
     let raw = socket.as_raw_socket() as SOCKET;
     let Some(receive) = receive_message(raw)? else { return Err(io::ErrorKind::Unsupported.into()) };
@@ -162,8 +163,7 @@ pub(crate) fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<Optio
     let code = if failed { unsafe { WSAGetLastError() } } else { 0 };
     match code {
         0 | WSAEMSGSIZE => {}
-        // The last two: something that was sent earlier met nobody, which is not the sender's
-        // concern.
+        // The last two: an earlier datagram found no receiver, which does not concern the sender.
         WSAEWOULDBLOCK | WSAECONNRESET | WSAENETRESET => return Ok(None),
         other => return Err(io::Error::from_raw_os_error(other)),
     }

@@ -6,13 +6,13 @@ use windows_sys::Win32::System::Threading::{
 };
 use windows_sys::core::w;
 
-/// Lets the calling thread run before all others that are no audio: as one of the Multimedia Class
-/// Scheduler Service's task "Pro Audio", which lasts as long as the thread. Where that service does
-/// not run, it is the highest of its process's class. Windows has one such level for programs
-/// without privileges, whatever `_priority` says.
+/// Lets the calling thread run before all threads that are not audio threads: as a thread of the
+/// task "Pro Audio" of the Multimedia Class Scheduler Service, until it ends. Where that service
+/// does not run, the thread gets the highest priority of its process's class. Windows has one such
+/// level for programs without privileges, so `_priority` has no effect.
 ///
 /// # Errors
-/// If the system does not allow it.
+/// If the system does not permit it.
 pub(crate) fn make_real_time(_priority: i32) -> io::Result<()> {
     let mut task = 0;
     // SAFETY: a name that ends in a zero, and a place for the task's number.

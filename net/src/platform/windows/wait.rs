@@ -1,6 +1,6 @@
 //! Waiting for sockets, a time, or to be woken.
 //!
-//! Model: three objects are waited for: an event that wakes, an event that all sockets share
+//! Model: a thread waits for three objects: an event that wakes, an event that all sockets share
 //! (`WSAEventSelect`), and a waitable timer of high resolution, because the timeout of a wait is as
 //! coarse as the system's tick (15.6 ms).
 
@@ -26,12 +26,12 @@ pub(crate) struct Waker {
     timer: OwnedHandle,
 }
 
-/// A handle of ours, or the reason why there is none.
+/// The handle, or the reason why there is none.
 fn owned(handle: HANDLE) -> io::Result<OwnedHandle> {
     if handle.is_null() {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: it was just made, and nobody else closes it.
+    // SAFETY: the handle was just created, and nothing else closes it.
     Ok(unsafe { OwnedHandle::from_raw_handle(handle) })
 }
 
@@ -41,7 +41,7 @@ fn event(stays: bool) -> io::Result<OwnedHandle> {
     owned(unsafe { CreateEventW(null(), i32::from(stays), 0, null()) })
 }
 
-/// A timer of the best resolution that the system has: Windows before 10 1803 knows only the tick.
+/// A timer of the best available resolution: before Windows 10 1803, that of the tick.
 fn timer() -> io::Result<OwnedHandle> {
     // SAFETY: no attributes and no name.
     let precise =
@@ -57,20 +57,20 @@ impl Waker {
         Ok(Self { woken: event(false)?, readable: event(true)?, timer: timer()? })
     }
 
-    /// Wakes whoever waits now, or else who waits next.
+    /// Wakes the waiting thread, or else makes its next wait return at once.
     pub(crate) fn wake(&self) {
         // SAFETY: the handle is open as long as we are.
         unsafe { SetEvent(self.woken.as_raw_handle()) };
     }
 
-    /// Waits until one of the sockets has something to be read, the waker wakes, or `timeout` is
-    /// over, whichever is first.
+    /// Waits until one of the sockets can be read, the waker wakes, or `timeout` has passed,
+    /// whichever is first.
     pub(crate) fn wait(&self, sockets: &[BorrowedSocket<'_>], timeout: Nanos) {
         // SAFETY: the handle is open as long as we are.
         unsafe { ResetEvent(self.readable.as_raw_handle()) };
         for socket in sockets {
-            // Sets the event at once if something is there already.
-            // SAFETY: both are open through the call.
+            // Sets the event at once if something is waiting already. SAFETY: both are open through
+            // the call.
             unsafe {
                 WSAEventSelect(
                     socket.as_raw_socket() as SOCKET,
@@ -79,7 +79,7 @@ impl Waker {
                 );
             }
         }
-        // Negative: from now. 0 would be a time long past, which is as good.
+        // A negative time is relative. 0 would be a time long past, which has the same effect.
         let due = -(timeout.max(Nanos::ZERO).as_nanos() / NANOS_PER_UNIT);
         // SAFETY: the handle is open, the time is ours, and there is no routine to be called.
         unsafe { SetWaitableTimer(self.timer.as_raw_handle(), &raw const due, 0, None, null_mut(), 0) };

@@ -1,10 +1,10 @@
-//! A plain receiver around a drift law that looks at the buffer's level.
+//! A plain receiver with a drift law that reads the buffer's level.
 //!
 //! Model: packets extend the queue to the end of the newest, as in a ring that is indexed by
 //! timestamps, so a lost packet is a hole and not a shorter queue. Playback starts at the target
 //! level; each block moves by the law's ratio, which is constant over the block. A block that finds
-//! less than it needs, or a queue of more than twice the target, is counted; the queue then starts
-//! anew at the target. There is no audio, and no clock.
+//! less than it needs, or a queue of more than twice the target, is counted; the queue then
+//! restarts at the target. There is no audio, and no clock.
 //!
 //! The level is sampled at the callback, before the block is taken; a law of shorter period sees it
 //! again after each part of the block.
@@ -28,13 +28,13 @@ pub struct LevelReceiver<L> {
     /// When it arrived.
     arrival: LocalTime,
     position: Option<MediaPosition>,
-    /// What was there at the last underrun, or at the start.
+    /// State at the last underrun, or at the start.
     refill_from: Option<MediaPosition>,
     playback: Playback,
 }
 
 impl<L: QueueLaw> LevelReceiver<L> {
-    /// A receiver whose law is asked once per callback, or once per `period` of audio.
+    /// A receiver whose law is called once per callback, or once per `period` of audio.
     pub fn new(config: StreamConfig, law: L, period: Option<Nanos>) -> Self {
         let period = period.map(|period| config.format.sample_rate().frames_in(period) as usize);
         Self {
@@ -54,7 +54,7 @@ impl<L: QueueLaw> LevelReceiver<L> {
         self.end.map_or(0.0, |end| MediaPosition::at_frame(end).frames_since(position))
     }
 
-    /// Where to play: on, or from the target level.
+    /// Where to play: at the present position, or from the target level.
     fn begin(&mut self, target: f64) -> Option<MediaPosition> {
         let end = MediaPosition::at_frame(self.end?);
         let start = end.advanced(-target);

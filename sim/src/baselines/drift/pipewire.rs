@@ -1,13 +1,13 @@
 //! PipeWire's two uses of the double loop.
 //!
-//! Read from its sources (`module-rtp/audio.c`, `alsa-pcm.c`, `dll.h`): the RTP source takes for
-//! the level not only what has come, but also what must be in flight, frames for the time since the
-//! newest packet. That takes the saw-tooth out of the level, and with it the beat of packets with
-//! callbacks; left are the delay of the newest packet, and stalls. Versions without that term take
-//! the full beat: 5 and 169 ppm RMS in the conditions A and B of `bench drift`, where with it there
-//! are 2.4 and 11. Its loop is tuned for a period of 128 frames whatever the quantum, so the gain
-//! of the level (w1) does not fall with the quantum, and the integrator (w2) runs 480 / 128 times
-//! too slow in A.
+//! Read from its sources (`module-rtp/audio.c`, `alsa-pcm.c`, `dll.h`): the RTP source counts as
+//! level not only the frames that have come, but also those that must be in transit, according to
+//! the time since the newest packet. That removes the saw-tooth from the level, and with it the
+//! beat of packets with callbacks; the delay of the newest packet and stalls remain. Versions
+//! without that term take the full beat: 5 and 169 ppm RMS in the conditions A and B of `bench
+//! drift`, where with it there are 2.4 and 11. Its loop is tuned for a period of 128 frames
+//! whatever the quantum, so the gain of the level (w1) does not fall with the quantum, and the
+//! integrator (w2) runs 480 / 128 times too slow in A.
 //!
 //! Assumption: the ALSA node, which in PipeWire has a sound card's buffer to look at and not
 //! packets, sees the same level.
@@ -65,7 +65,7 @@ impl PipewireAlsa {
         self.mean = mean;
     }
 
-    /// The bandwidth for what was observed, when it is time for one.
+    /// The bandwidth for the observed errors, when it is due.
     fn bandwidth_hz(&mut self, block_s: f64) -> Option<f64> {
         let since_s = self.since_tuned_s.map(|since_s| since_s + block_s);
         self.since_tuned_s = since_s.or(Some(0.0));

@@ -1,4 +1,4 @@
-//! What a law on the level of a queue gets to see.
+//! The inputs of a law on the level of a queue.
 
 use super::RATE_HZ;
 use engine::{LocalTime, Nanos, Ppb};
@@ -12,7 +12,7 @@ pub struct Queue {
     pub block_frames: f64,
     /// Frames from the playing position to the end of the newest packet.
     pub level_frames: f64,
-    /// The level that is wanted.
+    /// The target level.
     pub target_frames: f64,
     /// Time since the newest packet arrived.
     pub since_arrival: Nanos,
@@ -25,7 +25,7 @@ impl Queue {
         self.target_frames - self.level_frames
     }
 
-    /// How many frames are missing, if those count that the sender must have made since the newest
+    /// How many frames are missing, if frames count that the sender must have made since the newest
     /// packet: the level without its saw-tooth.
     #[must_use]
     pub fn lack_with_in_flight(&self) -> f64 {

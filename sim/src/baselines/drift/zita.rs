@@ -3,11 +3,11 @@
 //! Law, read from its sources (`netrx.cc`, `jackrx.cc`) and JACK's (`JackFrameTimer.cpp`): the
 //! times of packets go through a loop of 0.05 Hz, those of callbacks through JACK's of 0.125 Hz,
 //! and the level is what lies between the two lines at the callback. That error drives the double
-//! loop, of 0.5 Hz for 4 s, then of 0.05 Hz. A time more than a period off counts as one period
-//! off.
+//! loop, of 0.5 Hz for 4 s, then of 0.05 Hz. A deviation of more than a period counts as one
+//! period.
 //!
-//! The last loop alone, on the plain level, would err by 60 and 235 ppm RMS in the conditions A and
-//! B of `bench drift`, where with the two others there are 8 and 16.
+//! The last loop alone, on the plain level, would have an error of 60 and 235 ppm RMS in the
+//! conditions A and B of `bench drift`, instead of 8 and 16 with the two others.
 
 use super::RATE_HZ;
 use super::double_loop::DoubleLoop;
@@ -34,8 +34,8 @@ impl TimeLoop {
         Self { start, expected_s: 0.0, period_s, proportional: damping * w, integral: w * w }
     }
 
-    /// An event at `now`, after a pause of so much more than the period; returns when it should
-    /// have come.
+    /// Takes an event at `now`, after a pause that exceeds the period by this. Returns its expected
+    /// time.
     fn update(&mut self, now: LocalTime, pause_s: f64) -> LocalTime {
         let expected_s = self.expected_s + pause_s;
         let error_s = ((now - self.start).as_secs_f64() - expected_s).clamp(-self.period_s, self.period_s);

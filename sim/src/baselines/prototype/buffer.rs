@@ -1,4 +1,4 @@
-//! What the prototype's jitter buffers have in common, whichever of its forms it is.
+//! Common parts of the prototype's jitter buffers in all of its forms.
 
 use engine::MediaPosition;
 use engine::receive::StreamConfig;
@@ -12,11 +12,11 @@ pub(super) trait PlayoutBuffer {
     fn push(&mut self, packet: &RtpPacket<'_>);
     /// Fills a callback.
     fn read(&mut self, clock: &PrototypeClock, out: &mut [f32]) -> ReadOutcome;
-    /// What it says of itself.
+    /// Its own statistics.
     fn report(&self) -> BufferReport;
 }
 
-/// What a callback got.
+/// Result of a callback.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct ReadOutcome {
     /// Some of it is silence that the buffer put in.

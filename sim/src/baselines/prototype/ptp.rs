@@ -36,7 +36,7 @@ pub struct PrototypeClock {
     events: VecDeque<String>,
 }
 
-/// The master of the moment, by its Announce.
+/// The present master, by its Announce.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Master {
     port: PortIdentity,
@@ -62,7 +62,7 @@ impl PrototypeClock {
         }
     }
 
-    /// Whether its display says `[LOCKED]`.
+    /// Whether its display shows `[LOCKED]`.
     #[must_use]
     pub fn is_locked(&self) -> bool {
         self.servo.is_locked()

@@ -4,8 +4,8 @@
 //! monotonic time of the call. The slope of a least-squares line through the last 32 of them goes
 //! through a low-pass with alpha 0.1, from the 8th on; its output, clamped to +-500 ppm, is the
 //! frequency. The servo locks when the drift was within 50 ppm for 3 samples in a row, which it is
-//! before there are 8 samples, and unlocks when it was not for 5 in a row. Nothing is ever reset:
-//! not by another master, nor by a step. Without samples everything stays as it is.
+//! before there are 8 samples, and unlocks when it was not for 5 in a row. Nothing is ever reset,
+//! neither by another master nor by a step. Without samples everything stays unchanged.
 
 use engine::{LocalTime, Nanos, Ppb, PtpTime};
 use std::collections::VecDeque;

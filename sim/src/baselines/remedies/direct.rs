@@ -1,5 +1,5 @@
-//! The receiver around a remedy: a queue of packets, a ring, and a callback that takes what there
-//! is.
+//! The receiver with a remedy: a queue of packets, a ring, and a callback that takes the available
+//! audio.
 
 use super::laws::{Remedy, step};
 use super::ring::Ring;

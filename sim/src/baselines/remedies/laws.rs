@@ -1,13 +1,13 @@
-//! The remedies: how packets get from the network's queue to the card's ring, and by which step the
-//! card reads that.
+//! The remedies: how packets get from the network's queue to the card's ring, and the step by which
+//! the card reads the ring.
 
 use super::ring::Ring;
 use engine::Ppb;
 
-/// Sample rate that the notes speak of.
+/// Sample rate in the notes.
 const NOMINAL_HZ: f64 = 48_000.0;
 
-/// What differs from one remedy to the other.
+/// The differences between the remedies.
 pub trait Remedy {
     /// Whether packets wait for a timer, or go into the ring as they come.
     const TIMED: bool;

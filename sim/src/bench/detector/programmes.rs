@@ -1,6 +1,6 @@
 //! Programmes that the judge was not tuned on: 12 s each, stereo, looped.
 
-use crate::models::SourceSignal;
+use crate::signal::SourceSignal;
 use engine::SampleRate;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};

@@ -5,7 +5,7 @@ use super::measure::RunFigures;
 use crate::bench::figures::{median, rounded};
 use serde::Serialize;
 
-/// What one law did in one condition.
+/// Results of one law in one condition.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct DriftFigures {
     /// The condition: its file's name without extension.
@@ -30,9 +30,9 @@ pub struct DriftFigures {
     pub delay_max_ms: f64,
     /// Phase noise beyond 5 Hz on a tone of 10 kHz, pooled over the seeds.
     pub phase_noise_dbc: Option<f64>,
-    /// Blocks that found too little audio, all seeds together.
+    /// Blocks that found too little audio, in all seeds.
     pub underruns: u64,
-    /// Times that there was no room for audio, all seeds together.
+    /// How often there was no room for audio, in all seeds.
     pub overruns: u64,
     /// How long after a step of the grandmaster playout follows it for good, median of the seeds;
     /// infinite if it does not (`null` in JSON, as where there is no step).

@@ -1,4 +1,4 @@
-//! What the engine's playout is to reach, with at least 20 seeds.
+//! Goals for the engine's playout, with at least 20 seeds.
 
 use super::figures::DriftFigures;
 
@@ -41,8 +41,8 @@ pub(super) fn goal(condition: &str) -> Option<Goal> {
 }
 
 /// The goal where the master wanders, however much and however fast. A step of 1 ms is removed by a
-/// trim of at most 20 ppm, which takes 50 s; that of a master that wanders by half of it, or more,
-/// cannot be told from its wander.
+/// trim of at most 20 ppm, which takes 50 s; the step of a master that wanders by half of it, or
+/// more, cannot be distinguished from its wander.
 fn wandering(condition: &str) -> Option<Goal> {
     let (rms_us, _) = condition.strip_prefix('W')?.split_once('_')?;
     let rms_us: f64 = rms_us.parse().ok()?;

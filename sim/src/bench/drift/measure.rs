@@ -10,12 +10,12 @@
 use crate::world::CallbackRow;
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
-/// How far off a mean ratio may be that counts as settled.
+/// Largest deviation of a mean ratio that counts as settled.
 const SETTLED_PPM: f64 = 1.0;
-/// A law that still strays in this last share of the run has not settled.
+/// A law whose ratio still leaves these limits in this last share of the run has not settled.
 const NEVER_SHARE: f64 = 0.9;
-/// Playout is where it shall be when its depth is within this of that; and that is counted from the
-/// mean depth of so many seconds before.
+/// Playout has recovered when its depth is within this of the target; the target is relative to the
+/// mean depth of this many seconds before.
 const REMOVED_MS: f64 = 0.25;
 const BEFORE_S: usize = 10;
 const TONE_HZ: f64 = 10_000.0;
@@ -39,7 +39,7 @@ pub(super) struct Course<'a> {
     pub(super) xrun: Option<Displacement>,
 }
 
-/// Something after which playout is not where it shall be.
+/// An event that displaces playout.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Displacement {
     pub(super) at_s: f64,

@@ -25,8 +25,9 @@ pub use table::{render_drift_json, render_drift_table};
 pub use wandering::wandering_masters;
 
 use super::seeds::run_seeds;
+use crate::receivers::stream_config;
 use crate::scenario::{Audio, FaultKind, Loaded, Period, Scenario};
-use crate::world::{Control, RunError, World, stream_config};
+use crate::world::{Control, RunError, World};
 use measure::{Course, Displacement, RunFigures};
 use std::path::PathBuf;
 use thiserror::Error;
@@ -37,7 +38,7 @@ const SETTLED_SHARE: f64 = 0.25;
 /// How often a run looks whether it should stop.
 const ROWS: f64 = 1.0;
 
-/// A bench of drift laws could not be run.
+/// Why a bench of drift laws could not be run.
 #[derive(Debug, Error)]
 pub enum DriftBenchError {
     /// A scenario of clocks only.
@@ -46,7 +47,7 @@ pub enum DriftBenchError {
         path = .0.display()
     )]
     NoChain(PathBuf),
-    /// A run came to grief.
+    /// A run failed.
     #[error(transparent)]
     Run(#[from] RunError),
 }
@@ -139,8 +140,7 @@ fn one(
     Ok(Some(course.figures()))
 }
 
-/// The first fault of a kind that leaves playout where it shall not be, and by how many ms it is to
-/// change the depth.
+/// The first fault of a kind that displaces playout, and by how many ms it changes the depth.
 fn displacement(scenario: &Scenario, by_ms: impl Fn(&FaultKind) -> Option<f64>) -> Option<Displacement> {
     scenario.faults.iter().find_map(|fault| {
         let by_ms = by_ms(&fault.what)?;

@@ -144,7 +144,7 @@ impl Resampler for Rubato<f32> {
     }
 
     /// Hidden by rubato, and of no interest here.
-    fn lead_frames(&self) -> f64 {
+    fn input_latency_frames(&self) -> f64 {
         f64::NAN
     }
 }
@@ -180,7 +180,7 @@ impl Resampler for Widened {
     }
 
     /// Hidden by rubato, and of no interest here.
-    fn lead_frames(&self) -> f64 {
+    fn input_latency_frames(&self) -> f64 {
         f64::NAN
     }
 }

@@ -91,7 +91,7 @@ impl Resampler for Queued {
     }
 
     /// Of no interest here.
-    fn lead_frames(&self) -> f64 {
+    fn input_latency_frames(&self) -> f64 {
         f64::NAN
     }
 }

@@ -1,8 +1,8 @@
-//! What the engine's playout makes of slips: packets that come later or earlier for good.
+//! The reaction of the engine's playout to slips: packets that come later or earlier for good.
 //!
-//! Model: every run has one slip, at two thirds of its time, when the clocks have settled. The
-//! sender slips (it stands still or catches up, with contiguous timestamps), or the path does (it
-//! gets longer or shorter for good). Depths that leave no room beside a callback are left out. Runs
+//! Model: every run has one slip, at two thirds of its time, when the clocks have settled. Either
+//! the sender slips (it pauses or catches up, with contiguous timestamps), or the path does (it
+//! becomes longer or shorter for good). Depths that leave no room for a callback are left out. Runs
 //! play silence: only positions matter.
 
 mod measure;
@@ -11,8 +11,9 @@ mod table;
 pub use measure::SlipFigures;
 pub use table::{render_slip_cells, render_slip_json, render_slip_table};
 
+use crate::receivers::stream_config;
 use crate::scenario::{Audio, DepthMillis, Fault, FaultKind, Loaded, Millis, Period, Seconds, StepMillis};
-use crate::world::{Control, EngineReceiver, RunError, World, stream_config};
+use crate::world::{Control, EngineReceiver, RunError, World};
 use measure::Course;
 use rayon::prelude::*;
 use serde::Serialize;
@@ -21,14 +22,14 @@ use std::path::PathBuf;
 use thiserror::Error;
 use toml::Spanned;
 
-/// What a callback's lateness and the network's jitter may take of the depth, ms.
+/// Part of the depth that the lateness of callbacks and the jitter of the network may take, ms.
 const ROOM_MS: f64 = 2.0;
 /// The share of a run that precedes the slip.
 const BEFORE_SHARE: f64 = 2.0 / 3.0;
 /// How often a run looks whether it should stop, s.
 const ROWS: f64 = 1.0;
 
-/// A bench of slips could not be run.
+/// Why a bench of slips could not be run.
 #[derive(Debug, Error)]
 pub enum SlipBenchError {
     /// A scenario of clocks only.
@@ -37,20 +38,20 @@ pub enum SlipBenchError {
         path = .0.display()
     )]
     NoChain(PathBuf),
-    /// A size of nothing, or of more than the scenario has time for.
+    /// A size is zero, or exceeds the time of the scenario.
     #[error("a slip of {0} ms: it must be more than 0 ms and at most {1} ms, a sixth of the scenario's time")]
     Size(f64, f64),
-    /// A run came to grief.
+    /// A run failed.
     #[error(transparent)]
     Run(#[from] RunError),
 }
 
-/// What slips, and which way.
+/// Kinds of slips.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, clap::ValueEnum)]
 #[value(rename_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum SlipKind {
-    /// The sender stands still, and goes on where it was.
+    /// The sender pauses, and continues where it was.
     SenderLater,
     /// The sender catches up.
     SenderEarlier,
@@ -95,12 +96,12 @@ impl fmt::Display for SlipKind {
     }
 }
 
-/// What is tried: every combination.
+/// The plan: every combination is run.
 #[derive(Clone, Debug)]
 pub struct SlipPlan {
-    /// What the slips are put on.
+    /// The scenario.
     pub condition: Loaded,
-    /// What slips.
+    /// Kinds of slips.
     pub kinds: Vec<SlipKind>,
     /// Sizes, ms.
     pub sizes_ms: Vec<f64>,

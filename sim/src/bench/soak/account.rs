@@ -1,4 +1,4 @@
-//! What went wrong in a run, and because of what.
+//! Faults of a run, and their causes.
 
 use super::draw::Happening;
 use super::{RECOVERY_S, WRONG_US};
@@ -26,7 +26,7 @@ pub struct Glitched {
     pub kind: String,
 }
 
-/// One thing that happened, and what came of it until the next.
+/// An event, and its consequences until the next one.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct HappeningFigures {
     /// What it was.

@@ -1,9 +1,9 @@
-//! What happens in a run, drawn at random.
+//! The events of a run, drawn at random.
 //!
-//! Every kind can be told from an honest network, or leaves a clock that believes it within the
-//! bound: nobody can tell Syncs that are all held back by a constant from a longer path (RFC 7384,
-//! 3.2.6), so that attack stays below what an unknown asymmetry of [`super::WRONG_US`] would be.
-//! And true time never jumps, so that a locked clock that is far off is always wrong.
+//! Every kind can be distinguished from an honest network, or leaves a clock that accepts it within
+//! the bound: Syncs that are all delayed by a constant cannot be distinguished from a longer path
+//! (RFC 7384, 3.2.6), so that attack stays below what an unknown asymmetry of [`super::WRONG_US`]
+//! would be. And true time never jumps, so that a locked clock with a large error is always wrong.
 
 use super::RUN_S;
 use super::scene::scene;

@@ -6,9 +6,9 @@
 //! [`draw`]. So a run is reproduced by its seed and number alone, whatever else is run. Every so
 //! many runs have a stream, which is listened to; the others are clocks.
 //!
-//! What happens is the cause of what goes wrong until it has ended, and for as long after that as a
-//! receiver may take to recover. A glitch later than that has no cause; a clock that says that it
-//! is locked while it is off by more than [`WRONG_US`] is wrong whatever the cause.
+//! An event counts as the cause of glitches until it has ended, and for as long after that as a
+//! receiver may take to recover. A later glitch has no cause. A clock that claims to be locked with
+//! an error of more than [`WRONG_US`] is wrong whatever the cause.
 
 mod account;
 mod draw;
@@ -28,7 +28,7 @@ use rayon::prelude::*;
 use std::path::PathBuf;
 use thiserror::Error;
 
-/// A media clock that is off by more than this is not locked.
+/// A clock with a larger error is not locked.
 const WRONG_US: f64 = 1000.0;
 /// A clock is locked again so long after an attack.
 const RECOVERY_S: f64 = 10.0;
@@ -37,10 +37,10 @@ const RUN_S: u32 = 3600;
 /// One of so many runs has a stream: those take some hundred times as long to simulate.
 const STREAM_EVERY: u64 = 50;
 
-/// A soak could not be run.
+/// Why a soak could not be run.
 #[derive(Debug, Error)]
 pub enum SoakError {
-    /// The programme is not there.
+    /// The programme file is missing.
     #[error("{path}: {source}; run it at the top of the workspace, or give the programme with --programme", path = .path.display())]
     Programme {
         /// Its path.
@@ -48,7 +48,7 @@ pub enum SoakError {
         /// Why.
         source: std::io::Error,
     },
-    /// What was drawn is no scenario: a defect of the soak.
+    /// The drawn scenario is invalid: a defect of the soak.
     #[error("run {run}: {error}")]
     Drawn {
         /// The run.
@@ -56,7 +56,7 @@ pub enum SoakError {
         /// Why.
         error: ScenarioError,
     },
-    /// A run came to grief.
+    /// A run failed.
     #[error("run {run}: {error}")]
     Run {
         /// The run.

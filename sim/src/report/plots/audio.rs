@@ -30,7 +30,8 @@ pub(super) fn draw(trace: &RunTrace) -> Result<Page<'_>, ReportError> {
     Ok(page)
 }
 
-/// What a listener heard; or, where nobody listened, what the receivers say that they made up.
+/// What a listener heard; or, where nobody listened, the audio that the receivers report as
+/// concealed.
 pub(super) fn faults(page: &mut Page<'_>, top: f64, bottom: f64, with_incidents: bool) -> Panel {
     let trace = page.trace;
     let span = (bin_width_s(page.duration_s()), page.duration_s());

@@ -1,4 +1,4 @@
-//! `clock.png`: what each receiver believes of PTP time and of its host's rate, beside the truth.
+//! `clock.png`: each receiver's estimates of PTP time and of its host's rate, beside the truth.
 
 use super::axis::{Scale, robust_range};
 use super::canvas::{Anchor, TextStyle};
@@ -28,12 +28,12 @@ pub(super) fn draw(trace: &RunTrace) -> Result<Page<'_>, ReportError> {
     Ok(page)
 }
 
-/// What is known of how good the estimates are.
+/// Available information on the quality of the estimates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Knowledge {
     /// Their error.
     Error,
-    /// What the receivers claim: on a real network nobody knows the truth.
+    /// The receivers' claims: on a real network the truth is unknown.
     Claim,
     /// Nothing.
     Nothing,

@@ -1,4 +1,4 @@
-//! What receivers' own displays show, beside the truth.
+//! The receivers' own displays, beside the truth.
 
 use super::axis::Scale;
 use super::canvas::TextStyle;

@@ -14,7 +14,7 @@ impl Masters {
         AnnounceListener::start(interface).map(Self)
     }
 
-    /// Those that announce themselves, by domain.
+    /// Masters that announce themselves, by domain.
     pub(super) fn list(&self) -> Vec<Master> {
         let now = clock::now();
         self.0.masters().iter().map(|master| Master::of(master, now)).collect()

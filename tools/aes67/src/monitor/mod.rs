@@ -1,10 +1,9 @@
-//! `aes67 monitor`: what is on the network, on one screen: grandmasters, streams, and how well each
-//! flows.
+//! `aes67 monitor`: one screen that shows grandmasters, streams, and how well each stream arrives.
 //!
-//! Model: announcements are heard by SAP, masters by their Announces in any domain, and each
-//! announced stream is joined to count its packets. How late packets are is told against PTP where
-//! the stream is on it and our own client is locked: the time from the last frame of a packet to
-//! its arrival.
+//! Model: streams are found by SAP, masters by their Announces in any domain. Each announced stream
+//! is joined to count its packets. Where a stream is on PTP and our own client is locked, the
+//! lateness of packets is measured against PTP: the time from the last frame of a packet to its
+//! arrival.
 
 mod masters;
 mod streams;
@@ -45,7 +44,7 @@ pub(crate) struct MonitorArguments {
     #[command(flatten)]
     sap_sources: SapSources,
 
-    /// The clock that lateness is measured by
+    /// The clock that lateness is measured against
     #[command(flatten)]
     ptp: PtpOptions,
 
@@ -66,7 +65,7 @@ pub(crate) fn run(arguments: &MonitorArguments) -> Result<ExitCode> {
     let interface = Interface::find(arguments.interface.as_deref())?;
     let listener = SapListener::with_groups(&interface, &arguments.sap_group, &arguments.sap_sources.accepted)?;
     let mut session = Session::start(arguments.seconds)?;
-    // Without PTP's ports there are streams to be shown all the same.
+    // Without PTP's ports, streams can still be shown.
     let refused = |error: &net::Error| warn(format_args!("warning: no masters and no lateness: {error}"));
     let client = PtpClient::shared(arguments.ptp.slave(&interface, None)?).inspect_err(refused).ok();
     let masters = Masters::start(&interface).ok();

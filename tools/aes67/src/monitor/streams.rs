@@ -17,10 +17,10 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// A packet that seems this late is of a sender that is not on PTP.
+/// A packet that is later than this comes from a sender that is not on PTP.
 const ON_PTP: Nanos = Nanos::from_secs(1);
 
-/// What is counted of a stream.
+/// Counts of a stream.
 #[derive(Debug, Default)]
 struct Counts {
     sequence: SequenceTracker,
@@ -35,7 +35,7 @@ struct Sink {
 }
 
 impl Sink {
-    /// From the packet's end, by its timestamp, to its arrival.
+    /// Time from the end of the packet, by its timestamp, to its arrival.
     fn lateness(&self, at: LocalTime, packet: &RtpPacket<'_>) -> Option<Nanos> {
         let MediaClock::Ptp { offset } = self.stream.relation() else { return None };
         let now = self.clock.filter(|clock| clock.state.is_usable())?.map?.ptp_at(at);
@@ -73,9 +73,9 @@ struct Followed {
     address: String,
     format: String,
     counts: Arc<Mutex<Counts>>,
-    /// As they were a second ago.
+    /// The counts of a second ago.
     seen: (u64, u64),
-    /// `None` where it could not be joined, or was too much.
+    /// `None` if it could not be joined, or exceeds the limit.
     listener: Option<MediaListener>,
     problem: String,
 }
@@ -94,7 +94,8 @@ impl Streams {
         Self { interface: interface.clone(), timeline, most, looked_at: clock::now(), followed: BTreeMap::new() }
     }
 
-    /// Joins what is new, and leaves what is gone. A description of a new version is a new stream.
+    /// Joins new streams, and leaves those that have disappeared. A new version of a description is
+    /// a new stream.
     pub(super) fn follow(&mut self, sessions: &Sessions) {
         let mut now = BTreeMap::new();
         for (key, entry) in sessions {
@@ -117,7 +118,7 @@ impl Streams {
         let joined = self.followed.values().filter(|followed| followed.listener.is_some()).count();
         let started = match LegConfig::of(stream, std::slice::from_ref(&self.interface)) {
             Ok(_) if joined >= self.most => Err(format!("not joined: more than {} streams (--streams)", self.most)),
-            // One leg: the other one has the same numbers.
+            // One leg, because the other one has the same numbers.
             Ok(legs) => MediaListener::start(&legs[..1.min(legs.len())], self.timeline.clone(), sink)
                 .map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
@@ -138,7 +139,7 @@ impl Streams {
         }
     }
 
-    /// What the last second brought.
+    /// Changes in the last second.
     pub(super) fn rows(&mut self) -> Vec<Row> {
         let now = clock::now();
         let elapsed = now - std::mem::replace(&mut self.looked_at, now);

@@ -16,21 +16,21 @@ use engine::{Nanos, SampleRate};
 use net::clock;
 use std::sync::mpsc::{Receiver, sync_channel};
 
-/// Frames that the engine resamples in one go.
+/// Frames that the engine resamples at once.
 pub(super) const BLOCK_FRAMES: usize = 1024;
-/// What a callback should ask for at most: what is left of the latency is for late packets. Cards'
-/// own defaults reach from 5 to 340 ms.
+/// Longest callback to be requested: the rest of the latency is for late packets. Defaults of cards
+/// reach from 5 to 340 ms.
 const CALLBACK: Nanos = Nanos::from_millis(10);
-/// Share of the latency that a callback should take at most.
+/// Largest share of the latency that a callback should take.
 const CALLBACKS_OF_LATENCY: i64 = 4;
 
-/// A card, and how it will be used.
+/// A card and its settings.
 pub(super) struct Opened {
     device: cpal::Device,
     name: String,
     config: SupportedStreamConfig,
     rate: SampleRate,
-    /// What it plays later than it tells.
+    /// Playback delay in addition to what the card reports.
     untold_latency: Nanos,
 }
 
@@ -70,7 +70,7 @@ impl Opened {
         usize::from(self.config.channels()).min(MAX_CHANNELS)
     }
 
-    /// Plays with a callback as short as `latency` needs it, if the card can.
+    /// Plays with a callback that suits `latency`, if the card supports it.
     pub(super) fn start(self, mixer: Mixer, latency: Nanos) -> Result<Playing> {
         let callback = CALLBACK.min(Nanos::new(latency.as_nanos() / CALLBACKS_OF_LATENCY));
         let frames = (self.rate.frames_in(callback) as u32).max(1);
@@ -105,8 +105,7 @@ impl Opened {
         let call_back = move |out: &mut [T], info: &cpal::OutputCallbackInfo| {
             let now = clock::now();
             if work.is_none() {
-                // The library's thread has the priority of any other: a busy computer would hold it
-                // up.
+                // The library's thread has the usual priority, so a busy computer would delay it.
                 net::ask_for_real_time();
                 work = mixer.take();
             }
@@ -124,7 +123,7 @@ impl Opened {
             }
         };
         let on_error = move |error: cpal::Error| {
-            // Nobody looks any more, or has enough to look at.
+            // Nobody reads the messages, or the reader has enough of them.
             let _ = tell.try_send(error);
         };
         let mut config = self.config.config();
@@ -137,14 +136,14 @@ impl Opened {
     }
 }
 
-/// Other systems' cards tell all.
+/// On other systems, cards report all of it.
 #[cfg(not(target_os = "linux"))]
 fn untold_latency(_: &cpal::Device, _: SampleRate, _: u32) -> Nanos {
     Nanos::ZERO
 }
 
-/// The stream's rate if the card has it, with the channels of the stream, or else the fewest that
-/// hold them; and the widest samples that are known.
+/// The stream's rate if the card supports it; the channels of the stream, or else the smallest
+/// number that holds them; and the widest supported samples.
 fn choose(
     device: &cpal::Device,
     rate: SampleRate,
@@ -174,15 +173,15 @@ pub(super) struct Playing {
 }
 
 impl Playing {
-    /// The card's own latency, behind the callback; `None` before the first one.
+    /// The card's own latency, from the callback to the sound; `None` before the first callback.
     pub(super) fn latency(&self) -> Option<Nanos> {
         Some(self.delay.mean()? + self.untold_latency)
     }
 
-    /// Tells of xruns.
+    /// Reports xruns.
     ///
     /// # Errors
-    /// If the card is gone, in words.
+    /// If the card has disappeared, in words.
     pub(super) fn check(&mut self) -> std::result::Result<(), String> {
         for error in self.errors.try_iter() {
             let message = format!("{}: {error}", self.name);

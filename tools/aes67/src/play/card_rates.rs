@@ -1,8 +1,8 @@
-//! What is remembered of sound cards from one run to the next: their crystals' error, so that a
-//! stream starts with the right rate.
+//! The rates of sound cards' crystals, remembered between runs, so that a stream starts at the
+//! right rate.
 //!
-//! One small JSON file in the user's state folder (XDG). It is a help and no more: if it cannot be
-//! read or written, playing goes on without.
+//! They are in one small JSON file in the user's state folder (XDG). It is only an aid: if it
+//! cannot be read or written, playback works without it.
 
 use crate::whole_file;
 use engine::Ppb;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// A card beyond this has another fault than its crystal, and is measured anew.
+/// A larger error is not that of a crystal, so the card is measured again.
 const BELIEVED_PPM: f64 = 500.0;
 
 #[derive(Debug, Default, Serialize, Deserialize)]

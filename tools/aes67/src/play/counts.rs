@@ -1,4 +1,4 @@
-//! What a stream has counted since the command began, whatever was started anew meanwhile.
+//! Counts of a stream since the command began, across restarts of its parts.
 
 use engine::receive::Refusals;
 use net::stream::ReceiverStatus;
@@ -16,17 +16,17 @@ pub(super) struct Counts {
     pub(super) underruns: u64,
     pub(super) jumps: u64,
     pub(super) dropped_by_kernel: u64,
-    /// Of the sender: another source, or one that counts from elsewhere.
+    /// Restarts by the sender: another source, or a jump of its timestamps.
     pub(super) restarts: u64,
-    /// Times that packets were found to come later or earlier for good.
+    /// How often packets were found to come later or earlier for good.
     pub(super) shifts: u64,
 }
 
-/// Adds up what a stream counts.
+/// Sums up the counts of a stream.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Tally {
     total: Counts,
-    /// As it was seen last, of this timeline.
+    /// The last status of the present timeline.
     seen: Counts,
     generation: u32,
     sources: u32,
@@ -39,7 +39,7 @@ impl Tally {
         let now = Counts::of(status);
         let generation = status.ingest.generation;
         if generation != self.generation {
-            // The counts of packets begin anew with every timeline.
+            // The counts of packets restart with every timeline.
             (self.seen.received, self.seen.lost, self.seen.leg_lost) = (0, 0, [0, 0]);
             self.generation = generation;
         }
@@ -77,8 +77,8 @@ impl Counts {
         }
     }
 
-    /// Adds what has come since `seen`. Packets that were missed may come late: that count may
-    /// fall.
+    /// Adds the difference from `seen`. Packets that were missed may still come late, so that count
+    /// may fall.
     fn add(&mut self, now: &Self, seen: &Self) {
         self.received += now.received.saturating_sub(seen.received);
         self.lost += now.lost - seen.lost;

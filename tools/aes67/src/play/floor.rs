@@ -1,21 +1,21 @@
-//! The latency that an output can work with: a callback takes its whole block at once, so what is
-//! asked for must be longer than that, by what packets and callbacks are late by.
+//! The smallest latency that works with an output: a callback takes its whole block at once, so the
+//! latency must exceed that block by the lateness of packets and callbacks.
 
 use engine::Nanos;
 
-/// What must be left of the latency beside a callback, for it to work at all: on a quiet network
-/// and a host that keeps its times.
+/// Smallest margin between the latency and a callback: enough on a quiet network and an undisturbed
+/// host.
 const LEAST: Nanos = Nanos::from_millis(2);
-/// What is left where the latency is raised: hosts that are not made for it hold a thread up by
-/// some milliseconds now and then.
+/// Margin where the latency is raised: an ordinary host now and then delays a thread by some
+/// milliseconds.
 const ROOM: Nanos = Nanos::from_millis(5);
 
-/// The latency that works with a callback of that length, if the one asked for does not.
+/// The latency that works with a callback of this length, if the requested one does not.
 pub(super) fn raised(latency: Nanos, callback: Nanos) -> Option<Nanos> {
     (latency < callback + LEAST).then(|| callback + ROOM)
 }
 
-/// Why the latency does not do.
+/// Why the latency is too short.
 pub(super) fn reason(latency: Nanos, callback: Nanos) -> String {
     let [latency_ms, callback_ms] = [latency, callback].map(|time| time.as_secs_f64() * 1e3);
     format!(

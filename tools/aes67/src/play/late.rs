@@ -1,25 +1,24 @@
-//! A latency that is too short for a stream: packets come too late not once, but again and again. A
-//! sender's bursts do that, for as long as it sends.
+//! Detects a latency that is too short for a stream: packets are late again and again. A sender's
+//! bursts have that effect for as long as it sends.
 
 use engine::{LocalTime, Nanos};
 
-/// Late packets that are this far apart are not one trouble.
+/// Late packets with a longer pause between them are separate disturbances.
 const AGAIN: Nanos = Nanos::from_secs(2);
-/// A trouble that lasts this long is told.
+/// A disturbance of this length is reported.
 const PATIENCE: Nanos = Nanos::from_secs(10);
 
-/// Watches for it.
+/// The detector.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct LatePackets {
     count: u64,
-    /// The first and the last late packets of the present trouble.
+    /// The first and the last late packets of the present disturbance.
     trouble: Option<(LocalTime, LocalTime)>,
     told: bool,
 }
 
 impl LatePackets {
-    /// Takes the number of late packets so far; returns whether it is to be told now, which it is
-    /// once.
+    /// Takes the number of late packets so far. Returns whether to report now, which is true once.
     pub(super) fn look(&mut self, now: LocalTime, count: u64) -> bool {
         let more = count > self.count;
         self.count = count;
@@ -37,7 +36,7 @@ impl LatePackets {
 mod tests {
     use super::*;
 
-    /// The seconds in which it is told, of counts of one second each.
+    /// The seconds in which a report is due, for the given counts of each second.
     fn told(counts: impl Iterator<Item = u64>) -> Vec<i64> {
         let mut late = LatePackets::default();
         let mut look = |second: i64, count| late.look(LocalTime::ZERO + Nanos::from_secs(second), count);

@@ -1,6 +1,6 @@
-//! Several streams on one output: their sum, by each one's channel map.
+//! Several streams on one output: their sum, by the channel map of each.
 
-use super::law::Law;
+use super::controller::Controller;
 use crate::meter::Meter;
 use engine::LocalTime;
 use engine::receive::Playout;
@@ -8,13 +8,13 @@ use std::sync::Arc;
 
 /// The audio halves of all streams that one output plays, with their meters.
 pub(super) struct Mixer {
-    streams: Vec<(Playout<Law>, Arc<Meter>)>,
+    streams: Vec<(Playout<Controller>, Arc<Meter>)>,
     scratch: Vec<f32>,
 }
 
 impl Mixer {
     /// `longest` is the most samples of one [`Mixer::pull`].
-    pub(super) fn new(streams: Vec<(Playout<Law>, Arc<Meter>)>, longest: usize) -> Self {
+    pub(super) fn new(streams: Vec<(Playout<Controller>, Arc<Meter>)>, longest: usize) -> Self {
         Self { streams, scratch: vec![0.0; longest] }
     }
 

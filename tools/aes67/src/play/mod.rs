@@ -1,17 +1,17 @@
 //! `aes67 play`: streams on a sound card, in a file, or nowhere.
 //!
-//! Model: the card's callback pulls the engine, and nothing is between but the sum of the streams.
-//! A file and `null` are a card without hardware: a thread calls back by the host's clock, with a
-//! crystal error of choice. A card that is lost is opened anew until it is back; a network that is
-//! lost needs nothing but patience. Both are said.
+//! Model: the card's callback pulls the engine, and only the sum of the streams is between them. A
+//! file and `null` are cards without hardware: a thread calls back by the host's clock, with a
+//! configurable crystal error. If a card is lost, the command tries to open it until it is back; if
+//! the network is lost, it waits. It reports both.
 
 #[cfg(feature = "cpal")]
 mod card;
 mod card_rates;
+mod controller;
 mod counts;
 mod floor;
 mod late;
-mod law;
 mod mix;
 mod output;
 mod player;
@@ -52,7 +52,7 @@ use std::sync::Arc;
 use trace_file::{Interval, TraceFile};
 use view::{View, clock_line, is_silent, summary};
 
-/// How often a lost card is looked for.
+/// How often a lost card is searched for.
 const RETRY: Nanos = Nanos::from_secs(1);
 
 const EXAMPLES: &str = "\
@@ -106,8 +106,8 @@ pub(crate) struct PlayArguments {
     #[arg(long, value_name = "LIST", allow_hyphen_values = true, value_parser = parse_channels)]
     channels: Vec<Channels>,
 
-    /// Latency in ms, kept as it is unless the output's callback needs more; without it 40 ms,
-    /// raised if packets come late
+    /// Latency in ms, fixed unless the output's callback needs more; without it 40 ms, raised if
+    /// packets come late
     #[arg(long, value_name = "MS")]
     latency: Option<f64>,
 
@@ -123,11 +123,11 @@ pub(crate) struct PlayArguments {
     #[command(flatten)]
     ptp: PtpOptions,
 
-    /// What the playback position and rate are taken from
+    /// The clock that the playback position and rate follow
     #[arg(long, value_enum, default_value = "ptp")]
     clock: Clock,
 
-    /// What is believed if the packets contradict the description
+    /// Which one counts if the packets contradict the description
     #[arg(long, value_enum, default_value = "description")]
     trust: Trust,
 
@@ -170,11 +170,11 @@ fn parse_channels(text: &str) -> std::result::Result<Channels, String> {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Clock {
-    /// PTP where the stream is on it, else arrivals
+    /// PTP where the stream is on it, otherwise the arrivals
     Ptp,
-    /// The system's clock as PTP time: another program, such as a PTP daemon, keeps it right
+    /// The system's clock as PTP time, disciplined by another program such as a PTP daemon
     System,
-    /// The Livewire clock where the stream's timestamps are its time, else arrivals
+    /// The Livewire clock where the stream's timestamps are its time, otherwise the arrivals
     Livewire,
     /// The arrival of packets alone
     Arrivals,
@@ -209,7 +209,7 @@ pub(crate) fn run(arguments: &PlayArguments) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What is to be played, and by which clocks.
+/// The streams to be played, and their clocks.
 fn streams(arguments: &PlayArguments, session: &Session) -> Result<Vec<Stream>> {
     let interface = arguments.interface.first().map(String::as_str);
     let finder = Finder { interface, sap_groups: &arguments.sap_group, sap_sources: &arguments.sap_sources, session };
@@ -242,7 +242,7 @@ fn streams(arguments: &PlayArguments, session: &Session) -> Result<Vec<Stream>> 
     Ok(streams)
 }
 
-/// Without PTP a stream is played all the same, by arrivals; that is said.
+/// Without PTP a stream is played by arrivals, which is reported.
 fn timeline(
     arguments: &PlayArguments,
     target: &Target,
@@ -277,7 +277,7 @@ fn timeline(
     }
 }
 
-/// Whether every clock that was asked for is known.
+/// Whether all requested clocks are known.
 fn clocks_are_known(streams: &[Stream]) -> bool {
     let is_known = |timeline: &Timeline| match timeline {
         Timeline::Ptp(client) => client.status().is_usable(),
@@ -287,7 +287,7 @@ fn clocks_are_known(streams: &[Stream]) -> bool {
     streams.iter().filter_map(|stream| stream.timeline.as_ref()).all(is_known)
 }
 
-/// Why the first clock that is not known is not.
+/// Why a clock is unknown: the first such clock.
 fn no_clock(streams: &[Stream]) -> String {
     let reason = |timeline: &Timeline| match timeline {
         Timeline::Ptp(client) if !client.status().is_usable() => Some(clock_wait::reason(client)),
@@ -298,9 +298,9 @@ fn no_clock(streams: &[Stream]) -> String {
     streams.iter().filter_map(|stream| stream.timeline.as_ref()).find_map(reason).unwrap_or_default()
 }
 
-/// What is known of a stream between two looks.
+/// State of a stream between two updates.
 struct Followed {
-    /// Whether it was said that another grandmaster is followed than its description names.
+    /// Whether it was reported that a grandmaster other than the described one is followed.
     other_grandmaster: bool,
     tally: Tally,
     counts: Counts,
@@ -312,7 +312,7 @@ struct Followed {
     silent: bool,
 }
 
-/// The run: a player, or the wait for a card; and what was seen of each stream.
+/// The run: a player or the wait for a card, and the state of each stream.
 struct PlaySession<'a> {
     arguments: &'a PlayArguments,
     streams: &'a [Stream],
@@ -320,7 +320,7 @@ struct PlaySession<'a> {
     followed: Vec<Followed>,
     hint: Hint,
     retry_at: LocalTime,
-    /// The shortest latency that the output works with, as far as that has shown.
+    /// The shortest latency that works with the output, as far as is known.
     floor: Nanos,
 }
 
@@ -342,7 +342,7 @@ impl<'a> PlaySession<'a> {
         Self { arguments, streams, player: Some(player), followed, hint, retry_at, floor }
     }
 
-    /// Looks at everything, and says what has happened.
+    /// Updates everything, and reports changes.
     fn look(&mut self, session: &mut Session, card_rates: &mut CardRates) -> Result<()> {
         let Some(player) = &mut self.player else { return self.try_again(session, card_rates) };
         for ((stream, channel), followed) in self.streams.iter().zip(&player.channels).zip(&mut self.followed) {
@@ -352,7 +352,7 @@ impl<'a> PlaySession<'a> {
             if followed.late.look(clock::now(), followed.counts.dropped) && asked {
                 session.tell(format_args!(
                     "warning: packets of {} keep coming too late for a latency of {}: give a longer one (--latency, or latency= in the URL), or none, which finds what it needs",
-                    stream.target.name, status.playout.target
+                    stream.target.name, status.playout.target_depth
                 ));
             }
         }
@@ -378,7 +378,7 @@ impl<'a> PlaySession<'a> {
         }
     }
 
-    /// Plays anew with a latency that leaves time beside the output's callback.
+    /// Restarts playback with a latency that leaves a margin over the output's callback.
     fn raise(&mut self, session: &mut Session, card_rates: &CardRates, callback: Nanos, latency: Nanos) -> Result<()> {
         let reason = floor::reason(latency, callback);
         let Some(raised) = floor::raised(latency, callback) else { return Ok(()) };
@@ -470,7 +470,7 @@ impl<'a> PlaySession<'a> {
         Ok(())
     }
 
-    /// Says how it went, and keeps what was learnt.
+    /// Reports a summary, and saves the rates of cards.
     fn end(mut self, card_rates: &mut CardRates) {
         let Some(player) = self.player.take() else { return };
         player.remember(self.arguments, card_rates);
@@ -489,7 +489,7 @@ impl<'a> PlaySession<'a> {
     }
 }
 
-/// Counts, and says what a person should know: silence and its end, and a sender that began anew.
+/// Counts, and reports notable changes: silence and its end, and a restart of the sender.
 fn follow(session: &mut Session, stream: &Stream, status: &ReceiverStatus, followed: &mut Followed) {
     let name = &stream.target.name;
     if let Some(Timeline::Ptp(client)) = stream.timeline.as_ref() {
@@ -530,7 +530,7 @@ fn follow(session: &mut Session, stream: &Stream, status: &ReceiverStatus, follo
     }
     let silent = is_silent(status);
     if finding.is_some_and(Finding::is_contradiction) {
-        // That is why nothing is heard.
+        // Which is why nothing is heard.
     } else if silent && !followed.silent {
         let links: Vec<String> = stream.legs.iter().map(|leg| leg.interface.link().to_string()).collect();
         session.tell(format_args!("{name}: nothing has come for a second; {}", links.join(", ")));

@@ -1,4 +1,4 @@
-//! What plays: a sound card, or a timer in its place.
+//! The output: a sound card, or a timer in its place.
 
 #[cfg(feature = "cpal")]
 use super::card;
@@ -16,7 +16,7 @@ pub(super) enum Output {
 }
 
 impl Output {
-    /// Opens what was asked for, for streams of this rate and so many channels.
+    /// Opens the requested output for streams of this rate and number of channels.
     pub(super) fn open(arguments: &PlayArguments, format: StreamFormat, channels: usize) -> Result<Self> {
         match &arguments.output {
             Some(output) => {
@@ -90,7 +90,7 @@ pub(super) enum Playing {
     Card(card::Playing),
 }
 
-/// An output does not play any more.
+/// The output no longer plays.
 pub(super) enum Lost {
     /// It may come back: a card that was unplugged.
     #[cfg(feature = "cpal")]
@@ -100,7 +100,7 @@ pub(super) enum Lost {
 }
 
 impl Playing {
-    /// What the card adds to the latency, behind its callback; a timer adds nothing.
+    /// The latency of the card from its callback to the sound; 0 for a timer.
     pub(super) fn latency(&self) -> Option<Nanos> {
         match self {
             Self::Timer(_) => None,
@@ -109,10 +109,10 @@ impl Playing {
         }
     }
 
-    /// Tells what happened to the output.
+    /// Reports events of the output.
     ///
     /// # Errors
-    /// If it does not play any more.
+    /// If it no longer plays.
     pub(super) fn check(&mut self) -> std::result::Result<(), Lost> {
         match self {
             Self::Timer(playing) => playing.check().map_err(Lost::ForGood),

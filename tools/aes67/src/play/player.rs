@@ -1,8 +1,8 @@
-//! Streams and the output that plays them, from its opening to its loss.
+//! Streams and their output, from its opening to its loss.
 
 use super::card_rates::CardRates;
+use super::controller::Controller;
 use super::floor;
-use super::law::Law;
 use super::mix::Mixer;
 use super::output::{Lost, Output, Playing};
 use super::{Clock, PlayArguments};
@@ -20,11 +20,10 @@ use net::stream::{LegConfig, Receiver};
 use net::timeline::Timeline;
 use std::sync::Arc;
 
-/// How long the first frame of a packet waits, unless it is asked for; and how far late packets may
-/// raise that.
+/// How long the first frame of a packet waits by default, and how far late packets may raise that.
 const LATENCY: Nanos = Nanos::from_millis(40);
 const LATENCY_LIMIT: Nanos = Nanos::from_millis(250);
-/// The rate of a card is worth remembering once it was measured for so long.
+/// The rate of a card is remembered if it was measured for this long.
 const MEASURED: Nanos = Nanos::from_secs(30);
 
 /// A stream that is to be played.
@@ -32,7 +31,7 @@ pub(super) struct Stream {
     pub(super) target: Target,
     pub(super) legs: Vec<LegConfig>,
     pub(super) timeline: Option<Timeline>,
-    /// For each output the stream's channel, both counted from 0; `None` if nobody has said.
+    /// For each output the stream's channel, both counted from 0; `None` if it was not given.
     pub(super) channels: Option<Vec<Option<usize>>>,
 }
 
@@ -53,10 +52,10 @@ pub(super) struct Player {
 }
 
 impl Player {
-    /// Opens the output, and starts to receive, with a latency of at least `floor`.
+    /// Opens the output and starts to receive, with a latency of at least `floor`.
     ///
     /// # Errors
-    /// If an option makes no sense, or something is refused.
+    /// If an option is invalid, or something is refused.
     pub(super) fn open(
         arguments: &PlayArguments,
         streams: &[Stream],
@@ -83,9 +82,12 @@ impl Player {
             let config = stream_config(arguments, &stream.target, &opened, &map, card_rate, floor)?;
             let played = (0..outputs).filter(|&output| map[output].is_some());
             let meter = Arc::new(Meter::of(outputs, played));
-            let law =
-                if arguments.clock == Clock::Free { Law::Free } else { Law::Measured(FusedRateController::default()) };
-            let (receiver, playout) = Receiver::start_by(config, &stream.legs, stream.timeline.clone(), law)?;
+            let controller = if arguments.clock == Clock::Free {
+                Controller::Free
+            } else {
+                Controller::Measured(FusedRateController::default())
+            };
+            let (receiver, playout) = Receiver::start_by(config, &stream.legs, stream.timeline.clone(), controller)?;
             playouts.push((playout, Arc::clone(&meter)));
             channels.push(PlayingStream { receiver, meter, latency: config.target_depth });
         }
@@ -96,17 +98,17 @@ impl Player {
     }
 
     /// # Errors
-    /// If the output does not play any more.
+    /// If the output no longer plays.
     pub(super) fn check(&mut self) -> std::result::Result<(), Lost> {
         self.output.check()
     }
 
-    /// What the card adds to the latency, behind its callback.
+    /// The latency of the card from its callback to the sound.
     pub(super) fn card_latency(&self) -> Option<Nanos> {
         self.output.latency()
     }
 
-    /// A callback that leaves no time for packets beside it: its length, and the latency.
+    /// A callback that leaves no margin for packets: its length, and the latency.
     pub(super) fn callback_too_long(&self) -> Option<(Nanos, Nanos)> {
         let of = |channel: &PlayingStream| {
             let callback = self.rate.duration(Frames::new(i64::from(channel.meter.longest_callback())));
@@ -115,7 +117,7 @@ impl Player {
         self.channels.iter().find_map(of)
     }
 
-    /// Keeps what was learnt of the card.
+    /// Saves the rate of the card.
     pub(super) fn remember(&self, arguments: &PlayArguments, card_rates: &mut CardRates) {
         let long_enough = clock::now() - self.started_at > MEASURED;
         let playing = self.channels.iter().map(|channel| channel.receiver.status());
@@ -126,13 +128,13 @@ impl Player {
     }
 }
 
-/// The name by which a card is remembered; files and `null` have no crystal.
+/// The name by which a card's rate is saved; files and `null` have no crystal.
 fn remembered_name(arguments: &PlayArguments) -> Option<String> {
     arguments.output.is_none().then(|| arguments.device.clone().unwrap_or_else(|| "default".to_owned()))
 }
 
-/// What each stream plays on which output: as was said, or else one stream beside the other while
-/// they fit, or on top of each other.
+/// Which outputs each stream plays on: as given, or else side by side while there are enough
+/// outputs, or on the same ones.
 fn layout(streams: &[Stream]) -> Vec<Vec<Option<usize>>> {
     let inputs = |stream: &Stream| stream.target.stream.format.channels();
     let fit = streams.iter().map(inputs).sum::<usize>() <= MAX_CHANNELS;
@@ -146,8 +148,8 @@ fn layout(streams: &[Stream]) -> Vec<Vec<Option<usize>>> {
     maps
 }
 
-/// A map for all outputs. A single channel plays on all of them; what has no output of its own
-/// plays on those that there are.
+/// A map for all outputs. A single channel plays on all of them; outputs without a channel of their
+/// own are shared.
 fn spread(map: &[Option<usize>], outputs: usize) -> Vec<Option<usize>> {
     match map {
         [Some(only)] => vec![Some(*only); outputs],
@@ -158,16 +160,16 @@ fn spread(map: &[Option<usize>], outputs: usize) -> Vec<Option<usize>> {
     }
 }
 
-/// The latency that was asked for, or the usual one.
+/// The requested latency, or the default.
 fn asked_latency(arguments: &PlayArguments, target: &Target) -> Result<Nanos> {
     let asked = arguments.latency.or(target.latency_ms);
     asked.map_or(Ok(LATENCY), |ms| duration_ms("the latency", ms))
 }
 
-/// The shortest latency that works with an output of which that is known before it is opened.
+/// The shortest latency that works with an output whose block is known before it is opened.
 ///
 /// # Errors
-/// If a shorter one was asked for, and must not be raised.
+/// If a shorter one was requested and must not be raised.
 fn known_floor(arguments: &PlayArguments, streams: &[Stream]) -> Result<Nanos> {
     let mut floor = Nanos::ZERO;
     for stream in streams.iter().filter(|_| arguments.output.is_some()) {

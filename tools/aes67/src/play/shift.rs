@@ -1,13 +1,13 @@
-//! What is said when a stream's packets come later or earlier for good: a sender that slipped, or
-//! another path.
+//! Reports that a stream's packets come later or earlier for good: its sender slipped, or the path
+//! has changed.
 
 use engine::{LocalTime, Nanos};
 use net::stream::ReceiverStatus;
 
-/// Playback has decided by then what becomes of it: some callbacks.
+/// By then playback has reacted: some callbacks.
 const DECIDED: Nanos = Nanos::from_millis(200);
 
-/// Watches for shifts.
+/// The detector.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Shifts {
     count: u64,
@@ -15,7 +15,7 @@ pub(super) struct Shifts {
 }
 
 impl Shifts {
-    /// Takes the number of shifts so far; returns whether one is to be told now.
+    /// Takes the number of shifts so far. Returns whether to report one now.
     pub(super) fn look(&mut self, now: LocalTime, count: u64) -> bool {
         if std::mem::replace(&mut self.count, count) != count {
             self.tell_at = Some(now + DECIDED);
@@ -24,8 +24,8 @@ impl Shifts {
     }
 }
 
-/// One sentence: by how much, and what becomes of playback. `is_timed` says that there is a clock
-/// that playback could be timed by.
+/// One sentence: the size of the shift, and the effect on playback. `is_timed` says whether a clock
+/// is available that could time playback.
 pub(super) fn sentence(status: &ReceiverStatus, is_timed: bool) -> String {
     let later = status.ingest.shifted_by;
     let (by, which) = if later >= Nanos::ZERO { (later, "later") } else { (-later, "earlier") };

@@ -14,14 +14,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// Crystals worse than this do not exist.
+/// No crystal is worse than this.
 const WORST_PPM: f64 = 1000.0;
 /// Full scale of the file.
 const FULL_SCALE: f32 = 8_388_608.0;
 /// Samples of 3 bytes that a WAV file holds, with room for its header.
 const MAX_SAMPLES: u64 = (u32::MAX as u64 - 1024) / 3;
-/// A card that was not served for so long has played silence, because no queue is that long (see
-/// `CardClock`): what was due meanwhile is left out.
+/// A card that was not served for this long has played silence, because no queue is that long (see
+/// `CardClock`), so the blocks of that time are left out.
 const LEFT_OUT: Nanos = Nanos::from_secs(1);
 /// Callbacks between two updates of the file's header.
 const FLUSH_CALLBACKS: u64 = 200;
@@ -88,7 +88,7 @@ impl Opened {
         let written = self.write_until(mixer, stop);
         let Some((name, writer)) = self.file else { return Ok(()) };
         let Err(error) = written.and_then(|()| writer.finalize()) else { return Ok(()) };
-        // It has what fitted on the disk, and is to tell that.
+        // What fitted on the disk is complete, which the header must say.
         let kept =
             wav::complete(Path::new(&name)).map_or(0.0, |frames| frames as f64 / f64::from(self.sample_rate.as_hz()));
         Err(Failure::run(format!("{name}: {error}; the {kept:.1} s played until then are kept")))
@@ -100,7 +100,7 @@ impl Opened {
         let mut block = vec![0.0; self.block_frames * self.channels];
         let silence = block.clone();
         let started = clock::now();
-        // All that was due by then is left out.
+        // All blocks that were due by then are left out.
         let mut resumed_at = started;
         for callbacks in 0u64.. {
             let due = self.due(started, callbacks);

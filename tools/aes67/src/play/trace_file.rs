@@ -1,7 +1,6 @@
-//! `--trace FILE`: the trace that the simulator writes, from a real network.
-//!
-//! What the simulator knows and we do not (the truth of clocks and rates, what a listener would
-//! have heard, what the network lost) stays empty.
+//! `--trace FILE`: the simulator's trace format, written on a real network. Values that only the
+//! simulator knows stay empty: the true clocks and rates, what a listener would have heard, and
+//! what the network lost.
 
 use super::counts::Counts;
 use crate::failure::{Failure, Result};
@@ -31,7 +30,7 @@ impl TraceFile {
     pub(super) fn write(&mut self, receiver: &str, row: &TraceRow) -> Result<()> {
         let Some(writer) = &mut self.writer else { return Ok(()) };
         let Err(error) = writer.write(receiver, row, true).and_then(|()| writer.flush()) else { return Ok(()) };
-        // It writes what it still holds as far as that fits, and only then the rest can be cut off.
+        // The writer first writes as much of its buffer as fits, and then the rest can be cut off.
         self.writer = None;
         let kept = keep_whole_rows(&self.path);
         let what = kept.map_or_else(
@@ -42,14 +41,14 @@ impl TraceFile {
     }
 }
 
-/// Cuts a row off that did not fit on the disk.
+/// Removes an incomplete row that did not fit on the disk.
 fn keep_whole_rows(path: &Path) -> io::Result<()> {
     let bytes = std::fs::read(path)?;
     let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last + 1);
     OpenOptions::new().write(true).open(path)?.set_len(whole as u64)
 }
 
-/// One interval of one stream, as it goes on.
+/// The present interval of a stream.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Interval {
     before: Counts,
@@ -61,12 +60,12 @@ pub(super) struct Interval {
 }
 
 impl Interval {
-    /// Begins when `before` was counted.
+    /// Begins an interval when `before` was counted.
     pub(super) fn new(before: Counts) -> Self {
         Self { before, looks: 0, ratio_ppm: 0.0, depth_ms: 0.0, fill_min_ms: f64::INFINITY, fill_max_ms: 0.0 }
     }
 
-    /// Looks at the stream; some twenty times a second.
+    /// Updates the interval; called some twenty times a second.
     pub(super) fn look(&mut self, status: &ReceiverStatus) {
         let playout = &status.playout;
         if !playout.started {
@@ -75,7 +74,7 @@ impl Interval {
         let fill_ms = ms(playout.fill);
         self.looks += 1;
         self.ratio_ppm += playout.ratio.as_ppm();
-        self.depth_ms += ms(playout.achieved);
+        self.depth_ms += ms(playout.actual_depth);
         self.fill_min_ms = self.fill_min_ms.min(fill_ms);
         self.fill_max_ms = self.fill_max_ms.max(fill_ms);
     }
@@ -118,7 +117,7 @@ impl Interval {
             packets_dropped: since(counts.dropped, before.dropped),
             packets_refused: since(counts.refusals.total(), before.refusals.total()),
             concealed_ms: ms(rate.duration(concealed)),
-            depth_raised_ms: ms(status.playout.raised_by),
+            depth_raised_ms: ms(status.playout.depth_increase),
             card_rate_error_ppm: None,
             leg_a_lost: (counts.leg_lost[0] - before.leg_lost[0]) as i32,
             leg_b_lost: (counts.leg_lost[1] - before.leg_lost[1]) as i32,

@@ -1,4 +1,4 @@
-//! What is shown of a stream that is played, each second and at its end.
+//! The display of a stream that is played, each second and at the end.
 
 use super::counts::Counts;
 use crate::drops;
@@ -10,7 +10,7 @@ use net::stream::ReceiverStatus;
 use net::timeline::Timeline;
 use serde::Serialize;
 
-/// A stream of which nothing was heard for this long is silent.
+/// A stream without sound for this long is silent.
 const SILENCE: Nanos = Nanos::from_secs(1);
 
 /// One stream at one moment.
@@ -20,7 +20,7 @@ pub(super) struct View<'a> {
     pub(super) counts: Counts,
     pub(super) timeline: Option<&'a Timeline>,
     pub(super) meter: &'a Meter,
-    /// What the card adds to the latency, as it tells; `None` if nothing is behind the callback.
+    /// The card's latency as it reports it; `None` if there is no card.
     pub(super) card_latency: Option<Nanos>,
     pub(super) elapsed: Nanos,
 }
@@ -73,8 +73,8 @@ impl View<'_> {
         }
     }
 
-    /// From the time that the sender stamped a frame with to its sound, as far as the card tells of
-    /// itself. `None` while playback is by arrivals.
+    /// From the sender's timestamp of a frame to its sound, as far as the card reports its latency.
+    /// `None` while playback is by arrivals.
     fn latency(&self) -> Option<Nanos> {
         Some(self.status.playout.link_offset? + self.card_latency.unwrap_or_default())
     }
@@ -82,7 +82,7 @@ impl View<'_> {
     /// `PLAYING, buffer 38.1 ms, ...`.
     pub(super) fn line(&self) -> String {
         let (playout, counts) = (&self.status.playout, &self.counts);
-        let latency = playout.link_offset.unwrap_or(playout.achieved) + self.card_latency.unwrap_or_default();
+        let latency = playout.link_offset.unwrap_or(playout.actual_depth) + self.card_latency.unwrap_or_default();
         let card = self.card_latency.map(|card| format!(" ({card} the card's)")).unwrap_or_default();
         let by = match self.timeline {
             Some(_) if playout.started && playout.link_offset.is_none() => " by arrivals",
@@ -114,7 +114,7 @@ impl View<'_> {
             clock: self.clock(),
             clock_line: clock_line(self.timeline),
             buffer_us: playout.fill.as_nanos() / 1000,
-            achieved_us: playout.achieved.as_nanos() / 1000,
+            achieved_us: playout.actual_depth.as_nanos() / 1000,
             link_offset_us: playout.link_offset.map(|offset| offset.as_nanos() / 1000),
             card_latency_us: self.card_latency.map(|card| card.as_nanos() / 1000),
             latency_us: self.latency().map(|latency| latency.as_nanos() / 1000),
@@ -152,11 +152,11 @@ struct Line<'a> {
     clock_line: String,
     buffer_us: i64,
     achieved_us: i64,
-    /// To the callback.
+    /// From the sender's timestamp to the callback.
     link_offset_us: Option<i64>,
-    /// From the callback to the sound, as the card tells.
+    /// From the callback to the sound, as the card reports it.
     card_latency_us: Option<i64>,
-    /// Both together.
+    /// The sum of both.
     latency_us: Option<i64>,
     ratio_ppm: f64,
     card_ppm: f64,
@@ -165,27 +165,27 @@ struct Line<'a> {
     lost: i64,
     late: u64,
     refused: u64,
-    /// And other packets on the stream's port that have no audio.
+    /// Includes other packets on the stream's port that have no audio.
     keep_alives: u64,
-    /// What the packets say against the description.
+    /// The differences between packets and description.
     finding: Option<String>,
     concealed_frames: u64,
     underruns: u64,
     jumps: u64,
     restarts: u64,
-    /// Times that packets were found to come later or earlier for good.
+    /// How often packets were found to come later or earlier for good.
     shifts: u64,
     dropped_by_kernel: u64,
     arrival_jitter_us: i64,
     sender_off_ptp: bool,
-    /// Of each leg.
+    /// Timestamps of each leg.
     timestamping: Vec<String>,
-    /// Whose time all stamps are converted to.
+    /// The clock that all stamps are converted to.
     local_clock: &'static str,
     peaks_dbfs: Vec<f64>,
 }
 
-/// What is said at the end.
+/// The final summary.
 pub(super) fn summary(status: &ReceiverStatus, counts: &Counts) -> String {
     format!(
         "{} packets, {} lost, {} late, {}, {} frames concealed, {} jumps, {} restarts of the sender{}; card {}, sender {}; timestamps: {} on {}",
@@ -204,7 +204,7 @@ pub(super) fn summary(status: &ReceiverStatus, counts: &Counts) -> String {
     )
 }
 
-/// Who stamps the packets of each leg.
+/// The origin of the timestamps of each leg.
 fn timestamping(status: &ReceiverStatus) -> Vec<String> {
     status.legs.iter().map(|leg| leg.timestamping.to_string()).collect()
 }

@@ -1,12 +1,12 @@
 //! Packets to a continuous recording, by their place on the media timeline.
 //!
 //! Model: frames wait for [`DEPTH`] of media time, so that packets may come in any order and by
-//! either leg; then they are passed on, and those that never came are silence. A new source, or a
-//! jump of the timestamps that a second packet confirms, is a restart. A sender that was restarted
-//! on its media clock, such as PTP, goes on at the place that its timestamps say; another one, on a
-//! timeline of its own, after as much silence as nothing came for. While nothing comes, silence
-//! follows by a second or two. So the recording is as long as it takes. Sans-IO: time is an
-//! argument.
+//! either leg; then they are passed on, and missing frames are silence. A new source, or a jump of
+//! the timestamps that a second packet confirms, is a restart. If the sender has the same media
+//! clock as before, such as PTP, the recording continues at the position of its timestamps. If it
+//! has a timeline of its own, it continues after silence as long as the pause. While no packets
+//! come, silence is recorded with a delay of a second or two, so that the recording is as long as
+//! the time it took. Sans-IO: time is an argument.
 
 use crate::intruders::Seen;
 use engine::audio::{Insertion, JitterBuffer};
@@ -22,28 +22,29 @@ use engine::{Frames, LocalTime, Nanos, RtpTimestamp};
 use net::socket::LONGEST_DATAGRAM;
 use std::collections::VecDeque;
 
-/// How long frames wait for those before them: ten times what AES67 allows a sender to jitter.
+/// How long frames wait for earlier ones: ten times the jitter that AES67 permits senders.
 const DEPTH: Nanos = Nanos::from_millis(200);
-/// The host's clock, which measures pauses, may be off by one part in this many: 200 ppm.
+/// The error of the host's clock, which measures pauses, is one part in this many: 200 ppm.
 const CLOCK_ERROR: i64 = 5000;
-/// After a jump of the timestamps a leg that is behind may bring what was before it, for this long.
+/// After a jump of the timestamps, a leg that lags may still bring packets from before it, for this
+/// long.
 const LEGS_APART: Nanos = Nanos::from_secs(1);
-/// A packet that comes so much before those so far do, by its timestamp, is early: more than what a
-/// network jitters by, and little beside [`DEPTH`].
+/// A packet that is this much earlier than all others so far, by its timestamp, is suspect: more
+/// than the jitter of a network, and little compared to [`DEPTH`].
 const EARLY: Nanos = Nanos::from_millis(20);
 /// Full scale of the integers that are passed on.
 const FULL_SCALE: f32 = 8_388_608.0;
 /// The most frames of one block.
 const BLOCK_FRAMES: usize = 4096;
 
-/// Frames that follow each other.
+/// Consecutive frames.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Block {
-    /// Which timeline, counted from 0: places on different ones cannot be compared.
+    /// Number of the timeline, from 0. Positions on different timelines cannot be compared.
     pub(crate) timeline: u64,
-    /// Place of the first frame.
+    /// Position of the first frame.
     pub(crate) first: Frames,
-    /// What they hold.
+    /// The contents.
     pub(crate) audio: Audio,
 }
 
@@ -52,38 +53,39 @@ pub(crate) struct Block {
 pub(crate) enum Audio {
     /// Interleaved, as integers of 24 bits.
     Samples(Vec<i32>),
-    /// So many frames of silence: a sender that paused overnight is one of them, and not gigabytes.
+    /// A number of frames of silence: the pause of a sender overnight is one block, and not
+    /// gigabytes.
     Silence(u64),
 }
 
-/// What was recorded.
+/// Statistics of a recording.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct CaptureStats {
-    /// Packets that were of use.
+    /// Packets that were used.
     pub(crate) packets: u64,
-    /// Packets that were there already: the other leg's.
+    /// Duplicates, such as those of the other leg.
     pub(crate) duplicates: u64,
-    /// Packets that came after their place had been passed on.
+    /// Packets that came after their position had been passed on.
     pub(crate) late_packets: u64,
-    /// Datagrams that were no packets of this stream, by their reasons.
+    /// Datagrams that were not packets of this stream, by reason.
     pub(crate) refusals: Refusals,
-    /// What the packets say against the description.
+    /// The difference between packets and description.
     pub(crate) finding: Option<Finding>,
-    /// Frames that never came, and are silence.
+    /// Missing frames, which are silence.
     pub(crate) missing_frames: u64,
-    /// Stretches of such frames.
+    /// Gaps.
     pub(crate) gaps: u64,
     /// New sources, and jumps of the timestamps.
     pub(crate) restarts: u64,
-    /// Who was refused last because the stream comes from another address.
+    /// The sender that was last refused because the stream comes from another address.
     intruder: Option<Intruder>,
-    /// Times that another address has taken over, and the last one.
+    /// How often another address has taken over, and the last takeover.
     takeovers: u32,
     takeover: Option<Takeover>,
 }
 
 impl CaptureStats {
-    /// Who sent beside the stream's sender.
+    /// Senders other than the stream's own.
     pub(crate) const fn intruders(&self) -> Seen {
         Seen {
             intruder: self.intruder,
@@ -97,28 +99,28 @@ impl CaptureStats {
 
 #[derive(Clone, Copy, Debug)]
 struct Timeline {
-    /// How many there were before it.
+    /// The number of frames before it.
     number: u64,
-    /// Its end is that of the newest packet, and its time when that packet came.
+    /// The end of the newest packet, and the arrival of that packet.
     rtp: RtpTimeline,
     /// The next frame to be passed on.
     cursor: Frames,
     /// Number of the newest packet.
     sequence: SequenceNumber,
-    /// By how much the earliest packet so far was ahead of the host's clock, when it came.
+    /// How far the earliest packet so far was ahead of the host's clock on its arrival.
     ahead: (Nanos, LocalTime),
 }
 
 impl Timeline {
-    /// By how much the earliest packets are ahead of the host's clock, as far as that may have gone
-    /// wrong since.
+    /// How far the earliest packets are ahead of the host's clock, plus the error that the clock
+    /// may have accumulated since.
     fn known_ahead(&self, now: LocalTime) -> Nanos {
         let (ahead, at) = self.ahead;
         ahead - Nanos::new(now.since(at).as_nanos() / CLOCK_ERROR)
     }
 }
 
-/// A timeline that is over.
+/// A former timeline.
 #[derive(Clone, Copy, Debug)]
 struct Left {
     newest: Frames,
@@ -134,7 +136,7 @@ pub(crate) struct Capture {
     /// Of each leg.
     gates: [SourceGate; 2],
     continuity: Continuity,
-    /// Whether packets are silence, because they contradict the description.
+    /// Whether packets are recorded as silence, because they contradict the description.
     silenced: bool,
     buffer: JitterBuffer,
     timeline: Option<Timeline>,
@@ -149,7 +151,7 @@ pub(crate) struct Capture {
 impl Capture {
     pub(crate) fn new(described: Described) -> Self {
         let Described { format, payload_type, .. } = described;
-        // Twice the depth: a packet may come that much ahead of the next one to be passed on.
+        // Twice the depth: a packet may come that far ahead of the next one to be passed on.
         let capacity = 2 * format.sample_rate().frames_in(DEPTH) as usize;
         Self {
             format,
@@ -177,7 +179,8 @@ impl Capture {
         self.stats.finding = self.conformance.finding();
     }
 
-    /// All that had come by `until` has been handled: what cannot come any more is silence.
+    /// Everything that arrived until `until` has been handled: frames that can no longer come are
+    /// silence.
     pub(crate) fn handle_idle(&mut self, until: LocalTime) {
         if let Some((expected, limit)) = self.expected(until) {
             self.pass_on_until(expected - limit);
@@ -189,14 +192,14 @@ impl Capture {
         self.blocks.pop_front()
     }
 
-    /// Passes on all that waits.
+    /// Passes on everything that waits.
     pub(crate) fn finish(&mut self) {
         if let Some(timeline) = self.timeline {
             self.pass_on_until(timeline.rtp.newest);
         }
     }
 
-    /// The end of the newest packet, its timeline, and when it came.
+    /// The end of the newest packet, its timeline, and its arrival.
     pub(crate) fn newest(&self) -> Option<(u64, Frames, LocalTime)> {
         self.timeline.map(|timeline| (timeline.number, timeline.rtp.newest, timeline.rtp.newest_at))
     }
@@ -213,7 +216,7 @@ impl Capture {
         }
     }
 
-    /// Takes a datagram, and those before it that were held, if they are packets of the stream.
+    /// Takes a datagram, and earlier ones that were held, if they are packets of the stream.
     fn admit(&mut self, datagram: Datagram<'_>) -> Result<(), IngestError> {
         if let Some(companion) = Companion::of(datagram.bytes) {
             return Err(IngestError::Companion(companion));
@@ -233,8 +236,8 @@ impl Capture {
         self.take(datagram)
     }
 
-    /// Whether a packet goes on with the stream. One of another source is not asked about, unless
-    /// it may be the stream's next.
+    /// Whether a packet continues the stream. A packet of another source is not judged, unless it
+    /// may be the stream's next.
     fn judge(&mut self, datagram: Datagram<'_>, packet: &RtpPacket<'_>) -> Verdict {
         let header = packet.header;
         let frames = self.format.frames_in_payload(packet.payload.len()).unwrap_or(0);
@@ -249,12 +252,12 @@ impl Capture {
         self.continuity.judge(datagram, packet, frames, is_early)
     }
 
-    /// By how much a position is ahead of the host's clock.
+    /// How far a position is ahead of the host's clock.
     fn ahead(&self, now: LocalTime, position: Frames) -> Nanos {
         self.format.sample_rate().duration(position) - (now - LocalTime::ZERO)
     }
 
-    /// Takes a packet that goes on with the stream, or that nothing is known against.
+    /// Takes a packet that continues the stream, or that nothing contradicts.
     fn take(&mut self, datagram: Datagram<'_>) -> Result<(), IngestError> {
         let Datagram { leg, at: now, from, bytes } = datagram;
         let packet = RtpPacket::parse(bytes)?;
@@ -277,10 +280,10 @@ impl Capture {
         match self.buffer.insert(timeline.cursor, first, samples) {
             Insertion::Stored => self.stats.packets += 1,
             Insertion::Duplicate => self.stats.duplicates += 1,
-            // What was passed on already is far ahead, or behind.
+            // The part that was already passed on is far ahead, or behind.
             Insertion::Late | Insertion::TooEarly => self.stats.late_packets += 1,
         }
-        // A copy that another leg brings later says nothing of when the sender spoke last.
+        // A copy by another leg does not show when the sender last sent.
         if end > timeline.rtp.newest {
             timeline.sequence = packet.header.sequence;
             (timeline.rtp.newest, timeline.rtp.newest_at) = (end, now);
@@ -288,7 +291,7 @@ impl Capture {
         Ok(())
     }
 
-    /// Whether a packet is of the kind that was described.
+    /// Whether a packet has the described payload type.
     fn check_kind(&mut self, now: LocalTime, packet: &RtpPacket<'_>) -> Result<(), IngestError> {
         let (ssrc, sequence) = (packet.header.ssrc, packet.header.sequence);
         let is_own = self.timeline.is_some_and(|timeline| timeline.rtp.ssrc == ssrc);
@@ -302,15 +305,15 @@ impl Capture {
             return Err(IngestError::KeepAlive);
         }
         let Some(expected) = wrong_type else { return Ok(()) };
-        // While packets of the described type come, others do not speak for the stream.
+        // While packets of the described type come, others are not of the stream.
         if !self.continuity.goes_on(now) {
             self.conformance.observe(now, packet);
         }
         Err(IngestError::PayloadType { found, expected })
     }
 
-    /// Whether a packet is what the stream was described to be. Another rate is told, and recorded
-    /// as it is: the samples are right. Samples of another size would be noise.
+    /// Whether a packet matches the description of the stream. Another rate is reported, but
+    /// recorded as it is, because the samples are right. Samples of another size would be noise.
     fn check(&mut self, now: LocalTime, packet: &RtpPacket<'_>) -> Result<(), IngestError> {
         self.conformance.observe(now, packet);
         match self.conformance.contradiction() {
@@ -326,7 +329,7 @@ impl Capture {
         }
     }
 
-    /// Takes back the packets that contradict the description, as far as they wait.
+    /// Removes packets that contradict the description, if they still wait.
     fn silence(&mut self) {
         if std::mem::replace(&mut self.silenced, true) {
             return;
@@ -340,7 +343,7 @@ impl Capture {
         }
     }
 
-    /// What would begin at `now`, and by how much it may be off.
+    /// The position that would begin at `now`, and its possible error.
     fn expected(&self, now: LocalTime) -> Option<(Frames, Frames)> {
         let timeline = self.timeline?;
         let rate = self.format.sample_rate();
@@ -349,10 +352,10 @@ impl Capture {
         Some((timeline.rtp.expected(now, rate), Frames::new(rate.frames_in(error) as i64)))
     }
 
-    /// Where a packet of so many frames begins.
+    /// Position of a packet of this many frames.
     ///
     /// # Errors
-    /// If it is not to be believed yet.
+    /// If it cannot be trusted yet.
     fn place(&mut self, now: LocalTime, packet: &RtpPacket<'_>, frames: usize) -> Result<Frames, IngestError> {
         let (ssrc, timestamp) = (packet.header.ssrc, packet.header.timestamp);
         let Some((timeline, (_, limit))) = self.timeline.zip(self.expected(now)) else {
@@ -365,7 +368,7 @@ impl Capture {
         }
         let distance = match timeline.rtp.locate(now, timestamp, self.format.sample_rate(), limit) {
             Ok(position) => {
-                // A leg that is behind goes on for a while with what was before a jump.
+                // A leg that lags continues for a while with packets from before a jump.
                 if position >= timeline.rtp.newest {
                     self.jump.clear();
                 }
@@ -386,14 +389,14 @@ impl Capture {
         }
     }
 
-    /// Whether a packet is of a timeline that was left just now.
+    /// Whether a packet is of a timeline that has just ended.
     fn has_left(&self, left: Left, now: LocalTime, timestamp: RtpTimestamp) -> bool {
         let away = (timestamp.unwrap_near(left.newest) - left.newest).get().abs();
         now.since(left.at) < LEGS_APART && away as f64 <= self.format.sample_rate().frames_in(LEGS_APART)
     }
 
-    /// Begins another timeline with a packet of so many frames, the first of which was there before
-    /// it could be sent.
+    /// Begins another timeline with a packet of this many frames, whose first frame came before it
+    /// could have been sent.
     fn restart(&mut self, now: LocalTime, packet: &RtpPacket<'_>, frames: usize) -> Frames {
         let before = self.timeline.zip(self.expected(now));
         if let Some((timeline, (expected, _))) = before {
@@ -423,7 +426,7 @@ impl Capture {
             let (audio, frames) = if present {
                 let mut samples = vec![0.0; found * self.format.channels()];
                 self.buffer.copy(timeline.cursor, &mut samples);
-                // Exact: decoded samples are whole steps.
+                // Exact, because decoded samples are whole steps.
                 let samples = samples.iter().map(|sample| (sample * FULL_SCALE) as i32).collect();
                 (Audio::Samples(samples), found)
             } else {
@@ -504,7 +507,7 @@ mod tests {
                 capture.handle_datagram(at(index), &packet(index, 1, NEAR_WRAP));
             }
         }
-        // The first packet to come was the second one, so the recording begins there.
+        // The second packet came first, so the recording begins with it.
         let expected: Vec<i32> = (PACKET as i32 + 1..=1000 * PACKET as i32).collect();
         assert_eq!(drain(&mut capture), expected);
         assert_eq!((capture.stats().missing_frames, capture.stats().late_packets), (0, 2));
@@ -529,7 +532,7 @@ mod tests {
         (0..100).for_each(|index| capture.handle_datagram(at(index), &packet(index, 1, 7)));
         (5000..5100).for_each(|index| capture.handle_datagram(at(index), &packet(index, 1, 7)));
         assert_eq!(capture.stats().restarts, 0);
-        // Another source, at first beside this one, then alone.
+        // Another source, at first alongside this one, then alone.
         capture.handle_datagram(at(5100), &packet(0, 2, 12345));
         assert_eq!(capture.stats().refusals.total(), 1);
         (0..100).for_each(|index| capture.handle_datagram(at(6000 + index), &packet(index, 2, 12345)));
@@ -545,7 +548,7 @@ mod tests {
     fn a_sender_that_restarts_on_its_media_clock_goes_on_at_its_place() {
         let mut capture = capture();
         (0..100).for_each(|index| capture.handle_datagram(at(index), &packet(index, 1, NEAR_WRAP)));
-        // Its packets are 10 ms slower now: the timestamps tell of the place, not the arrivals.
+        // Its packets are 10 ms later now: timestamps determine the position, not arrivals.
         (400..500).for_each(|index| capture.handle_datagram(at(index + 10), &packet(index, 2, NEAR_WRAP)));
         assert_eq!(capture.newest().map(|(timeline, ..)| timeline), Some(0));
         let recorded = drain(&mut capture);
@@ -577,7 +580,7 @@ mod tests {
         assert_eq!(recorded.len(), 3500 * PACKET);
         let wrong = (1..).zip(&recorded).filter(|&(expected, &sample)| sample != expected && sample != 0).count();
         assert_eq!(wrong, 0);
-        // The first packet after each jump was waited for to be confirmed.
+        // After each jump, the first packet waited for confirmation.
         let silent = recorded.iter().filter(|sample| **sample == 0).count();
         assert_eq!((silent, capture.stats().gaps), (2002 * PACKET, 2));
     }
@@ -641,7 +644,7 @@ mod tests {
         capture.handle_datagram(at(100), &packet(100, 1, 1 << 30));
         capture.handle_datagram(at(101), &packet(101, 1, 7));
         assert_eq!((capture.stats().restarts, capture.stats().refusals.total()), (0, 1));
-        // Nor do both legs' copies of one make two.
+        // Nor are both legs' copies of one packet two.
         (0..2).for_each(|_| capture.handle_datagram(at(102), &packet(102, 1, 1 << 30)));
         assert_eq!((capture.stats().restarts, capture.stats().refusals.total()), (0, 3));
         capture.handle_datagram(at(103), &packet(103, 1, 1 << 30));
@@ -651,7 +654,7 @@ mod tests {
     #[test]
     fn packets_of_another_format_are_silence_and_keep_alives_are_not_refused() {
         let mut capture = capture();
-        // In the middle each packet has twice as many channels as it should.
+        // In the middle, each packet has twice as many channels as described.
         let twice = |index| [packet(index, 1, 7), packet(index, 1, 7)[12..].to_vec()].concat();
         for index in 0..1000 {
             let datagram = if (400..600).contains(&index) { twice(index) } else { packet(index, 1, 7) };
@@ -667,7 +670,7 @@ mod tests {
         assert_eq!(recorded.len(), 1000 * PACKET);
         let wrong = (1..).zip(&recorded).filter(|&(expected, &sample)| sample != expected && sample != 0).count();
         assert_eq!(wrong, 0);
-        // The first packet after the end of it begins the second pair that is as it should be.
+        // After the end of it, the first packet begins the second pair that matches.
         let silent = recorded.iter().filter(|sample| **sample == 0).count();
         assert!((200 * PACKET..=203 * PACKET).contains(&silent), "{silent}");
     }

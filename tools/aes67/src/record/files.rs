@@ -1,5 +1,5 @@
-//! The files of one stream's recording: their names, where one ends and the next begins, and what
-//! time each begins at.
+//! The files of a stream's recording: their names, the boundaries between them, and the start time
+//! of each.
 
 use super::capture::{Audio, Block};
 use super::stamp::Anchor;
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 /// Frames of silence that are written at once.
 const SILENT_FRAMES: usize = 4096;
 
-/// The file that is written now, and those before it.
+/// The current file, and those before it.
 pub(super) struct Files {
     first: PathBuf,
     current: PathBuf,
@@ -21,18 +21,18 @@ pub(super) struct Files {
     overwrite: bool,
     file: WavFile,
     number: u32,
-    /// Timeline and place of the current file's first frame; `None` before it is written.
+    /// Timeline and position of the current file's first frame; `None` before it is written.
     origin: Option<(u64, Frames)>,
-    /// Whether the current file's time is PTP's, and so final.
+    /// Whether the current file's time is by PTP, and so final.
     stamped_by_ptp: bool,
     /// Frames of the files before it.
     earlier_frames: u64,
-    /// Whether writing has failed: nothing is written any more.
+    /// Whether writing has failed, so that nothing more is written.
     is_over: bool,
 }
 
 impl Files {
-    /// `max_frames` is the length of a file; `overwrite` allows for files that are there already.
+    /// `max_frames` is the length of a file; `overwrite` permits files that exist.
     pub(super) fn create(path: &Path, layout: Layout, max_frames: u64, overwrite: bool) -> Result<Self> {
         let file = WavFile::create(path, layout.clone(), overwrite).map_err(|error| match error.kind() {
             ErrorKind::AlreadyExists => {
@@ -56,7 +56,7 @@ impl Files {
         })
     }
 
-    /// `anchor` tells the time of files that end here.
+    /// `anchor` dates files that end here.
     pub(super) fn write(&mut self, block: &Block, anchor: Option<&Anchor>) -> Result<()> {
         let (timeline, first) = (block.timeline, block.first);
         match &block.audio {
@@ -88,8 +88,8 @@ impl Files {
         Ok(())
     }
 
-    /// Makes the file whole, so that a crash loses only what comes after; and tells it its time, if
-    /// that is known by now.
+    /// Completes the file on the disk, so that a crash loses only later audio, and writes its time,
+    /// if that is known by now.
     pub(super) fn keep_valid(&mut self, anchor: Option<&Anchor>) -> Result<()> {
         if self.is_over {
             return Ok(());
@@ -132,7 +132,7 @@ impl Files {
             self.number += 1;
             self.current = self.first.with_file_name(format!("{stem}-{:03}.wav", self.number));
             match WavFile::create(&self.current, self.layout.clone(), self.overwrite) {
-                // Yesterday's is kept; this one has a later number.
+                // Yesterday's file is kept; this one has a later number.
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                 created => break created.map_err(|error| self.failed(&error))?,
             }
@@ -142,7 +142,7 @@ impl Files {
         Ok(())
     }
 
-    /// Ends the recording with what is in the files.
+    /// Ends the recording with the audio that is in the files.
     fn failed(&mut self, error: &std::io::Error) -> Failure {
         self.file.give_up();
         self.is_over = true;

@@ -1,9 +1,9 @@
 //! `aes67 record`: streams into WAV files, bit for bit.
 //!
-//! Model: the media timeline is what is recorded: every frame has its place by its RTP timestamp,
-//! so nothing is resampled, no clock is needed, and what is lost is silence of the right length. A
-//! network thread places packets and passes whole blocks on; files are written by another thread,
-//! because disks make one wait. PTP, where it can be followed, only tells when a file begins.
+//! Model: the media timeline is recorded: the RTP timestamp of a frame gives its position. So
+//! nothing is resampled, no clock is needed, and losses are silence of the right length. A network
+//! thread places packets and passes on whole blocks; another thread writes the files, because disks
+//! may be slow. PTP, where it can be followed, only dates the beginning of a file.
 
 mod capture;
 mod files;
@@ -76,17 +76,17 @@ pub(crate) struct RecordArguments {
     #[arg(long, value_name = "MINUTES", alias = "split-minutes")]
     split: Option<f64>,
 
-    /// Write over files that are there already
+    /// Overwrite existing files
     #[arg(long)]
     overwrite: bool,
 
     #[command(flatten)]
     ptp: PtpOptions,
-    /// What is believed if the packets contradict the description
+    /// Which one counts if the packets contradict the description
     #[arg(long, value_enum, default_value = "description")]
     trust: Trust,
 
-    /// Take the files' times from the system's clock, and leave PTP alone
+    /// Take the files' times from the system's clock, and do not use PTP
     #[arg(long, conflicts_with = "domain")]
     no_ptp: bool,
 
@@ -111,7 +111,7 @@ pub(crate) fn run(arguments: &RecordArguments) -> Result<ExitCode> {
         takes.push(Take::start(arguments, target, &path)?);
         print(&format!("recording {} to {}", target.describe(), path.display()));
     }
-    // It goes on if nobody reads what it says: a recording is worth more than its progress.
+    // It continues if nobody reads its output: a recording is worth more than its progress.
     let (mut done, mut hint) = (Ok(()), Hint::default());
     while done.is_ok() && session.goes_on_unread() {
         done = takes.iter_mut().try_for_each(Take::write);
@@ -129,7 +129,7 @@ pub(crate) fn run(arguments: &RecordArguments) -> Result<ExitCode> {
     }
     session.end_line();
     let shared: Vec<_> = takes.iter().map(|take| Arc::clone(&take.shared)).collect();
-    // One that cannot be ended is no reason not to end the others.
+    // If one cannot be ended, the others are ended all the same.
     for take in takes {
         done = take.finish().and(done);
     }
@@ -137,7 +137,7 @@ pub(crate) fn run(arguments: &RecordArguments) -> Result<ExitCode> {
     nothing_recorded(&shared).map_or(Ok(ExitCode::SUCCESS), |reason| Err(Failure::run(reason)))
 }
 
-/// Why nothing was recorded, if no stream has come at all.
+/// Why nothing was recorded, if no stream came at all.
 fn nothing_recorded(takes: &[Arc<Mutex<Shared>>]) -> Option<String> {
     let mut refusals = Refusals::default();
     for shared in takes {
@@ -151,7 +151,7 @@ fn nothing_recorded(takes: &[Arc<Mutex<Shared>>]) -> Option<String> {
     Some(format!("nothing was recorded: {why}"))
 }
 
-/// The file of each stream: the one that was asked for, or one with the stream's name for each.
+/// The file of each stream: the requested one, or one with the stream's name.
 fn paths(output: &Path, targets: &[Target]) -> Vec<PathBuf> {
     if targets.len() == 1 {
         return vec![output.to_owned()];
@@ -167,7 +167,7 @@ fn paths(output: &Path, targets: &[Target]) -> Vec<PathBuf> {
     names.iter().map(|name| output.with_file_name(format!("{stem}-{name}.wav"))).collect()
 }
 
-/// Frames of a file.
+/// Length of a file in frames.
 fn max_frames(split_minutes: Option<f64>, rate: SampleRate) -> Result<u64> {
     let Some(minutes) = split_minutes else { return Ok(u64::MAX) };
     let frames = minutes * 60.0 * f64::from(rate.as_hz());
@@ -177,7 +177,7 @@ fn max_frames(split_minutes: Option<f64>, rate: SampleRate) -> Result<u64> {
     Err(Failure::input(format!("--split is {minutes}: right would be more than 0, in minutes")))
 }
 
-/// What the network thread tells.
+/// Messages of the network thread.
 #[derive(Default)]
 struct Shared {
     stats: CaptureStats,
@@ -193,7 +193,7 @@ struct Take {
     files: Files,
     blocks: Receiver<Block>,
     shared: Arc<Mutex<Shared>>,
-    /// `None` once it has ended.
+    /// `None` after the end.
     listener: Option<MediaListener>,
 }
 
@@ -215,7 +215,7 @@ impl Take {
             shared: Arc::clone(&shared),
         };
         let listener = Some(MediaListener::start(&legs, ptp.map(Timeline::Ptp), sink)?);
-        // Last: a recording that cannot begin leaves no file behind.
+        // Last, so that a recording that cannot begin leaves no file.
         let files = Files::create(path, Layout::new(format, &target.name), max_frames, arguments.overwrite)?;
         let (name, findings, intruders) = (target.name.clone(), Findings::default(), Intruders::default());
         Ok(Self { name, findings, intruders, files, blocks, shared, listener })
@@ -235,7 +235,7 @@ impl Take {
         self.files.keep_valid(anchor.as_ref())
     }
 
-    /// What a person should know of its packets.
+    /// Notable facts about its packets.
     fn news(&mut self) -> Vec<String> {
         let stats = self.shared.lock().unwrap_or_else(PoisonError::into_inner).stats;
         let intruders = self.intruders.look(net::clock::now(), stats.intruders());
@@ -244,7 +244,7 @@ impl Take {
     }
 
     fn finish(mut self) -> Result<()> {
-        // Its end lets go of what still waits.
+        // Dropping it passes on everything that still waits.
         drop(self.listener.take());
         let written = self.write();
         self.news().iter().for_each(|sentence| print(sentence));
@@ -279,7 +279,7 @@ impl Take {
     }
 }
 
-/// A recording needs no PTP: without it the system's clock tells the time.
+/// A recording needs no PTP: without it, the system's clock gives the time.
 fn ptp_client(arguments: &RecordArguments, target: &Target, interface: &Interface) -> Result<Option<Arc<PtpClient>>> {
     let on_ptp = matches!(target.stream.relation(), MediaClock::Ptp { .. });
     if arguments.no_ptp || !on_ptp {
@@ -303,12 +303,12 @@ struct Sink {
 impl Sink {
     fn pass_on(&mut self) {
         while let Some(block) = self.capture.poll_block() {
-            // Whoever writes has ended with an error of its own.
+            // The writer has ended with an error of its own.
             let _ = self.blocks.send(block);
         }
     }
 
-    /// Told once for each timeline, and again once it is known by PTP.
+    /// Reported once for each timeline, and again once it is known by PTP.
     fn anchor(&self, known: Option<&Anchor>, clock: Option<&ClockReading>) -> Option<Anchor> {
         let (timeline, frame, at) = self.capture.newest()?;
         let status = self.ptp.as_ref().map(|ptp| ptp.status());

@@ -1,5 +1,5 @@
-//! When a frame was captured: by PTP where the sender is on it, else by the system's clock and the
-//! packet's arrival.
+//! The time at which a frame was captured: by PTP where the sender is on it, otherwise by the
+//! system's clock and the packet's arrival.
 
 use engine::clock::ClockReading;
 use engine::receive::MediaClock;
@@ -8,16 +8,16 @@ use net::clock;
 use net::ptp::PtpStatus;
 
 const NANOS_PER_DAY: i128 = 86_400 * NANOS_PER_SECOND as i128;
-/// PTP's time of day is believed if it is this near to the system's. A grandmaster may count its
+/// PTP's time of day is accepted if it is this close to the system's. A grandmaster may count its
 /// uptime.
 const PLAUSIBLE: Nanos = Nanos::from_secs(3600);
-/// A sender whose timestamps are further than this from PTP is not on it.
+/// A sender whose timestamps differ by more than this from PTP is not on it.
 const ON_PTP: Nanos = Nanos::from_secs(1);
 
-/// A moment, and who says so.
+/// A time, and its source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Stamp {
-    /// Since 1970, in UTC.
+    /// Time since 1970, in UTC.
     pub(crate) utc_ns: i128,
     /// For a person.
     pub(crate) by: String,
@@ -91,7 +91,7 @@ impl Anchor {
         Self { timeline, frame, stamp: by_ptp.unwrap_or_else(by_arrival), by_ptp: is_by_ptp }
     }
 
-    /// The time of another frame of the same timeline.
+    /// The time of another frame on the same timeline.
     pub(crate) fn stamp_of(&self, frame: Frames, rate_hz: u32) -> Stamp {
         let frames = i128::from((frame - self.frame).get());
         let later_ns = (frames * i128::from(NANOS_PER_SECOND)).div_euclid(i128::from(rate_hz));
@@ -99,7 +99,7 @@ impl Anchor {
     }
 }
 
-/// The PTP time that a frame's timestamp means; `None` if it is not of PTP.
+/// The PTP time of a frame by its timestamp; `None` if it is not by PTP.
 fn captured(frame: Frames, now: PtpTime, rate: SampleRate, offset: u32) -> Option<PtpTime> {
     let (second, hz) = (i128::from(NANOS_PER_SECOND), i128::from(rate.as_hz()));
     let ticks = Frames::new((now.as_nanos() * hz / second) as i64 + i64::from(offset));
@@ -108,7 +108,7 @@ fn captured(frame: Frames, now: PtpTime, rate: SampleRate, offset: u32) -> Optio
     (off.abs() < ON_PTP).then(|| PtpTime::from_nanos((i128::from(meant.get()) - i128::from(offset)) * second / hz))
 }
 
-/// PTP time as UTC, by what the master says of its timescale.
+/// PTP time as UTC, from the master's announced timescale.
 fn utc_ns(time: PtpTime, status: &PtpStatus) -> i128 {
     let offset_s = status.time_properties.filter(|properties| properties.ptp_timescale);
     let offset_s = offset_s.map_or(0, |properties| properties.current_utc_offset.unwrap_or(37));

@@ -1,10 +1,10 @@
-//! WAV files that are whole at any time, of any length, and that know when they began.
+//! WAV files that are complete at any time, of any length, with a start time.
 //!
-//! Model: the header has a fixed length, and is written anew, in its place, whenever that is asked
-//! for. So a crash loses what was written since, and a full disk, which lets a header be rewritten,
-//! nothing. A file that grows beyond 4 GiB becomes an RF64 one (EBU Tech 3306): the space for its
-//! 64-bit lengths is there from the beginning. The time of the first sample is in a `bext` chunk
-//! (EBU Tech 3285), in UTC.
+//! Model: the header has a fixed length, and is rewritten in place on request. So a crash loses
+//! only audio since then, and a full disk, where a header can still be rewritten, loses nothing. A
+//! file that grows beyond 4 GiB becomes an RF64 file (EBU Tech 3306): the space for its 64-bit
+//! lengths is reserved from the beginning. The time of the first sample is in a `bext` chunk (EBU
+//! Tech 3285), in UTC.
 
 use super::stamp::Stamp;
 use engine::rtp::format::{Encoding, StreamFormat};
@@ -12,7 +12,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::Path;
 
-/// Lengths that a RIFF file can tell.
+/// Limit of the lengths in a RIFF file.
 const MOST_RIFF_BYTES: u64 = u32::MAX as u64;
 /// Lengths of chunks, without their 8 bytes of name and length.
 const DS64_BYTES: u32 = 28;
@@ -21,20 +21,20 @@ const EXTENSIBLE_BYTES: u32 = 40;
 const BEXT_BYTES: u32 = 602;
 /// Space for the coding history in the `bext` chunk.
 const HISTORY_BYTES: usize = 122;
-/// Samples are put together to writes of this many bytes.
+/// Samples are gathered into writes of this many bytes.
 const CHUNK: usize = 1 << 16;
 /// `KSDATAFORMAT_SUBTYPE_PCM` behind its first two bytes.
 const PCM_GUID: [u8; 14] = [0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xAA, 0, 0x38, 0x9B, 0x71];
 
-/// What a file holds.
+/// Format of a file.
 #[derive(Clone, Debug)]
 pub(super) struct Layout {
     channels: u16,
     rate_hz: u32,
-    /// Bytes of a sample: the highest of the 24 bits that are handed in.
+    /// Bytes of a sample: the upper ones of the 24 bits that are passed in.
     sample_bytes: usize,
     description: String,
-    /// Beyond this it is an RF64 file.
+    /// A longer file is an RF64 file.
     most_riff_bytes: u64,
 }
 
@@ -82,13 +82,13 @@ pub(super) struct WavFile {
     file: File,
     layout: Layout,
     pending: Vec<u8>,
-    /// Bytes of audio in the file, whole frames.
+    /// Bytes of audio in the file, as whole frames.
     data_bytes: u64,
     stamp: Option<Stamp>,
 }
 
 impl WavFile {
-    /// `overwrite` allows for a file that is there already.
+    /// `overwrite` permits a file that exists.
     pub(super) fn create(path: &Path, layout: Layout, overwrite: bool) -> io::Result<Self> {
         let file = OpenOptions::new().write(true).create(true).truncate(overwrite).create_new(!overwrite).open(path)?;
         let mut wav = Self { file, layout, pending: Vec::with_capacity(2 * CHUNK), data_bytes: 0, stamp: None };
@@ -96,7 +96,7 @@ impl WavFile {
         Ok(wav)
     }
 
-    /// When its first frame was captured.
+    /// When the first frame was captured.
     pub(super) fn set_stamp(&mut self, stamp: Stamp) {
         self.stamp = Some(stamp);
     }
@@ -114,10 +114,10 @@ impl WavFile {
         if self.pending.len() >= CHUNK { self.flush() } else { Ok(()) }
     }
 
-    /// Writes what there is, and the header anew.
+    /// Writes everything that waits, and the header again.
     pub(super) fn update(&mut self) -> io::Result<()> {
         let flushed = self.flush();
-        // Also for a disk that is full: what fitted is told.
+        // Also for a full disk: the header states what fitted.
         self.file.seek(SeekFrom::Start(0))?;
         self.file.write_all(&self.header())?;
         self.file.seek(SeekFrom::Start(self.layout.header_bytes() + self.data_bytes))?;
@@ -131,16 +131,16 @@ impl WavFile {
         if self.data_bytes % 2 == 1 { self.file.write_all(&[0]) } else { Ok(()) }
     }
 
-    /// Ends a file that cannot be written any more: it has the whole frames that fitted, and tells
-    /// so.
+    /// Ends a file that cannot be written any more. It has the whole frames that fitted, and its
+    /// header says so.
     pub(super) fn give_up(&mut self) {
         self.pending.clear();
-        // What is already in the file is not lost by a length that cannot be told.
+        // Audio that is already in the file is not lost because a length cannot be written.
         let _ = self.file.set_len(self.layout.header_bytes() + self.data_bytes);
         let _ = self.update();
     }
 
-    /// Frames that are in the file, or on their way.
+    /// Frames that are in the file or in the buffer.
     pub(super) fn frames(&self) -> u64 {
         (self.data_bytes + self.pending.len() as u64) / self.layout.frame_bytes()
     }
@@ -155,7 +155,7 @@ impl WavFile {
                 Err(error) => break Err(error),
             }
         };
-        // What is less than a frame is written again.
+        // An incomplete frame is written again.
         let whole = written as u64 / self.layout.frame_bytes() * self.layout.frame_bytes();
         self.data_bytes += whole;
         self.pending.drain(..whole as usize);
@@ -202,7 +202,7 @@ impl WavFile {
         text(header, &stamp.map_or_else(String::new, Stamp::date), 10);
         text(header, &stamp.map_or_else(String::new, Stamp::time), 8);
         header.extend(stamp.map_or(0, |stamp| stamp.frames_since_midnight(layout.rate_hz)).to_le_bytes());
-        // Version 1: no loudness. Then an empty UMID, and what is reserved.
+        // Version 1: no loudness. Then an empty UMID, and reserved bytes.
         header.extend(1u16.to_le_bytes());
         text(header, "", 64 + 190);
         let mode = match layout.channels {
@@ -282,7 +282,7 @@ mod tests {
         file.write(&[1, -2, 8_388_607]).unwrap();
         file.update().unwrap();
         file.write(&[5; 100]).unwrap();
-        // A copy is what is left if we crash now.
+        // A copy is what a crash would leave now.
         let copy = folder.path().join("copy.wav");
         std::fs::copy(&path, &copy).unwrap();
         assert_eq!(read(&copy), [1, -2, 8_388_607]);

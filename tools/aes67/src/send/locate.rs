@@ -1,4 +1,4 @@
-//! Where in a configuration file a key stands, for messages that point there.
+//! The position of a key in a configuration file, for error messages.
 
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -12,8 +12,8 @@ pub(crate) enum Language {
     Toml,
 }
 
-/// The line, from 1, of the value at a path such as `stream[1].channels`, or of as much of it as
-/// there is.
+/// The line, from 1, of the value at a path such as `stream[1].channels`, or of the longest part of
+/// the path that exists.
 pub(crate) fn line_of(text: &str, language: Language, path: &str) -> usize {
     let steps: Vec<&str> = path.split(['.', '[', ']']).filter(|step| !step.is_empty() && *step != "?").collect();
     let offset = match language {
@@ -39,7 +39,7 @@ fn json_offset(text: &str, steps: &[&str]) -> usize {
             }
         };
         let Some(next) = next else { break };
-        // A raw value is a part of the text that it was read from.
+        // A raw value is a part of the text from which it was read.
         found = (found.0 + (next.get().as_ptr() as usize - found.1.as_ptr() as usize), next.get());
     }
     found.0

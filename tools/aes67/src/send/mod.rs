@@ -1,8 +1,8 @@
 //! `aes67 send`: files, a sound card, stdin or computed signals as streams, with their descriptions
 //! and announcements.
 //!
-//! Model: one source, any number of streams that pick channels of it, one clock. The command line
-//! says the same as a configuration file ([`plan`]).
+//! Model: one source, any number of streams that pick channels of it, and one clock. The command
+//! line and a configuration file express the same ([`plan`]).
 
 mod locate;
 mod material;
@@ -39,7 +39,7 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// A clock that is not known after this long is worth a word.
+/// The wait for a clock is reported after this time.
 const PATIENCE: Nanos = Nanos::from_secs(5);
 
 const EXAMPLES: &str = "\
@@ -95,7 +95,7 @@ const OF_A_RUN: [&str; 6] = ["PtpOptions", "SecurityOptions", "wait", "no_wait",
 #[command(after_help = EXAMPLES)]
 pub(crate) struct SendArguments {
     /// WAV, FLAC or MP3 files, `tone`, `ident` (every channel beeps its number), `card` or
-    /// `card:NAME`, or `-` for stdin
+    /// `card:NAME`, or `-` for standard input
     #[arg(required_unless_present_any = ["config", "init"])]
     source: Vec<String>,
 
@@ -119,7 +119,7 @@ pub(crate) struct SendArguments {
     #[arg(long, value_name = "ADDRESS[:PORT]")]
     group: Vec<String>,
 
-    /// The same, or the address of one receiver
+    /// The same, but also the address of one receiver
     #[arg(long, value_name = "ADDRESS[:PORT]")]
     to: Vec<String>,
 
@@ -127,7 +127,7 @@ pub(crate) struct SendArguments {
     #[arg(long, value_name = "LIST", conflicts_with = "split")]
     channels: Option<String>,
 
-    /// Streams of so many channels each, as many as it takes, to groups that count up
+    /// Split the source into streams of this many channels, to consecutive groups
     #[arg(long, value_name = "CHANNELS", value_parser = clap::value_parser!(u16).range(1..=64))]
     split: Option<u16>,
 
@@ -135,7 +135,7 @@ pub(crate) struct SendArguments {
     #[arg(long, value_name = "IF")]
     interface: Vec<String>,
 
-    /// What the stream is paced by
+    /// The clock that paces the stream
     #[arg(long, value_enum, default_value = "ptp")]
     clock: Clock,
 
@@ -156,11 +156,11 @@ pub(crate) struct SendArguments {
     #[arg(long)]
     no_wait: bool,
 
-    /// What the stream is called
+    /// Name of the stream
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
 
-    /// How samples are written
+    /// Encoding of samples
     #[arg(long, value_enum, ignore_case = true, default_value = "l24")]
     format: Format,
 
@@ -176,11 +176,11 @@ pub(crate) struct SendArguments {
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     source_port: Option<u16>,
 
-    /// How many routers packets may pass
+    /// TTL of the packets
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u8).range(1..))]
     ttl: u8,
 
-    /// Class of the packets: 34 is AF41, 46 is EF
+    /// DSCP of the packets: 34 is AF41, 46 is EF
     #[arg(long, default_value_t = 34, value_parser = clap::value_parser!(u8).range(0..=63))]
     dscp: u8,
 
@@ -192,23 +192,23 @@ pub(crate) struct SendArguments {
     #[arg(long, default_value_t = -20.0, allow_negative_numbers = true)]
     level: f64,
 
-    /// Channels of a tone, of idents, of a card, or of bare samples on stdin
+    /// Channels of a tone, of idents, of a card, or of raw samples on standard input
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     source_channels: Option<u16>,
 
-    /// Sample rate of the same, in Hz
+    /// Sample rate of these, in Hz
     #[arg(long, value_name = "HZ")]
     rate: Option<u32>,
 
-    /// What comes in on stdin
+    /// Format of standard input
     #[arg(long, value_enum, default_value = "wav")]
     stdin: StdinFormat,
 
-    /// Begin again at the end of the files
+    /// Start again at the end of the files
     #[arg(long = "loop")]
     repeat: bool,
 
-    /// Write the description to this file, too; a folder, if there are several streams
+    /// Also write the description to this file; a folder, if there are several streams
     #[arg(long, value_name = "FILE")]
     sdp: Option<PathBuf>,
 
@@ -301,7 +301,7 @@ pub(crate) fn run(arguments: &SendArguments) -> Result<ExitCode> {
     outcome(&status, &clock)
 }
 
-/// A run that has sent nothing has failed, whoever ended it.
+/// A run that has sent nothing has failed, whatever ended it.
 fn outcome(status: &SenderStatus, clock: &SenderClock) -> Result<ExitCode> {
     if status.streams.iter().any(|stream| stream.packets > 0) {
         return Ok(ExitCode::SUCCESS);
@@ -312,7 +312,7 @@ fn outcome(status: &SenderStatus, clock: &SenderClock) -> Result<ExitCode> {
     Err(Failure::run(format!("nothing was sent: {}", no_clock(status, clock))))
 }
 
-/// Why the clock is not known; or, if it is, that it was the audio that did not come.
+/// Why the clock is not known; or, if it is, that the audio did not come.
 fn no_clock(status: &SenderStatus, clock: &SenderClock) -> String {
     match (clock, &status.system) {
         (SenderClock::Ptp(ptp), _) => clock_wait::nothing_sent(ptp),
@@ -438,8 +438,9 @@ fn interfaces(plan: &Plan) -> Result<Vec<Interface>> {
 }
 
 fn sender_clock(plan: &Plan, options: &PtpOptions, interface: &Interface) -> Result<SenderClock> {
-    // Timestamps are the clock's time or nothing is sent, unless that is asked for: a stream that
-    // begins on another timeline jumps. A master that is lost later is held without end.
+    // Timestamps are the clock's time, or nothing is sent, unless requested otherwise: a stream
+    // that begins on another timeline jumps later. The time of a master that is lost later is held
+    // without limit.
     let fallback_after = (!plan.wait_for_clock).then_some(Nanos::ZERO);
     let options = options.or(&plan.ptp);
     let domain = || options.domain(plan.ptp_domain.map(|domain| domain.0));
@@ -458,7 +459,7 @@ fn sender_clock(plan: &Plan, options: &PtpOptions, interface: &Interface) -> Res
     Ok(SenderClock::Ptp(PtpClient::shared(config)?))
 }
 
-/// Tells once what is waited for, and once that it has come.
+/// Reports once what is awaited, and once that it has come.
 #[derive(Default)]
 struct Waiting {
     told: bool,
@@ -494,7 +495,7 @@ impl Waiting {
     }
 }
 
-/// What others are told of the streams: descriptions in files, and announcements.
+/// Descriptions in files, and announcements.
 struct Told {
     streams: Vec<ToldStream>,
     interface: Interface,
@@ -514,7 +515,7 @@ impl Told {
         let started_s = (clock::now_with_system().1.as_nanos() / 1_000_000_000) as u64;
         let interval = Nanos::from_secs(i64::from(plan.announce_interval_s.max(1)));
         let announcer = || SapAnnouncer::to_groups(interface, interval, seed(), &plan.announce_groups);
-        // A session is known by its number, and those of one sender must differ.
+        // A session is identified by its number, and those of one sender must differ.
         let streams = (started_s..).zip(prepared).map(|(number, stream)| {
             let host = interface.address.into();
             let description =
@@ -529,7 +530,7 @@ impl Told {
         })
     }
 
-    /// Tells of streams once they flow: before that their clock is not known.
+    /// Announces streams once they flow, because their clock is not known before that.
     fn tell(&mut self, status: &SenderStatus, clock: &SenderClock) -> Result<()> {
         let reference_clock = self.reference_clock(status, clock);
         for (stream, told) in status.streams.iter().zip(&mut self.streams) {
@@ -543,7 +544,7 @@ impl Told {
             {
                 match write(path, &text) {
                     Ok(()) => told.written = true,
-                    // A stream that is on the air does not end for a file that nobody waits for.
+                    // A stream on the air does not end because of a file that nobody waits for.
                     Err(failure) if told.written => warn(format_args!("warning: {failure}")),
                     Err(failure) => return Err(failure),
                 }

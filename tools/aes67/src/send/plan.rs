@@ -1,7 +1,6 @@
-//! What is to be sent, as the command line or a configuration file says it.
+//! The settings of `aes67 send`, from the command line or a configuration file.
 //!
-//! The file is TOML or JSON with the same keys. Whatever is wrong with it is told with file, line
-//! and key.
+//! The file is TOML or JSON with the same keys. Errors name file, line and key.
 
 use super::locate::{Language, line_at, line_of};
 use crate::channels::ChannelList;
@@ -20,11 +19,11 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-/// All that `aes67 send` is told.
+/// All settings of `aes67 send`.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Plan {
-    /// One, or one for each leg; the only one there is if none is named.
+    /// One, or one for each leg; the only one of the host if none is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) interface: Option<OneOrTwo<String>>,
     #[serde(default)]
@@ -50,7 +49,7 @@ pub(crate) struct Plan {
     /// The groups of announcements; that of AES67 and Dante if there are none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) announce_groups: Vec<Ipv4Addr>,
-    /// A description of each stream goes here.
+    /// Path of the descriptions of the streams.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) sdp_folder: Option<PathBuf>,
     pub(crate) source: SourcePlan,
@@ -58,7 +57,7 @@ pub(crate) struct Plan {
     pub(crate) streams: Vec<StreamPlan>,
 }
 
-/// Where the audio comes from: exactly one of `files`, `tone_hz`, `ident`, `stdin` and `card`.
+/// Source of the audio: exactly one of `files`, `tone_hz`, `ident`, `stdin` and `card`.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SourcePlan {
@@ -74,10 +73,10 @@ pub(crate) struct SourcePlan {
     pub(crate) stdin: Option<StdinFormat>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) card: Option<String>,
-    /// Of a tone and of idents.
+    /// Level of a tone and of idents.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) level_dbfs: Option<f64>,
-    /// Of whatever does not tell its own.
+    /// Channels of sources that do not describe themselves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) channels: Option<u16>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -92,7 +91,7 @@ pub(crate) struct StreamPlan {
     pub(crate) name: Option<String>,
     /// One, or two for two legs.
     pub(crate) destination: OneOrTwo<Destination>,
-    /// All of the source's, unless they are named.
+    /// All channels of the source by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) channels: Option<ChannelList>,
     #[serde(default)]
@@ -130,28 +129,28 @@ fn announce_interval() -> u32 {
     30
 }
 
-/// What the streams are paced by.
+/// The clock that paces the streams.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Clock {
     /// The PTP master of the network
     #[default]
     Ptp,
-    /// PTP, and serve it ourselves if nobody better does
+    /// PTP, served by ourselves unless a better clock is there
     Master,
     /// The Livewire clock: timestamps are its time, as those of Livewire devices
     Livewire,
-    /// The system's clock if somebody disciplines it, else this computer's crystal
+    /// The system's clock if another program disciplines it, otherwise this computer's crystal
     System,
 }
 
-/// What comes in on stdin.
+/// Format of standard input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum StdinFormat {
     /// A WAV file, of any length
     Wav,
-    /// Bare samples, 16 bits, little-endian
+    /// Raw samples, 16 bits, little-endian
     S16le,
     /// 24 bits
     S24le,
@@ -161,7 +160,7 @@ pub(crate) enum StdinFormat {
     F32le,
 }
 
-/// A whole number within bounds, whose error says the bounds.
+/// A whole number within bounds, which the error states.
 macro_rules! bounded {
     ($(#[$doc:meta])* $name:ident, $what:literal, $low:literal..=$high:literal, $default:literal) => {
         $(#[$doc])*
@@ -199,19 +198,19 @@ bounded!(
     Domain, "a PTP domain", 0..=127, 0
 );
 bounded!(
-    /// An RTP payload type that no other format has.
+    /// An RTP payload type that is not assigned to another format.
     PayloadTypeNumber, "a dynamic payload type", 96..=127, 96
 );
 bounded!(
-    /// How many routers packets may pass.
+    /// TTL of the packets.
     Ttl, "a TTL", 1..=255, 32
 );
 bounded!(
-    /// Class of the packets.
+    /// DSCP of the packets.
     Dscp, "a DSCP", 0..=63, 34
 );
 
-/// A grandmaster, and its domain if that is told.
+/// A grandmaster, and its domain if given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Grandmaster {
     identity: ClockIdentity,
@@ -293,7 +292,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for OneOrTwoVisitor<T> {
     }
 }
 
-/// Where a plan comes from, to say what is wrong with it.
+/// The origin of a plan, for error messages.
 #[derive(Clone, Debug)]
 pub(crate) enum Origin {
     CommandLine,
@@ -301,7 +300,7 @@ pub(crate) enum Origin {
 }
 
 impl Origin {
-    /// What is wrong with the value at `path`.
+    /// The error in the value at `path`.
     pub(crate) fn failure(&self, path: &str, message: &str) -> Failure {
         match self {
             Self::CommandLine => Failure::input(message),
@@ -314,8 +313,8 @@ impl Origin {
 }
 
 impl Plan {
-    /// Reads a file: JSON if its name ends in `.json`, or if it begins with a brace, else TOML.
-    /// Paths in it are as seen from its folder.
+    /// Reads a file: JSON if its name ends in `.json` or it begins with a brace, otherwise TOML.
+    /// Paths in it are relative to its folder.
     pub(crate) fn load(file: &Path) -> Result<(Self, Origin)> {
         let text = text_file::read(file)?;
         let is_json = file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json"))
@@ -332,7 +331,7 @@ impl Plan {
         self.paths().for_each(|path| *path = folder.join(&*path));
     }
 
-    /// Makes paths the same from wherever they are seen.
+    /// Makes paths absolute.
     pub(crate) fn make_absolute(&mut self) -> std::io::Result<()> {
         self.paths().try_for_each(|path| {
             *path = std::path::absolute(&*path)?;

@@ -1,5 +1,4 @@
-//! From a plan to streams that can be started: whatever does not fit is found here, before anything
-//! is sent.
+//! From a plan to streams that can be started: errors are found here, before anything is sent.
 
 use super::material::Material;
 use super::material::feed::{Feed, Progress};
@@ -20,7 +19,7 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// A stream that fits.
+/// A stream without errors.
 pub(crate) struct Prepared {
     pub(crate) name: String,
     pub(crate) config: SenderConfig,
@@ -48,7 +47,7 @@ pub(crate) struct Card {
 }
 
 impl Card {
-    /// An error if it is gone.
+    /// An error if it has disappeared.
     pub(crate) fn check(&self) -> Result<()> {
         #[cfg(feature = "cpal")]
         if let Some(capturing) = &self.capturing {
@@ -66,7 +65,7 @@ pub(crate) fn open(plan: &Plan, origin: &Origin) -> Result<Material> {
     })
 }
 
-/// The streams; with `split` the only one is as many of so many channels each.
+/// The streams; with `split` the only one is as many as needed, of this many channels each.
 pub(crate) fn streams(
     plan: &Plan,
     origin: &Origin,
@@ -97,15 +96,15 @@ pub(crate) fn streams(
     Ok(prepared)
 }
 
-/// Where both streams would go. The legs of one stream may have addresses of the other's on another
-/// network.
+/// An address to which both streams would go. The legs of one stream may have the same addresses as
+/// the other's on another network.
 fn common(one: &SenderConfig, other: &SenderConfig, one_network: bool) -> Option<SocketAddr> {
     let pairs = Leg::ALL.into_iter().flat_map(|leg| Leg::ALL.map(|other| (leg, other)));
     let mut on_one_network = pairs.filter(|(leg, other)| one_network || leg == other);
     on_one_network.find_map(|(leg, its)| one.destination(leg).filter(|to| other.destination(its) == Some(*to)))
 }
 
-/// Streams of `size` channels each, to addresses that count up.
+/// Streams of `size` channels each, to consecutive addresses.
 fn split_up(plan: &StreamPlan, name: &str, channels: usize, size: usize) -> Vec<StreamPlan> {
     let name = plan.name.clone().unwrap_or_else(|| name.to_owned());
     let part = |(index, first): (usize, usize)| {
@@ -175,13 +174,13 @@ fn default_name(material: &Material, list: &ChannelList, streams: usize) -> Stri
     if streams == 1 { material.name() } else { format!("{} {list}", material.name()) }
 }
 
-/// A name of a file that no system objects to.
+/// A file name that is valid on every system.
 fn file_name(name: &str) -> String {
     let plain: String = name.chars().map(|c| if c.is_alphanumeric() || "-_. ".contains(c) { c } else { '_' }).collect();
     format!("{}.sdp", plain.trim_start_matches('.'))
 }
 
-/// What is shown of the streams.
+/// The display of the streams.
 pub(crate) fn shown(prepared: &[Prepared]) -> Vec<Shown> {
     let shown = |stream: &Prepared| Shown {
         name: stream.name.clone(),

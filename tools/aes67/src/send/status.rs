@@ -1,4 +1,4 @@
-//! What a person, or a script, is told while streams are sent.
+//! Reports to a person or a script while streams are sent.
 
 use crate::meter::Meter;
 use net::send::{SenderClock, SenderStatus, StreamStatus};
@@ -51,7 +51,7 @@ fn line(stream: &StreamStatus, meter: &Meter) -> String {
     )
 }
 
-/// The clock's line: that of its client, or what the kernel says of the system's clock.
+/// The clock's line: that of its client, or the kernel's statement about the system's clock.
 fn clock_line(status: &SenderStatus, clock: &SenderClock) -> String {
     match (clock, &status.system) {
         (SenderClock::Ptp(client), _) => client.status().to_string(),
@@ -69,7 +69,7 @@ struct Line<'a> {
     clock: String,
     clock_state: String,
     usable: bool,
-    /// How far the clock's time was off what had been predicted a second before.
+    /// Difference of the clock's time from what was predicted a second before.
     offset_ns: Option<i64>,
     uncertainty_ns: Option<i64>,
     rate_ppm: Option<f64>,
@@ -87,14 +87,14 @@ struct StreamLine<'a> {
     late_packets: u64,
     skipped_packets: u64,
     jumps: u64,
-    /// Packets that left by no leg.
+    /// Packets that left on no leg.
     failed_packets: u64,
     sent: u64,
     send_errors: u64,
     peaks_dbfs: Vec<f64>,
 }
 
-/// The same for a script.
+/// The same report for a script.
 pub(crate) fn json(
     elapsed_s: f64,
     status: &SenderStatus,

@@ -1,8 +1,7 @@
-//! `aes67 send --init`: asks what is needed, one thing after the other, and writes a configuration
-//! file.
+//! `aes67 send --init`: asks for the settings one after the other, and writes a configuration file.
 //!
-//! An empty answer takes what is proposed; a wrong one is told what would be right, and asked for
-//! again.
+//! An empty answer accepts the proposal. A wrong answer gets an explanation, and the question is
+//! repeated.
 
 use super::locate::Language;
 use super::material::Material;
@@ -31,7 +30,8 @@ pub(crate) fn run(file: &Path) -> Result<ExitCode> {
         Language::Toml
     };
     if file.parent().is_some_and(|folder| !folder.as_os_str().is_empty()) {
-        // Paths in a file are as seen from its folder, and the answers as seen from here.
+        // Paths in a file are relative to its folder, and those in answers relative to the current
+        // one.
         plan.make_absolute().map_err(Failure::run)?;
     }
     let text = plan.to_text(language)?;
@@ -51,7 +51,7 @@ impl<R: BufRead, W: Write> Dialog<R, W> {
         writeln!(self.output, "{text}").map_err(Failure::run)
     }
 
-    /// Asks until the answer is one.
+    /// Repeats the question until the answer is valid.
     fn ask<T>(
         &mut self,
         question: &str,
@@ -160,7 +160,7 @@ fn ask_source<R: BufRead, W: Write>(dialog: &mut Dialog<R, W>) -> Result<(Source
             plan.channels = Some(channels);
         }
         if plan.stdin.is_some() {
-            // What will come is not there yet.
+            // The audio is not there yet.
             let channels = dialog.ask("Channels that will come", "2", |answer| {
                 answer.parse().map_err(|_| format!("{answer} is no number"))
             })?;

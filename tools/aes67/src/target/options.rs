@@ -1,4 +1,4 @@
-//! What may follow a stream: `?interface=eth1&latency=20` and `#2`.
+//! Options that may follow a stream: `?interface=eth1&latency=20` and `#2`.
 
 use engine::rtp::format::{Encoding, SAMPLE_RATES_HZ};
 use percent_encoding::percent_decode_str;
@@ -7,7 +7,7 @@ use std::net::IpAddr;
 /// The options, for messages.
 const NAMES: &str = "channels, rate, format, ptime, pt, source, interface, latency, domain";
 
-/// What is told besides a stream's place; what is `None` is as the description says, or usual.
+/// Options besides a stream's location; `None` is as the description says, or the default.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Options {
     pub(super) channels: Option<usize>,
@@ -21,7 +21,7 @@ pub(super) struct Options {
     pub(super) domain: Option<u8>,
 }
 
-/// What follows a place.
+/// Everything after a location.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Suffix {
     pub(super) options: Options,
@@ -30,7 +30,7 @@ pub(super) struct Suffix {
 }
 
 impl Suffix {
-    /// The place, and what follows it, in either order.
+    /// Splits a text into the location and the options, which may come in either order.
     ///
     /// # Errors
     /// If an option is not understood.
@@ -84,7 +84,7 @@ impl Options {
     }
 
     /// # Errors
-    /// If there is an option that a description answers already.
+    /// If there is an option that a description already determines.
     pub(super) fn check_described(&self) -> Result<(), String> {
         let given = [
             ("channels", self.channels.is_some()),
@@ -142,7 +142,7 @@ impl Options {
     }
 }
 
-/// `%20` and the like; what is no escape stays as it is.
+/// Decodes `%20` and the like; anything else stays as it is.
 pub(super) fn unescape(text: &str) -> String {
     percent_decode_str(text).decode_utf8_lossy().into_owned()
 }

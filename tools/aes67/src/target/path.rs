@@ -1,11 +1,11 @@
-//! Whether what might be the name of a stream is a file or URL that was mistyped: nobody should
-//! wait for that to be announced.
+//! Whether a supposed name of a stream is a mistyped file or URL: nobody should wait for such an
+//! announcement.
 
 use std::net::{IpAddr, SocketAddr};
 
 /// The beginnings of URLs.
 const SCHEMES: [&str; 6] = ["aes67", "rtp", "rtsp", "sdp", "file", "livewire"];
-/// The longest ending by which the kind of a file is told.
+/// The longest ending that identifies the kind of a file.
 const LONGEST_ENDING: usize = 4;
 
 /// Why a text cannot be the name of a stream, if it cannot.

@@ -147,7 +147,7 @@ fn all_streams_of_a_description_are_meant_unless_one_is_chosen() {
     let own = select("x", &two, &suffix("x?interface=eth1&source=10.0.0.9&domain=3#1")).unwrap().remove(0);
     assert_eq!((own.interfaces, own.domain), (vec!["eth1".to_owned()], Some(3)));
     assert_eq!(own.stream.legs[0].source, Some([10, 0, 0, 9].into()));
-    // One that nobody can receive leaves the other.
+    // A stream that nobody can receive leaves the other one.
     let mixed = description(&TWO.replace("5006 RTP/AVP 97\r\n", "5006 RTP/AVP 97\r\nc=IN IP6 ff15::1\r\n"));
     let left = select("x", &mixed, &Suffix::default()).unwrap();
     assert_eq!((left.len(), left[0].name.as_str()), (1, "Studio#1"));
@@ -155,7 +155,7 @@ fn all_streams_of_a_description_are_meant_unless_one_is_chosen() {
     assert!(error.starts_with("x: ff15::1 is an IPv6 address"), "{error}");
 }
 
-/// What `play` and `record` refuse of a description is what `lint` calls.
+/// Whatever `play` and `record` refuse in a description is checked by `lint`.
 #[test]
 fn receivers_and_lint_refuse_the_same() {
     for address in ["IN IP4 0.0.0.0", "IN IP4 255.255.255.255", "IN IP6 ff15::1", "IN IP4 192.0.2.99"] {

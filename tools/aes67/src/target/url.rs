@@ -14,15 +14,15 @@ pub(super) const LIVEWIRE: &str = "livewire:";
 const LIVEWIRE_PTIME_MS: f64 = 5.0;
 /// RTP's usual port (AES67-2018, 6.3).
 const RTP_PORT: u16 = 5004;
-/// The first dynamic payload type, which a URL leaves open.
+/// The first dynamic payload type; a URL does not state it.
 const ANY_PAYLOAD_TYPE: u8 = 96;
 
-/// What the timestamps of a group are taken for.
+/// The meaning of a group's timestamps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Timing {
-    /// PTP time, as AES67 has it.
+    /// PTP time, as in AES67.
     Ptp,
-    /// The sender's own time, as of any RTP.
+    /// The sender's own time, as in any RTP stream.
     Arrivals,
 }
 
@@ -38,9 +38,9 @@ pub(super) fn livewire(text: &str) -> Result<Target, String> {
     Ok(Target { name: format!("Livewire {number}"), ..target })
 }
 
-/// What follows `aes67://` or `rtp://`:
+/// Parses the text after `aes67://` or `rtp://`:
 /// `239.69.0.1:5004?channels=2&rate=48000&format=L24&ptime=1&interface=eth0&latency=20&domain=0`.
-/// Before the group there may be its sender, as VLC has it: `10.0.0.7@239.69.0.1`.
+/// The sender may precede the group, as in VLC: `10.0.0.7@239.69.0.1`.
 pub(super) fn group(rest: &str, timing: Timing) -> Result<Target, String> {
     let scheme = if timing == Timing::Ptp { "aes67" } else { "rtp" };
     let (rest, number) = rest.split_once('#').unwrap_or((rest, "1"));

@@ -1,9 +1,9 @@
 //! One attack on PTP: a grandmaster of linuxptp, clients of ours and one of linuxptp, and the
 //! attacker, on one wire.
 //!
-//! All hosts have one clock, the system's, which ptp4l serves and nobody steers: so the error of a
-//! client is what it says of the system's clock, and that of ptp4l its own `master offset`. The
-//! latter is what each Sync says, before any filter: the bare measurement is what is compared with.
+//! All hosts have one clock, the system's, which ptp4l serves and nobody steers. So the error of a
+//! client is its reported difference from the system's clock, and that of ptp4l is its own `master
+//! offset`. The latter is the raw measurement of each Sync, before any filter.
 
 use super::forge::{BEGINS, COMMAND, ENDS};
 use super::judge::{Client, LOCKED, Sample, Times, faults, microseconds};
@@ -23,26 +23,26 @@ const GRANDMASTER: char = 'a';
 const PEER: char = 'b';
 pub(super) const ATTACKER: char = 'c';
 const CLIENTS: [char; 4] = ['d', 'e', 'g', 'h'];
-/// Clients have so long to lock when nobody attacks them.
+/// Time for clients to lock without an attack.
 const LOCK_S: u32 = 25;
-/// And so long before the attack begins.
+/// Time from their lock to the attack.
 const SETTLING: Duration = Duration::from_secs(4);
-/// After the end of the attack clients are watched at least and at most so long: a clock may go
-/// wrong by what it learned meanwhile.
+/// How long clients are watched after the end of the attack, at least and at most: a clock may go
+/// wrong by what it learnt during the attack.
 const WATCH: (Duration, Duration) = (Duration::from_secs(8), Duration::from_secs(30));
-/// Clients that start during an attack do so this long after its begin.
+/// Clients that start during an attack do so this long after its beginning.
 const START_AFTER: Duration = Duration::from_secs(1);
-/// So often is looked whether all is right again.
+/// Interval of checks whether all clients have recovered.
 const STEP: Duration = Duration::from_millis(200);
 
-/// What was measured.
+/// The measurements.
 pub(super) struct Measured {
     ours: Vec<Client>,
     ptp4l: Client,
     times: Times,
     meets: Meets,
     bar: Bar,
-    /// What the attacker said at its end.
+    /// Final report of the attacker.
     attacker: String,
 }
 
@@ -50,7 +50,7 @@ pub(super) struct Measured {
 struct Scene<'a> {
     wire: &'a Wire,
     options: &'a Options,
-    /// From here on times are counted.
+    /// The origin of times.
     zero: Instant,
     /// `CLOCK_MONOTONIC` at that time, by which ptp4l stamps its lines.
     zero_monotonic_s: f64,
@@ -131,7 +131,7 @@ impl Scene<'_> {
         Ok(())
     }
 
-    /// Lets the attack go on to its end; what the attacker said.
+    /// Waits for the end of the attack. Returns the report of the attacker.
     fn attack(&mut self, row: &Row, attacker: Option<Running>, begin_s: f64, lasts: Duration) -> Result<String> {
         if let Attack::Fault(fault, _) = row.attack {
             self.fault(fault, begin_s, lasts)?;
@@ -189,7 +189,7 @@ impl Scene<'_> {
     }
 }
 
-/// Starts the attacker of a row, if it has one, and waits until it begins: when that was.
+/// Starts the attacker of a row, if there is one, and waits until it begins. Returns when that was.
 pub(super) fn begin(row: &Row, wire: &Wire, lasts: Duration, zero: Instant) -> Result<(f64, Option<Running>)> {
     if row.attack.forgery().is_none() {
         return Ok((zero.elapsed().as_secs_f64(), None));
@@ -204,7 +204,7 @@ pub(super) fn begin(row: &Row, wire: &Wire, lasts: Duration, zero: Instant) -> R
     Ok((zero.elapsed().as_secs_f64(), Some(attacker)))
 }
 
-/// Waits for the end of an attacker; what it said.
+/// Waits for the end of an attacker. Returns its report.
 pub(super) fn end(row: &Row, attacker: Option<Running>, lasts: Duration) -> Result<String> {
     let Some(attacker) = attacker else { return Ok(String::new()) };
     let ended = attacker.wait(lasts.as_secs() as u32 + 20);
@@ -236,7 +236,7 @@ impl Outcome for Measured {
             *states.entry(state).or_insert(0) += count;
         }
         let states: Vec<String> = states.iter().map(|(state, count)| format!("{state} {count}")).collect();
-        // The last of ours to be right again; none if one of them is not.
+        // When the last of our clients had recovered; `None` if one of them has not.
         let last = ours.iter().map(|client| client.recovery_s(times)).reduce(|a, b| Some(a?.max(b?))).flatten();
         format!(
             "{:<41} {:>9} {:>10} {:>12} | {:>12} {:>12} ",
@@ -270,7 +270,7 @@ impl Outcome for Measured {
 }
 
 impl Measured {
-    /// Whether nothing new is learned from watching on: all are right again.
+    /// Whether further watching is useless, because all clients have recovered.
     fn is_over(&self) -> bool {
         self.ours.iter().chain([&self.ptp4l]).all(|client| client.recovery_s(self.times).is_some())
     }
@@ -283,7 +283,7 @@ fn monotonic_s() -> Result<f64> {
     first.ok_or_else(|| format!("/proc/uptime says `{}`", text.trim()))
 }
 
-/// What a client of ours said, a line a second.
+/// Output of a client of ours, a line a second.
 fn samples(start_s: f64, log: &str) -> Vec<Sample> {
     let sample = |line: Value| {
         let state = line["state"].as_str()?.to_owned();
@@ -293,8 +293,8 @@ fn samples(start_s: f64, log: &str) -> Vec<Sample> {
     log.lines().filter_map(|line| serde_json::from_str(line).ok()).filter_map(sample).collect()
 }
 
-/// What ptp4l said: `ptp4l[12.345]: master offset -123 s0 freq +0 path delay 456` at each Sync. It
-/// says 0 until it knows the path's delay.
+/// Output of ptp4l: `ptp4l[12.345]: master offset -123 s0 freq +0 path delay 456` at each Sync. It
+/// reports 0 until it knows the path's delay.
 fn offsets(zero_monotonic_s: f64, log: &str) -> Vec<Sample> {
     let sample = |line: &str| {
         let (head, rest) = line.split_once("]: master offset")?;

@@ -1,24 +1,24 @@
-//! What is held against a client of PTP: absolute bounds, the same for each attack.
+//! The criteria for a PTP client: absolute bounds, the same for each attack.
 
 use super::rows::{Bar, Meets};
 use std::collections::BTreeMap;
 
-/// A clock that says it is locked, or that it holds the time of a master, is not further off than
-/// this. A crystal that is known to 1 ppm takes a quarter of an hour for it.
+/// Limit of the error of a clock that claims to be locked, or to hold the time of a master. With a
+/// crystal that is known to 1 ppm, this takes a quarter of an hour.
 const USED_WITHIN_US: f64 = 1000.0;
-/// After an attack a clock is locked and this right within [`RECOVERY_S`].
+/// Within [`RECOVERY_S`] after an attack, a clock must be locked with an error below this.
 const RIGHT_WITHIN_US: f64 = 100.0;
 const RECOVERY_S: f64 = 10.0;
-/// A clock is right again when it is so for this long.
+/// A clock has recovered when it meets this for that long.
 const STAYS_S: f64 = 3.0;
-/// A client that starts while Announces are forged is locked within this. Without an attack it is
-/// in 3 s or so.
+/// A client that starts while Announces are forged must lock within this. Without an attack it
+/// takes some 3 s.
 const START_S: f64 = 10.0;
 /// The states of a clock whose time is used: it is followed, or carried on without its master.
 pub(super) const LOCKED: &str = "LOCKED";
 const HOLDOVER: &str = "HOLDOVER";
 
-/// What a client said at one time.
+/// A report of a client.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Sample {
     /// Since the row began.
@@ -35,7 +35,7 @@ pub(super) struct Times {
     pub(super) end_s: f64,
 }
 
-/// All that a client said.
+/// All reports of a client.
 #[derive(Clone, Debug)]
 pub(super) struct Client {
     pub(super) start_s: f64,
@@ -76,7 +76,7 @@ impl Client {
         self.states(times).into_iter().map(lost).sum()
     }
 
-    /// How long after the end of the attack it was locked and right, and stayed so.
+    /// How long after the end of the attack the clock was locked and right for good.
     pub(super) fn recovery_s(&self, times: Times) -> Option<f64> {
         let is_right = |sample: &Sample| {
             sample.state == LOCKED && sample.error_us.is_some_and(|error_us| error_us.abs() <= RIGHT_WITHIN_US)
@@ -101,7 +101,7 @@ impl Client {
     }
 }
 
-/// Why clients of ours fail a row, by the worst of them; nothing if they do not.
+/// Why our clients fail a row, by the worst of them; empty if they do not.
 pub(super) fn faults(clients: &[Client], times: Times, meets: Meets, bar: Bar) -> Vec<String> {
     let largest = |of: &dyn Fn(&Client) -> Option<f64>| clients.iter().filter_map(of).reduce(f64::max);
     let mut faults = Vec::new();

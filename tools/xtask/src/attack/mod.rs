@@ -1,9 +1,9 @@
-//! `cargo xtask attack`: what a stranger on the network can do to our clocks, beside a client of
-//! linuxptp that has to bear the same, to streams, and to announcements.
+//! `cargo xtask attack`: what a stranger on the network can do to streams, to announcements, and to
+//! our clocks, compared with a client of linuxptp under the same attack.
 //!
-//! Each row of the table is one attack, in hosts of its own: see [`clock`] and [`stream`] for how
-//! it is measured and what is held against it, and [`rows`] for the list, to which a new attack is
-//! added. Some rows run at once: their programs sleep most of the time.
+//! Each row of the table is one attack, in hosts of its own: see [`clock`] and [`stream`] for the
+//! measurement and the criteria, and [`rows`] for the list, to which a new attack is added. Some
+//! rows run at once: their programs sleep most of the time.
 
 mod clock;
 pub(crate) mod forge;
@@ -41,30 +41,30 @@ the attack. Where a client starts during an attack, it has to lock within 10 s.
 Needs root, and ptp4l. INTEROP_KEEP=1 in the environment keeps the folders with every log.
 Exit code: 0 if no row failed, 1 if one did, 77 if this machine cannot run them.";
 
-/// What cannot be measured says why.
+/// The text of a value that cannot be measured.
 type Result<T> = std::result::Result<T, String>;
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct AttackArgs {
-    /// List the attacks, and run nothing
+    /// List the attacks without running them
     #[arg(long)]
     list: bool,
 
-    /// Run only the attacks of this name, or whose names begin so; repeat the option or separate
+    /// Run only the attacks whose names are or begin with these; repeat the option or separate
     /// names with commas
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     only: Vec<String>,
 
-    /// Let each attack last so long instead of its own time
+    /// Duration of each attack, instead of its default
     #[arg(long, value_name = "N")]
     seconds: Option<f64>,
 
-    /// How many rows run at once
+    /// Number of rows that run at once
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..=16))]
     at_once: u8,
 
-    /// How many clients of ours each attack meets
+    /// Number of our clients under each attack
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=4))]
     clients: u8,
 
@@ -76,7 +76,7 @@ pub(crate) struct AttackArgs {
     #[arg(long, value_name = "FILE")]
     program: Option<PathBuf>,
 
-    /// Write the table to this file, too, as JSON: one object a row
+    /// Also write the table to this file, as JSON with one object per row
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 }
@@ -89,7 +89,7 @@ struct Options {
     client_options: String,
 }
 
-/// Runs the attacks that were asked for.
+/// Runs the requested attacks.
 pub(crate) fn run(args: &AttackArgs) -> ExitCode {
     let chosen = match select(&args.only) {
         Ok(chosen) => chosen,
@@ -116,7 +116,7 @@ pub(crate) fn run(args: &AttackArgs) -> ExitCode {
     }
 }
 
-/// The rows that are asked for, by their names or by how these begin; all if nothing was asked for.
+/// The requested rows, by their names or beginnings of names; all if none are given.
 fn select(only: &[String]) -> std::result::Result<Vec<&'static Row>, String> {
     let is_name = |name: &str| rows::all().any(|row| row.name == name);
     let is_meant = |row: &Row, name: &str| row.name == name || row.name.starts_with(name) && !is_name(name);
@@ -135,7 +135,7 @@ fn program(args: &AttackArgs) -> std::result::Result<PathBuf, Error> {
     Ok(absolute(&crate::target_folder()).join("debug/aes67"))
 }
 
-/// Runs rows, some at once; how many failed.
+/// Runs rows, some at once. Returns how many failed.
 fn run_all(args: &AttackArgs, program: PathBuf, rows: &[&'static Row]) -> std::result::Result<usize, Error> {
     let options = Options {
         program,
@@ -176,7 +176,7 @@ fn run_all(args: &AttackArgs, program: PathBuf, rows: &[&'static Row]) -> std::r
     Ok(failed)
 }
 
-/// Runs a row; what goes wrong with it, a panic among it, is its result.
+/// Runs a row. Its errors, including a panic, are its result.
 fn one(row: &'static Row, options: &Options) -> Line {
     let run = || -> Result<Box<dyn Outcome + Send>> {
         Ok(match row.target {
@@ -198,15 +198,15 @@ pub(crate) fn forged_names() -> Vec<&'static str> {
     rows::all().filter(is_forged).map(|row| row.name).collect()
 }
 
-/// How busy the machine is: on one with less processors than that, figures of sound are also its
-/// own.
+/// A warning that the machine is busy: with fewer processors than that, measurements of sound
+/// include its own disturbances.
 fn load() -> String {
     let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let last_minutes = text.split(' ').nth(1).map(|load| format!("; load of the last 5 minutes: {load}"));
     last_minutes.unwrap_or_default()
 }
 
-/// Says where a row's files are, if they are kept.
+/// Prints where a row's files are, if they are kept.
 fn tell_folder(row: &Row, wire: &netns::Wire) {
     if std::env::var_os(netns::KEEP).is_some() {
         println!("    {}: {}", row.name, wire.folder().display());

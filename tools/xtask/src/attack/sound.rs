@@ -1,4 +1,4 @@
-//! What is heard of a tone: a recording is looked at in windows of 10 ms.
+//! The analysis of a received tone: a recording is divided into windows of 10 ms.
 
 use std::f64::consts::TAU;
 
@@ -9,20 +9,20 @@ const AMPLITUDE: f64 = 0.1;
 const WINDOW: usize = 480;
 /// Seconds of a window.
 pub(super) const WINDOW_S: f64 = WINDOW as f64 / RATE_HZ;
-/// The tone is right if its amplitude is within 1 dB, and what is not the tone is 40 dB below it.
+/// The tone is right if its amplitude is within 1 dB, and everything else is 40 dB below it.
 const AMPLITUDES: std::ops::Range<f64> = AMPLITUDE * 0.891..AMPLITUDE * 1.122;
 const RESIDUAL_RMS: f64 = AMPLITUDE / 100.0;
-/// More than the tone can make of itself, whatever is cut or turned: somebody else is heard. Noise
-/// of full scale reaches it in 1 ms of a window.
+/// More than any part of the tone can have: another sender is heard. Noise of full scale reaches it
+/// in 1 ms of a window.
 const FOREIGN_RMS: f64 = 1.5 * AMPLITUDE;
 
-/// What a window holds.
+/// Contents of a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Heard {
     Tone,
-    /// Silence, a part of the tone, or a cut in it: what concealment makes.
+    /// Silence, a part of the tone, or a cut in it: the result of concealment.
     Gap,
-    /// Somebody else.
+    /// Another sender.
     Foreign,
 }
 
@@ -52,7 +52,7 @@ fn classify(window: &[f64]) -> Heard {
     }
 }
 
-/// How much of a time was heard.
+/// Result of an analysis.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Figures {
     /// The share of windows with the tone alone.

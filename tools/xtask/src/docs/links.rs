@@ -1,5 +1,5 @@
-//! What every document says that can be checked without the programs: links, anchors, files of
-//! scenarios, and packages and commands of cargo.
+//! Checks of every document that need no other program: links, anchors, files of scenarios, and
+//! packages and commands of cargo.
 
 use std::fs;
 use std::path::{Component, Path, PathBuf};
@@ -14,7 +14,7 @@ const OF_CARGO: [&str; 14] = [
 /// A file that a reader is to write.
 const PLACEHOLDER: &str = "yours";
 
-/// Everything that is wrong, with its place.
+/// All faults, with their places.
 pub(super) fn wrong(root: &Path, documents: &[Document]) -> Vec<String> {
     let mut wrong = Vec::new();
     for document in documents {

@@ -1,7 +1,6 @@
-//! `cargo xtask docs`: writes the page of a scenario's keys, and checks what the documents say:
-//! their links and anchors, the scenarios that they name, and the command lines of cargo. Those of
-//! `sim`, `aes67` and `cargo xtask` are checked by tests of these programs, which know their own
-//! options.
+//! `cargo xtask docs`: writes the page of a scenario's keys, and checks the documents: their links
+//! and anchors, the scenarios that they name, and the command lines of cargo. Those of `sim`,
+//! `aes67` and `cargo xtask` are checked by tests of these programs, which know their own options.
 
 mod keys;
 mod links;
@@ -41,10 +40,10 @@ pub(crate) fn run(args: &DocsArgs) -> ExitCode {
     }
 }
 
-/// Checks that the page is up to date, and what can be checked of every document.
+/// Checks that the page is up to date, and every document as far as possible.
 ///
 /// # Errors
-/// With what is wrong and where, or if a file cannot be read.
+/// With the fault and its place, or if a file cannot be read.
 pub(crate) fn check(root: &Path) -> Result<(), Error> {
     let mut wrong = Vec::new();
     if read(root, PAGE).ok().as_deref() != Some(page(root)?.as_str()) {

@@ -1,8 +1,8 @@
-//! `cargo xtask fuzz`: searches for inputs that break what must hold, target by target.
+//! `cargo xtask fuzz`: searches for inputs that violate invariants, target by target.
 //!
-//! The targets of `fuzz/` are built with libFuzzer on the stable toolchain: what it needs of the
-//! compiler, counters at each edge, are stable options. A corpus is kept in the repository as one
-//! file of lines for each target, so that it can be read and reviewed; `cargo test` replays it.
+//! The targets of `fuzz/` are built with libFuzzer on the stable toolchain: counters at each edge,
+//! which it requires of the compiler, are stable options. The corpus of each target is kept in the
+//! repository as one file of lines, so that it can be read and reviewed; `cargo test` replays it.
 
 mod corpus;
 
@@ -37,16 +37,16 @@ pub(crate) struct FuzzArgs {
     /// Only these targets: the names of fuzz/fuzz_targets
     targets: Vec<String>,
 
-    /// For how long each target is run
+    /// Duration of each target's run
     #[arg(long, value_name = "N", default_value_t = 1.0)]
     minutes: f64,
 
-    /// Write what reaches new code into fuzz/corpus
+    /// Write inputs that reach new code into fuzz/corpus
     #[arg(long)]
     keep: bool,
 }
 
-/// What a run of a target came to.
+/// The result of a target's run.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Outcome {
     executions: u64,

@@ -1,11 +1,11 @@
-//! `cargo xtask guest-fetch`: a Linux guest for QEMU with network cards that stamp packets, on
-//! hosts that have none, and with a [time of its own](Time) if need be.
+//! `cargo xtask guest-fetch`: a Linux guest for QEMU with network cards that stamp packets, for
+//! hosts without such cards. The guest can have its [own time](Time).
 //!
 //! Model: the kernel is Debian's, with its modules; the cards are a module of ours
 //! (`stamping_nic.c`), built with Debian's headers of that kernel. The guest's files are the
 //! host's, read-only but for `/run`; it runs one script, and ends. Nothing is installed: packages
-//! are unpacked in cargo's target folder. QEMU emulates the processor, so this takes no privileges
-//! of virtualisation.
+//! are unpacked in cargo's target folder. QEMU emulates the processor, so no permission for
+//! virtualisation is required.
 
 use crate::cmd::Cmd;
 use crate::debian;
@@ -14,7 +14,7 @@ use crate::files::{absolute, copy, list, make_folder, read, remove, remove_file,
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What fetching and running it takes.
+/// Packages for fetching and running it.
 pub(crate) const PROGRAMS: [&str; 6] = ["qemu-system-x86_64", "busybox", "cpio", "cc", "make", "ptp4l"];
 /// The package that always depends on Debian's present kernel.
 const KERNEL: &str = "linux-image-amd64";
@@ -47,13 +47,13 @@ const CARD: &str = "stamping_nic";
 const CARD_SOURCE: &str = include_str!("stamping_nic.c");
 const INIT: &str = include_str!("init");
 
-/// Whose seconds a guest has.
+/// The time base of a guest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Time {
-    /// The host's, on two processors.
+    /// The host's time, on two processors.
     Hosts,
-    /// Its own: one processor takes a nanosecond for each instruction, and what nobody waits
-    /// through is skipped. However long the host stands still, the guest does not.
+    /// The guest's own time: its only processor takes a nanosecond for each instruction, and idle
+    /// time is skipped. However long the host stands still, the guest does not.
     Counted,
 }
 

@@ -1,4 +1,4 @@
-//! What a case works with: hosts, programs, figures.
+//! The tools of a case: hosts, programs, figures.
 
 use super::measure::{number, objects};
 use super::pauses::{self, Watch};
@@ -60,7 +60,7 @@ impl Bench {
     /// Hosts, and the programs that they need besides `aes67`.
     pub(super) fn wire(&self, hosts: &[char], tools: &[&str]) -> Result<Wire, Trouble> {
         Wire::new(hosts, tools).map_err(|missing| match missing {
-            // There everything is allowed.
+            // Everything is permitted there.
             Missing::Refused(reason) if self.form.emulated => Trouble::Failed(reason),
             Missing::Tool(reason) | Missing::Refused(reason) => Trouble::Skipped(reason),
         })
@@ -118,7 +118,7 @@ impl Bench {
         Ok(wire.start(command).wait(120))
     }
 
-    /// A measured value, for a person.
+    /// Records a measured value.
     pub(super) fn figure(&self, name: &str, value: impl Display) {
         println!("    {name}: {value}");
     }

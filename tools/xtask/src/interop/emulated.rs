@@ -1,13 +1,13 @@
 //! `cargo xtask interop --emulated`: the cases on a machine that never stands still.
 //!
 //! Model: an emulated processor whose [time is counted](Time::Counted) runs the real kernel, the
-//! peers and `aes67`. What holds up this machine cannot be noticed there, so what is heard there is
-//! ours or a peer's. It is a slow machine with one processor: its figures of load are its own, and
-//! a second of it may take several of the host's.
+//! peers and `aes67`. Delays of the host cannot be noticed there, so any glitch is caused by us or
+//! a peer. It is a slow machine with one processor: its figures of load apply only to it, and a
+//! second of it may take several of the host's.
 //!
-//! Files are read from the host while the guest's time goes on. So that programs do not wait for
-//! their own pages in the middle of a case, each case is first run in its short form, whose result
-//! does not count.
+//! Files are read from the host while the guest's time goes on. Each case is first run in its short
+//! form, whose result does not count, so that programs do not wait for their own pages in the
+//! middle of a case.
 
 use super::cases::Case;
 use super::{Count, EXIT_SKIPPED};

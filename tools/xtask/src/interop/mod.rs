@@ -1,4 +1,4 @@
-//! `cargo xtask interop`: `aes67` against programs that nobody here wrote, on one wire of network
+//! `cargo xtask interop`: `aes67` against programs of other authors, on one wire of network
 //! namespaces.
 //!
 //! A case is one function: it makes its hosts ([`Bench::wire`]), starts peers and `aes67` on them,
@@ -7,10 +7,11 @@
 //! the test suite runs too (`tests/interop.rs`, one test a case), and a long one, which `--long`
 //! asks for.
 //!
-//! On a machine that is shared with others a claim about time shows little: [emulated] has one on
-//! which it does.
+//! On a machine that is shared with others a claim about time proves little; [emulated] is for
+//! machines on which it does.
 //!
-//! A case that needs what this machine lacks is skipped, with the reason and Debian's package.
+//! A case that needs something that this machine lacks is skipped, with the reason and Debian's
+//! package.
 
 pub(crate) mod bench;
 mod cases;
@@ -54,7 +55,7 @@ pub(crate) struct InteropArgs {
     #[arg(long)]
     long: bool,
 
-    /// List the cases, and run nothing
+    /// List the cases without running them
     #[arg(long)]
     list: bool,
 
@@ -62,12 +63,12 @@ pub(crate) struct InteropArgs {
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     only: Vec<String>,
 
-    /// In an emulated machine, whose time stands still whenever this one does;
-    /// `cargo xtask guest-fetch` gets it
+    /// Run on an emulated machine, whose time stands still whenever this machine does; `cargo xtask
+    /// guest-fetch` gets it
     #[arg(long, conflicts_with = "list")]
     emulated: bool,
 
-    /// This is that machine
+    /// This is the emulated machine
     #[arg(long, hide = true)]
     in_guest: bool,
 
@@ -75,12 +76,12 @@ pub(crate) struct InteropArgs {
     #[arg(long)]
     release: bool,
 
-    /// Use this `aes67`, and what lies beside it, instead of building one
+    /// Use this `aes67`, and the programs in the same folder, instead of building one
     #[arg(long, value_name = "FILE", conflicts_with = "release")]
     program: Option<PathBuf>,
 }
 
-/// Runs the cases that were asked for.
+/// Runs the requested cases.
 pub(crate) fn run(args: &InteropArgs) -> ExitCode {
     if args.list {
         cases::ALL.iter().for_each(|case| println!("{:<18} {}", case.name, case.help));
@@ -107,7 +108,7 @@ pub(crate) fn run(args: &InteropArgs) -> ExitCode {
     }
 }
 
-/// How cases ended.
+/// Results of cases.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Count {
     passed: usize,

@@ -1,8 +1,8 @@
-//! Whether the machine itself stood still: on each processor a program of the highest priority in
-//! use that sleeps, and notes when it is woken late.
+//! Detects pauses of the machine itself: on each processor, a program with the highest priority in
+//! use sleeps, and records when it is woken late.
 //!
-//! A glitch of that moment is the machine's. On one that is shared with others it happens several
-//! times an hour, and to one processor at a time.
+//! A glitch at such a moment is caused by the machine. On a shared machine this happens several
+//! times an hour, to one processor at a time.
 
 use super::bench::{Bench, Trouble, read};
 use netns::{Running, Wire};
@@ -16,8 +16,8 @@ pub(crate) const COMMAND: &str = "interop-pauses";
 const WATCHING: &str = "watching";
 /// Sleeps of this length are watched.
 const STEP: Duration = Duration::from_millis(2);
-/// Later than this: a quarter of the shortest latency that is measured with, because sender and
-/// receiver may both be held up.
+/// A longer delay is a pause: a quarter of the shortest latency in use, because sender and receiver
+/// may both be delayed.
 const PAUSE: Duration = Duration::from_millis(5);
 /// Above all programs of a case.
 const PRIORITY: &str = "70";

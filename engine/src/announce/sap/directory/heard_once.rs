@@ -1,14 +1,15 @@
-//! Announcements that were heard once, known by their fingerprints: a session that was pushed out
-//! before its second announcement is confirmed when that comes.
+//! Announcements that were heard once, remembered by their fingerprints: a session that was removed
+//! for lack of room before its second announcement is confirmed when that comes.
 
 use crate::units::{LocalTime, Nanos};
 use std::net::IpAddr;
 use std::ops::Range;
 
-/// An announcement that is repeated after this time is no copy of the first one on another group.
+/// An announcement that is repeated after this time is not a copy of the first one on another
+/// group.
 pub(super) const CONFIRMED_AFTER: Nanos = Nanos::from_secs(1);
-/// Announcements that are known to have been heard once: 384 KiB; a flood of a thousand a second
-/// takes a quarter of a minute to fill it.
+/// Capacity: 384 KiB, which a flood of a thousand announcements a second fills in a quarter of a
+/// minute.
 const FINGERPRINTS: usize = 1 << 14;
 /// Number of slots that a fingerprint may be stored in; the oldest entry of these is replaced. With
 /// 3000 newer fingerprints, one in a hundred million is lost.
@@ -36,7 +37,7 @@ impl HeardOnce {
         bytes.fold(0xCBF2_9CE4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01B3))
     }
 
-    /// Notes an announcement that was heard at `at`, but for which there is no room.
+    /// Records an announcement that was heard at `at`, but for which there is no room.
     pub(super) fn note(&mut self, fingerprint: u64, at: LocalTime) {
         self.heard.resize(FINGERPRINTS, None);
         // A copy of the same announcement does not count as a later one.
@@ -49,7 +50,7 @@ impl HeardOnce {
         }
     }
 
-    /// Whether it was heard before, long enough ago for it not to be a copy, and not too long ago.
+    /// Whether it was heard before, but neither so recently that it is a copy, nor too long ago.
     pub(super) fn knows(&self, now: LocalTime, fingerprint: u64) -> bool {
         self.find(fingerprint).is_some_and(|at| (CONFIRMED_AFTER..=REMEMBERED).contains(&now.since(at)))
     }
@@ -61,6 +62,7 @@ impl HeardOnce {
 }
 
 /// The low bits of FNV-1a depend on those of the text alone.
+#[expect(clippy::cast_possible_truncation, reason = "only the low bits are used")]
 const fn places(fingerprint: u64) -> Range<usize> {
     let first = (fingerprint ^ fingerprint >> 32) as usize % (FINGERPRINTS / PLACES) * PLACES;
     first..first + PLACES

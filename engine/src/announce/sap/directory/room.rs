@@ -1,16 +1,16 @@
 //! Which session is removed for a new one when the directory is full.
 //!
 //! In this order:
-//! 1. a session that was announced only once: the oldest one of the address that has most of these.
+//! 1. a session that was announced only once: the oldest one of the address with the most of these.
 //!    Addresses with up to [`FEW`] count as equal, so that a device with several streams is not the
 //!    one with most when a flood comes from ever-changing addresses;
-//! 2. if all are confirmed, the newest session of the address that has most, if it has more than
+//! 2. if all are confirmed, the newest session of the address with the most, if it has more than
 //!    [`GUARANTEED`];
 //! 3. otherwise none: the new session is refused.
 //!
-//! So one address can only push out sessions of another that were heard once, and a flood pushes
-//! out its own first. A session that was pushed out before its second announcement is known by its
-//! fingerprint, and is confirmed when that comes.
+//! So one address can only displace sessions of another that were heard once, and a flood displaces
+//! its own sessions first. A session that was displaced before its second announcement is
+//! remembered by its fingerprint, and is confirmed when that comes.
 //!
 //! Breakdown point: an attacker who forges ever-changing source addresses, announces each session
 //! twice, and has [`MAX_SESSIONS`] of them confirmed before an honest session is, keeps that
@@ -23,8 +23,8 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-/// Confirmed sessions of one address that are never pushed out: more than any device in use has,
-/// and a quarter of the directory.
+/// Confirmed sessions of one address that are never removed: more than any device in use has, and a
+/// quarter of the directory.
 pub(super) const GUARANTEED: usize = MAX_SESSIONS / 4;
 /// Up to this many unconfirmed sessions, addresses count as equal: a device of 64 channels in
 /// streams of 8 has 8, and may announce each on two groups.
@@ -62,7 +62,7 @@ impl Directory {
         self.events.push(SapEvent::Crowded(crowd));
     }
 
-    /// How many sessions there are of each address.
+    /// The number of sessions of each address.
     fn count(&self, which: impl Fn(&Entry) -> bool) -> BTreeMap<IpAddr, usize> {
         let mut counts = BTreeMap::new();
         self.sessions
@@ -72,7 +72,7 @@ impl Directory {
         counts
     }
 
-    /// The oldest that was announced only once, of the address that has most of them.
+    /// The oldest session that was announced only once, of the address with the most of these.
     fn least_known(&self) -> Option<SessionKey> {
         let of_each = self.count(|entry| !entry.confirmed);
         let unconfirmed = self.sessions.iter().filter(|(_, entry)| !entry.confirmed);
@@ -83,7 +83,7 @@ impl Directory {
         unconfirmed.min_by_key(of_most).map(|(key, _)| key.clone())
     }
 
-    /// The newest confirmed one of an address that has more than is guaranteed.
+    /// The newest confirmed session of an address with more than the guaranteed number.
     fn beyond_guarantee(&self) -> Option<SessionKey> {
         let of_each = self.count(|entry| entry.confirmed);
         let (most, _) = of_each.into_iter().filter(|(_, count)| *count > GUARANTEED).max_by_key(|(_, count)| *count)?;

@@ -78,7 +78,7 @@ fn a_stranger_neither_replaces_nor_deletes_what_another_host_announces() {
     hear(&mut directory, 0, &datagram(false, 5, HOST, &text(7, 1)));
     let stranger = IpAddr::from([192, 0, 2, 66]);
     let forged = text(7, 9).replace("239.69.0.1", "239.69.0.66");
-    // With the header and the line of the other, from its own address; and honestly.
+    // With the other's header and line, but from its own address; and honestly.
     for origin in [HOST, [192, 0, 2, 66]] {
         directory.handle_datagram(at(1), stranger, &datagram(false, 6, origin, &forged)).unwrap();
         for payload in ["", "o=- 7 1 IN IP4 192.0.2.1\r\n", &text(7, 1)] {
@@ -101,7 +101,7 @@ fn of_sessions_with_one_name_the_newest_of_the_host_that_came_first_is_meant() {
     };
     announce(&mut directory, 1, HOST, 7);
     announce(&mut directory, 2, other, 4);
-    // It has started anew, and has not withdrawn what it announced before.
+    // It has restarted without withdrawing its earlier announcements.
     announce(&mut directory, 3, HOST, 6);
     announce(&mut directory, 4, other, 4);
     let meant = named(directory.sessions().map(|(_, entry)| entry), "Studio");
@@ -111,7 +111,7 @@ fn of_sessions_with_one_name_the_newest_of_the_host_that_came_first_is_meant() {
     assert!(named(directory.sessions().map(|(_, entry)| entry), "Nobody").is_empty());
 }
 
-/// FFmpeg's line is the same for all that it sends from a host, and its hash is drawn anew by each.
+/// FFmpeg's line is the same for all streams of a host, and each stream's hash is random.
 #[test]
 fn what_a_stranger_announced_first_gives_way_to_the_origin_itself() {
     const ORIGIN: [u8; 4] = [192, 0, 2, 1];
@@ -125,7 +125,7 @@ fn what_a_stranger_announced_first_gives_way_to_the_origin_itself() {
     let namesakes = others.replace("IN IP4 192.0.2.1", "IN IP4 192.0.2.77");
     let stranger = (IpAddr::from([192, 0, 2, 66]), Some(false));
     let origin = (IpAddr::from(ORIGIN), Some(true));
-    // Another session of this name gives way to nobody, and nobody to it.
+    // Another session of this name does not displace it, nor the other way round.
     let namesake = (IpAddr::from([192, 0, 2, 77]), Some(true));
     for (s, (from, _), text, expected) in [
         (0, stranger, &others, vec![stranger]),
@@ -184,7 +184,7 @@ fn short_origins_are_told_apart_by_the_streams_address_and_a_newer_version_is_th
         }
     }
     assert_eq!((directory.len(), events(&mut directory).len()), (2, 2));
-    // A stream that has moved to another group, with a version that has risen as it should.
+    // A stream that has moved to another group, with an increased version.
     let mut directory = Directory::default();
     hear(&mut directory, 0, &datagram(false, 5, HOST, &text(7, 1)));
     hear(&mut directory, 1, &datagram(false, 6, HOST, &text(7, 2).replace("239.69.0.1", "239.69.0.2")));
@@ -263,7 +263,7 @@ fn the_number_of_sessions_and_events_is_bounded() {
     }
     assert_eq!((directory.len(), directory.events.len()), (MAX_SESSIONS, MAX_EVENTS));
     assert_eq!((directory.stats().refused, directory.stats().crowded_out), (0, 0));
-    // All are confirmed, and one address has them: its newest makes room.
+    // All are confirmed and of one address, so its newest is removed.
     for id in 0..MAX_SESSIONS as u32 {
         hear(&mut directory, 30, &datagram(false, 1, HOST, &text(id, if id == 3 { 9 } else { 1 })));
     }
@@ -271,12 +271,12 @@ fn the_number_of_sessions_and_events_is_bounded() {
     assert!(directory.get(&key(5000)).is_some() && directory.len() == MAX_SESSIONS);
 }
 
-/// Announces a session of an address, as itself.
+/// Announces a session of an address from that address.
 fn announce(directory: &mut Directory, now: LocalTime, from: [u8; 4], id: u32) -> Result<(), SapError> {
     directory.handle_datagram(now, from.into(), &datagram(false, 5, from, &text(id, 1)))
 }
 
-/// Which sessions of an address there are.
+/// The listed sessions of an address.
 fn of(directory: &Directory, from: [u8; 4]) -> Vec<String> {
     let its = directory.sessions().filter(|(key, _)| key.from() == IpAddr::from(from));
     its.map(|(_, entry)| entry.description.name.clone()).collect()
@@ -402,8 +402,8 @@ fn our_own_announcer_keeps_a_session_alive_updates_and_ends_it() {
 }
 
 proptest! {
-    /// Whatever comes, and whenever: no panic, the events add up to what is there, and timers come
-    /// to an end.
+    /// For any input at any time: no panic, events that add up to the present sessions, and timers
+    /// that end.
     #[test]
     fn any_script_keeps_the_books(steps in proptest::collection::vec((0u8..6, 0u32..4, 0u32..3, 0i64..2000, any::<u8>()), 0..80)) {
         let mut directory = Directory::default();
@@ -435,9 +435,9 @@ proptest! {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(4))]
 
-    /// A flood from few or many addresses, of new sessions or of some that come again, beside
-    /// honest announcers: the memory is bounded, what was heard twice stays as it is, and of one
-    /// flooding address nothing is pushed out.
+    /// A flood from few or many addresses, of new or repeated sessions, together with honest
+    /// announcers: memory is bounded, confirmed sessions stay unchanged, and one flooding address
+    /// displaces nothing.
     #[test]
     fn honest_sessions_outlast_a_flood(addresses in prop_oneof![Just(1u32), 2u32..40, Just(u32::MAX)], per_s in 50u32..300, again in 1u32..4, seed in any::<u32>()) {
         let mut directory = Directory::default();

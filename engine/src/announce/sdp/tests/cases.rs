@@ -1,4 +1,4 @@
-//! Ways in which the field departs from the standard: each is read, and told.
+//! Deviations from the standard in the field: each is accepted and reported.
 
 use super::*;
 use insta::assert_snapshot;
@@ -11,7 +11,7 @@ macro_rules! cases {
     };
 }
 
-/// What a receiver would do, and what is found.
+/// The receiver's interpretation, and the findings.
 fn outcome(bytes: &[u8]) -> String {
     let parsed = match Description::parse(bytes) {
         Ok(parsed) => parsed,

@@ -1,11 +1,11 @@
-//! Texts after the published forms and what becomes of them; and that what is written is read.
+//! Texts after the published forms and their interpretation; and reading what was written.
 //!
-//! Origin of the texts: written anew, none is a capture. AES67: after the example of the standard
-//! and RFC 7273, 4.8. Dante: after Audinate's sample in the guide of Dante Domain Manager, and
-//! texts of devices that public projects quote. RAVENNA: after texts that public projects quote.
-//! FFmpeg, PipeWire: after what these programs write. Livewire+: AES67's form with Livewire's
-//! group, packet time and a traceable clock. ST 2022-7: after RFC 7104, 4.1. Addresses, names and
-//! identities are invented.
+//! Origin of the texts: all are written for these tests, and none is a capture. AES67: after the
+//! example of the standard and RFC 7273, 4.8. Dante: after Audinate's sample in the guide of Dante
+//! Domain Manager, and texts of devices that public projects quote. RAVENNA: after texts that
+//! public projects quote. FFmpeg, PipeWire: after what these programs write. Livewire+: AES67's
+//! form with Livewire's group, packet time and a traceable clock. ST 2022-7: after RFC 7104, 4.1.
+//! Addresses, names and identities are invented.
 
 use super::*;
 use crate::ptp::wire::ClockIdentity;

@@ -1,4 +1,4 @@
-//! What our own sessions tell.
+//! The descriptions of our own sessions.
 
 use super::*;
 use crate::rtp::format::PacketTime;
@@ -95,8 +95,8 @@ fn an_independent_reader_finds_the_same() {
 }
 
 proptest! {
-    /// Whatever we send, by any clock or none: the lint finds nothing in our description, and it
-    /// says what is sent.
+    /// For any stream and clock, the lint finds no fault in our description, which matches the
+    /// stream.
     #[test]
     fn nothing_is_found_in_what_we_announce(
         (l24, hz, channels, time) in (any::<bool>(), 0usize..3, 1usize..=64, 0usize..6),

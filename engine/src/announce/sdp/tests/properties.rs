@@ -1,4 +1,4 @@
-//! What is written is read, and whatever is read can be written.
+//! Everything that is written can be read, and everything that is read can be written.
 
 use super::ours::sender_config;
 use super::*;
@@ -112,8 +112,8 @@ proptest! {
         prop_assert_eq!(session.to_sdp().split(['\r', '\n']).filter(|line| !line.is_empty()).count() + 1, lines);
     }
 
-    /// Examples with bytes changed, lines moved about, cut off: whatever is read can be written and
-    /// means the same.
+    /// Examples with changed bytes, moved lines and truncations: whatever can be read can be
+    /// written with the same meaning.
     #[test]
     fn changed_examples_are_read_without_panic(
         example in prop::sample::select(&EXAMPLES[..]),

@@ -1,4 +1,4 @@
-//! Ports with keys among each other.
+//! Ports with keys.
 
 use super::*;
 use crate::ptp::authentication::{Authentication, IntegrityAlgorithm, Key, SecurityAssociation};
@@ -9,8 +9,8 @@ fn authentication(secret: &[u8]) -> Option<Authentication> {
     Authentication::new(SecurityAssociation::new(1, true, &[key])?, 1)
 }
 
-/// What comes of a slave with a key beside a master with another one, or none: the slave, after
-/// 12 s, and the largest message that was sent.
+/// A slave with a key and a master with another one, or none: the slave after 12 s, and the size of
+/// the largest message.
 fn together(slave: Option<Authentication>, master: Option<Authentication>) -> (Port, usize) {
     let mut slave = new_port(PortConfig { authentication: slave, ..slave_config() });
     let identity = port_identity(1);

@@ -1,13 +1,13 @@
-//! Why there is no clock, in the words for its user.
+//! Why there is no clock, in words for the user.
 
 use super::*;
 
-/// What a port says at `now`; empty if there is nothing to say.
-fn said<L: ClockLaw>(port: &Port<L>, now: LocalTime) -> String {
+/// The diagnosis of a port at `now`; empty if there is none.
+fn said<L: ClockServo>(port: &Port<L>, now: LocalTime) -> String {
     port.diagnosis(now).map_or_else(String::new, |diagnosis| diagnosis.to_string())
 }
 
-/// What is said after this master was alone with the port for 10 s.
+/// The diagnosis after 10 s with only this master.
 fn after(master: Master) -> String {
     let (mut port, mut master, mut now) = (new_port(slave_config()), master, LocalTime::ZERO);
     run(&mut [&mut master], &mut port, &mut now, Nanos::from_secs(10));
@@ -47,13 +47,13 @@ fn masters_that_cannot_be_used_are_named() {
 fn what_is_not_there_is_told_as_long_as_it_is_so() {
     let (mut port, mut now) = (new_port(slave_config()), LocalTime::ZERO);
     assert_eq!(said(&port, now), "no master in domain 10, and no other PTP is heard");
-    // PTPv1 has its version where PTPv2 has it, too.
+    // PTPv1 has its version in the same place as PTPv2.
     assert!(port.handle_datagram(now, address(7), &[0, 1, 0, 1]).is_err());
     assert_eq!((port.counters().version_1, port.counters().malformed), (1, 0));
     let version_1 =
         "no master in domain 10, but 192.0.2.7 speaks PTP version 1, as Dante does where its AES67 mode is off";
     assert_eq!(said(&port, now), version_1);
-    // A master in another domain says more.
+    // A master in another domain takes precedence.
     let mut others =
         [2, 3].map(|domain| Master { identity: domain, ..with_header(|header| header.domain_number = domain) });
     others.iter().for_each(|other| other.announce(&mut port, now));

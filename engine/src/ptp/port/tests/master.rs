@@ -3,8 +3,8 @@
 use super::*;
 use crate::clock::{ClockMap, PtpMap};
 
-/// What the port sends until `end`; every message that asks for it is told to have left `LATENCY`
-/// after it was polled.
+/// The messages of the port until `end`; each departure is reported as `LATENCY` after the message
+/// was polled.
 fn messages(port: &mut Port, now: &mut LocalTime, time: Nanos) -> Vec<(LocalTime, Transmit)> {
     let end = *now + time;
     let mut sent = Vec::new();
@@ -43,7 +43,7 @@ fn becomes_master_when_nobody_announces() {
     let [PortEvent::State(change)] = events[..] else { panic!("{events:?}") };
     assert_eq!((change.from, change.to), (PortState::Listening, PortState::Master));
     assert_eq!(change.cause, StateCause::AnnounceReceiptTimeout);
-    // Three intervals of 2 s, and a share of one more.
+    // Three intervals of 2 s, and a share of another one.
     assert!((6..8).contains(&(change.at.as_nanos() / 1_000_000_000)), "{:?}", change.at);
 }
 
@@ -212,8 +212,7 @@ fn a_reference_that_is_outranked_is_passive() {
     assert_eq!(names(&events), ["MASTER"]);
 }
 
-/// Two ports with nothing but each other: one serves, the other follows, and when the first one
-/// dies the second serves.
+/// Two ports alone: one serves, the other follows, and when the first one dies the second serves.
 #[test]
 fn two_ports_agree_on_who_serves() {
     let mut ports = [3, 9].map(|identity| {

@@ -1,4 +1,4 @@
-//! A port among scripted masters, and ports among themselves.
+//! A port with scripted masters, and ports with each other.
 
 mod authentication;
 mod diagnosis;
@@ -66,7 +66,7 @@ impl Master {
         PtpTime::EPOCH + Nanos::new(now.as_nanos()) + self.offset
     }
 
-    fn send<L: ClockLaw>(&self, port: &mut Port<L>, now: LocalTime, flags: Flags, log2: i8, body: Body) {
+    fn send<L: ClockServo>(&self, port: &mut Port<L>, now: LocalTime, flags: Flags, log2: i8, body: Body) {
         let header = Header {
             flags: self.header.flags | flags,
             source_port_identity: port_identity(self.identity),
@@ -79,7 +79,7 @@ impl Master {
         port.handle_datagram(now, address(self.identity), &bytes[..length]).unwrap();
     }
 
-    fn announce<L: ClockLaw>(&self, port: &mut Port<L>, now: LocalTime) {
+    fn announce<L: ClockServo>(&self, port: &mut Port<L>, now: LocalTime) {
         let announce = Announce {
             origin_timestamp: PtpTime::EPOCH,
             current_utc_offset: 37,
@@ -93,12 +93,12 @@ impl Master {
         self.send(port, now, Flags::default(), self.log_announce_interval, Body::Announce(announce));
     }
 
-    fn sync<L: ClockLaw>(&mut self, port: &mut Port<L>, now: LocalTime) {
+    fn sync<L: ClockServo>(&mut self, port: &mut Port<L>, now: LocalTime) {
         self.sequence_id = self.sequence_id.wrapping_add(1);
         self.repeat_sync(port, now);
     }
 
-    fn repeat_sync<L: ClockLaw>(&self, port: &mut Port<L>, now: LocalTime) {
+    fn repeat_sync<L: ClockServo>(&self, port: &mut Port<L>, now: LocalTime) {
         let sent = self.time(now - DELAY);
         if self.two_step {
             self.send(port, now, Flags::TWO_STEP, -3, Body::Sync { origin_timestamp: PtpTime::EPOCH });
@@ -108,7 +108,7 @@ impl Master {
         }
     }
 
-    fn answer<L: ClockLaw>(&self, port: &mut Port<L>, sequence_id: u16, sent: LocalTime) {
+    fn answer<L: ClockServo>(&self, port: &mut Port<L>, sequence_id: u16, sent: LocalTime) {
         let requesting_port_identity = port.config.identity;
         let body = Body::DelayResp { receive_timestamp: self.time(sent + DELAY), requesting_port_identity };
         Self { sequence_id, ..*self }.send(port, sent + DELAY + DELAY, Flags::default(), 0, body);
@@ -116,8 +116,8 @@ impl Master {
 }
 
 /// Runs for `time`: all masters send an Announce at their interval and a Sync every 125 ms, and
-/// answers its requests where the test has it do so.
-fn run<L: ClockLaw>(
+/// answer requests if the test says so.
+fn run<L: ClockServo>(
     masters: &mut [&mut Master],
     port: &mut Port<L>,
     now: &mut LocalTime,
@@ -148,7 +148,7 @@ fn run<L: ClockLaw>(
 }
 
 /// No master sends anything for `time`; the port does what is due.
-fn silence<L: ClockLaw>(port: &mut Port<L>, now: &mut LocalTime, time: Nanos) -> Vec<PortEvent> {
+fn silence<L: ClockServo>(port: &mut Port<L>, now: &mut LocalTime, time: Nanos) -> Vec<PortEvent> {
     let end = *now + time;
     let mut events = Vec::new();
     while let Some(due) = port.poll_timeout().filter(|&due| due < end) {
@@ -196,7 +196,7 @@ fn names(events: &[PortEvent]) -> Vec<String> {
     events.iter().map(name).collect()
 }
 
-/// A law that notes what it is told.
+/// A servo that records its calls.
 #[derive(Default)]
 struct Notes {
     pairs: Vec<TimestampPair>,
@@ -206,7 +206,7 @@ struct Notes {
     unlocked: bool,
 }
 
-impl ClockLaw for Notes {
+impl ClockServo for Notes {
     fn observe(&mut self, pair: &TimestampPair) {
         self.pairs.push(*pair);
     }
@@ -228,5 +228,5 @@ impl ClockLaw for Notes {
 }
 
 fn noting_port(config: PortConfig) -> Port<Notes> {
-    Port::with_law(config, LocalTime::ZERO, Notes::default())
+    Port::with_servo(config, LocalTime::ZERO, Notes::default())
 }

@@ -36,8 +36,8 @@ fn nobody_who_names_us_as_grandmaster_is_followed() {
     }
 }
 
-/// Announces are not time: a port is slave of a master only once it has heard its Syncs, however
-/// well the law knows the time of the one before.
+/// Announces carry no time: a port becomes slave of a master only once it has received its Syncs,
+/// however well the servo knows the time of the previous one.
 #[test]
 fn a_selected_master_is_not_followed_before_its_time_is_heard() {
     let (mut port, mut now) = (noting_port(slave_config()), LocalTime::ZERO);
@@ -62,16 +62,16 @@ fn the_law_hears_of_another_master_but_not_of_the_same_one() {
     let (mut a, mut b) = (Master::new(1), Master::new(2));
     let ten = Nanos::from_secs(10);
     run(&mut [&mut a], &mut port, &mut now, ten);
-    assert_eq!(port.law().changes_of_master, 0, "the first one is no change");
+    assert_eq!(port.servo().changes_of_master, 0, "the first one is no change");
     silence(&mut port, &mut now, ten);
     run(&mut [&mut a], &mut port, &mut now, ten);
-    assert_eq!(port.law().changes_of_master, 0, "the same one has come back");
+    assert_eq!(port.servo().changes_of_master, 0, "the same one has come back");
     silence(&mut port, &mut now, ten);
     run(&mut [&mut b], &mut port, &mut now, ten);
-    assert_eq!(port.law().changes_of_master, 1, "another one, after none");
+    assert_eq!(port.servo().changes_of_master, 1, "another one, after none");
     let mut same_port_other_grandmaster = Master { grandmaster: 7, ..b };
     run(&mut [&mut same_port_other_grandmaster], &mut port, &mut now, ten);
-    assert_eq!(port.law().changes_of_master, 2, "another grandmaster behind the same port");
+    assert_eq!(port.servo().changes_of_master, 2, "another grandmaster behind the same port");
 }
 
 #[test]

@@ -12,7 +12,7 @@ fn finds_a_master_and_locks_to_its_time() {
         assert_eq!(port.state(), PortState::Slave);
         let error = port.reading(now).map.unwrap().ptp_at(now) - master.time(now);
         assert!(error.abs() < Nanos::from_micros(1), "{error}");
-        assert!((port.law().mean_path_delay() - DELAY).abs() < Nanos::from_micros(1));
+        assert!((port.servo().mean_path_delay() - DELAY).abs() < Nanos::from_micros(1));
         assert_eq!(port.counters().unmatched_follow_ups + port.counters().unmatched_syncs, 0);
     }
 }
@@ -34,16 +34,16 @@ fn a_port_is_slave_only_while_the_clock_vouches_for_its_time() {
     let (mut port, mut master, mut now) = (noting_port(slave_config()), Master::new(1), LocalTime::ZERO);
     let second = Nanos::from_secs(1);
     run(&mut [&mut master], &mut port, &mut now, second.times(5));
-    port.law.unlocked = true;
+    port.servo.unlocked = true;
     let events = run(&mut [&mut master], &mut port, &mut now, second);
     assert_eq!(events[0].to_string(), "SLAVE -> UNCALIBRATED: the master's time is too uncertain");
-    port.law.unlocked = false;
+    port.servo.unlocked = false;
     let events = run(&mut [&mut master], &mut port, &mut now, second);
     assert_eq!(events[0].to_string(), "UNCALIBRATED -> SLAVE: the master's time is known");
 }
 
-/// "Locked to a grandmaster that no longer exists": whatever it was that went on, without Announces
-/// nobody is followed, and without Syncs nothing is locked.
+/// "Locked to a grandmaster that no longer exists": without Announces no master is followed, and
+/// without Syncs nothing is locked, whatever else continues.
 #[test]
 fn nothing_stays_locked_to_a_grandmaster_that_is_gone() {
     let (mut port, mut master, mut now) = (new_port(slave_config()), Master::new(1), LocalTime::ZERO);
@@ -82,20 +82,20 @@ fn a_pair_is_seen_once_however_often_its_messages_come() {
     let (mut port, mut master, mut now) = (noting_port(slave_config()), Master::new(1), LocalTime::ZERO);
     master.sequence_id = u16::MAX - 40;
     run(&mut [&mut master], &mut port, &mut now, Nanos::from_secs(2));
-    let before = port.law().pairs.len();
+    let before = port.servo().pairs.len();
     let late = Master { sequence_id: master.sequence_id.wrapping_sub(1), ..master };
     for _ in 0..3 {
         master.repeat_sync(&mut port, now);
         late.repeat_sync(&mut port, now);
     }
-    assert_eq!(port.law().pairs.len(), before);
+    assert_eq!(port.servo().pairs.len(), before);
     assert_eq!(port.counters().repeated, 12);
     // No pair is lost where the sequence ids wrap.
-    let before = port.law().pairs.len();
+    let before = port.servo().pairs.len();
     for _ in 0..64 {
         master.sync(&mut port, now);
     }
-    assert_eq!(port.law().pairs.len() - before, 64);
+    assert_eq!(port.servo().pairs.len() - before, 64);
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn the_law_and_the_user_hear_of_unanswered_requests() {
     let events = run(&mut [&mut master], &mut port, &mut now, Nanos::from_secs(60));
     let unanswered = port.counters().unanswered_requests;
     assert!(unanswered > 30, "{unanswered}");
-    assert_eq!(u64::from(port.law().unanswered), unanswered);
+    assert_eq!(u64::from(port.servo().unanswered), unanswered);
     let told = names(&events).iter().filter(|name| *name == "unanswered").count();
     assert_eq!(told, 1, "the user hears it once");
 
@@ -131,7 +131,7 @@ fn the_law_and_the_user_hear_of_unanswered_requests() {
     assert!(port.counters().unanswered_requests <= unanswered + 1);
 }
 
-/// A driver that does not tell when a message left.
+/// A driver that does not report departure times.
 #[test]
 fn the_law_hears_of_requests_whose_time_is_not_known() {
     let (mut port, master, mut now) = (noting_port(slave_config()), Master::new(1), LocalTime::ZERO);
@@ -147,11 +147,11 @@ fn the_law_hears_of_requests_whose_time_is_not_known() {
     }
     let (unstamped, unanswered) = (port.counters().unstamped_requests, port.counters().unanswered_requests);
     assert!(unstamped > 30 && unanswered == 0, "{unstamped}, {unanswered}");
-    assert_eq!(u64::from(port.law().unanswered), unstamped);
-    assert!(port.law().pairs.is_empty());
+    assert_eq!(u64::from(port.servo().unanswered), unstamped);
+    assert!(port.servo().pairs.is_empty());
 }
 
-/// What a hybrid port asks, as destinations.
+/// The destinations of a hybrid port's requests.
 fn requests(port: &mut Port<Notes>, master: &mut Master, now: &mut LocalTime, time: Nanos) -> Vec<Destination> {
     let end = *now + time;
     let mut destinations = Vec::new();
@@ -182,7 +182,7 @@ fn hybrid_requests_go_to_the_master_while_it_answers() {
     let asked = requests(&mut port, &mut master, &mut now, Nanos::from_secs(30));
     assert!(asked.len() > 10);
     assert!(asked.iter().all(|destination| *destination == Destination::Unicast(address(1))));
-    assert_eq!(port.law().pairs.len(), asked.len());
+    assert_eq!(port.servo().pairs.len(), asked.len());
 }
 
 #[test]
@@ -223,7 +223,7 @@ fn what_is_not_for_us_is_counted_and_changes_nothing() {
         for master in &mut foreign {
             master.announce(&mut port, now);
         }
-        // Syncs without an Announce are nobody's.
+        // Syncs without an Announce belong to no master.
         Master::new(3).sync(&mut port, now);
         port.handle_timeout(now);
     }
@@ -247,7 +247,7 @@ fn another_sdo_and_minor_version_1_are_followed_where_wanted() {
     assert_eq!(Message::parse(&request.datagram).unwrap().header.major_sdo_id, 1);
 }
 
-/// An uptime is no date: a timescale that began a moment ago is followed as it is, and the
+/// An uptime is not a date: a timescale that began a moment ago is followed unchanged, and the
 /// properties are for display only.
 #[test]
 fn any_timescale_is_followed_as_it_is() {
@@ -266,7 +266,7 @@ fn any_timescale_is_followed_as_it_is() {
     }
 }
 
-/// As where a host's clock stands still.
+/// As with a host clock that stands still.
 #[test]
 fn syncs_that_come_all_at_once_leave_no_timer_that_is_always_due() {
     let (mut port, mut master, mut now) = (new_port(slave_config()), Master::new(1), LocalTime::ZERO);

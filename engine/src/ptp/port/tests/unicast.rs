@@ -1,4 +1,4 @@
-//! Masters that serve only who asks.
+//! Masters that serve on request only.
 
 use super::*;
 use crate::ptp::unicast::{Service, UnicastConfig, UnicastMasters, UnicastTlv};
@@ -6,7 +6,7 @@ use crate::ptp::unicast::{Service, UnicastConfig, UnicastMasters, UnicastTlv};
 /// A scripted master that negotiates, on the same clock as the port.
 struct UnicastMaster {
     master: Master,
-    /// Services that it grants, and until when it serves them.
+    /// Granted services, and the end of each grant.
     served: [Option<LocalTime>; 3],
     grants: bool,
     requests: Vec<Service>,
@@ -16,7 +16,7 @@ struct UnicastMaster {
 impl UnicastMaster {
     fn new(identity: u8) -> Self {
         let header = Header { flags: Flags::UNICAST, ..Master::new(identity).header };
-        // Unicast messages do not tell their interval.
+        // Unicast messages do not state their interval.
         let master = Master { header, log_announce_interval: NO_INTERVAL, ..Master::new(identity) };
         Self { master, served: [None; 3], grants: true, requests: Vec::new(), cancelled: Vec::new() }
     }
@@ -25,7 +25,7 @@ impl UnicastMaster {
         self.served[service as usize].is_some_and(|until| now < until)
     }
 
-    fn take<L: ClockLaw>(&mut self, port: &mut Port<L>, now: LocalTime, transmit: &Transmit) {
+    fn take<L: ClockServo>(&mut self, port: &mut Port<L>, now: LocalTime, transmit: &Transmit) {
         assert_eq!(transmit.destination, Destination::Unicast(address(self.master.identity)));
         let message = Message::parse(&transmit.datagram).unwrap();
         assert!(message.header.flags.contains(Flags::UNICAST));
@@ -59,7 +59,7 @@ impl UnicastMaster {
         }
     }
 
-    fn signal<L: ClockLaw>(&self, port: &mut Port<L>, now: LocalTime, tlvs: &[u8]) {
+    fn signal<L: ClockServo>(&self, port: &mut Port<L>, now: LocalTime, tlvs: &[u8]) {
         let header = Header { source_port_identity: port_identity(self.master.identity), ..self.master.header };
         let body = Body::Signaling { target_port_identity: port.config.identity };
         let mut bytes = [0; 128];
@@ -75,7 +75,7 @@ fn unicast_port(identities: &[u8]) -> Port {
     Port::new(config.served_by(unicast), LocalTime::ZERO)
 }
 
-/// Runs for `time`: who serves what was granted is there.
+/// Runs for `time`; masters serve what they granted.
 fn serve(masters: &mut [&mut UnicastMaster], port: &mut Port, now: &mut LocalTime, time: Nanos) -> Vec<PortEvent> {
     let end = *now + time;
     let mut events = Vec::new();
@@ -119,20 +119,20 @@ fn the_best_of_the_table_is_followed_and_its_grants_are_renewed() {
     assert_eq!(port.reading(now).state, LockState::Locked);
     assert_eq!(port.master().unwrap().sender, port_identity(2));
     assert!(error(&port, &best, now) < Nanos::from_micros(1));
-    assert!((port.law().mean_path_delay() - DELAY).abs() < Nanos::from_micros(1));
+    assert!((port.servo().mean_path_delay() - DELAY).abs() < Nanos::from_micros(1));
     let lost = names(&events)
         .iter()
         .filter(|name| name.contains("lost") || name.contains("unicast master 192.0.2.2 has"))
         .count();
     assert_eq!(lost, 0, "{:?}", names(&events));
-    // Every 15 s of 20 s that are granted.
+    // Every 15 s of the 20 s that are granted.
     let count = |master: &UnicastMaster, service| master.requests.iter().filter(|asked| **asked == service).count();
     assert!((6..=8).contains(&count(&best, Service::Sync)), "{:?}", best.requests);
     assert!((6..=8).contains(&count(&good, Service::Announce)));
     let counters = port.counters();
     assert_eq!((counters.unanswered_requests, counters.other_source), (0, 0));
     assert!(counters.delay_responses > 20, "{counters:?}");
-    // It is given back.
+    // The grant is cancelled.
     port.release();
     let mut masters = [&mut good, &mut best];
     while let Some(transmit) = port.poll_transmit() {
@@ -149,7 +149,7 @@ fn a_master_that_starts_anew_is_asked_anew_and_the_time_is_held_meanwhile() {
     let mut master = UnicastMaster::new(1);
     let (mut port, mut now) = (unicast_port(&[1]), LocalTime::ZERO);
     serve(&mut [&mut master], &mut port, &mut now, Nanos::from_secs(30));
-    // It knows nothing of its grants, and answers nobody for 5 s.
+    // It has lost its grants, and answers nobody for 5 s.
     master.served = [None; 3];
     let events = serve(&mut [], &mut port, &mut now, Nanos::from_secs(5));
     assert_eq!(port.reading(now).state, LockState::Holdover, "{:?}", names(&events));

@@ -1,4 +1,4 @@
-//! Audio that is read: WAV, FLAC and MP3 files by path, and what comes in on stdin.
+//! Audio that is read: WAV, FLAC and MP3 files by path, and standard input.
 
 use super::super::plan::StdinFormat;
 use super::compressed::{Decoder, Kind};
@@ -8,7 +8,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 use wav::{Encoding, Extent, Format, Notice, Reader};
 
-/// What is read, and what it is called in messages.
+/// The source, and its name in messages.
 pub(crate) struct Audio {
     source: Source,
     layout: Layout,
@@ -24,7 +24,7 @@ enum Source {
 }
 
 impl Audio {
-    /// A file; reads its header.
+    /// Opens a file and reads its header.
     ///
     /// # Errors
     /// What is wrong with it, with its name.
@@ -50,7 +50,7 @@ impl Audio {
         Ok(Self { source: Source::Compressed(decoder), layout, name, is_file, notices: Vec::new() })
     }
 
-    /// What comes in on stdin: WAV, or bare samples of so many channels and such a rate.
+    /// Standard input: WAV, or raw samples of the given channels and rate.
     ///
     /// # Errors
     /// What is wrong with it.
@@ -83,7 +83,7 @@ impl Audio {
         self.layout
     }
 
-    /// A sentence if it can be used once only, because it is no regular file.
+    /// A sentence if it can be read only once, because it is not a regular file.
     pub(crate) fn only_once(&self) -> Option<String> {
         let name = &self.name;
         let sentence = || format!("{name} is no regular file: it must be the only source, and cannot be repeated");
@@ -96,7 +96,7 @@ impl Audio {
         Some(format!("{}: {nothing}; at least one frame is needed", self.name))
     }
 
-    /// What was found out about it since the last call, as sentences.
+    /// New findings since the last call, as sentences.
     pub(crate) fn take_notices(&mut self) -> Vec<String> {
         if let Source::Wav(reader) = &mut self.source {
             self.notices.extend(reader.take_notices());
@@ -104,10 +104,10 @@ impl Audio {
         self.notices.drain(..).map(|notice| format!("{}: {notice}", self.name)).collect()
     }
 
-    /// Appends the next frames, so many at most, interleaved; returns how many, none at the end.
+    /// Appends at most this many frames, interleaved. Returns how many; 0 at the end.
     ///
     /// # Errors
-    /// What the disk says.
+    /// The error of the disk.
     pub(crate) fn read(&mut self, frames: usize, out: &mut Vec<f32>) -> Result<usize, String> {
         let channels = usize::from(self.layout.channels);
         let read = match &mut self.source {

@@ -16,12 +16,12 @@ use net::clock;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 
-/// What a callback should bring: the shorter, the sooner the stream can leave.
+/// Wanted length of a callback: a short one lets the stream leave soon.
 const CALLBACK: Nanos = Nanos::from_millis(5);
-/// What the stream leaves later than it must be, for callbacks that are late and the filter.
+/// Additional delay of the stream, for late callbacks and the filter.
 const MARGIN: Nanos = Nanos::from_millis(6);
 
-/// A card, and how it will be used.
+/// A card and its settings.
 pub(crate) struct Opened {
     device: cpal::Device,
     name: String,
@@ -31,7 +31,7 @@ pub(crate) struct Opened {
 }
 
 impl Opened {
-    /// The card whose name contains `wanted`, or the system's if that is `default`.
+    /// The card whose name contains `wanted`, or the system's default if that is `default`.
     pub(crate) fn open(wanted: &str, rate_hz: Option<u32>, channels: Option<u16>) -> Result<Self> {
         with_words_logged(|| Self::look_for(wanted, rate_hz, channels))
     }
@@ -64,7 +64,7 @@ impl Opened {
         usize::from(self.config.channels())
     }
 
-    /// How much later than at their end packets must leave.
+    /// How long after their end packets must leave.
     pub(crate) fn delay(&self) -> Nanos {
         self.rate.duration(Frames::new(i64::from(self.callback_frames[0]))) + MARGIN
     }
@@ -87,7 +87,7 @@ impl Opened {
             feeds.push(Feed::captured(source, map, Arc::clone(meter)));
         }
         let inputs = Handover::new(inputs);
-        // Longer ones would come later than [`Opened::delay`] has it.
+        // Longer callbacks would exceed [`Opened::delay`].
         let sizes = self.callback_frames.into_iter().filter(|frames| *frames <= self.callback_frames[0]);
         let run = |frames| match self.config.sample_format() {
             SampleFormat::F32 => self.run::<f32>(inputs.clone(), frames),
@@ -128,7 +128,7 @@ impl Opened {
             }
         };
         let on_error = move |error: cpal::Error| {
-            // Nobody looks any more, or has enough to look at.
+            // Nobody reads the messages, or the reader has enough of them.
             let _ = tell.try_send(error);
         };
         let mut config = self.config.config();
@@ -140,8 +140,8 @@ impl Opened {
     }
 }
 
-/// The rate and channels that are asked for, else 48 kHz and as many as the card has by itself; and
-/// the widest samples that are known.
+/// The requested rate and channels, otherwise 48 kHz and the card's own number; and the widest
+/// supported samples.
 fn choose(
     device: &cpal::Device,
     rate_hz: Option<u32>,
@@ -167,7 +167,7 @@ pub(crate) struct Capturing {
 }
 
 impl Capturing {
-    /// Tells of xruns; an error if the card is gone or has stopped.
+    /// Reports xruns; an error if the card has disappeared or stopped.
     pub(crate) fn check(&self) -> Result<()> {
         for error in self.errors.try_iter() {
             let message = format!("{}: {error}", self.name);

@@ -10,10 +10,10 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Samples that are decoded at once.
+/// Samples that are decoded at a time.
 const BLOCK_SAMPLES: usize = 4096;
 
-/// How the first bytes of a file begin.
+/// First bytes of files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Flac,
@@ -21,7 +21,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// `None` for what is left to the WAV reader, which says what else it may be.
+    /// `None` for other files, which the WAV reader handles or explains.
     pub(super) fn of(start: &[u8]) -> Option<Self> {
         match start {
             [b'f', b'L', b'a', b'C', ..] => Some(Self::Flac),
@@ -33,7 +33,7 @@ impl Kind {
     }
 }
 
-/// A decoder at work.
+/// A running decoder.
 pub(super) enum Decoder {
     Flac {
         reader: Box<FlacSampleReader<Box<dyn Read + Send>>>,
@@ -79,12 +79,12 @@ impl Decoder {
         Ok((Self::Mp3(Box::new(reader)), layout))
     }
 
-    /// Appends up to so many samples; returns how many, none at the end.
+    /// Appends at most this many samples. Returns how many; 0 at the end.
     ///
     /// # Errors
-    /// What the disk or the decoder says.
+    /// The error of the disk or the decoder.
     pub(super) fn read(&mut self, samples: usize, out: &mut Vec<f32>) -> Result<usize, String> {
-        // A decoder that a damaged file brings to panic ends the file, and not the stream.
+        // If a damaged file makes a decoder panic, the file ends, and not the stream.
         let decoded = catch_unwind(AssertUnwindSafe(|| self.decode(samples, out)));
         decoded.unwrap_or_else(|_| Err("the file is damaged".to_owned()))
     }
@@ -124,7 +124,7 @@ mod tests {
         samples
     }
 
-    /// Level and frequency of what `read` gives, away from its ends.
+    /// Level and frequency of what `read` returns, away from its ends.
     fn check(samples: &[f32], tolerance: f64) {
         let frames = samples.as_chunks::<2>().0;
         let middle = &frames[480..frames.len() - 480];

@@ -1,10 +1,10 @@
-//! From the source to the streams: blocks of all channels, of which every stream picks its own.
+//! From the source to the streams: blocks of all channels, from which every stream picks its own.
 //!
-//! Model: the source is read by a thread of its own, a second ahead, because disks make one wait;
-//! every stream has a queue of the same blocks. Frame 0 of the source is put on the media timeline
-//! once, by the stream that asks first, so that all streams have the same audio at the same media
-//! time. A frame that is skipped is skipped in the source, too. If the timeline itself jumps, the
-//! source goes on where it was.
+//! Model: a separate thread reads the source a second ahead, because disks may be slow; every
+//! stream has a queue of the same blocks. The stream that asks first puts frame 0 of the source on
+//! the media timeline, so that all streams have the same audio at the same media time. A frame that
+//! is skipped is skipped in the source, too. If the timeline itself jumps, the source continues
+//! where it was.
 
 use super::Playlist;
 use super::signal::Signal;
@@ -20,15 +20,15 @@ use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// Frames that are read at once, and how many such blocks ahead: a second at 48 kHz.
+/// Frames per read, and how many such blocks are read ahead: a second at 48 kHz.
 const BLOCK_FRAMES: usize = 4800;
 const BLOCKS_AHEAD: usize = 10;
-/// How long the first block is waited for.
+/// Time to wait for the first block.
 const FIRST_BLOCK: Nanos = Nanos::from_secs(1);
 
 type Block = Arc<Vec<f32>>;
 
-/// How far the streams have come.
+/// Progress of the streams.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Progress {
     streams: usize,
@@ -46,13 +46,13 @@ impl Progress {
         self.over.load(Ordering::Relaxed) >= self.streams
     }
 
-    /// Frames of silence that stand for audio that had not been read.
+    /// Frames of silence in place of audio that had not been read.
     pub(crate) fn starved_frames(&self) -> u64 {
         self.starved_frames.load(Ordering::Relaxed)
     }
 }
 
-/// Where the source's frame 0 lies on the media timeline; anew after each jump of that.
+/// Position of the source's frame 0 on the media timeline; set again after each jump of that.
 #[derive(Debug, Default)]
 pub(crate) struct Anchor {
     jumps: u64,
@@ -82,16 +82,16 @@ enum Kind {
 struct Reading {
     blocks: Receiver<Block>,
     block: Block,
-    /// Frames of the block that are used up.
+    /// Used frames of the block.
     used: usize,
-    /// Source frame that comes next.
+    /// The next frame of the source.
     at: i64,
     channels: usize,
-    /// Media frame that should be asked for next.
+    /// The media frame that is expected next.
     expected: Option<Frames>,
     jumps: u64,
     anchor: Arc<Mutex<Anchor>>,
-    /// Longest jump that is taken for packets left out.
+    /// Longest jump that is regarded as skipped packets.
     longest_skip: i64,
     over: bool,
     progress: Progress,
@@ -102,13 +102,13 @@ impl Feed {
         Self { kind: Kind::Computed { signal, rate }, map: map.to_vec(), meter }
     }
 
-    /// The source's channels are the stream's already.
+    /// The source already has the stream's channels.
     #[cfg(feature = "cpal")]
     pub(crate) fn captured(source: CaptureSource, map: &[u16], meter: Arc<Meter>) -> Self {
         Self { kind: Kind::Captured { source: Box::new(source) }, map: map.to_vec(), meter }
     }
 
-    /// Feeds for streams of one playlist, and the thread that reads it.
+    /// Feeds for the streams of a playlist, and the thread that reads it.
     pub(crate) fn read(
         mut playlist: Playlist,
         maps: &[(&[u16], Arc<Meter>)],
@@ -117,8 +117,8 @@ impl Feed {
         let (channels, rate) = (usize::from(playlist.layout().channels), playlist.layout().sample_rate_hz);
         let anchor = Arc::<Mutex<Anchor>>::default();
         let (tell, blocks): (Vec<_>, Vec<_>) = maps.iter().map(|_| sync_channel(BLOCKS_AHEAD)).unzip();
-        // Files are there already, and the first second of them is read before it is needed; what
-        // comes by a pipe comes when it does.
+        // Files are available at once, and their first second is read before it is needed; audio
+        // from a pipe arrives at its own pace.
         for _ in 0..if playlist.is_of_files() { BLOCKS_AHEAD } else { 0 } {
             tell_all(&mut playlist, &tell);
         }
@@ -126,7 +126,7 @@ impl Feed {
         let thread = std::thread::Builder::new().name("source".to_owned());
         thread.spawn(move || read_all(playlist, &tell)).map_err(Failure::run)?;
         let feed = |((map, meter), blocks): (&(&[u16], Arc<Meter>), Receiver<Block>)| {
-            // So that the first packet finds audio. While a pipe brings nothing, silence is sent.
+            // So that the first packet has audio. While a pipe delivers nothing, silence is sent.
             let patience = (deadline - clock::now()).as_nanos().max(0) as u64;
             let block = blocks.recv_timeout(Duration::from_nanos(patience)).unwrap_or_default();
             let reading = Reading {
@@ -176,7 +176,7 @@ impl Reading {
         }
         self.expected = Some(first + Frames::new(frames));
         let ahead = (first - self.origin(first)).get() - self.at;
-        // Another stream began earlier, or later.
+        // Another stream began earlier or later.
         let (silent, surplus) = ((-ahead).clamp(0, frames) as usize, ahead.max(0) as usize);
         self.take(surplus, map, None);
         let (before, audio) = out.split_at_mut(silent * map.len());
@@ -195,7 +195,7 @@ impl Reading {
         *anchor.origin.get_or_insert(first - Frames::new(self.at))
     }
 
-    /// Takes frames, to `out` or nowhere. What is not there is silence.
+    /// Moves frames to `out`, or discards them. Missing frames are silence.
     fn take(&mut self, frames: usize, map: &[u16], mut out: Option<&mut [f32]>) {
         let mut done = 0;
         while done < frames {
@@ -238,8 +238,8 @@ impl Reading {
         true
     }
 
-    /// Silence takes the place of audio that had not come. The audio is sent when it has: what
-    /// comes at its own pace, as from a pipe, would be late for ever otherwise.
+    /// Silence stands in for audio that had not arrived. That audio is sent later, because the
+    /// audio of a pipe would otherwise be late for ever.
     fn starve(&mut self, frames: usize) {
         if !self.over {
             self.jumps += 1;
@@ -248,12 +248,12 @@ impl Reading {
     }
 }
 
-/// Reads to the end, or for ever; ends when nobody takes any more.
+/// Reads to the end, or for ever; ends when nobody takes frames any more.
 fn read_all(mut playlist: Playlist, tell: &[SyncSender<Block>]) {
     while tell_all(&mut playlist, tell) {}
 }
 
-/// Reads a block for all; false at the end, and when nobody takes any more.
+/// Reads a block for all streams; false at the end, and when nobody takes frames any more.
 fn tell_all(playlist: &mut Playlist, tell: &[SyncSender<Block>]) -> bool {
     let block: Block = Arc::new(playlist.read(BLOCK_FRAMES));
     !block.is_empty() && tell.iter().all(|tell| tell.send(Arc::clone(&block)).is_ok())

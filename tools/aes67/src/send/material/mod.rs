@@ -1,4 +1,4 @@
-//! Where the audio comes from.
+//! Sources of audio.
 
 mod audio;
 #[cfg(feature = "cpal")]
@@ -15,11 +15,11 @@ use signal::Signal;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-/// Formats of sources that do not tell their own.
+/// Formats of sources that do not describe themselves.
 const CHANNELS: u16 = 2;
 const SAMPLE_RATE_HZ: u32 = 48_000;
 const LEVEL_DBFS: f64 = -20.0;
-/// Files are read in pieces of this.
+/// Files are read in pieces of this length.
 const BUFFER: usize = 1 << 18;
 
 /// Channels and rate of what is read.
@@ -29,7 +29,7 @@ pub(crate) struct Layout {
     pub(crate) sample_rate_hz: u32,
 }
 
-/// What is to be sent.
+/// The audio to be sent.
 pub(crate) enum Material {
     Computed {
         signal: Signal,
@@ -40,11 +40,11 @@ pub(crate) enum Material {
     Card(card::Opened),
 }
 
-/// What is wrong with a source: the key, and a sentence.
+/// An error of a source: the key, and a sentence.
 pub(crate) type Wrong = (&'static str, String);
 
 impl Material {
-    /// Opens what a plan asks for.
+    /// Opens the source of a plan.
     ///
     /// # Errors
     /// What is wrong, with its key.
@@ -131,7 +131,7 @@ fn gain(level_dbfs: f64) -> Result<f64, String> {
     Err(format!("a level of {level_dbfs} dBFS: it must be within -144 and 0"))
 }
 
-/// Files one after another without a gap, or what comes in on stdin.
+/// Files one after another without a gap, or standard input.
 pub(crate) struct Playlist {
     files: Vec<PathBuf>,
     repeat: bool,
@@ -139,9 +139,9 @@ pub(crate) struct Playlist {
     /// The file after this one.
     next: usize,
     layout: Layout,
-    /// Whether the files gave any audio since the first one was begun.
+    /// Whether the files have yielded any audio since the first one began.
     any: bool,
-    /// What was told of the files: once, however often they are repeated.
+    /// Reports about the files: each is made once, however often they are repeated.
     told: BTreeSet<String>,
 }
 
@@ -183,7 +183,7 @@ impl Playlist {
         Ok(playlist)
     }
 
-    /// A sentence if the source cannot be what was asked for.
+    /// A sentence if the source cannot do what is requested.
     fn check(&self, audio: &Audio) -> Result<(), String> {
         let is_wanted_again = self.repeat || self.files.len() > 1;
         let wrong = audio.is_empty().or_else(|| audio.only_once().filter(|_| is_wanted_again));
@@ -217,8 +217,8 @@ impl Playlist {
         stem.map_or_else(|| "stdin".to_owned(), |stem| stem.to_string_lossy().into_owned())
     }
 
-    /// The next frames, across the ends of files; fewer only at the very end. What cannot be read
-    /// ends its file early, and is told.
+    /// The next frames, across the ends of files; fewer only at the very end. A file that cannot be
+    /// read on ends early, which is reported.
     pub(crate) fn read(&mut self, frames: usize) -> Vec<f32> {
         let channels = usize::from(self.layout.channels);
         let mut all = Vec::new();
@@ -248,7 +248,7 @@ impl Playlist {
         self.current = None;
         loop {
             if self.next == self.files.len() {
-                // Files without any audio would be repeated without end.
+                // Without this check, files without audio would be repeated for ever.
                 if !(self.repeat && self.any) {
                     return;
                 }
@@ -325,7 +325,7 @@ mod tests {
         assert!(refusal.contains("b.wav: there is no audio") && refusal.contains("one frame is needed"), "{refusal}");
         let mut playlist = Playlist::open(&files[..1], true).unwrap();
         write(&files[0], 0..0, 2);
-        // The two frames that were read already.
+        // The two frames that were already read.
         assert_eq!(playlist.read(10).len(), 4);
         assert!(playlist.read(10).is_empty());
     }

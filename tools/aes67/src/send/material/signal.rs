@@ -1,22 +1,22 @@
-//! Signals that are computed: a tone, and channel idents.
+//! Computed signals: a tone, and channel idents.
 //!
-//! Both are functions of media time, so that two senders of one tone are in phase, and nothing is
-//! heard where packets were skipped.
+//! Both are functions of media time, so that two senders of one tone are in phase, and skipped
+//! packets leave no discontinuity.
 
 use engine::{Frames, SampleRate};
 
-/// A beep of an ident, and the time from one to the next.
+/// Length of a beep, and time from one beep to the next.
 const BEEP_MS: i64 = 120;
 const BEEP_EVERY_MS: i64 = 250;
-/// An ident begins again after this: the longest one (nine beeps of either kind) and a pause.
+/// Period of an ident: the longest one (nine beeps of either kind) and a pause.
 const CYCLE_MS: i64 = 6_000;
 /// Tens and ones.
 const TENS_HZ: i64 = 500;
 const ONES_HZ: i64 = 1_000;
-/// A beep fades in and out so that it does not click.
+/// Fade of a beep, so that it does not click.
 const FADE_MS: i64 = 10;
 
-/// What is computed.
+/// A computed signal.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Signal {
     /// The same on all channels.
@@ -41,7 +41,7 @@ impl Signal {
     }
 }
 
-/// Integers as far as the phase: media time has 47 bits.
+/// Integers up to the phase, because media time has 47 bits.
 fn sine(rate: SampleRate, frequency_mhz: i64, frame: i64) -> f64 {
     let turn = 1000 * i64::from(rate.as_hz());
     let turned = (i128::from(frame) * i128::from(frequency_mhz)).rem_euclid(i128::from(turn));
@@ -73,7 +73,7 @@ mod tests {
 
     const RATE: SampleRate = SampleRate::HZ_48000;
 
-    /// Stretches of sound within a cycle.
+    /// Beeps of a cycle.
     fn beeps(channel: u16) -> usize {
         let mut out = vec![0.0; 6 * 48_000];
         Signal::Ident { gain: 0.1 }.render(RATE, Frames::new(7 * 288_000), &[channel], &mut out);

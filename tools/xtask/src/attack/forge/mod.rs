@@ -1,8 +1,8 @@
-//! The attacker: a process on a host of the wire that listens to who is there, and forges what a
-//! [`Forgery`] says.
+//! The attacker: a process on a host of the wire that listens to the others, and forges packets
+//! according to a [`Forgery`].
 //!
 //! It is this program, called as `xtask attack-forge NAME ADDRESS SECONDS`. It learns for as long
-//! as the forgery asks, says [`BEGINS`], forges for so many seconds, says [`ENDS`], and ends.
+//! as the forgery requires, prints [`BEGINS`], forges for SECONDS, prints [`ENDS`], and ends.
 
 pub(super) mod ptp;
 mod random;
@@ -22,26 +22,26 @@ use wire::{Wire, listen};
 
 /// `xtask <this> NAME ADDRESS SECONDS`.
 pub(crate) const COMMAND: &str = "attack-forge";
-/// Said when the first forged packet is about to be sent, and after the last one.
+/// Printed before the first forged packet, and after the last one.
 pub(super) const BEGINS: &str = "the attack begins";
 pub(super) const ENDS: &str = "the attack ends";
-/// For so long the forger waits for what it has to hear first.
+/// How long the forger waits for packets that it has to receive first.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// A forgery that does nothing by itself is looked at so often.
+/// Interval of checks of a forgery that does nothing by itself.
 const IDLE: Duration = Duration::from_millis(50);
 
-/// Forges by the clock; it gets the number of the call.
+/// Forges at intervals; the argument is the number of the call.
 type Tick = Box<dyn FnMut(&mut Forger, u64)>;
 /// Forges in answer to a packet.
 type Answer = Box<dyn FnMut(&mut Forger, &Heard)>;
 
-/// What is forged.
+/// An attack.
 pub(super) struct Forgery {
     /// Ports and groups that are listened to.
     pub(super) listens: Vec<(u16, Vec<Ipv4Addr>)>,
-    /// What has to be heard first.
+    /// Packets that have to be received first.
     pub(super) is_ready: fn(&Forger) -> bool,
-    /// For so long everything that is heard is kept first.
+    /// How long all received packets are recorded first.
     pub(super) records: Duration,
     /// How often `tick` is called.
     pub(super) period: Duration,
@@ -166,7 +166,7 @@ fn forge(forger: &mut Forger, forgery: &mut Forgery, heard: &Receiver<Heard>, un
         }
         (forgery.tick)(forger, count);
         count += 1;
-        // A process that was kept waiting catches up, but not for ever.
+        // A delayed process catches up, but with a limit.
         due = (due + forgery.period).max(instant().checked_sub(forgery.period * 20).unwrap_or(due));
     }
 }
@@ -194,7 +194,7 @@ fn hear(socket: &UdpSocket, port: u16, sender: &Sender<Heard>) {
     }
 }
 
-/// Nothing is forged: what is measured then is the machine itself.
+/// Nothing is forged: this measures the machine itself.
 pub(super) fn none() -> Forgery {
     nothing(vec![], |_| true)
 }
@@ -212,13 +212,13 @@ fn nothing(listens: Vec<(u16, Vec<Ipv4Addr>)>, is_ready: fn(&Forger) -> bool) ->
 }
 
 impl Forgery {
-    /// So often by the clock.
+    /// Calls at this interval.
     fn every(mut self, period: Duration, tick: impl FnMut(&mut Forger, u64) + 'static) -> Self {
         (self.period, self.tick) = (period, Box::new(tick));
         self
     }
 
-    /// So many times a second, in bursts where a timer would not do.
+    /// Calls this many times a second, in bursts where a timer is too slow.
     fn per_second(self, rate: u32, mut one: impl FnMut(&mut Forger, u64) + 'static) -> Self {
         /// A timer of user space keeps this rate on a busy machine.
         const TIMER_HZ: u32 = 500;
@@ -227,7 +227,7 @@ impl Forgery {
         self.every(period, move |forger, count| (0..burst).for_each(|n| one(forger, count * burst + n)))
     }
 
-    /// At each packet that is heard.
+    /// Called for each received packet.
     fn on(mut self, heard: impl FnMut(&mut Forger, &Heard) + 'static) -> Self {
         self.heard = Box::new(heard);
         self

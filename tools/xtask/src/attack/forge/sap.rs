@@ -91,8 +91,8 @@ pub(in crate::attack) fn namesakes(rate: u32) -> Forgery {
     })
 }
 
-/// Compressed announcements of no sense, of too much, and cut off, and ones whose headers are
-/// wrong.
+/// Compressed announcements with random contents, too much data, or truncated data, and
+/// announcements with invalid headers.
 pub(in crate::attack) fn malformed(rate: u32, from: From) -> Forgery {
     /// Of zlib: header and a stored block that says it is longer than it is; a block of a type that
     /// does not exist.

@@ -5,21 +5,20 @@ mod streams;
 
 use super::forge::Forgery;
 
-/// How the names of rows begin in which nothing is attacked: they show that the bench itself
-/// passes.
+/// Prefix of the names of rows without an attack: they show that the bench itself passes.
 pub(in crate::attack) const CONTROL: &str = "control-";
 
 /// One attack.
 pub(in crate::attack) struct Row {
     /// For `--only`.
     pub(in crate::attack) name: &'static str,
-    /// What is done, and by whose address.
+    /// The attack, and the source address.
     pub(in crate::attack) help: &'static str,
     pub(in crate::attack) target: Target,
     pub(in crate::attack) attack: Attack,
     /// How long it lasts.
     pub(in crate::attack) seconds: f64,
-    /// Who it meets.
+    /// When its targets start.
     pub(in crate::attack) meets: Meets,
     pub(in crate::attack) bar: Bar,
 }
@@ -29,28 +28,28 @@ pub(in crate::attack) struct Row {
 pub(in crate::attack) enum Target {
     /// Clients of PTP.
     Clock,
-    /// Who plays and records a stream.
+    /// A player and a recorder of a stream.
     Stream,
-    /// Who finds a stream by its name.
+    /// A search for a stream by its name.
     Announcement,
 }
 
-/// What is done.
+/// The attack.
 pub(in crate::attack) enum Attack {
     /// Packets are forged.
     Forged(fn() -> Forgery),
-    /// The grandmaster has a fault, while packets may be forged.
+    /// The grandmaster has a fault, and packets may be forged.
     Fault(Fault, Option<fn() -> Forgery>),
 }
 
-/// What is wrong with the grandmaster.
+/// Faults of the grandmaster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::attack) enum Fault {
-    /// Its cable is out and in for so many milliseconds each, again and again.
+    /// Its cable is disconnected and connected alternately, for these milliseconds each.
     Flaps(u64),
-    /// Its cable is out.
+    /// Its cable is disconnected.
     Cut,
-    /// It is killed, and started anew at the end.
+    /// It is killed, and restarted at the end.
     Killed,
 }
 
@@ -64,14 +63,14 @@ pub(in crate::attack) enum Meets {
     Joining,
 }
 
-/// What is judged.
+/// The criteria.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::attack) enum Bar {
     /// Never wrong while locked, and right again soon after.
     Right,
-    /// Right again soon after. What is attacked with cannot be told from who is attacked: a better
+    /// Recovered soon after. Such an attack cannot be distinguished from the real sender: a better
     /// master by every rule of IEEE 1588, and consistent; packets of a stream by its own address
-    /// and SSRC. Only a list of acceptable masters, or authentication, does.
+    /// and SSRC. Only a list of acceptable masters, or authentication, can.
     Recovery,
 }
 

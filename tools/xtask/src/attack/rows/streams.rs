@@ -17,8 +17,8 @@ const fn rtp(name: &'static str, help: &'static str, make: fn() -> Forgery) -> R
     Row { name, help, target: Target::Stream, attack, seconds: SECONDS, meets: Meets::Locked, bar: Bar::Right }
 }
 
-/// What comes from the sender's address, with its SSRC, cannot be told from the sender: only that
-/// it ends is judged.
+/// Packets from the sender's address with its SSRC cannot be distinguished from the sender's: only
+/// the end of the effect is judged.
 const fn spoofed(name: &'static str, help: &'static str, make: fn() -> Forgery) -> Row {
     rtp(name, help, make).by_recovery()
 }

@@ -1,4 +1,4 @@
-//! Many packets: of masters and ports that do not exist, of other domains, of no sense.
+//! Many packets: of masters and ports that do not exist, of other domains, and of random bytes.
 
 use super::message::{
     ANNOUNCE, DELAY_REQ, MANAGEMENT, Message, PDELAY_REQ, PDELAY_RESP, SIGNALING, SYNC, TWO_STEP, announce_body,
@@ -92,7 +92,7 @@ pub(in crate::attack) fn path_delays(rate: u32, from: From) -> Forgery {
     })
 }
 
-/// Bytes of no sense on both ports; half of them begin as a message of version 2 does.
+/// Random bytes on both ports; half of them begin as a message of version 2.
 pub(in crate::attack) fn random_bytes(rate: u32, from: From) -> Forgery {
     beside_a_master().per_second(rate, move |forger, n| {
         let length = (forger.random.next() % 120) as usize;

@@ -1,4 +1,4 @@
-//! A master that says it is better than the one that is there, and does something wrong.
+//! A master that claims to be better than the present one, and misbehaves.
 
 use super::message::{ANNOUNCE, DELAY_REQ, DELAY_RESP, FOLLOW_UP, Message, SYNC, TWO_STEP, announce_body, timestamp};
 use super::message::{sender, sequence};
@@ -13,7 +13,7 @@ const PRIORITY_1: u8 = 50;
 const SYNC_INTERVAL: Duration = Duration::from_millis(125);
 const LOG_INTERVAL: i8 = -3;
 
-/// What it does.
+/// Its behaviour.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::attack) struct Better {
     pub(in crate::attack) syncs: bool,
@@ -21,7 +21,7 @@ pub(in crate::attack) struct Better {
     pub(in crate::attack) answers: bool,
     /// The error of its times, in Syncs and answers alike.
     pub(in crate::attack) lie: Lie,
-    /// It is there for so many Syncs, and then not for as many; 0 is always.
+    /// It is active for this many Syncs, and then silent for as many; 0 is always.
     pub(in crate::attack) on_off: u64,
 }
 

@@ -1,5 +1,5 @@
-//! PTP messages as an attacker writes them: with any content, so not by the engine's encoder, which
-//! refuses what is wrong.
+//! PTP messages of an attacker: with any content, so they are not written by the engine's encoder,
+//! which refuses invalid values.
 
 use super::super::Forger;
 

@@ -25,12 +25,12 @@ pub(in crate::attack) const GENERAL: u16 = 320;
 /// The group of all messages but those of peer delay.
 const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 1, 129);
 
-/// Whose address a forged packet comes from.
+/// Source address of a forged packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::attack) enum From {
     /// The attacker's own.
     Own,
-    /// The one of who is imitated.
+    /// That of the imitated device.
     Victim,
 }
 
@@ -89,14 +89,14 @@ impl Forger {
     }
 }
 
-/// Which Sync a forged Follow_Up is for.
+/// The Sync that a forged Follow_Up is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::attack) enum For {
     /// The next one: the Follow_Up comes before its Sync.
     Next,
-    /// The one that was just heard: it races with the master's own.
+    /// The Sync that was just received: the forged Follow_Up races with the master's own.
     This,
-    /// The one that was answered already.
+    /// The Sync whose Follow_Up has already come.
     Past,
 }
 
@@ -116,7 +116,7 @@ pub(in crate::attack) fn follow_ups(which: For, lie: Lie, from: From) -> Forgery
     })
 }
 
-/// Follow_Ups for every sequence number there is, over and over.
+/// Follow_Ups for all sequence numbers, repeatedly.
 pub(in crate::attack) fn follow_up_flood(lie: Lie, from: From, rate: u32) -> Forgery {
     beside_a_master().per_second(rate, move |forger, n| {
         let body = timestamp(now_ns() + lie.draw(&mut forger.random));
@@ -128,7 +128,7 @@ pub(in crate::attack) fn follow_up_flood(lie: Lie, from: From, rate: u32) -> For
 
 /// Syncs of the master's identity a few ms before its own, of one step or two, with wrong times.
 pub(in crate::attack) fn syncs(is_one_step: bool, lie: Lie, from: From) -> Forgery {
-    /// So long before the master's own.
+    /// Lead over the master's own Sync.
     const BEFORE_NS: i64 = 5_000_000;
     let mut due: Option<(i64, u16)> = None;
     let mut forgery = beside_a_master().every(Duration::from_millis(1), |_, _| {});
@@ -184,7 +184,7 @@ pub(in crate::attack) fn delayed(by: Duration, from: From) -> Forgery {
         })
 }
 
-/// Which Delay_Req a forged Delay_Resp answers.
+/// The Delay_Req that a forged Delay_Resp answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::attack) enum Answers {
     /// The one that was just heard.
@@ -218,7 +218,7 @@ pub(in crate::attack) fn delay_responses(which: Answers, lie: Lie, from: From) -
     })
 }
 
-/// For so long Syncs and Follow_Ups, or Announces, are recorded before they are replayed.
+/// How long Syncs and Follow_Ups, or Announces, are recorded before they are replayed.
 const RECORDED: Duration = Duration::from_secs(8);
 
 /// Recorded Syncs and Follow_Ups in their order, so many a second.
@@ -296,7 +296,7 @@ pub(in crate::attack) fn corrections(is_of_syncs: bool, from: From) -> Forgery {
     })
 }
 
-/// Messages of the master with TLVs, lengths and numbers that are wrong.
+/// Messages of the master with invalid TLVs, lengths and numbers.
 pub(in crate::attack) fn malformed(rate: u32, from: From) -> Forgery {
     /// Behind the body: a length beyond the end, one that is odd, half a TLV, 40 empty ones.
     const TAILS: [&[u8]; 4] = [&[0, 3, 0xff, 0xff], &[0, 8, 0, 3, 1, 2, 3], &[0], &[0; 160]];
@@ -305,7 +305,7 @@ pub(in crate::attack) fn malformed(rate: u32, from: From) -> Forgery {
         let Some(mut message) = forger.messages.get(&kind).map(|heard| heard.bytes.clone()) else { return };
         message.extend(TAILS[(n / 4) as usize % TAILS.len()]);
         match forger.random.next() % 4 {
-            // messageLength says what it likes.
+            // A wrong messageLength.
             0 => message[2..4].copy_from_slice(&forger.random.bytes::<2>()),
             1 => message.truncate(HEADER_BYTES + (forger.random.next() % 10) as usize),
             // Nanoseconds of more than a second.

@@ -1,7 +1,7 @@
-//! The interface of a clock law, which estimates PTP time from PTP timestamps.
+//! The interface of a clock servo, which estimates PTP time from PTP timestamps.
 //!
-//! The engine's own law is [`super::SlaveClock`]. The trait permits other laws to be compared on
-//! the same packets.
+//! The engine's own servo is [`super::SlaveClock`]. The trait permits other servos to be compared
+//! on the same packets.
 
 use super::lock::{LockCause, LockState, LockTransition};
 use super::map::PtpMap;
@@ -12,6 +12,29 @@ use crate::units::{LocalTime, Nanos, PtpTime};
 ///
 /// Forward (Sync): `remote` is t1 plus the correction fields, `local` is t2. Reverse (Delay_Req):
 /// `local` is t3, `remote` is t4 minus the correction field (IEEE 1588-2019, 11.3).
+///
+/// ```
+/// use engine::clock::{ClockServo, Direction, LockState, SlaveClock, SlaveClockConfig, TimestampPair};
+/// use engine::{LocalTime, Nanos, PtpTime};
+/// let mut clock = SlaveClock::new(SlaveClockConfig::default());
+/// // PTP time is the host's time plus 1000 s, and the path takes 20 us: 10 s of 8 Syncs a second.
+/// let ptp_at = |local: LocalTime| PtpTime::from_timestamp(1000, 0) + (local - LocalTime::ZERO);
+/// let delay = Nanos::from_micros(20);
+/// for i in 0..80 {
+///     let local = LocalTime::from_nanos(i * 125_000_000);
+///     clock.observe(&TimestampPair { direction: Direction::Forward, local, remote: ptp_at(local) - delay });
+///     // A Delay_Req each second.
+///     if i % 8 == 0 {
+///         clock.observe(&TimestampPair { direction: Direction::Reverse, local, remote: ptp_at(local) + delay });
+///     }
+///     clock.advance(local);
+/// }
+/// let now = LocalTime::from_nanos(10_000_000_000);
+/// let reading = clock.reading(now);
+/// assert_eq!(reading.state, LockState::Locked);
+/// let error = reading.map.unwrap().ptp_at(now) - ptp_at(now);
+/// assert!(error.abs() < Nanos::from_micros(1), "{error}");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimestampPair {
     /// Direction in which the message travelled.
@@ -22,7 +45,7 @@ pub struct TimestampPair {
     pub remote: PtpTime,
 }
 
-/// The output of a clock law at one moment.
+/// The output of a clock servo at one moment.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ClockReading {
     /// State of the lock.
@@ -41,7 +64,7 @@ pub struct ClockReading {
 pub enum Agreement {
     /// They agree; the difference is this.
     Agrees(Nanos),
-    /// The difference is one that messages sometimes have.
+    /// The difference is within what messages sometimes have.
     Unclear,
     /// Either the timestamps or the held time is wrong; the difference is this.
     Contradicts(Nanos),
@@ -58,11 +81,11 @@ pub enum PathDelay {
 }
 
 /// Estimates PTP time from PTP timestamps.
-pub trait ClockLaw {
+pub trait ClockServo {
     /// Takes a timestamp pair of the present master.
     fn observe(&mut self, pair: &TimestampPair);
 
-    /// The timestamps that follow are those of another master, or came by another path.
+    /// The next timestamps are those of another master, or come by another path.
     fn change_master(&mut self, _now: LocalTime) {}
 
     /// A Delay_Req was not answered in time.
@@ -72,7 +95,7 @@ pub trait ClockLaw {
     /// not longer.
     fn round_trip(&mut self, _round_trip: Nanos) {}
 
-    /// The recent timestamps were found not to be the master's. Those that follow are.
+    /// The recent timestamps were found not to be the master's; the next ones are.
     fn reacquire(&mut self, _now: LocalTime) {}
 
     /// The Delay_Resp whose timestamps are observed next arrived this long after its Delay_Req
@@ -84,15 +107,15 @@ pub trait ClockLaw {
         None
     }
 
-    /// Somebody else begins (`contested`) or ceases to send in the name of the master. During the
-    /// contest, [`ClockLaw::agreement`] compares with what was known before, and only timestamps
+    /// Another sender begins (`contested`) or ceases to use the name of the master. During the
+    /// contest, [`ClockServo::agreement`] compares with the earlier estimate, and only timestamps
     /// that agree are observed, unless no time is held.
     fn contest(&mut self, _now: LocalTime, _contested: bool) {}
 
     /// Sets the present master's Sync interval, as seen on the wire.
     fn set_sync_interval(&mut self, interval: Nanos);
 
-    /// Lets time pass. Call it at least once per Sync interval, even if nothing is received.
+    /// Advances to `now`. Call it at least once per Sync interval, even if nothing is received.
     fn advance(&mut self, now: LocalTime);
 
     /// The estimate at `now`.

@@ -7,7 +7,7 @@ use std::path::Path;
 use engine::SampleRate;
 use wav::{Notice, Reader};
 
-use super::source::{CHANNELS_MAX, SourceError};
+use super::error::{CHANNELS_MAX, SourceError};
 
 /// Frames that are read at once.
 const BLOCK_FRAMES: usize = 1 << 16;

@@ -1,19 +1,18 @@
-//! The receiver of each kind.
+//! Makes the receivers that a scenario names: the engine's and the baselines.
+//!
+//! The world runs any [`Receiver`] and knows no baseline, so the names of kinds are resolved here.
 
-use super::clock_receiver::{ClockReceiver, EngineClock};
-use super::livewire_receiver::LivewireReceiver;
-use super::receiver::{EngineReceiver, Receiver};
-use super::relay::RelayReceiver;
-use super::run::RunError;
-use super::yield_receiver::YieldReceiver;
 use crate::baselines::{
     Direct, LinuxptpLinreg, LinuxptpPi, OptionA, OptionB, OptionC, PrototypeClock, PrototypeForm, PrototypeReceiver,
     Uncorrected,
 };
 use crate::scenario::{AudioChain, Loaded, ReceiverKind, Stream, Surroundings, TalkerClock};
+use crate::world::{
+    ClockReceiver, EngineClock, EngineReceiver, LivewireReceiver, Receiver, RelayReceiver, RunError, YieldReceiver,
+};
 use engine::Ppb;
 use engine::audio::{RateController, RateInput};
-use engine::clock::ClockLaw;
+use engine::clock::ClockServo;
 use engine::receive::{MediaClock, StreamConfig, WarmStart};
 
 /// The receiver number `index` of a scenario.
@@ -39,7 +38,7 @@ pub fn uncontrolled(loaded: &Loaded, index: usize) -> Result<Box<dyn Receiver>, 
     }
 }
 
-/// A drift law that is none: the ratio stays nominal.
+/// A rate controller without effect: the ratio stays nominal.
 #[derive(Debug)]
 struct NominalRate;
 
@@ -49,8 +48,9 @@ impl RateController for NominalRate {
     }
 }
 
-/// A receiver for a scenario: with playout if that has an audio chain, and else its clock alone.
-pub(super) fn make_receiver(
+/// A receiver for a scenario: with playout if that has an audio chain, and otherwise only its
+/// clock.
+fn make_receiver(
     kind: ReceiverKind,
     loaded: &Loaded,
     surroundings: &Surroundings<'_>,
@@ -74,7 +74,7 @@ pub(super) fn make_receiver(
         (ReceiverKind::OptionA, Some(config)) => Box::new(Direct::new(config, OptionA, domain)),
         (ReceiverKind::OptionB, Some(config)) => Box::new(Direct::new(config, OptionB, domain)),
         (ReceiverKind::OptionC, Some(config)) => Box::new(Direct::new(config, OptionC, domain)),
-        // Without a stream, what is left of a receiver that is fed directly is its PTP clock.
+        // Without a stream, only the PTP clock of a directly fed receiver remains.
         (ReceiverKind::Uncorrected | ReceiverKind::OptionA | ReceiverKind::OptionB | ReceiverKind::OptionC, None) => {
             bare(LinuxptpPi::default(), domain)
         }
@@ -88,7 +88,7 @@ pub(super) fn make_receiver(
 }
 
 /// The clock of a law that claims no uncertainty.
-fn bare(law: impl ClockLaw + 'static, domain: u8) -> Box<dyn Receiver> {
+fn bare(law: impl ClockServo + 'static, domain: u8) -> Box<dyn Receiver> {
     Box::new(ClockReceiver::new(law, domain, false))
 }
 
@@ -100,7 +100,7 @@ fn prototype_form(kind: ReceiverKind) -> PrototypeForm {
     }
 }
 
-/// What a receiver is asked for.
+/// The configuration of a receiver of this stream.
 #[must_use]
 pub fn stream_config(chain: &AudioChain<'_>, stream: &Stream) -> StreamConfig {
     let playout = chain.playout;
