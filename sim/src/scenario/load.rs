@@ -17,6 +17,10 @@ use toml::de::DeTable;
 /// Longest scenario file, in bytes; those here have up to 12,000.
 const LONGEST_SCENARIO: u64 = 1_000_000;
 
+/// Most tones of a programme. Judgement: more than anybody hears apart; a second of each is computed
+/// when the scenario is read.
+const MOST_TONES: usize = 64;
+
 /// A scenario that can be run, with its programme.
 #[derive(Clone, Debug)]
 pub struct Loaded {
@@ -183,6 +187,10 @@ impl File<'_> {
                 // Nobody hears it, but it is what the scenario says.
                 let read = if audio == Audio::None { SourceSignal::silence_for_wav } else { SourceSignal::from_wav };
                 read(&path, rate, talker.channels).map_err(|error| self.error(&wav.span(), error.to_string()))
+            }
+            Source::Tones(tones) if tones.len() > MOST_TONES => {
+                let message = format!("there are {} tones: a programme has at most {MOST_TONES}", tones.len());
+                Err(self.error(&section, message))
             }
             Source::Tones(tones) => {
                 let tones: Vec<Tone> = tones
