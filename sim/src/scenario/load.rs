@@ -138,6 +138,9 @@ impl File<'_> {
     fn parse(&self, overrides: &[String]) -> Result<(Scenario, Vec<String>), ScenarioError> {
         let wrong = |(place, message): Wrong| self.error(&place, message);
         let mut plain: Scenario = read(self.text).map_err(wrong)?;
+        if overrides.is_empty() {
+            return Ok((plain, Vec::new()));
+        }
         let mut table: toml::Table = read(self.text).map_err(wrong)?;
         let (mut changed, mut changes) = (plain.clone(), Vec::new());
         for assignment in overrides {
@@ -149,9 +152,7 @@ impl File<'_> {
             }
             changed = read(&table.to_string()).map_err(|(_, message)| failed(message))?;
         }
-        if !overrides.is_empty() {
-            point_into(&mut changed, &mut plain);
-        }
+        point_into(&mut changed, &mut plain);
         Ok((changed, changes))
     }
 
@@ -239,7 +240,7 @@ fn read<T: DeserializeOwned>(text: &str) -> Result<T, Wrong> {
     if let Some(wrong) = first_wrong(text, document.get_ref()) {
         return Err(wrong);
     }
-    toml::from_str(text).map_err(|error| {
+    T::deserialize(toml::Deserializer::from(document.clone())).map_err(|error| {
         let place = place(&error);
         let message = error.message();
         // An error in the only key of a table has the table's place.
