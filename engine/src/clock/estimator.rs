@@ -307,12 +307,13 @@ impl Estimator {
         *self = Self { steady: self.steady, is_crystal: self.is_crystal, wander, ..Self::new(self.config) };
     }
 
-    /// Discards everything, including the rate, but not the measured wander, which does not depend
-    /// on the time that the clock was believed to have. `now` is when the clock may have stepped.
-    pub(super) fn forget(&mut self, now: LocalTime) {
+    /// Discards everything, including the rate, and begins again with `config`. The measured wander is
+    /// kept, because it does not depend on the time that the clock was believed to have. `now` is
+    /// when the clock may have stepped.
+    pub(super) fn forget(&mut self, now: LocalTime, config: EstimatorConfig) {
         let mut wander = std::mem::take(&mut self.wander);
         wander.interrupt(now);
-        *self = Self { is_crystal: self.is_crystal, wander, ..Self::new(self.config) };
+        *self = Self { is_crystal: self.is_crystal, wander, ..Self::new(config) };
     }
 
     /// Tells the wander meter that offsets are smaller by `less_ns` from now on, because they have
@@ -432,6 +433,14 @@ impl Estimator {
         let Some((set, filter)) = self.active_estimate() else { return f64::INFINITY };
         let variance = if two_way { filter.offset_variance(now) } else { filter.variance(now, Direction::Forward) };
         let variance = variance + set.lag_variance(now);
+        if variance.is_nan() { f64::INFINITY } else { libm::sqrt(variance.max(0.0)) }
+    }
+
+    /// Standard deviation at `now` with which the estimate predicts a packet of this direction, apart
+    /// from the noise of the packet, ns; infinite before the first sample.
+    pub(super) fn prediction_ns(&self, now: LocalTime, direction: Direction) -> f64 {
+        let Some((set, filter)) = self.active_estimate() else { return f64::INFINITY };
+        let variance = filter.variance(now, direction) + set.lag_variance(now);
         if variance.is_nan() { f64::INFINITY } else { libm::sqrt(variance.max(0.0)) }
     }
 

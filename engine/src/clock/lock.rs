@@ -309,6 +309,12 @@ impl LockMachine {
         self.needed = (MIN_FORWARD, MIN_REVERSE);
     }
 
+    /// Discards what was heard while it was not believed: a lock needs evidence again.
+    pub(super) fn hear_again(&mut self) {
+        (self.forward, self.reverse) = (0, 0);
+        self.needed = (MIN_FORWARD_AGAIN, MIN_REVERSE_AGAIN);
+    }
+
     fn lose(&mut self, now: LocalTime, cause: LockCause) {
         if self.state.is_usable() {
             self.enter(LockState::Unlocked, now, cause);

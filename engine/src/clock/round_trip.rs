@@ -8,7 +8,9 @@
 //!
 //! If the times of a master's Syncs and Delay_Resps drift apart, the round trip becomes ever
 //! shorter, long before it is negative. A path that becomes shorter shortens the time until the
-//! Delay_Resp by the same amount. If that does not happen, the times do not agree.
+//! Delay_Resp by the same amount. If that does not happen, the times do not agree. Likewise a path
+//! that becomes longer delays the Delay_Resps, too: where only the Syncs come later, somebody holds
+//! them back.
 //!
 //! Breakdown point: one exchange of five may be a stranger's or have damaged timestamps.
 
@@ -32,13 +34,16 @@ const OLDEST_OF_UNKNOWN_RATE: Nanos = Nanos::from_secs(2);
 /// Tolerated error of the round trip, ns. Judgement: timestamps by a program err by some 100 us,
 /// and the time errs by half of this.
 const TOLERANCE_NS: f64 = CEILING_NS * 3.0 / 4.0;
-/// How much the round trip may become shorter than the time until the Delay_Resp does, ns. Derived:
-/// with the two exchanges of the proof, a time that departs from a crystal's by 250 ppm is found
-/// before its error reaches the ceiling.
-const SHORTENED_NS: f64 = CEILING_NS * 2.0 / 5.0;
-/// Largest allowance for jitter on top of that, ns. Judgement: jitter must not relax the bound
-/// without limit.
+/// How much the change of the round trip may differ from that of the time until the Delay_Resp, ns.
+/// Derived: with the two exchanges of the proof, a time that departs from a crystal's by 250 ppm is
+/// found before its error reaches the ceiling.
+const UNEXPLAINED_NS: f64 = CEILING_NS * 2.0 / 5.0;
+/// Largest allowance for jitter on top of that where the round trip is shorter, ns. Judgement:
+/// jitter must not relax the bound without limit.
 const SHORTENED_BY_JITTER_NS: f64 = CEILING_NS / 4.0;
+/// The same where it is longer, in jitters. Judgement: the least of five exchanges may be that late,
+/// and without this bound Syncs that are held back are a longer path.
+const LONGER_JITTERS: f64 = 4.0;
 /// How far an estimated delay may be below zero, ns. Judgement: after a program has timestamped a
 /// message, it often takes a while to leave, and is hardly ever earlier.
 const BELOW_NS: f64 = CEILING_NS / 4.0;
@@ -83,6 +88,39 @@ impl Exchange {
         let longest_ns = self.longest.map_or(f64::INFINITY, |longest| longest.as_nanos() as f64);
         !(-TOLERANCE_NS..=longest_ns + TOLERANCE_NS).contains(&self.told_ns)
     }
+
+    /// How much longer than `quickest` it took, ns; infinite if that was not measured.
+    fn longer_ns(&self, quickest: Nanos) -> f64 {
+        self.longest.map_or(f64::INFINITY, |longest| ((longest - quickest).as_nanos() as f64).max(0.0))
+    }
+}
+
+/// By how much the round trip may be longer without an exchange that takes longer, ns.
+fn longer_by_noise_ns(jitter: Nanos) -> f64 {
+    UNEXPLAINED_NS + LONGER_JITTERS * jitter.as_nanos() as f64
+}
+
+/// What later exchanges are compared with: the shortest of the first possible ones.
+#[derive(Clone, Copy, Debug, Default)]
+struct Baseline {
+    shortest: Option<Exchange>,
+    /// The shortest time of all of them.
+    quickest: Option<Nanos>,
+    count: usize,
+}
+
+impl Baseline {
+    fn learn(&mut self, exchange: Exchange) {
+        if self.count < EXCHANGES && exchange.longest.is_some() && !exchange.is_impossible() {
+            self.shortest = self.shortest.filter(|shortest| shortest.told_ns <= exchange.told_ns).or(Some(exchange));
+            self.quickest = self.quickest.into_iter().chain(exchange.longest).min();
+            self.count += 1;
+        }
+    }
+
+    fn known(&self) -> Option<(Exchange, Nanos)> {
+        self.shortest.zip(self.quickest).filter(|_| self.count == EXCHANGES)
+    }
 }
 
 /// The newest exchanges of a clock with its master.
@@ -93,9 +131,9 @@ pub(super) struct RoundTrips {
     heard: usize,
     exchanges: [Option<Exchange>; EXCHANGES],
     count: usize,
-    /// The exchange with the shortest round trip among the first possible ones.
-    first: Option<Exchange>,
-    compared: usize,
+    /// What exchanges on the present path are compared with, and on the path before it.
+    baseline: Baseline,
+    former: Baseline,
     /// That of the exchange that is taken next.
     longest: Option<Nanos>,
     /// The newest Delay_Resp, which waits for the next Sync: if the time has stepped between the
@@ -125,7 +163,16 @@ impl RoundTrips {
         false
     }
 
-    fn take_answer(&mut self, sample: &Sample, longest: Option<Nanos>, rate_ppb: Option<f64>) {
+    /// Whether a sample may be true: a Delay_Resp makes a round trip with the Syncs before it that is
+    /// neither negative nor longer than the exchange took.
+    pub(super) fn admits(&self, sample: &Sample, rate_ppb: Option<f64>) -> bool {
+        let is_answer = sample.direction == Direction::Reverse;
+        let exchange = is_answer.then(|| self.exchange(sample, self.longest, rate_ppb)).flatten();
+        exchange.is_none_or(|exchange| !exchange.is_impossible())
+    }
+
+    /// The exchange of a Delay_Resp and the Syncs near it.
+    fn exchange(&self, sample: &Sample, longest: Option<Nanos>, rate_ppb: Option<f64>) -> Option<Exchange> {
         let oldest = if rate_ppb.is_some() { OLDEST } else { OLDEST_OF_UNKNOWN_RATE };
         let near = self.syncs.iter().flatten().filter(|(at, _)| (sample.at - *at).abs() <= oldest);
         let carried = near.map(|&(at, offset_ns)| offset_ns + rate_ppb.unwrap_or(0.0) * (sample.at - at).as_secs_f64());
@@ -138,29 +185,44 @@ impl RoundTrips {
             count += 1;
         }
         let least_late_ns = match count {
-            0 => return,
+            0 => return None,
             3.. if least_late_ns - next_ns > TOLERANCE_NS => next_ns,
             _ => least_late_ns,
         };
-        let told_ns = sample.offset_ns - least_late_ns;
-        let exchange = Exchange { told_ns, longest };
-        if self.compared < EXCHANGES && longest.is_some() && !exchange.is_impossible() {
-            self.first = self.first.filter(|first| first.told_ns <= told_ns).or(Some(exchange));
-            self.compared += 1;
-        }
+        Some(Exchange { told_ns: sample.offset_ns - least_late_ns, longest })
+    }
+
+    fn take_answer(&mut self, sample: &Sample, longest: Option<Nanos>, rate_ppb: Option<f64>) {
+        let Some(exchange) = self.exchange(sample, longest, rate_ppb) else { return };
+        self.baseline.learn(exchange);
         self.exchanges[self.count % EXCHANGES] = Some(exchange);
         self.count += 1;
     }
 
-    /// Whether the round trip has become shorter while the time until the Delay_Resp has not,
-    /// allowing for the jitter of the packets.
-    fn is_shortened(&self, exchange: &Exchange, jitter: Nanos) -> bool {
-        let Some(first) = self.first.filter(|_| self.compared == EXCHANGES) else { return false };
+    /// Whether an exchange is neither as those on the present path nor as those on the path before
+    /// it, allowing for the jitter of the packets.
+    fn contradicts(&self, exchange: &Exchange, jitter: Nanos) -> bool {
         let shortest = self.exchanges.iter().flatten().filter_map(|exchange| exchange.longest).min();
-        let explained_ns = first.longest.zip(shortest).map_or(0, |(first, now)| (first - now).as_nanos());
-        let shorter_ns = first.told_ns - exchange.told_ns;
-        let allowed_ns = SHORTENED_NS + (jitter.as_nanos() as f64).min(SHORTENED_BY_JITTER_NS);
-        shorter_ns - (explained_ns as f64).max(0.0) > allowed_ns
+        let contradicts = |(before, quickest): (Exchange, Nanos)| {
+            let shorter_ns = before.told_ns - exchange.told_ns;
+            let explained_ns = before.longest.zip(shortest).map_or(0, |(before, now)| (before - now).as_nanos());
+            let allowed_ns = UNEXPLAINED_NS + (jitter.as_nanos() as f64).min(SHORTENED_BY_JITTER_NS);
+            let is_shortened = shorter_ns - (explained_ns as f64).max(0.0) > allowed_ns;
+            is_shortened || -shorter_ns > exchange.longer_ns(quickest) + longer_by_noise_ns(jitter)
+        };
+        self.baseline.known().is_some_and(contradicts) && self.former.known().is_none_or(contradicts)
+    }
+
+    /// Whether the newest exchange took so much longer than earlier ones that Syncs may be later by
+    /// `later_ns` because the path is longer, or whether this is the path before the present one.
+    pub(super) fn explains_later(&self, later_ns: f64, jitter: Nanos) -> bool {
+        let newest = self.count.checked_sub(1).and_then(|newest| self.exchanges[newest % EXCHANGES]);
+        let Some((now, newest)) = self.baseline.known().zip(newest) else { return true };
+        let explains = |(before, quickest): (Exchange, Nanos)| {
+            let longer_ns = now.0.told_ns + later_ns - before.told_ns;
+            longer_ns <= newest.longer_ns(quickest) + longer_by_noise_ns(jitter)
+        };
+        explains(now) || self.former.known().is_some_and(explains)
     }
 
     /// The second shortest of the measured exchanges.
@@ -172,7 +234,7 @@ impl RoundTrips {
 
     /// The path delay that impossible exchanges yield, allowing for the jitter of the packets.
     pub(super) fn impossible(&self, jitter: Nanos) -> Option<PathDelayClaim> {
-        let is_impossible = |exchange: &Exchange| exchange.is_impossible() || self.is_shortened(exchange, jitter);
+        let is_impossible = |exchange: &Exchange| exchange.is_impossible() || self.contradicts(exchange, jitter);
         let impossible = || self.exchanges.iter().flatten().filter(|&exchange| is_impossible(exchange));
         if impossible().count() < PROOF {
             return None;
@@ -181,7 +243,14 @@ impl RoundTrips {
         Some(PathDelayClaim { delay: Nanos::from_nanos_f64(worst.told_ns / 2.0), round_trip: worst.longest })
     }
 
-    pub(super) fn clear(&mut self) {
+    /// Begins to learn the exchanges on another path.
+    pub(super) fn change_path(&mut self) {
+        let former = if self.baseline.known().is_some() { self.baseline } else { self.former };
+        *self = Self { former, ..Self::default() };
+    }
+
+    /// Discards everything.
+    pub(super) fn forget(&mut self) {
         *self = Self::default();
     }
 }
@@ -226,22 +295,64 @@ mod tests {
         }
     }
 
+    /// Further exchanges, a second each, from `second` on.
+    fn exchange(trips: &mut RoundTrips, second: i64, answers_us: &[f64], longest_us: i64) {
+        for (i, &answer_us) in (second..).zip(answers_us) {
+            trips.take(&sample(1000 * i, -100.0, Direction::Forward), None);
+            trips.measured(Nanos::from_micros(longest_us));
+            trips.take(&sample(1000 * i, answer_us, Direction::Reverse), None);
+            trips.take(&sample(1000 * i, -100.0, Direction::Forward), None);
+        }
+    }
+
     #[test]
-    fn a_way_that_becomes_shorter_needs_an_earlier_answer() {
+    fn a_path_that_becomes_shorter_needs_an_earlier_answer() {
         let exchanges = |answers_us: &[f64], longest_us: i64| {
             let mut trips = told(&[600.0; EXCHANGES]);
-            for (i, &answer_us) in (0..).zip(answers_us) {
-                trips.take(&sample(1000 * (5 + i), -100.0, Direction::Forward), None);
-                trips.measured(Nanos::from_micros(longest_us));
-                trips.take(&sample(1000 * (5 + i), answer_us, Direction::Reverse), None);
-                trips.take(&sample(1000 * (5 + i), -100.0, Direction::Forward), None);
-            }
+            exchange(&mut trips, 5, answers_us, longest_us);
             trips.impossible(Nanos::ZERO)
         };
         assert_eq!(exchanges(&[210.0; 5], 300), None, "400 us are allowed");
         assert!(exchanges(&[190.0, 190.0], 300).is_some());
         assert_eq!(exchanges(&[190.0, 600.0, 600.0], 300), None, "one of five");
         assert_eq!(exchanges(&[190.0, 190.0], 280), None, "the path is shorter");
+    }
+
+    #[test]
+    fn a_path_that_becomes_longer_needs_a_later_answer() {
+        let mut trips = told(&[100.0; EXCHANGES]);
+        assert!(trips.explains_later(390_000.0, Nanos::ZERO) && !trips.explains_later(410_000.0, Nanos::ZERO));
+        exchange(&mut trips, 5, &[490.0, 490.0], 300);
+        assert_eq!(trips.impossible(Nanos::ZERO), None, "400 us are allowed");
+        exchange(&mut trips, 7, &[510.0, 510.0], 300);
+        assert!(trips.impossible(Nanos::ZERO).is_some());
+        exchange(&mut trips, 9, &[510.0; EXCHANGES], 400);
+        assert_eq!(trips.impossible(Nanos::ZERO), None, "the path is longer");
+        assert!(trips.explains_later(490_000.0, Nanos::ZERO));
+    }
+
+    #[test]
+    fn the_path_before_the_present_one_contradicts_nothing() {
+        let mut trips = told(&[100.0; EXCHANGES]);
+        trips.change_path();
+        exchange(&mut trips, 5, &[900.0; EXCHANGES], 1_000);
+        assert_eq!(trips.impossible(Nanos::ZERO), None);
+        exchange(&mut trips, 10, &[100.0; EXCHANGES], 1_000);
+        assert_eq!(trips.impossible(Nanos::ZERO), None, "as before");
+        trips.forget();
+        exchange(&mut trips, 15, &[900.0; EXCHANGES], 1_000);
+        exchange(&mut trips, 20, &[100.0; EXCHANGES], 1_000);
+        assert!(trips.impossible(Nanos::ZERO).is_some(), "of another master nothing is known");
+    }
+
+    #[test]
+    fn a_delay_resp_that_makes_an_impossible_exchange_is_not_admitted() {
+        let mut trips = told(&[100.0; EXCHANGES]);
+        for (answer_us, expected) in [(100.0, true), (-600.0, true), (-1_000.0, false), (1_200.0, false)] {
+            trips.measured(Nanos::from_micros(300));
+            assert_eq!(trips.admits(&sample(5000, answer_us, Direction::Reverse), None), expected, "{answer_us}");
+        }
+        assert!(trips.admits(&sample(5000, -9_000.0, Direction::Forward), None));
     }
 
     #[test]

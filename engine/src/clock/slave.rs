@@ -10,6 +10,8 @@
 //! another master are compared with the time that is held. If they agree, the time continues, and
 //! only the path is another one. If not, the time has stepped.
 //!
+//! Messages that cannot all be true [suspend](doubt) the estimate.
+//!
 //! A master that answers no Delay_Req leaves only an [assumed](super::presumed_delay) delay, with
 //! an uncertainty that says so. A measured delay stays valid when the answers end, and becomes less
 //! certain with time.
@@ -22,7 +24,7 @@ use super::newest::Newest;
 use super::presumed_delay::{DelayKnowledge, Origin, PresumedDelay};
 use super::round_trip::{PathDelayClaim, RoundTrips};
 use super::sample::{Direction, Sample};
-use super::step::{Judgement, ROUTE_DIFFERENCE_NS, StepDetector};
+use super::step::{Judgement, Limits, ROUTE_DIFFERENCE_NS, StepDetector};
 use super::unsteady::{FORWARD, UnsteadyDetector};
 use crate::units::{LocalTime, Nanos, Ppb, PtpTime};
 
@@ -34,6 +36,10 @@ const STEP_NOISES: f64 = 3.0;
 const STEP_SIGMAS: f64 = 6.0;
 /// The smallest such deviation, ns. Judgement: the filters follow smaller steps by themselves.
 const STEP_FLOOR_NS: f64 = 20_000.0;
+/// Earliness from which on a forward packet is suspected, in jitters. Judgement: where packets are
+/// as often early as late, this is about [`STEP_NOISES`]; and what makes the noise of packets large
+/// for a while, such as packets that were held back, hardly changes the jitter.
+const EARLY_JITTERS: f64 = 2.0;
 /// Packets of another master that are compared with the held time. Judgement: half a second of
 /// Syncs at the interval of AES67's media profile.
 const CHANGE_PROOF: u32 = 4;
@@ -52,18 +58,6 @@ const UNANSWERED: u32 = 8;
 /// A change of rate that has moved the time by more than this counts as a step for the lock.
 /// Derived: half of the error that a locked clock may have.
 const MOVED_NS: f64 = CEILING_NS / 2.0;
-/// Largest possible difference of rates, ppb. Judgement: crystals are within 100 ppm, and slewing
-/// changes the rate of a host's clock by 500 ppm at most (MAXFREQ of adjtimex).
-const FASTEST_PPB: f64 = 1e6;
-/// Standard deviation below which a rate is known, ppb. Derived: it propagates an offset over 10 s
-/// to 100 us.
-const KNOWN_PPB: f64 = 1e4;
-/// Standard deviations of the rate by which it must exceed [`FASTEST_PPB`]. Judgement: exceeded by
-/// chance once in 370 (normal distribution).
-const RATE_SIGMAS: f64 = 3.0;
-/// Delay_Resps that yield an impossible path delay, after which the clock reacquires. Judgement:
-/// the length of the window of exchanges.
-const IMPOSSIBLE: u32 = 5;
 /// Syncs without a lock after which a step makes the clock reacquire. Judgement: 4 s at the default
 /// interval of AES67, within which a good master is locked to.
 const FRUITLESS: u32 = 32;
@@ -149,7 +143,11 @@ pub struct SlaveClock {
     delay_known: DelayKnowledge,
     /// The newest exchanges.
     round_trips: RoundTrips,
-    /// Cause of the last reacquisition, until the clock is locked.
+    /// Whether the clock was locked by the estimate.
+    was_good: bool,
+    /// Since when the estimate takes nothing.
+    suspended: Option<LocalTime>,
+    /// Cause of the last suspension or reacquisition, until the clock is locked.
     doubted: Option<LockCause>,
     /// Consecutive Delay_Resps that yield an impossible path delay.
     impossible: u32,
@@ -164,6 +162,7 @@ pub struct SlaveClock {
     /// Whether somebody else sends in the name of the master, and what was known before.
     contested: bool,
     known: contest::Known,
+    remembered: remembered::Remembered,
     anchor: Option<Box<Estimator>>,
     epoch: u32,
 }
@@ -186,6 +185,8 @@ impl SlaveClock {
             path_delay: PathDelay::Measured,
             delay_known: DelayKnowledge::default(),
             round_trips: RoundTrips::default(),
+            was_good: false,
+            suspended: None,
             doubted: None,
             impossible: 0,
             fruitless: 0,
@@ -195,6 +196,7 @@ impl SlaveClock {
             presumed: None,
             contested: false,
             known: contest::Known::default(),
+            remembered: remembered::Remembered::default(),
             anchor: None,
             epoch: 0,
         }
@@ -247,12 +249,16 @@ impl SlaveClock {
     }
 
     /// Deviation up to which a packet at `at` may be noise, ns.
-    fn noise_limit_ns(&self, at: LocalTime) -> f64 {
-        self.noise_limit_of_ns(&self.estimator, at)
+    fn noise_limit_ns(&self, at: LocalTime, direction: Direction) -> f64 {
+        self.noise_limit_of_ns(&self.estimator, at, direction)
     }
 
-    fn noise_limit_of_ns(&self, estimator: &Estimator, at: LocalTime) -> f64 {
-        let sigma_ns = estimator.precision_ns(at, self.is_two_way());
+    fn noise_limit_of_ns(&self, estimator: &Estimator, at: LocalTime, direction: Direction) -> f64 {
+        let mut sigma_ns = estimator.precision_ns(at, self.is_two_way());
+        if direction == Direction::Reverse {
+            // After a change of the path the delay is open, until a reverse packet measures it.
+            sigma_ns = sigma_ns.max(estimator.prediction_ns(at, direction));
+        }
         (STEP_NOISES * estimator.packet_noise_ns()).max(STEP_SIGMAS * sigma_ns).max(STEP_FLOOR_NS)
     }
 
@@ -262,7 +268,7 @@ impl SlaveClock {
             self.estimator.update(sample);
             return true;
         }
-        let (late_ns, limit_ns) = (self.estimator.lateness(&sample), self.noise_limit_ns(sample.at));
+        let (late_ns, limit_ns) = (self.estimator.lateness(&sample), self.noise_limit_ns(sample.at, sample.direction));
         if let Some(mut change) = self.new_master {
             if sample.direction == Direction::Forward {
                 let agreed = change.take(sample, late_ns, limit_ns);
@@ -278,9 +284,13 @@ impl SlaveClock {
             return true;
         }
         let beyond_ns = self.estimator.lateness_beyond_average(&sample);
-        match self.steps.judge(sample.direction, -late_ns, beyond_ns, limit_ns) {
+        match self.steps.judge(sample.direction, -late_ns, beyond_ns, &self.step_limits(sample.at, limit_ns)) {
             Judgement::Accept => self.estimator.update(sample),
             Judgement::Quarantine => return false,
+            Judgement::PathChange(late_ns) if self.is_held_back(late_ns) => {
+                self.suspend(sample.at, self.claim_of_later_syncs(late_ns).cause());
+                return false;
+            }
             Judgement::PathChange(late_ns) => {
                 match (self.path_delay, self.delay_known.origin) {
                     (PathDelay::Measured, _) | (_, Origin::Path) => self.change_path(late_ns),
@@ -306,6 +316,18 @@ impl SlaveClock {
             }
         }
         -late_ns < limit_ns
+    }
+
+    fn step_limits(&self, at: LocalTime, noise_ns: f64) -> Limits {
+        let is_measured = self.path_delay == PathDelay::Measured;
+        // Of a round trip, the forward direction is all at most.
+        let round_trip_ns = 2.0 * self.estimator.mean_path_delay().as_nanos() as f64;
+        let usual_ns = EARLY_JITTERS * self.jitter().as_nanos() as f64;
+        Limits {
+            noise_ns,
+            earliness_ns: self.unsteady.floor_ns(self.precision_ns(at)).max(usual_ns).max(STEP_FLOOR_NS).min(noise_ns),
+            shortening_ns: if is_measured { round_trip_ns + noise_ns } else { 0.0 },
+        }
     }
 
     /// Follows a change of the rate that this packet and earlier ones prove. Returns whether there
@@ -342,61 +364,6 @@ impl SlaveClock {
         assumed && sample.direction == Direction::Reverse
     }
 
-    /// Counts exchanges that yield an impossible time while the clock is not locked. When they end,
-    /// what was learnt from them is discarded.
-    fn count_impossible(&mut self, now: LocalTime) {
-        let doubt = self.doubt();
-        let ended = self.impossible > 0 && doubt.is_none();
-        if doubt.is_some() {
-            self.doubted = doubt;
-            self.impossible += 1;
-        }
-        if ended || self.impossible == IMPOSSIBLE {
-            self.reacquire(now);
-        }
-    }
-
-    /// Counts a Sync while the clock is not locked.
-    fn count_fruitless(&mut self, now: LocalTime) {
-        self.fruitless += 1;
-        if self.fruitless == self.patience {
-            self.patience = self.patience.saturating_mul(2);
-            self.reacquire(now);
-        }
-    }
-
-    /// The measured path delay, if no path can have it.
-    fn impossible_delay(&self) -> Option<PathDelayClaim> {
-        let measured = self.path_delay == PathDelay::Measured && self.answered;
-        if !measured {
-            return None;
-        }
-        let claim = PathDelayClaim { delay: self.mean_path_delay(), round_trip: self.round_trips.shortest() };
-        let exchanges = self.round_trips.impossible(self.jitter());
-        exchanges.or_else(|| Some(claim).filter(|claim| claim.is_impossible(self.jitter())))
-    }
-
-    /// The rate, if no clock can have it.
-    fn impossible_rate(&self) -> Option<Ppb> {
-        let map = self.estimator.map()?;
-        let (rate, sigma) = (map.rate(), map.rate_sigma());
-        let beyond_ppb = rate.as_ppb().abs() - RATE_SIGMAS * sigma.as_ppb();
-        (beyond_ppb.is_nan() || beyond_ppb > FASTEST_PPB).then_some(rate)
-    }
-
-    /// The rate, ppb, if it is known well enough to propagate an offset over some seconds.
-    fn known_rate_ppb(&self) -> Option<f64> {
-        let map = self.estimator.map()?;
-        let known = map.rate_sigma().as_ppb() < KNOWN_PPB && self.impossible_rate().is_none();
-        known.then_some(map.rate().as_ppb())
-    }
-
-    /// Why the time of the messages cannot be true.
-    fn doubt(&self) -> Option<LockCause> {
-        let delay = self.impossible_delay().map(|claim| claim.cause());
-        delay.or_else(|| self.impossible_rate().map(|rate| LockCause::ImpossibleRate { rate }))
-    }
-
     /// Follows a new master, whose packets are late by `late_ns` against the held time, of which
     /// `limit_ns` may be noise.
     fn follow_new_master(&mut self, packets: &NewMaster, late_ns: f64, limit_ns: f64) {
@@ -422,7 +389,7 @@ impl SlaveClock {
     fn change_path(&mut self, late_ns: f64) {
         self.known = contest::Known::default();
         self.unsteady.forget();
-        self.round_trips.clear();
+        self.round_trips.change_path();
         let time_ns = TIME_SHARE * late_ns.abs();
         let path = Nanos::from_nanos_f64(late_ns.abs() - time_ns);
         self.estimator.change_path(path + NEW_PATH_SIGMA, Nanos::from_nanos_f64(time_ns), self.presumed.is_none());
@@ -449,7 +416,7 @@ impl SlaveClock {
     fn step(&mut self, step_ns: f64) {
         self.known = contest::Known::default();
         self.unsteady.forget();
-        self.round_trips.clear();
+        self.round_trips.change_path();
         self.estimator.step_offset(step_ns, CHANGE_PROOF);
         self.epoch = self.epoch.wrapping_add(1);
     }
@@ -457,10 +424,13 @@ impl SlaveClock {
 
 impl ClockLaw for SlaveClock {
     fn observe(&mut self, pair: &TimestampPair) {
+        self.end_suspension(pair.local);
         let sample = self.sample(pair);
         let sample = self.propagated(sample);
-        let is_answered = self.round_trips.take(&sample, self.known_rate_ppb());
-        let taken = self.take(sample);
+        let rate_ppb = self.known_rate_ppb();
+        let is_possible = self.round_trips.admits(&sample, rate_ppb);
+        let is_answered = self.round_trips.take(&sample, rate_ppb);
+        let taken = is_possible && self.suspended.is_none() && self.take(sample);
         match pair.direction {
             Direction::Forward => self.lock.on_forward(pair.local),
             Direction::Reverse if taken => {
@@ -476,7 +446,8 @@ impl ClockLaw for SlaveClock {
         if self.lock.state().is_usable() {
             (self.impossible, self.fruitless, self.patience) = (0, 0, PATIENCE);
             self.doubted = None;
-        } else if pair.direction == Direction::Forward {
+            self.was_good = true;
+        } else if pair.direction == Direction::Forward && self.suspended.is_none() {
             if is_answered {
                 self.count_impossible(pair.local);
             }
@@ -487,11 +458,12 @@ impl ClockLaw for SlaveClock {
     fn change_master(&mut self, _now: LocalTime) {
         self.remember_former();
         self.known = contest::Known::default();
+        self.remembered = remembered::Remembered::default();
         self.new_master = self.origin.map(|_| NewMaster::default());
         self.steps = StepDetector::default();
         self.unsteady.forget();
-        self.round_trips.clear();
-        self.doubted = None;
+        self.round_trips.forget();
+        (self.suspended, self.doubted) = (None, None);
         self.delay_known.change_master(self.presumed.is_some());
         (self.answered, self.unanswered, self.presumed) = (false, 0, None);
     }
@@ -501,7 +473,7 @@ impl ClockLaw for SlaveClock {
         if self.lock.state().is_usable() {
             return;
         }
-        self.estimator.forget(now);
+        self.estimator.forget(now, self.remembered.prior(self.config.estimator));
         self.lock.forget();
         self.left_origin = self.origin.take();
         self.former = former::FormerTimes::default();
@@ -509,7 +481,8 @@ impl ClockLaw for SlaveClock {
         self.steps = StepDetector::default();
         self.unsteady = UnsteadyDetector::default();
         self.new_master = None;
-        self.round_trips.clear();
+        (self.was_good, self.suspended) = (false, None);
+        self.round_trips.forget();
         (self.impossible, self.fruitless) = (0, 0);
         (self.delay_known, self.presumed) = (DelayKnowledge::default(), None);
         self.epoch = self.epoch.wrapping_add(1);
@@ -572,8 +545,8 @@ impl ClockLaw for SlaveClock {
         };
         let was_usable = self.lock.state().is_usable();
         self.lock.advance(&inputs);
-        if was_usable && inputs.doubt.is_some() && !self.lock.state().is_usable() {
-            self.reacquire(now);
+        if let Some(doubt) = inputs.doubt.filter(|_| was_usable && !self.lock.state().is_usable()) {
+            self.suspend(now, doubt);
         }
     }
 
@@ -593,6 +566,8 @@ impl ClockLaw for SlaveClock {
 }
 
 mod contest;
+mod doubt;
 mod former;
+mod remembered;
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,8 @@
 //! Proof that the other clock has stepped, or that packets take another path.
 //!
 //! Model: a packet can be late for many reasons, but early only if the clock stepped forward or the
-//! path became shorter. If it is earlier than a path can explain, the clock stepped. A step
+//! path became shorter. If it is earlier by more than the path was long, the clock stepped. Early
+//! packets have little noise, so that a smaller deviation is suspicious in that direction. A step
 //! backward makes forward packets late, which a queue or a longer path does, too. It is proven as
 //! soon as a reverse packet is early by the same amount, or at once if no path could be that long.
 //! Forward packets that stay late by the same amount, without an early reverse packet, took another
@@ -47,6 +48,17 @@ pub(super) enum Judgement {
     PathChange(f64),
 }
 
+/// What deviations are judged by.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// Deviation that may be noise, ns.
+    pub(super) noise_ns: f64,
+    /// Earliness of forward packets that may be noise, ns.
+    pub(super) earliness_ns: f64,
+    /// By how much the path may become shorter, ns.
+    pub(super) shortening_ns: f64,
+}
+
 /// Consecutive packets of one direction that deviate to the same side.
 #[derive(Clone, Copy, Debug)]
 struct Run {
@@ -67,14 +79,14 @@ impl Default for Run {
 }
 
 impl Run {
-    /// Adds a packet that deviates by `by_ns`, or ends the run if that is within the limit.
-    fn add(&mut self, by_ns: f64, limit_ns: f64) {
-        if by_ns < limit_ns {
+    /// Adds a packet that deviates by `by_ns`, or ends the run if that is within `from_ns`.
+    fn add(&mut self, by_ns: f64, from_ns: f64, limits: &Limits) {
+        if by_ns < from_ns {
             *self = Self::default();
             return;
         }
         self.newest_ns.push(by_ns);
-        self.limit_ns = limit_ns;
+        self.limit_ns = limits.noise_ns;
         self.count = self.count.saturating_add(1);
         self.least_ns = self.least_ns.min(by_ns);
         self.most_ns = self.most_ns.max(by_ns);
@@ -108,12 +120,12 @@ pub(super) struct StepDetector {
 
 impl StepDetector {
     /// Judges a packet that is early by `early_ns` against the envelope and late by `late_ns`
-    /// against the mean, of which `limit_ns` may be noise.
-    pub(super) fn judge(&mut self, direction: Direction, early_ns: f64, late_ns: f64, limit_ns: f64) -> Judgement {
+    /// against the mean.
+    pub(super) fn judge(&mut self, direction: Direction, early_ns: f64, late_ns: f64, limits: &Limits) -> Judgement {
         match direction {
             Direction::Forward => {
-                self.early_forward.add(early_ns, limit_ns);
-                self.late_forward.add(late_ns, limit_ns);
+                self.early_forward.add(early_ns, limits.earliness_ns, limits);
+                self.late_forward.add(late_ns, limits.noise_ns, limits);
                 let punctual = self.late_forward.count == 0;
                 self.punctual_forward = if punctual { self.punctual_forward.saturating_add(1) } else { 0 };
             }
@@ -121,10 +133,10 @@ impl StepDetector {
                 if self.early_reverse.count == 0 {
                     self.punctual_forward = 0;
                 }
-                self.early_reverse.add(early_ns, limit_ns);
+                self.early_reverse.add(early_ns, limits.noise_ns, limits);
             }
         }
-        if let Some(proven) = self.proven() {
+        if let Some(proven) = self.proven(limits) {
             *self = Self::default();
             return proven;
         }
@@ -137,10 +149,11 @@ impl StepDetector {
         if suspect { Judgement::Quarantine } else { Judgement::Accept }
     }
 
-    fn proven(&self) -> Option<Judgement> {
+    fn proven(&self, limits: &Limits) -> Option<Judgement> {
         if let Some((_, early_ns)) = self.early_forward.agreed() {
-            // The earliest packet of the run is the least late one.
-            let shorter = early_ns < ROUTE_DIFFERENCE_NS;
+            // The earliest packet of the run is the least late one. Whether the time has stepped
+            // all the same is known with the next reverse packet.
+            let shorter = early_ns < limits.shortening_ns.max(ROUTE_DIFFERENCE_NS);
             return Some(if shorter { Judgement::PathChange(-early_ns) } else { Judgement::Step(early_ns) });
         }
         let (late, mirror) = (&self.late_forward, &self.early_reverse);
@@ -158,10 +171,14 @@ impl StepDetector {
 mod tests {
     use super::*;
 
-    const LIMIT_NS: f64 = 100.0;
+    const LIMITS: Limits = Limits { noise_ns: 100.0, earliness_ns: 100.0, shortening_ns: 0.0 };
+
+    fn judge_by(limits: &Limits, detector: &mut StepDetector, packets: &[(Direction, f64)]) -> Vec<Judgement> {
+        packets.iter().map(|&(direction, late_ns)| detector.judge(direction, -late_ns, late_ns, limits)).collect()
+    }
 
     fn judge(detector: &mut StepDetector, packets: &[(Direction, f64)]) -> Vec<Judgement> {
-        packets.iter().map(|&(direction, late_ns)| detector.judge(direction, -late_ns, late_ns, LIMIT_NS)).collect()
+        judge_by(&LIMITS, detector, packets)
     }
 
     use Direction::{Forward, Reverse};
@@ -174,6 +191,26 @@ mod tests {
             assert_eq!(judged[..3], [Judgement::Quarantine; 3]);
             assert_eq!(judged[3], proof);
         }
+    }
+
+    #[test]
+    fn packets_that_are_early_by_less_than_the_delay_took_a_shorter_route() {
+        let packets = [(Forward, -300_000.0); 4];
+        for (shortening_ns, proof) in
+            [(250_000.0, Judgement::Step(300_000.0)), (350_000.0, Judgement::PathChange(-300_000.0))]
+        {
+            let limits = Limits { shortening_ns, ..LIMITS };
+            assert_eq!(judge_by(&limits, &mut StepDetector::default(), &packets)[3], proof);
+        }
+    }
+
+    /// The noise of late packets says nothing of early ones.
+    #[test]
+    fn packets_prove_that_they_are_early_however_late_others_were() {
+        let limits = Limits { noise_ns: 1e6, ..LIMITS };
+        let judged = judge_by(&limits, &mut StepDetector::default(), &[(Forward, -400_000.0); 4]);
+        assert_eq!(judged[3], Judgement::Step(400_000.0));
+        assert_eq!(judge_by(&limits, &mut StepDetector::default(), &[(Forward, 400_000.0); 4])[3], Judgement::Accept);
     }
 
     #[test]
@@ -192,8 +229,8 @@ mod tests {
         let queued = (1..=8).map(|i| (Forward, -125e6 * f64::from(i)));
         let after = [-1000.00e6, -1000.03e6, -999.97e6, -1000.01e6].map(|late_ns| (Forward, late_ns));
         let mut detector = StepDetector::default();
-        let judge = |(direction, late_ns): (Direction, f64)| detector.judge(direction, -late_ns, late_ns, 60_000.0);
-        let judged: Vec<_> = queued.chain(after).map(judge).collect();
+        let limits = Limits { noise_ns: 60_000.0, earliness_ns: 60_000.0, shortening_ns: 0.0 };
+        let judged = judge_by(&limits, &mut detector, &queued.chain(after).collect::<Vec<_>>());
         assert_eq!(judged[..10], [Judgement::Quarantine; 10]);
         assert_eq!(judged[10], Judgement::Step(1000.03e6), "three after the pause, and the last one that queued");
     }

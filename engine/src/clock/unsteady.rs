@@ -161,8 +161,8 @@ impl<const N: usize> UnsteadyDetector<N> {
         self.reverse.clear();
     }
 
-    /// Earliness up to which is noise, ns.
-    fn floor_ns(&self, sigma_ns: f64) -> f64 {
+    /// Earliness up to which is noise, ns, against an estimate of standard deviation `sigma_ns`.
+    pub(super) fn floor_ns(&self, sigma_ns: f64) -> f64 {
         NOISE_FLOOR * libm::sqrt(self.earliness + sigma_ns * sigma_ns)
     }
 

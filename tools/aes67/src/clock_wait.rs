@@ -1,4 +1,4 @@
-//! `--wait`: how long a command waits for its clock before it gives up, and the words for why there
+//! `--wait` and `wait_s`: how long a command waits for its clock before it gives up, and the words for why there
 //! is none; and the words for the host's own clock.
 
 use crate::failure::{Failure, Result};
@@ -18,7 +18,7 @@ impl ClockWait {
     /// A wait of at most `seconds`, or for ever.
     pub(crate) fn new(seconds: Option<f64>) -> Result<Self> {
         if let Some(wrong) = seconds.filter(|seconds| !(0.0..1e9).contains(seconds)) {
-            return Err(Failure::input(format!("--wait {wrong}: right would be a number of seconds, 0 or more")));
+            return Err(Failure::input(format!("a wait of {wrong} s: right would be a number of seconds, 0 or more")));
         }
         Ok(Self { limit: seconds.map(Nanos::from_secs_f64), over: false })
     }
@@ -30,7 +30,7 @@ impl ClockWait {
     pub(crate) fn look(&mut self, elapsed: Nanos, known: bool, reason: impl FnOnce() -> String) -> Result<()> {
         self.over |= known;
         match self.limit.filter(|limit| !self.over && elapsed >= *limit) {
-            Some(limit) => Err(Failure::run(format!("no clock after {limit} (--wait): {}", reason()))),
+            Some(limit) => Err(Failure::run(format!("no clock within {limit}: {}", reason()))),
             None => Ok(()),
         }
     }
@@ -76,7 +76,7 @@ mod tests {
         let mut wait = ClockWait::new(Some(2.0)).unwrap();
         assert!(wait.look(SECOND, false, reason).is_ok());
         let failure = wait.look(SECOND.times(2), false, reason).unwrap_err();
-        assert_eq!(failure.to_string(), format!("no clock after {} (--wait): nobody is there", SECOND.times(2)));
+        assert_eq!(failure.to_string(), format!("no clock within {}: nobody is there", SECOND.times(2)));
         let mut wait = ClockWait::new(Some(2.0)).unwrap();
         assert!(wait.look(SECOND, true, reason).is_ok());
         assert!(wait.look(SECOND.times(3), false, reason).is_ok());

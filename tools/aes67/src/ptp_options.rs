@@ -11,6 +11,9 @@ use net::interface::Interface;
 use net::ptp::PtpConfig;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 
+/// What linuxptp asks for, too (`unicast_req_duration` of ptp4l(8)).
+const UNICAST_DURATION_S: u32 = 300;
+
 #[derive(Args, Clone)]
 pub(crate) struct PtpOptions {
     /// PTP domain; that of the description, or else of the profile, if it is left out
@@ -28,15 +31,15 @@ pub(crate) struct PtpOptions {
     #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
     unicast_master: Vec<String>,
 
-    /// For how long unicast masters are asked; grants are renewed after three quarters of it
+    /// For how long unicast masters are asked, 300 if it is left out; grants are renewed after three
+    /// quarters of it
     #[arg(
         long,
         value_name = "SECONDS",
-        default_value_t = 300,
         requires = "unicast_master",
         value_parser = clap::value_parser!(u32).range(i64::from(*UnicastConfig::DURATIONS_S.start())..=i64::from(*UnicastConfig::DURATIONS_S.end()))
     )]
-    unicast_duration: u32,
+    unicast_duration: Option<u32>,
 
     /// The only clock that is accepted as master, by its identity as `aes67 ptp` shows it; may be
     /// given several times. Behind a boundary clock it is that one's identity
@@ -56,14 +59,38 @@ impl PtpOptions {
         self.profile.unwrap_or_default().profile()
     }
 
+    /// Refuses options where PTP is not followed: they would have no effect.
+    pub(crate) fn check_followed(&self, follows_ptp: bool) -> Result<()> {
+        if follows_ptp || !self.is_given() {
+            return Ok(());
+        }
+        Err(Failure::input("options of PTP (--domain, --profile and others) have no effect with this --clock"))
+    }
+
+    fn is_given(&self) -> bool {
+        let Self { domain, profile, unicast_master, unicast_duration, accept_master, accept_source, security } = self;
+        domain.is_some()
+            || profile.is_some()
+            || unicast_duration.is_some()
+            || !(unicast_master.is_empty() && accept_master.is_empty() && accept_source.is_empty())
+            || security.is_given()
+    }
+
     /// What is given here, and else what a configuration file says.
     pub(crate) fn or(&self, file: &PtpPlan) -> Self {
         let given = self.clone();
         let accept_master = if given.accept_master.is_empty() { file.masters() } else { given.accept_master };
         let accept_source =
             if given.accept_source.is_empty() { file.accept_sources.clone() } else { given.accept_source };
+        let (unicast_master, unicast_duration) = if given.unicast_master.is_empty() {
+            (file.unicast_masters.clone(), file.unicast_duration_s.map(|duration| duration.0))
+        } else {
+            (given.unicast_master, given.unicast_duration)
+        };
         Self {
             profile: given.profile.or(file.profile),
+            unicast_master,
+            unicast_duration,
             accept_master,
             accept_source,
             security: given.security.or(file.sa_file.clone(), file.spp, file.active_key_id),
@@ -91,7 +118,9 @@ impl PtpOptions {
             return Ok(config);
         }
         if !config.port.slave_only {
-            return Err(Failure::input("--unicast-master is for who follows a master: leave it out, or --master"));
+            return Err(Failure::input(
+                "unicast masters are for who follows a master: leave them out, or do not serve PTP as master",
+            ));
         }
         let addresses = self.unicast_master.iter().map(|host| resolve(host)).collect::<Result<Vec<_>>>()?;
         let masters = UnicastMasters::new(&addresses).ok_or_else(|| {
@@ -101,7 +130,7 @@ impl PtpOptions {
                 UnicastMasters::MOST
             ))
         })?;
-        Ok(config.served_by(UnicastConfig { masters, duration_s: self.unicast_duration }))
+        Ok(config.served_by(UnicastConfig { masters, duration_s: self.unicast_duration.unwrap_or(UNICAST_DURATION_S) }))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use clap::ValueEnum;
 use engine::ptp::Profile;
+use engine::ptp::unicast::UnicastConfig;
 use engine::ptp::wire::ClockIdentity;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::net::IpAddr;
@@ -19,6 +20,12 @@ pub(crate) struct PtpPlan {
     /// The only addresses from which messages are accepted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) accept_sources: Vec<IpAddr>,
+    /// Masters that serve only who asks, by address or name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) unicast_masters: Vec<String>,
+    /// For how long they are asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) unicast_duration_s: Option<UnicastDuration>,
     /// Keys, in the form of linuxptp's `sa_file`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) sa_file: Option<PathBuf>,
@@ -66,10 +73,22 @@ impl PtpPlan {
     pub(crate) fn masters(&self) -> Vec<ClockIdentity> {
         self.accept_masters.iter().map(|master| master.0).collect()
     }
+}
 
-    /// The domain, where the file tells `told`; else the profile's.
-    pub(crate) fn domain(&self, told: Option<u8>) -> u8 {
-        told.unwrap_or(self.profile.unwrap_or_default().profile().domain_number.default)
+/// For how long unicast messages are asked for, s: within [`UnicastConfig::DURATIONS_S`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "i64")]
+pub(crate) struct UnicastDuration(pub(crate) u32);
+
+impl TryFrom<i64> for UnicastDuration {
+    type Error = String;
+
+    fn try_from(seconds: i64) -> Result<Self, String> {
+        let range = UnicastConfig::DURATIONS_S;
+        let fits = u32::try_from(seconds).ok().filter(|seconds| range.contains(seconds));
+        fits.map(Self).ok_or_else(|| {
+            format!("{seconds} s is not right here: a master is asked for {} to {} s", range.start(), range.end())
+        })
     }
 }
 
@@ -98,15 +117,16 @@ mod tests {
     #[test]
     fn whom_to_follow_is_read_and_written() {
         let text = "profile = \"st2059-2\"\naccept_masters = [\"001b21fffe0a6701\"]\n\
-                    accept_sources = [\"10.0.0.1\"]\nsa_file = \"ptp.sa\"\nspp = 1\n";
+                    accept_sources = [\"10.0.0.1\"]\n\
+                    unicast_masters = [\"10.0.0.2\"]\nunicast_duration_s = 60\nsa_file = \"ptp.sa\"\nspp = 1\n";
         let plan: PtpPlan = toml::from_str(text).unwrap();
         assert_eq!(plan.masters(), [ClockIdentity([0, 0x1B, 0x21, 0xFF, 0xFE, 0x0A, 0x67, 1])]);
-        assert_eq!((plan.domain(None), plan.domain(Some(3))), (127, 3));
+        assert_eq!(plan.unicast_duration_s, Some(UnicastDuration(60)));
         assert_eq!(toml::to_string(&plan).unwrap(), text);
-        assert_eq!(PtpPlan::default().domain(None), 0);
         for (wrong, reason) in [
             ("accept_masters = [\"1b\"]", "1b is none: a clock's identity has 16 hexadecimal digits"),
             ("accept_sources = [\"host\"]", "invalid IP address syntax"),
+            ("unicast_duration_s = 2", "2 s is not right here: a master is asked for 10 to 1000 s"),
             ("profile = \"aes\"", "expected one of `aes67`, `st2059-2`, `default`"),
             ("accept_master = []", "unknown field `accept_master`, expected one of `profile`, `accept_masters`"),
         ] {

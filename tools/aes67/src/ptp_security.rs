@@ -24,6 +24,10 @@ pub(crate) struct SecurityOptions {
 }
 
 impl SecurityOptions {
+    pub(crate) fn is_given(&self) -> bool {
+        self.sa_file.is_some()
+    }
+
     /// These keys, or if none are given, those of a configuration file.
     pub(crate) fn or(self, sa_file: Option<PathBuf>, spp: Option<u8>, active_key_id: Option<u32>) -> Self {
         if self.sa_file.is_some() { self } else { Self { sa_file, spp, active_key_id } }

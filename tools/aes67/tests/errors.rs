@@ -50,7 +50,7 @@ fn bad_input_is_one_clear_sentence() {
         ),
         ("ptp --interface vb --seconds -1".into(), "error: "),
         ("ptp --interface vb --unicast-master 239.1.1.1".into(), "error: 239.1.1.1 is no address of a single host"),
-        ("ptp --interface vb --unicast-master 10.0.0.1 --master".into(), "error: --unicast-master is for who follows"),
+        ("ptp --interface vb --unicast-master 10.0.0.1 --master".into(), "error: unicast masters are for who follows"),
         (
             "ptp --interface vb --unicast-master 10.0.0.1,10.0.0.2,10.0.0.3,10.0.0.4,10.0.0.5,10.0.0.6,10.0.0.7,10.0.0.8,10.0.0.9".into(),
             "error: 9 unicast masters are too many: 8 are the most",
@@ -107,6 +107,12 @@ fn bad_input_is_one_clear_sentence() {
         ("play http://10.0.0.1/a.sdp --interface vb --output null".into(), "error: http://10.0.0.1/a.sdp: http:// is"),
         ("play aes67://239.1.1.1?source=239.1.1.1 --interface vb --output null".into(), "error: nothing can come from"),
         ("lint rtsp://".into(), "error: rtsp:// is no address of a description; right would be rtsp://HOST"),
+        (format!("play {stereo} --output null --clock free --domain 3"), "error: options of PTP (--domain, --profile"),
+        ("send tone --group 239.1.1.1 --clock system --sa-file keys".into(), "error: options of PTP (--domain, "),
+        (
+            "send tone --group 239.1.1.1 --grandmaster 001b21fffe0a6701:0".into(),
+            "error: this has no effect unless the clock is `system`",
+        ),
         ("discover --interface vb --sap-group 10.0.0.1".into(), "error: 10.0.0.1 is no multicast address"),
     ];
     for (arguments, message) in cases {
@@ -118,6 +124,80 @@ fn bad_input_is_one_clear_sentence() {
         }
         assert_one_sentence(&done, &arguments, 2, message);
     }
+}
+
+/// A file that says what to send, with a line more.
+fn send_file(wire: &Wire, first_line: &str, table: &str) {
+    let rest = "[source]\ntone_hz = 997\n[[stream]]\ndestination = \"239.1.1.1\"\n";
+    fs::write(wire.path("send.toml"), format!("interface = \"vb\"\n{first_line}\n{table}\n{rest}")).unwrap();
+}
+
+#[test]
+fn a_file_of_what_to_send_is_checked_with_line_and_key() {
+    let Some(wire) = Wire::new(&[]) else { return };
+    for (first_line, table, message) in [
+        (
+            "wait_s = -1",
+            "",
+            "error: send.toml:2: wait_s: a wait of -1 s: right would be a number of seconds, 0 or more",
+        ),
+        (
+            "wait_s = 1\nwait_for_clock = false",
+            "",
+            "error: send.toml:2: wait_s: this has no effect unless `wait_for_clock` is true",
+        ),
+        (
+            "clock = \"system\"\nptp_domain = 3",
+            "",
+            "error: send.toml:3: ptp_domain: this has no effect unless the clock is `ptp` or `master`",
+        ),
+        (
+            "clock = \"livewire\"",
+            "[ptp]\naccept_sources = [\"10.0.0.1\"]",
+            "error: send.toml:3: ptp: this has no effect unless the clock is `ptp` or `master`",
+        ),
+        (
+            "grandmaster = \"001b21fffe0a6701:0\"",
+            "",
+            "error: send.toml:2: grandmaster: this has no effect unless the clock is `system`",
+        ),
+        (
+            "clock = \"master\"",
+            "[ptp]\nunicast_masters = [\"10.0.0.1\"]",
+            "error: unicast masters are for who follows a master: leave them out, or do not serve PTP as master",
+        ),
+        ("", "[ptp]\nunicast_masters = [\"239.0.0.1\"]", "error: 239.0.0.1 is no address of a single host"),
+        (
+            "",
+            "[ptp]\nunicast_duration_s = 5",
+            "error: send.toml:4: ptp.unicast_duration_s: 5 s is not right here: a master is asked for 10 to 1000 s",
+        ),
+    ] {
+        send_file(&wire, first_line, table);
+        assert_one_sentence(&wire.aes67('b', "send --config send.toml"), first_line, 2, message);
+    }
+}
+
+/// What the file says is not left out in silence, and what is waited for is told.
+#[test]
+fn a_file_of_what_to_send_takes_the_place_of_options_except_those_of_its_clock() {
+    let Some(wire) = Wire::new(&[]) else { return };
+    send_file(&wire, "wait_s = 1", "[ptp]\nunicast_masters = [\"10.67.0.1\"]\nunicast_duration_s = 60");
+    for options in ["--name Other", "--ttl 4", "--clock master", "--no-sap", "--ptime 5", "--loop", "--rate 44100"] {
+        let done = wire.aes67('b', &format!("send --config send.toml {options}"));
+        let option = options.split(' ').next().unwrap();
+        assert_eq!(done.status.code(), Some(2), "{options}");
+        assert!(text(&done).contains("cannot be used with") && text(&done).contains(option), "{}", text(&done));
+    }
+    let reason = "error: no clock within 1000.0 ms: ";
+    let done = wire.aes67('b', "send --config send.toml --json");
+    assert_one_sentence(&done, "unicast_masters", 1, reason);
+    assert!(text(&done).contains("10.67.0.1"), "{}", text(&done));
+    let done = wire.aes67('b', "send --config send.toml --json --unicast-master 10.67.0.9 --wait 2");
+    assert_one_sentence(&done, "--unicast-master", 1, "error: no clock within 2000.0 ms: ");
+    assert!(text(&done).contains("10.67.0.9"), "{}", text(&done));
+    let done = wire.aes67('b', "send --config send.toml --json --no-wait --seconds 1");
+    assert_eq!(done.status.code(), Some(0), "{}", text(&done));
 }
 
 /// As on a computer without a sound card, of which ALSA's library has a page to say.
@@ -175,11 +255,11 @@ fn a_time_that_is_waited_for_in_vain_is_exit_code_1_and_a_reason() {
     for (arguments, reason) in [
         (
             "ptp --interface vb --wait 1 --json",
-            "error: no clock after 1000.0 ms (--wait): no master in domain 0, and no other PTP is heard",
+            "error: no clock within 1000.0 ms: no master in domain 0, and no other PTP is heard",
         ),
         (
             "ptp --interface vb --yield 10.67.0.1 --wait 1 --json",
-            "error: no clock after 1000.0 ms (--wait): it is not yet clear whether the receiver has a better clock",
+            "error: no clock within 1000.0 ms: it is not yet clear whether the receiver has a better clock",
         ),
     ] {
         assert_one_sentence(&wire.aes67('b', arguments), arguments, 1, reason);

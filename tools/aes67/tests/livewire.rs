@@ -72,8 +72,8 @@ fn a_network_without_a_clock_is_told() {
     ] {
         let (code, log) = wire.start('b', command).end();
         assert_eq!(code, Some(1), "{command}\n{log}");
-        let said = "(--wait): no Livewire clock was heard on 239.192.255.2:7000: ";
-        assert!(log.lines().any(|line| line.starts_with("error: no clock after ") && line.contains(said)), "{log}");
+        let said = "s: no Livewire clock was heard on 239.192.255.2:7000: ";
+        assert!(log.lines().any(|line| line.starts_with("error: no clock within ") && line.contains(said)), "{log}");
     }
 }
 

@@ -51,7 +51,7 @@ fn each_wrong_master_is_named_and_none_is_locked_to() {
         let (code, log) = running.end();
         assert_eq!(code, Some(1), "{command}\n{log}");
         assert!(
-            log.lines().any(|line| line.starts_with("error: no clock after ") && line.contains(said)),
+            log.lines().any(|line| line.starts_with("error: no clock within ") && line.contains(said)),
             "{command}\n{log}"
         );
         assert!(!log.contains("[LOCKED]"), "{command}\n{log}");

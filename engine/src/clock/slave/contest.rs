@@ -50,7 +50,7 @@ impl SlaveClock {
         let sample = Self::sample_from(origin, pair);
         let estimator = self.anchor.as_deref().unwrap_or(&self.estimator);
         let off_ns = estimator.lateness(&sample).abs();
-        let limit_ns = self.noise_limit_of_ns(estimator, sample.at);
+        let limit_ns = self.noise_limit_of_ns(estimator, sample.at, sample.direction);
         let adrift = self.anchor.is_some() && self.is_adrift(estimator, sample.at);
         Some(match off_ns {
             _ if adrift => Agreement::Contradicts(Nanos::from_nanos_f64(off_ns)),
@@ -83,6 +83,7 @@ impl SlaveClock {
             self.anchor = None;
             if is_held && self.lock.state() == LockState::Locked {
                 self.known.note(now, &self.estimator);
+                self.remembered.note(now, &self.estimator);
             }
             return;
         }

@@ -50,7 +50,7 @@ impl SlaveClock {
         let tells = |former: &Former| {
             let late_ns = packets.samples().map(|sample| former.estimator.lateness(&sample));
             let least_ns = late_ns.reduce(f64::min).unwrap_or(f64::INFINITY);
-            least_ns.abs() < self.noise_limit_of_ns(&former.estimator, now)
+            least_ns.abs() < self.noise_limit_of_ns(&former.estimator, now, Direction::Forward)
         };
         let found = former.iter().position(tells);
         let found = found.map(|index| former.remove(index));

@@ -45,6 +45,7 @@ pub enum Diagnosis {
 
 /// What is heard where no master is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Instead {
     /// No PTP at all.
     Nothing,
@@ -84,6 +85,15 @@ pub enum Instead {
     },
     /// PTP version 1.
     Version1(PeerAddress),
+    /// A unicast master does not answer.
+    UnicastUnanswered {
+        /// The master.
+        master: PeerAddress,
+        /// Requests for Announces since its last answer.
+        requests: u32,
+    },
+    /// A unicast master refuses to serve us.
+    UnicastDenied(PeerAddress),
     /// Masters that the user does not accept.
     Refused {
         /// Who announces.
@@ -168,6 +178,16 @@ impl fmt::Display for Instead {
                     f,
                     ", but {sender} at {source} is, which is not among the masters and addresses that are accepted"
                 )
+            }
+            Self::UnicastUnanswered { master, requests } => {
+                let times = if *requests == 1 { "time" } else { "times" };
+                write!(
+                    f,
+                    ": unicast master {master} was asked {requests} {times} on UDP port 320, and has not answered"
+                )
+            }
+            Self::UnicastDenied(master) => {
+                write!(f, ": unicast master {master} denies Announces, as masters do that have no free places")
             }
             Self::Version1(from) => {
                 write!(f, ", but {from} speaks PTP version 1, as Dante does where its AES67 mode is off")

@@ -26,6 +26,7 @@ impl<L: ClockLaw> Port<L> {
             }
             None => {
                 let once = self.masters.unqualified().map(|data| Instead::OneAnnounce(data.grandmaster));
+                let once = once.or_else(|| self.negotiation.as_ref().and_then(Negotiation::obstacle));
                 let instead = once.or_else(|| self.unusable.told(now)).unwrap_or(Instead::Nothing);
                 Some(Diagnosis::NoMaster { domain: self.config.domain_number, instead })
             }

@@ -19,6 +19,7 @@ mod tlv;
 pub use config::{UnicastConfig, UnicastMasters};
 pub use tlv::{LONGEST_TLV, Service, UnicastTlv};
 
+use super::diagnosis::Instead;
 use super::transmit::PeerAddress;
 use super::wire::PortIdentity;
 use crate::event_queue::EventQueue;
@@ -319,6 +320,20 @@ impl Negotiation {
     /// When [`Negotiation::handle_timeout`] is due next.
     pub(super) fn poll_timeout(&self) -> Option<LocalTime> {
         self.masters.iter().flat_map(|master| &master.contracts).filter_map(Contract::due).min()
+    }
+
+    /// Why no master of the table announces itself, as far as that is known.
+    pub(super) fn obstacle(&self) -> Option<Instead> {
+        let contracts =
+            || self.masters.iter().map(|master| (master.address, &master.contracts[Service::Announce as usize]));
+        if contracts().any(|(_, contract)| contract.grant.is_some()) {
+            return None;
+        }
+        let denied = contracts().find(|(_, contract)| contract.denials > 0);
+        let asked = contracts().find(|(_, contract)| contract.requests > 0);
+        denied.map(|(master, _)| Instead::UnicastDenied(master)).or_else(|| {
+            asked.map(|(master, contract)| Instead::UnicastUnanswered { master, requests: contract.requests })
+        })
     }
 
     /// The next message to be sent.

@@ -57,9 +57,13 @@ fn told(negotiation: &mut Negotiation) -> Vec<String> {
 #[test]
 fn requests_without_an_answer_are_repeated_more_and_more_seldom() {
     let mut negotiation = negotiation(&[A]);
+    assert_eq!(negotiation.obstacle(), None);
     let times: Vec<f64> = run(&mut negotiation, 40.0).into_iter().map(|(at_s, _)| at_s).collect();
     assert_eq!(times, [0.0, 1.0, 3.0, 7.0, 15.0, 23.0, 31.0, 39.0]);
     assert_eq!(told(&mut negotiation), ["unicast master 192.0.2.1 does not answer 3 requests for Announce"]);
+    assert_eq!(negotiation.obstacle(), Some(Instead::UnicastUnanswered { master: A, requests: 8 }));
+    assert!(grant(&mut negotiation, 40.0, A, Service::Announce, 60));
+    assert_eq!(negotiation.obstacle(), None);
 }
 
 #[test]
@@ -141,6 +145,7 @@ fn a_denial_is_respected_for_longer_and_longer() {
         assert!(!grant(&mut negotiation, *asked.last().unwrap(), A, Service::Announce, 0));
     }
     assert_eq!(asked, [0.0, 2.0, 6.0, 14.0, 30.0, 62.0, 126.0, 190.0]);
+    assert_eq!(negotiation.obstacle(), Some(Instead::UnicastDenied(A)));
     let events = told(&mut negotiation);
     assert!(
         events.iter().all(|event| event == "unicast master 192.0.2.1 denies Announce: it is asked again"),

@@ -183,6 +183,7 @@ enum Clock {
 }
 
 pub(crate) fn run(arguments: &PlayArguments) -> Result<ExitCode> {
+    arguments.ptp.check_followed(arguments.clock == Clock::Ptp)?;
     let mut wait = ClockWait::new(arguments.wait)?;
     let mut session = Session::start(arguments.seconds)?.kept_awake();
     let streams = streams(arguments, &session)?;

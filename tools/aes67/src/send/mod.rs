@@ -34,8 +34,7 @@ use net::ptp::{PtpClient, PtpConfig};
 use net::sap::SapAnnouncer;
 use net::send::{SenderClock, SenderStatus, StreamSender};
 use plan::{
-    Clock, Domain, Dscp, Grandmaster, OneOrTwo, Origin, PayloadTypeNumber, Plan, SourcePlan, StdinFormat, StreamPlan,
-    Ttl,
+    Clock, Dscp, Grandmaster, OneOrTwo, Origin, PayloadTypeNumber, Plan, SourcePlan, StdinFormat, StreamPlan, Ttl,
 };
 use prepare::{Prepared, Started};
 use status::Shown;
@@ -64,6 +63,37 @@ Examples:
 The source's rate is the stream's: 44100, 48000 or 96000 Hz. WAV as RIFF, RF64, BW64 or Wave64, 8 to 32 bits PCM or floats; FLAC; MP3.
 WAV on a pipe ends with the pipe, whatever its header says. Floats beyond full scale are clipped, and those that are no numbers are silence.";
 
+/// What a configuration file says itself: given beside one, it would be left out.
+const OF_THE_FILE: [&str; 25] = [
+    "source",
+    "group",
+    "to",
+    "channels",
+    "split",
+    "interface",
+    "clock",
+    "grandmaster",
+    "name",
+    "format",
+    "ptime",
+    "payload_type",
+    "source_port",
+    "ttl",
+    "dscp",
+    "frequency",
+    "level",
+    "source_channels",
+    "rate",
+    "stdin",
+    "repeat",
+    "sdp",
+    "no_sap",
+    "sap_group",
+    "sap_interval",
+];
+/// What a file that is being made leaves out besides.
+const OF_A_RUN: [&str; 6] = ["PtpOptions", "SecurityOptions", "wait", "no_wait", "json", "seconds"];
+
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct SendArguments {
@@ -72,12 +102,20 @@ pub(crate) struct SendArguments {
     #[arg(required_unless_present_any = ["config", "init"])]
     source: Vec<String>,
 
-    /// Take everything from this file, TOML or JSON
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["source", "group", "to", "interface", "split"])]
+    /// Take everything from this file, TOML or JSON. Beside it there are only the options of PTP,
+    /// which come before the file's, --wait, --no-wait, --json and --seconds
+    #[arg(long, value_name = "FILE", conflicts_with_all = OF_THE_FILE)]
     config: Option<PathBuf>,
 
     /// Ask what is needed, and write it to this file for --config
-    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "aes67-send.toml", conflicts_with_all = ["config", "source"])]
+    #[arg(
+        long,
+        value_name = "FILE",
+        num_args = 0..=1,
+        default_missing_value = "aes67-send.toml",
+        conflicts_with = "config",
+        conflicts_with_all = OF_THE_FILE.iter().chain(&OF_A_RUN)
+    )]
     init: Option<PathBuf>,
 
     /// The multicast group to send to, with a port if it is not 5004; twice for a second leg
@@ -203,14 +241,15 @@ pub(crate) fn run(arguments: &SendArguments) -> Result<ExitCode> {
         return wizard::run(file);
     }
     let (plan, origin) = match &arguments.config {
-        Some(file) => Plan::load(file)?,
+        Some(file) => beside_file(Plan::load(file)?, arguments),
         None => (of_command_line(arguments)?, Origin::CommandLine),
     };
+    check_clock(&plan, &origin, &arguments.ptp)?;
     let interfaces = interfaces(&plan)?;
     let material = prepare::open(&plan, &origin)?;
     let split = arguments.split.map(usize::from);
     let prepared = prepare::streams(&plan, &origin, &material, &interfaces, split)?;
-    let mut wait = ClockWait::new(arguments.wait)?;
+    let mut wait = ClockWait::new(plan.wait_s).map_err(|failure| origin.failure("wait_s", &failure.to_string()))?;
     let mut session = Session::start(arguments.seconds)?.kept_awake();
     let clock = sender_clock(&plan, &arguments.ptp, &interfaces[0])?;
     let shown = prepare::shown(&prepared);
@@ -292,6 +331,35 @@ fn print_json(session: &Session, status: &SenderStatus, shown: &[Shown], clock: 
     Ok(())
 }
 
+/// The plan of a file with what is given beside it.
+fn beside_file((mut plan, origin): (Plan, Origin), arguments: &SendArguments) -> (Plan, Origin) {
+    if arguments.no_wait {
+        (plan.wait_for_clock, plan.wait_s) = (false, None);
+    }
+    if arguments.wait.is_some() {
+        (plan.wait_for_clock, plan.wait_s) = (true, arguments.wait);
+    }
+    (plan, origin)
+}
+
+/// Refuses what the clock has no use for, and would leave out.
+fn check_clock(plan: &Plan, origin: &Origin, options: &PtpOptions) -> Result<()> {
+    if plan.wait_s.is_some() && !plan.wait_for_clock {
+        return Err(origin.failure("wait_s", "this has no effect unless `wait_for_clock` is true"));
+    }
+    if plan.grandmaster.is_some() && plan.clock != Clock::System {
+        return Err(origin.failure("grandmaster", "this has no effect unless the clock is `system`"));
+    }
+    let follows_ptp = matches!(plan.clock, Clock::Ptp | Clock::Master);
+    let no_effect = |key| Err(origin.failure(key, "this has no effect unless the clock is `ptp` or `master`"));
+    match plan {
+        _ if follows_ptp => Ok(()),
+        Plan { ptp_domain: Some(_), .. } => no_effect("ptp_domain"),
+        Plan { ptp, .. } if !ptp.is_empty() => no_effect("ptp"),
+        _ => options.check_followed(false),
+    }
+}
+
 fn of_command_line(arguments: &SendArguments) -> Result<Plan> {
     let mut destinations = Vec::new();
     for group in &arguments.group {
@@ -334,10 +402,11 @@ fn of_command_line(arguments: &SendArguments) -> Result<Plan> {
     Ok(Plan {
         interface: interface.map(OneOrTwo),
         clock: arguments.clock,
-        ptp_domain: Some(Domain(arguments.ptp.domain(None))),
+        ptp_domain: None,
         ptp: PtpPlan::default(),
         grandmaster,
         wait_for_clock: !arguments.no_wait,
+        wait_s: arguments.wait,
         announce: !arguments.no_sap,
         announce_interval_s: arguments.sap_interval,
         announce_groups: arguments.sap_group.clone(),
@@ -375,6 +444,8 @@ fn sender_clock(plan: &Plan, options: &PtpOptions, interface: &Interface) -> Res
     // Timestamps are the clock's time or nothing is sent, unless that is asked for: a stream that
     // begins on another timeline jumps. A master that is lost later is held without end.
     let fallback_after = (!plan.wait_for_clock).then_some(Nanos::ZERO);
+    let options = options.or(&plan.ptp);
+    let domain = || options.domain(plan.ptp_domain.map(|domain| domain.0));
     let mut config = match plan.clock {
         Clock::System => return Ok(SenderClock::System),
         Clock::Livewire => {
@@ -382,10 +453,10 @@ fn sender_clock(plan: &Plan, options: &PtpOptions, interface: &Interface) -> Res
             config.reference.fallback_after = fallback_after;
             return Ok(SenderClock::Livewire(LivewireClient::shared(config)?));
         }
-        Clock::Ptp => PtpConfig::slave(interface.clone(), plan.ptp.domain(plan.ptp_domain.map(|domain| domain.0))),
-        Clock::Master => PtpConfig::master(interface.clone(), plan.ptp.domain(plan.ptp_domain.map(|domain| domain.0))),
+        Clock::Ptp => PtpConfig::slave(interface.clone(), domain()),
+        Clock::Master => PtpConfig::master(interface.clone(), domain()),
     };
-    config = options.or(&plan.ptp).apply(config)?;
+    config = options.apply(config)?;
     config.reference.fallback_after = fallback_after;
     Ok(SenderClock::Ptp(PtpClient::shared(config)?))
 }

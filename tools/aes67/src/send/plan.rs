@@ -40,6 +40,9 @@ pub(crate) struct Plan {
     /// Send nothing before the clock is known.
     #[serde(default = "yes")]
     pub(crate) wait_for_clock: bool,
+    /// Give up if it is not known after this long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) wait_s: Option<f64>,
     #[serde(default = "yes")]
     pub(crate) announce: bool,
     #[serde(default = "announce_interval")]

@@ -121,6 +121,7 @@ fn ask<R: BufRead, W: Write>(dialog: &mut Dialog<R, W>, interfaces: &[Interface]
         ptp: PtpPlan::default(),
         grandmaster,
         wait_for_clock: true,
+        wait_s: None,
         announce: true,
         announce_groups: Vec::new(),
         announce_interval_s: 30,
