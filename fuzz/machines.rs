@@ -16,6 +16,7 @@ use engine::clock::{
 };
 use engine::receive::{Datagram, Ingest, MediaClock, Playout, StreamConfig, stream};
 use engine::relay::{Relay, RelayConfig};
+use engine::resample::SincResampler;
 use engine::rtp::format::{Encoding, PacketTime, StreamFormat};
 use engine::rtp::leg::Leg;
 use engine::rtp::sequence::SequenceNumber;
@@ -23,13 +24,14 @@ use engine::rtp::wire::{PayloadType, RtpHeader, RtpPacket, Ssrc};
 use engine::send::SenderConfig;
 use engine::{LocalTime, Nanos, Ppb, PtpTime, RtpTimestamp, SampleRate};
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::OnceLock;
 
 /// Far more than any queue holds.
 const MANY: usize = 10_000;
 /// What is pulled at once, at most.
 const LARGEST_CALLBACK: usize = 512;
 /// Samples are within full scale; a resampler overshoots by less than as much again.
-const LARGEST_SAMPLE: f32 = 2.0;
+pub(crate) const LARGEST_SAMPLE: f32 = 2.0;
 const SENDER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 const TAI: PtpTime = PtpTime::from_timestamp(1_790_000_000, 0);
 
@@ -37,10 +39,19 @@ fn sample_rate(hz: u32) -> SampleRate {
     SampleRate::from_hz(hz).expect("a rate of AES67")
 }
 
-fn format(script: &mut Script<'_>) -> StreamFormat {
+pub(crate) fn format(script: &mut Script<'_>) -> StreamFormat {
     let encoding = if script.flag() { Encoding::L16 } else { Encoding::L24 };
     let rate = sample_rate([48_000, 44_100, 96_000][script.below(3)]);
     StreamFormat::new(encoding, rate, 1 + script.below(8)).expect("one to eight channels")
+}
+
+/// The rate of a sound card: mostly the stream's, sometimes one that takes real conversion.
+pub(crate) fn card_rate(script: &mut Script<'_>, stream_rate: SampleRate) -> SampleRate {
+    // Kept, so that no input needs milliseconds for the tables of its filter, which are shared.
+    static TABLES: OnceLock<Vec<SincResampler>> = OnceLock::new();
+    let of_step = |step| SincResampler::new(1, 1, step).expect("a ratio of two rates of AES67");
+    TABLES.get_or_init(|| [48.0 / 44.1, 96.0 / 44.1, 44.1 / 48.0, 44.1 / 96.0].map(of_step).into());
+    if script.byte() >= 0xE0 { sample_rate(44_100) } else { stream_rate }
 }
 
 /// Packets of one stream.
@@ -91,7 +102,7 @@ fn leg(script: &mut Script<'_>) -> Leg {
 }
 
 /// A clock of any error and any rate that there is.
-fn reading(script: &mut Script<'_>, now: LocalTime) -> ClockReading {
+pub(crate) fn reading(script: &mut Script<'_>, now: LocalTime) -> ClockReading {
     let map = ClockMap::exact(now, script.exponent() as f64, Ppb::from_ppm(f64::from(script.byte()) - 128.0));
     let state = [LockState::Locked, LockState::Holdover, LockState::Unlocked, LockState::Acquiring][script.below(4)];
     let epoch = u32::from(script.byte() & 3);
@@ -101,7 +112,7 @@ fn reading(script: &mut Script<'_>, now: LocalTime) -> ClockReading {
 
 /// Moves time: mostly by a packet's or a callback's, sometimes by anything from 1 ns to 18 minutes,
 /// sometimes back.
-fn pass(script: &mut Script<'_>, now: LocalTime) -> LocalTime {
+pub(crate) fn pass(script: &mut Script<'_>, now: LocalTime) -> LocalTime {
     let pause = match script.below(8) {
         0 => Nanos::new(1 << script.below(41)),
         1 => Nanos::new(-(1 << script.below(31))),
@@ -127,8 +138,7 @@ pub(crate) fn receiver(bytes: &[u8]) {
             MediaClock::Unrelated
         },
         depth_limit: depth.times(1 + script.below(8) as i64),
-        // Rare, because it takes a thousand times as long to begin.
-        card_rate: if script.byte() == 0xFF { sample_rate(44_100) } else { format.sample_rate() },
+        card_rate: card_rate(&mut script, format.sample_rate()),
         ..StreamConfig::new(format, depth, [48, 256, 480][script.below(3)])
     };
     let Ok((mut ingest, mut playout)) = stream(config) else { return };

@@ -26,6 +26,9 @@ mod addon;
 mod api;
 mod audio;
 mod bass;
+#[cfg(test)]
+#[path = "../../fuzz/bass_url.rs"]
+mod bass_url;
 mod boundary;
 mod clock;
 mod config;
@@ -38,6 +41,9 @@ mod layout;
 mod open;
 mod output;
 mod platform;
+#[cfg(test)]
+#[path = "../../fuzz/replay.rs"]
+mod replay;
 mod settings;
 mod streams;
 mod sync_watch;

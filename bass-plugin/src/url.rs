@@ -308,6 +308,13 @@ mod tests {
         }
     }
 
+    /// What searching found to reach code that nothing shorter reaches.
+    #[test]
+    fn the_corpus_of_the_fuzz_target_holds() {
+        use crate::{bass_url, replay};
+        replay::replay(include_str!("../../fuzz/corpus/bass_url.hex"), bass_url::bass_url);
+    }
+
     #[test]
     fn other_schemes_are_not_ours() {
         assert!(is_ours("aes67://x") && is_ours("Aes67://"));

@@ -1,6 +1,8 @@
 //! The properties that the fuzz targets search for violations of, tried on some inputs on every
 //! test run: random bytes, and valid messages of every type with a few bytes changed.
 
+#[path = "../../fuzz/capture.rs"]
+mod capture;
 #[path = "../../fuzz/livewire_clock.rs"]
 mod livewire_clock;
 #[path = "../../fuzz/machines.rs"]
@@ -266,6 +268,7 @@ proptest! {
 /// What searching found to reach code that nothing shorter reaches, and what once broke something.
 #[test]
 fn the_corpus_holds() {
+    replay::replay(include_str!("../../fuzz/corpus/capture.hex"), capture::capture_and_send);
     replay::replay(include_str!("../../fuzz/corpus/livewire_clock.hex"), livewire_clock::packet);
     replay::replay(include_str!("../../fuzz/corpus/livewire_clock.hex"), livewire_clock::clock);
     replay::replay(include_str!("../../fuzz/corpus/livewire_datagram.hex"), properties::livewire_datagram);

@@ -413,9 +413,20 @@ fn a_fault_after_the_end_is_refused() {
     );
 }
 
+const TONES: &str = "source.tones = [{ frequency_hz = 440, level_dbfs = -12 }]";
+
+#[test]
+fn more_tones_than_anybody_hears_are_refused_before_they_are_computed() {
+    let tones =
+        |count: usize| format!("source.tones = [{}]", "{ frequency_hz = 440, level_dbfs = -40 },".repeat(count));
+    let load = |count| Loaded::from_text(Path::new("a.toml"), &with(TONES, &tones(count)));
+    assert!(load(64).is_ok());
+    let said = load(20_000).unwrap_err().to_string();
+    assert!(said.contains("there are 20000 tones: a programme has at most 64"), "{said}");
+}
+
 #[test]
 fn a_wav_file_that_cannot_be_played_is_named() {
-    const TONES: &str = "source.tones = [{ frequency_hz = 440, level_dbfs = -12 }]";
     let said = message(TONES, "source.wav = \"none.wav\"", "\"none.wav\"");
     assert!(said.starts_with("DIR/none.wav: cannot be read ("), "{said}");
     assert!(said.ends_with("; give the path of an existing, complete WAV file"), "{said}");

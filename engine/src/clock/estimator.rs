@@ -68,6 +68,10 @@ const LARGEST_LATENESS: f64 = 16.0;
 /// Standard deviation of a proven change of rate as a share of the change, in addition to its
 /// standard error. Judgement: the line that proves the change may begin before the change.
 const RATE_CHANGE_SHARE: f64 = 0.5;
+/// Largest standard deviation of a rate after a change of it, ppb. Judgement: no two clocks differ
+/// by more (1000 ppm). What forged timestamps prove may be 10^9 times as large; of a variance of
+/// that size, the next packet leaves a rounding error, which is no measure of anything.
+const MOST_RATE_SIGMA: f64 = 1e6;
 /// Weight of the wander's standard deviation relative to the noise of packets. Judgement:
 /// consecutive packets share the wander, and its size is known with an error of about a half.
 const WANDER_NOISE: f64 = 2.0;
@@ -485,7 +489,7 @@ impl Estimator {
     /// Moves offset and rate after a proven change of the rate. Their new uncertainty is that of
     /// the change; earlier knowledge of the rate is discarded.
     pub(super) fn change_rate(&mut self, change: &RateChange) {
-        let rate_sigma_ppb = RATE_CHANGE_SHARE * change.rate_ppb.abs() + change.error_ppb;
+        let rate_sigma_ppb = (RATE_CHANGE_SHARE * change.rate_ppb.abs() + change.error_ppb).min(MOST_RATE_SIGMA);
         self.steady = None;
         self.updated_at = self.updated_at.max(change.at);
         self.wander.interrupt(change.at);

@@ -26,8 +26,7 @@ use super::polyphase::filter::{Row, centre, table};
 use super::polyphase::kernel::Kernel;
 use super::polyphase::phase::{ONE, PhaseAccumulator};
 use crate::units::{Frames, MAX_CHANNELS};
-use std::borrow::Cow;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use thiserror::Error;
 
 /// Taps of the filter: half of them are latency, 1 ms at 48 kHz.
@@ -103,15 +102,15 @@ enum Banks {
 
 /// The filter in single precision: computed for the first resampler of a process, and shared by
 /// all.
-fn table_of_singles() -> Cow<'static, [Row<f32, TAPS>]> {
-    static TABLE: OnceLock<Vec<Row<f32, TAPS>>> = OnceLock::new();
-    TABLE.get_or_init(|| table(CUTOFF)).into()
+fn table_of_singles() -> Arc<[Row<f32, TAPS>]> {
+    static TABLE: OnceLock<Arc<[Row<f32, TAPS>]>> = OnceLock::new();
+    Arc::clone(TABLE.get_or_init(|| table(CUTOFF).into()))
 }
 
 /// See [`table_of_singles`].
-fn table_of_doubles() -> Cow<'static, [Row<f64, TAPS>]> {
-    static TABLE: OnceLock<Vec<Row<f64, TAPS>>> = OnceLock::new();
-    TABLE.get_or_init(|| table(CUTOFF)).into()
+fn table_of_doubles() -> Arc<[Row<f64, TAPS>]> {
+    static TABLE: OnceLock<Arc<[Row<f64, TAPS>]>> = OnceLock::new();
+    Arc::clone(TABLE.get_or_init(|| table(CUTOFF).into()))
 }
 
 impl NearUnityResampler {

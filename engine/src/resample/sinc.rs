@@ -15,9 +15,10 @@
 
 use super::Resampler;
 use super::polyphase::convolver::Convolver;
-use super::polyphase::filter::{centre, table};
+use super::polyphase::filter::centre;
 use super::polyphase::kernel::Kernel;
 use super::polyphase::phase::{ONE, PhaseAccumulator};
+use super::polyphase::shared::SharedTables;
 use crate::units::Frames;
 use thiserror::Error;
 
@@ -32,6 +33,9 @@ const LONG_FROM: f64 = 1.5;
 const MAX_RELATIVE_STEP: f64 = 1.002;
 /// Range of nominal steps: no two audio rates differ by more.
 const STEPS: core::ops::RangeInclusive<f64> = 1.0 / 64.0..=64.0;
+
+static SHORT: SharedTables<f32, TAPS> = SharedTables::new();
+static LONG: SharedTables<f32, LONG_TAPS> = SharedTables::new();
 
 /// Why a [`SincResampler`] could not be made.
 #[derive(Clone, Copy, Debug, PartialEq, Error)]
@@ -110,9 +114,9 @@ impl SincResampler {
         let max_needed = (max_frames as f64 * nominal_step * MAX_RELATIVE_STEP) as usize + 2;
         let cutoff = (1.0 / nominal_step).min(1.0);
         let convolver = if nominal_step > LONG_FROM {
-            Taps::Long(Convolver::new(channels, max_needed, table(cutoff).into()))
+            Taps::Long(Convolver::new(channels, max_needed, LONG.get(cutoff)))
         } else {
-            Taps::Short(Convolver::new(channels, max_needed, table(cutoff).into()))
+            Taps::Short(Convolver::new(channels, max_needed, SHORT.get(cutoff)))
         };
         let deviation = deviation(nominal_step);
         // The history's second frame: the first output frame then needs exactly one input frame.

@@ -17,6 +17,10 @@ use toml::de::DeTable;
 /// Longest scenario file, in bytes; those here have up to 12,000.
 const LONGEST_SCENARIO: u64 = 1_000_000;
 
+/// Most tones of a programme. Judgement: more than anybody hears apart; a second of each is computed
+/// when the scenario is read.
+const MOST_TONES: usize = 64;
+
 /// A scenario that can be run, with its programme.
 #[derive(Clone, Debug)]
 pub struct Loaded {
@@ -134,6 +138,9 @@ impl File<'_> {
     fn parse(&self, overrides: &[String]) -> Result<(Scenario, Vec<String>), ScenarioError> {
         let wrong = |(place, message): Wrong| self.error(&place, message);
         let mut plain: Scenario = read(self.text).map_err(wrong)?;
+        if overrides.is_empty() {
+            return Ok((plain, Vec::new()));
+        }
         let mut table: toml::Table = read(self.text).map_err(wrong)?;
         let (mut changed, mut changes) = (plain.clone(), Vec::new());
         for assignment in overrides {
@@ -145,9 +152,7 @@ impl File<'_> {
             }
             changed = read(&table.to_string()).map_err(|(_, message)| failed(message))?;
         }
-        if !overrides.is_empty() {
-            point_into(&mut changed, &mut plain);
-        }
+        point_into(&mut changed, &mut plain);
         Ok((changed, changes))
     }
 
@@ -183,6 +188,10 @@ impl File<'_> {
                 // Nobody hears it, but it is a part of the scenario.
                 let read = if audio == Audio::None { SourceSignal::silence_for_wav } else { SourceSignal::from_wav };
                 read(&path, rate, talker.channels).map_err(|error| self.error(&wav.span(), error.to_string()))
+            }
+            Source::Tones(tones) if tones.len() > MOST_TONES => {
+                let message = format!("there are {} tones: a programme has at most {MOST_TONES}", tones.len());
+                Err(self.error(&section, message))
             }
             Source::Tones(tones) => {
                 let tones: Vec<Tone> = tones
@@ -231,7 +240,7 @@ fn read<T: DeserializeOwned>(text: &str) -> Result<T, Wrong> {
     if let Some(wrong) = first_wrong(text, document.get_ref()) {
         return Err(wrong);
     }
-    toml::from_str(text).map_err(|error| {
+    T::deserialize(toml::Deserializer::from(document.clone())).map_err(|error| {
         let place = place(&error);
         let message = error.message();
         // An error in the only key of a table has the table's place.

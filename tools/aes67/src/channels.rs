@@ -1,18 +1,19 @@
 //! Lists of channels, counted from 1 as people do: `1-8,11`.
 
+use engine::rtp::format::MAX_CHANNELS;
 use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
-
-/// Maximum number of channels of a source: far more than anything records.
-const MOST: u16 = 1024;
 
 /// Channels of the source, in the order of the stream's; counted from 0 within.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ChannelList(Vec<u16>);
 
 impl ChannelList {
+    /// Most channels of a source: far more than anything records.
+    pub(crate) const MOST: usize = 1024;
+
     /// Channels that follow each other, from `first` (counted from 0) on.
     pub(crate) fn run(first: usize, count: usize) -> Self {
         Self((first..first + count).map(|channel| channel as u16).collect())
@@ -22,10 +23,20 @@ impl ChannelList {
         &self.0
     }
 
+    /// One more, or several.
+    fn add(&mut self, channels: impl IntoIterator<Item = u16>) -> Result<(), String> {
+        self.0.extend(channels);
+        // A run is a few letters and many channels: a list of runs would fill the memory.
+        if self.0.len() > Self::MOST {
+            return Err(format!("more than {} channels are listed: a stream has {MAX_CHANNELS} at most", Self::MOST));
+        }
+        Ok(())
+    }
+
     fn one(channel: u64) -> Result<u16, String> {
-        match u16::try_from(channel) {
-            Ok(channel @ 1..=MOST) => Ok(channel - 1),
-            _ => Err(format!("there is no channel {channel}: they are counted from 1 to {MOST}")),
+        match usize::try_from(channel) {
+            Ok(channel @ 1..=Self::MOST) => Ok(channel as u16 - 1),
+            _ => Err(format!("there is no channel {channel}: they are counted from 1 to {}", Self::MOST)),
         }
     }
 }
@@ -40,20 +51,20 @@ impl FromStr for ChannelList {
                 .map_err(|_| format!("{text:?} is no list of channels: right would be 1-8 or 1,2,5"))
                 .and_then(Self::one)
         };
-        let mut channels = Vec::new();
+        let mut channels = Self(Vec::new());
         for part in text.split(',') {
             match part.split_once('-') {
-                None => channels.push(number(part)?),
+                None => channels.add([number(part)?])?,
                 Some((first, last)) => {
                     let (first, last) = (number(first)?, number(last)?);
                     if first > last {
                         return Err(format!("{part} runs backwards: right would be {}-{}", last + 1, first + 1));
                     }
-                    channels.extend(first..=last);
+                    channels.add(first..=last)?;
                 }
             }
         }
-        Ok(Self(channels))
+        Ok(channels)
     }
 }
 
@@ -98,14 +109,14 @@ impl<'de> Visitor<'de> for ListVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<ChannelList, A::Error> {
-        let mut channels = Vec::new();
+        let mut channels = ChannelList(Vec::new());
         while let Some(channel) = list.next_element::<u64>()? {
-            channels.push(ChannelList::one(channel).map_err(A::Error::custom)?);
+            ChannelList::one(channel).and_then(|channel| channels.add([channel])).map_err(A::Error::custom)?;
         }
-        if channels.is_empty() {
+        if channels.0.is_empty() {
             return Err(A::Error::custom("a stream has one channel at least"));
         }
-        Ok(ChannelList(channels))
+        Ok(channels)
     }
 }
 
@@ -130,9 +141,13 @@ mod tests {
             ("a", "\"a\" is no list of channels: right would be 1-8"),
             ("0", "there is no channel 0: they are counted from 1"),
             ("8-1", "8-1 runs backwards: right would be 1-8"),
+            ("1-1024,1-1024", "more than 1024 channels are listed: a stream has 64 at most"),
         ] {
             let error = text.parse::<ChannelList>().unwrap_err();
             assert!(error.starts_with(reason), "{text}: {error}");
         }
+        let list = format!("[{}1]", "1, ".repeat(ChannelList::MOST));
+        let error = serde_json::from_str::<ChannelList>(&list).unwrap_err().to_string();
+        assert!(error.starts_with("more than 1024 channels are listed"), "{error}");
     }
 }

@@ -29,6 +29,9 @@ mod ptp_plan;
 mod ptp_security;
 mod record;
 mod relay;
+#[cfg(test)]
+#[path = "../../../fuzz/replay.rs"]
+mod replay;
 mod send;
 mod service;
 mod session;

@@ -17,7 +17,13 @@ pub(crate) fn read(file: &Path) -> Result<String> {
     if bytes.len() as u64 > LONGEST {
         return Err(wrong(format!("it is longer than {LONGEST} bytes; right would be a file that a person wrote")));
     }
-    engine::text::decode(&bytes).map(Into::into).map_err(|error| wrong(error.to_string()))
+    text_of(file, &bytes)
+}
+
+/// The text that a file's bytes are.
+pub(crate) fn text_of(file: &Path, bytes: &[u8]) -> Result<String> {
+    let text = engine::text::decode(bytes).map(Into::into);
+    text.map_err(|error| Failure::input(format!("{}: {error}", file.display())))
 }
 
 #[cfg(test)]

@@ -7,12 +7,12 @@ use super::phase::PhaseAccumulator;
 use super::real::Real;
 use fearless_simd::dispatch;
 use fearless_simd::prelude::*;
-use std::borrow::Cow;
+use std::sync::Arc;
 
 pub(in super::super) struct Convolver<T: Real, const TAPS: usize> {
     channels: usize,
     /// One row per phase, and one of phase 1 for positions that round up to it.
-    table: Cow<'static, [Row<T, TAPS>]>,
+    table: Arc<[Row<T, TAPS>]>,
     /// Per channel the last `TAPS` input frames, then room for a block's input.
     history: Vec<T>,
     /// Length of one channel in `history`.
@@ -20,7 +20,7 @@ pub(in super::super) struct Convolver<T: Real, const TAPS: usize> {
 }
 
 impl<T: Real, const TAPS: usize> Convolver<T, TAPS> {
-    pub(in super::super) fn new(channels: usize, max_needed: usize, table: Cow<'static, [Row<T, TAPS>]>) -> Self {
+    pub(in super::super) fn new(channels: usize, max_needed: usize, table: Arc<[Row<T, TAPS>]>) -> Self {
         let stride = TAPS + max_needed;
         Self { channels, table, history: vec![T::ZERO; stride * channels], stride }
     }

@@ -8,6 +8,9 @@ mod locate;
 mod material;
 mod plan;
 mod prepare;
+#[cfg(test)]
+#[path = "../../../../fuzz/send_config.rs"]
+mod send_config;
 mod status;
 mod wizard;
 

@@ -316,7 +316,11 @@ impl Plan {
     /// Reads a file: JSON if its name ends in `.json` or it begins with a brace, otherwise TOML.
     /// Paths in it are relative to its folder.
     pub(crate) fn load(file: &Path) -> Result<(Self, Origin)> {
-        let text = text_file::read(file)?;
+        Self::of_text(file, text_file::read(file)?)
+    }
+
+    /// The same of what is in the file.
+    pub(crate) fn of_text(file: &Path, text: String) -> Result<(Self, Origin)> {
         let is_json = file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json"))
             || text.trim_start().starts_with('{');
         let language = if is_json { Language::Json } else { Language::Toml };
@@ -460,6 +464,13 @@ packet_time_ms = 0.125
         let wrong = parse(json, Language::Json).unwrap_err();
         assert_eq!((wrong.line, &wrong.key[..]), (5, "stream[0].dscp: "), "{}", wrong.message);
         assert_eq!(wrong.message, "64 is not right here: a DSCP is within 0 and 63");
+    }
+
+    /// What searching found to reach code that nothing shorter reaches.
+    #[test]
+    fn the_corpus_of_the_fuzz_target_holds() {
+        use crate::{replay, send::send_config};
+        replay::replay(include_str!("../../../../fuzz/corpus/send_config.hex"), send_config::send_config);
     }
 
     #[test]
