@@ -17,8 +17,8 @@ use toml::de::DeTable;
 /// Longest scenario file, in bytes; those here have up to 12,000.
 const LONGEST_SCENARIO: u64 = 1_000_000;
 
-/// Most tones of a programme. Judgement: more than anybody hears apart; a second of each is computed
-/// when the scenario is read.
+/// Most tones of a programme. Judgement: more than anybody can tell apart; one second of each is
+/// computed when the scenario is read.
 const MOST_TONES: usize = 64;
 
 /// A scenario that can be run, with its programme.
