@@ -446,6 +446,28 @@ packet_time_ms = 0.125
         assert!(plan.announce && plan.wait_for_clock && plan.source.repeat);
     }
 
+    /// Each key of the listing, also of those lines that are comments, is known.
+    #[test]
+    fn the_file_in_the_documents_can_be_read() {
+        let page = include_str!("../../../../docs/aes67.md");
+        let listing = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+        let plan = parse(listing, Language::Toml).unwrap();
+        assert_eq!((plan.wait_s, plan.ptp.unicast_masters.len(), plan.streams.len()), (Some(30.0), 1, 1));
+        let known = format!("{:?}", toml::from_str::<Plan>("unknown = 1").unwrap_err())
+            + &format!("{:?}", toml::from_str::<PtpPlan>("unknown = 1").unwrap_err())
+            + &format!("{:?}", toml::from_str::<SourcePlan>("unknown = 1").unwrap_err())
+            + &format!("{:?}", toml::from_str::<StreamPlan>("unknown = 1").unwrap_err());
+        for line in listing.lines().filter(|line| line.contains(" = ")) {
+            let key = line.trim_start_matches("# ").split(" = ").next().unwrap();
+            assert!(known.contains(&format!("`{key}`")), "{key} is no key");
+        }
+        let listed = |key: &str| listing.contains(&format!("{key} = ")) || listing.contains(&format!("[{key}]"));
+        for key in known.split("expected one of ").skip(1).flat_map(|keys| keys.split('`').skip(1).step_by(2)) {
+            let with_keys = ["spp", "active_key_id", "source", "stream", "ident", "stdin", "card", "ptp"];
+            assert!(listed(key) || with_keys.contains(&key), "{key} is not in the document");
+        }
+    }
+
     #[test]
     fn what_is_wrong_is_told_with_its_line_and_key() {
         for (from, to, line, key, reason) in [
