@@ -26,8 +26,8 @@ pub(super) struct OutlierRun {
 }
 
 impl OutlierRun {
-    /// The run with another sample, or a run that begins with it. The sample of the smallest
-    /// `rank_ns` represents the run.
+    /// The run extended by a sample, or a new run that begins with the sample. The sample of the
+    /// smallest `rank_ns` represents the run.
     pub(super) fn extended(run: Option<Self>, sample: &Sample, rank_ns: f64) -> Self {
         let new = Self { since: sample.at, last: sample.at, samples: 0, best: *sample, best_rank_ns: rank_ns };
         let mut run = run.unwrap_or(new);

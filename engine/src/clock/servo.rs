@@ -62,11 +62,11 @@ pub struct ClockReading {
 /// Whether the timestamps of a message agree with the held time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Agreement {
-    /// They agree; the difference is this.
+    /// They agree within the noise; the value is the difference.
     Agrees(Nanos),
-    /// The difference is within what messages sometimes have.
+    /// The difference may or may not be noise.
     Unclear,
-    /// Either the timestamps or the held time is wrong; the difference is this.
+    /// Either the timestamps or the held time is wrong; the value is the difference.
     Contradicts(Nanos),
 }
 
@@ -91,11 +91,11 @@ pub trait ClockServo {
     /// A Delay_Req was not answered in time.
     fn request_unanswered(&mut self, _now: LocalTime) {}
 
-    /// A packet to the present master was answered within `round_trip`, so that the path delay is
-    /// not longer.
+    /// A packet to the present master was answered within `round_trip`, so the path delay is at
+    /// most that.
     fn round_trip(&mut self, _round_trip: Nanos) {}
 
-    /// The recent timestamps were found not to be the master's; the next ones are.
+    /// The recent timestamps were found not to be the master's, but the next ones will be.
     fn reacquire(&mut self, _now: LocalTime) {}
 
     /// The Delay_Resp whose timestamps are observed next arrived this long after its Delay_Req
@@ -107,7 +107,7 @@ pub trait ClockServo {
         None
     }
 
-    /// Another sender begins (`contested`) or ceases to use the name of the master. During the
+    /// Another sender begins (`contested`) or ceases to use the master's identity. During the
     /// contest, [`ClockServo::agreement`] compares with the earlier estimate, and only timestamps
     /// that agree are observed, unless no time is held.
     fn contest(&mut self, _now: LocalTime, _contested: bool) {}

@@ -1,7 +1,7 @@
-//! Proof that the other clock has stepped, or that packets take another path.
+//! Detection of steps of the other clock and of changes of the path.
 //!
 //! Model: a packet can be late for many reasons, but early only if the clock stepped forward or the
-//! path became shorter. If it is earlier by more than the path was long, the clock stepped. Early
+//! path became shorter. If it is earlier by more than the path delay, the clock stepped. Early
 //! packets have little noise, so that a smaller deviation is suspicious in that direction. A step
 //! backward makes forward packets late, which a queue or a longer path does, too. It is proven as
 //! soon as a reverse packet is early by the same amount, or at once if no path could be that long.
@@ -10,8 +10,8 @@
 //!
 //! While such a run of packets lasts, they are withheld from the estimator, but only for a limited
 //! time: a network that has become worse must be learnt. They are not withheld either if a step is
-//! impossible: where forward packets are not late meanwhile, reverse packets are early because
-//! earlier ones were late.
+//! impossible: if forward packets are not late meanwhile, reverse packets seem early only because
+//! previous ones were late.
 
 use super::newest::Newest;
 use super::sample::Direction;
@@ -48,7 +48,7 @@ pub(super) enum Judgement {
     PathChange(f64),
 }
 
-/// What deviations are judged by.
+/// Limits by which deviations are judged.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     /// Deviation that may be noise, ns.
@@ -79,7 +79,7 @@ impl Default for Run {
 }
 
 impl Run {
-    /// Adds a packet that deviates by `by_ns`, or ends the run if that is within `from_ns`.
+    /// Adds a packet that deviates by `by_ns`, or ends the run if that is less than `from_ns`.
     fn add(&mut self, by_ns: f64, from_ns: f64, limits: &Limits) {
         if by_ns < from_ns {
             *self = Self::default();
@@ -151,8 +151,8 @@ impl StepDetector {
 
     fn proven(&self, limits: &Limits) -> Option<Judgement> {
         if let Some((_, early_ns)) = self.early_forward.agreed() {
-            // The earliest packet of the run is the least late one. Whether the time has stepped
-            // all the same is known with the next reverse packet.
+            // The earliest packet of the run is the least late one. The next reverse packet shows
+            // whether the time has stepped after all.
             let shorter = early_ns < limits.shortening_ns.max(ROUTE_DIFFERENCE_NS);
             return Some(if shorter { Judgement::PathChange(-early_ns) } else { Judgement::Step(early_ns) });
         }
