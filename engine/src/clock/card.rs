@@ -45,8 +45,8 @@ const BEGINNING: Nanos = Nanos::from_secs(1);
 /// Standard deviation of the rate before the first callback. Judgement: that of an unknown crystal.
 const UNMEASURED: Ppb = Ppb::from_ppm(100.0);
 
-/// Silence after which the card's time restarts. Judgement: no card has such a long queue; those of
-/// sound servers hold up to half a second.
+/// Silence after which the card's time restarts. Judgement: no card has such a long queue; sound
+/// servers queue up to half a second.
 const AWAY: Nanos = Nanos::from_secs(1);
 
 /// Initial jitter of callbacks. Judgement: that of an idle host.

@@ -42,8 +42,8 @@ use crate::units::{LocalTime, Nanos, Ppb};
 /// hysteresis of 1.4 in standard deviation, so that two equal sets do not alternate.
 const SWITCH_FACTOR: f64 = 2.0;
 /// Age of the estimate from which the variances of the model sets are compared. Before that, they
-/// are dominated by the error of the initial offset, most of which is the delay. Judgement: some
-/// ten Delay_Reqs.
+/// are dominated by the error of the initial offset, which is mostly the path delay. Judgement:
+/// some ten Delay_Reqs.
 const SELECT_AFTER: Nanos = Nanos::from_secs(30);
 /// As [`SELECT_AFTER`], where no delay is estimated. Judgement: hundreds of packets, or some fifty
 /// callbacks.
@@ -491,8 +491,8 @@ impl Estimator {
         });
     }
 
-    /// Moves offset and rate after a proven change of the rate. Their new uncertainty is that of
-    /// the change; earlier knowledge of the rate is discarded.
+    /// Moves offset and rate after a proven change of the rate. The uncertainty of the rate becomes
+    /// the uncertainty of the change; earlier knowledge of the rate is discarded.
     pub(super) fn change_rate(&mut self, change: &RateChange) {
         let rate_sigma_ppb = (RATE_CHANGE_SHARE * change.rate_ppb.abs() + change.error_ppb).min(MOST_RATE_SIGMA);
         self.steady = None;
@@ -505,7 +505,7 @@ impl Estimator {
         });
     }
 
-    /// Prepares for packets that come by another path, perhaps from another source of the same
+    /// Prepares for packets that come by another path, perhaps from another source with the same
     /// time. The delay may differ from the old one by about `delay_sigma`, and the time by about
     /// `offset_sigma`. The rate is kept. `two_way` says whether the reverse direction is measured.
     pub(crate) fn change_path(&mut self, delay_sigma: Nanos, offset_sigma: Nanos, two_way: bool) {

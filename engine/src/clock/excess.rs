@@ -1,4 +1,4 @@
-//! Mean lateness of the packets of each direction beyond the least late ones.
+//! Mean lateness of the packets of each direction relative to the least late ones.
 //!
 //! Model: the path has the same fixed delay in both directions, to which each packet adds a
 //! lateness that is never negative. The mean of many packets contains the mean lateness. If the

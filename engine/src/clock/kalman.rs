@@ -8,8 +8,8 @@
 //! block their sum. A block measures the offset at the time of its least late sample (or at its
 //! mean time), so the measurement row H contains the age of that time.
 //!
-//! The noise of blocks is [learnt](super::noise) from differences of innovations. A mean innovation
-//! other than zero is a lag of the filter. When the lag is significant, the filter inflates its
+//! The noise of blocks is [learnt](super::noise) from differences of innovations. A nonzero mean
+//! innovation is a lag of the filter. When the lag is significant, the filter inflates its
 //! covariance (fading memory) until it keeps up. So an initial uncertainty that is too small delays
 //! a lock, but does not prevent it.
 //!
@@ -36,7 +36,7 @@ const DELAY_SIGMA: f64 = 10e6;
 const SMALLEST: f64 = 1e-12;
 /// Largest standard deviation of the drift, ppb/s. Judgement: a crystal that warms up.
 const DRIFT_SIGMA: f64 = 20.0;
-/// Memory of the lag, in innovations. Judgement: twice that of the noise.
+/// Memory of the lag, in innovations. Judgement: about twice the memory of the noise.
 const LAG_MEMORY: f64 = 24.0;
 /// A mean innovation beyond this many of its standard deviations is a lag. Judgement: exceeded by
 /// chance once in 370 (normal distribution).
@@ -57,7 +57,7 @@ const DELAY_FADING: f64 = 0.1;
 /// Longest memory of the path delay, s. Judgement: paths last for hours.
 const DELAY_MEMORY_S: f64 = 7200.0;
 /// Memory of the delay of a new path in a minimum filter, as a share of the path's age. Judgement:
-/// the first blocks are short, so their minima are less exact than those of longer blocks.
+/// the first blocks are short, so their minima are later than the minima of longer blocks.
 const YOUNG_MEMORY: f64 = 0.25;
 /// Shortest memory of the path delay, s. Judgement: ten Delay_Reqs at one per second.
 const SHORTEST_MEMORY_S: f64 = 10.0;
@@ -74,7 +74,8 @@ const HUBER_LIMIT: f64 = 5.0;
 /// estimate. A longer block would be more exact but slower to follow a crystal that wanders.
 /// Judgement: a few exact minima are better than many inexact ones.
 const INFORMATIVE_MINIMUM: f64 = 1.0;
-/// As [`INFORMATIVE_MINIMUM`], for a mean filter. Judgement: means lose nothing by short blocks.
+/// As [`INFORMATIVE_MINIMUM`], for a mean filter. Judgement: short blocks are no disadvantage for
+/// means.
 const INFORMATIVE_MEAN: f64 = 20.0;
 
 /// Assumptions of a filter before its first sample.
@@ -244,7 +245,7 @@ impl Kalman {
     fn delay_memory_s(&self, now: LocalTime) -> f64 {
         match self.reduction {
             Reduction::Mean => DELAY_MEMORY_S,
-            // The first blocks are short, so their minima are less exact than those of longer
+            // The first blocks are short, so their minima are later than the minima of longer
             // blocks.
             Reduction::Minimum => {
                 (YOUNG_MEMORY * now.since(self.path_since).as_secs_f64()).clamp(SHORTEST_MEMORY_S, DELAY_MEMORY_S)
@@ -332,7 +333,7 @@ impl Kalman {
         }
     }
 
-    /// Inflates every variance, up to that of an unknown clock.
+    /// Inflates every variance, at most to the variance for an unknown clock.
     fn inflate_covariance(&mut self) {
         // A delay that is part of the offset has no variance, and rounding must not give it one.
         let delay = if self.delay_prior > 0.0 && !self.presumed { DELAY_SIGMA * DELAY_SIGMA } else { 0.0 };
@@ -354,7 +355,7 @@ impl Kalman {
         }
     }
 
-    /// Replaces the covariance of the offset by that of offset + `factor` * delay.
+    /// Replaces the covariances of the offset by those of offset + `factor` * delay.
     fn add_delay_to_offset(&mut self, factor: f64) {
         for j in 0..STATES {
             self.p[0][j] += factor * self.p[2][j];

@@ -16,7 +16,8 @@
 //! delay must be possible.
 //!
 //! If a master answers no Delay_Req, the path delay is assumed. This does not prevent a lock, which
-//! is then judged only by Syncs. The published uncertainty includes that of the assumed delay.
+//! is then judged only by Syncs. The published uncertainty includes the uncertainty of the assumed
+//! delay.
 
 use super::timescale::Difference;
 use crate::units::{LocalTime, Nanos, Ppb};
@@ -255,7 +256,7 @@ pub(super) struct LockMachine {
     reverse: u32,
     /// Syncs and Delay_Resps needed for a lock.
     needed: (u32, u32),
-    /// Whether a lock was ever lost by anything but silence.
+    /// Whether the clock has ever entered [`LockState::Unlocked`].
     was_wrong: bool,
     /// Attempts at illegal transitions, and the target state of the last run of them.
     illegal: u32,

@@ -91,7 +91,7 @@ impl ClockMap {
         libm::hypot(self.mean_sigma_ns(t), self.phase_wander_ns)
     }
 
-    /// Standard deviation of the other clock's wander around the map, beyond that of a crystal, ns.
+    /// Standard deviation of the other clock's wander around the map, beyond a crystal's, ns.
     #[must_use]
     pub fn phase_wander_ns(&self) -> f64 {
         self.phase_wander_ns

@@ -142,8 +142,8 @@ impl Member {
         let count = block.add(sample, self.filter.state()[1]);
         if self.is_full(now, direction, count, length) {
             let reduced = self.blocks[direction.index()].take();
-            // The mean lateness of a short block differs from that of a block of the usual size, so
-            // it does not cancel.
+            // The mean lateness of a short block does not cancel with the mean lateness of blocks
+            // of the usual size.
             let is_short = self.reduction == Reduction::Minimum && 2 * count < self.forward_count;
             self.filter.update(&reduced, is_short, now);
         }
@@ -228,8 +228,8 @@ impl ModelSet {
         &self.members[self.active].filter
     }
 
-    /// Square of the distance between the active filter and the reference, ns^2: a lag that begins
-    /// does not show in the filter's covariance.
+    /// Square of the distance between the active filter and the reference, ns^2: a beginning lag is
+    /// not visible in the filter's covariance.
     pub(super) fn lag_variance(&self, now: LocalTime) -> f64 {
         let lag_ns = self.members[REFERENCE].filter.offset_ns(now) - self.active().offset_ns(now);
         lag_ns * lag_ns

@@ -131,7 +131,7 @@ impl Noise {
         (one * self.gain(count)).max(FLOOR_NS * FLOOR_NS)
     }
 
-    /// Unit of a direction's variances: those of the reverse direction are relative to the forward
+    /// Unit of a direction's variances: reverse variances are stored relative to the forward
     /// variance. So both directions start alike, and when a network becomes worse, the noise of the
     /// sparser direction does not lag behind.
     fn unit(&self, direction: Direction) -> f64 {
@@ -141,8 +141,8 @@ impl Noise {
         }
     }
 
-    /// Error of the offset because packets of one direction are later than those of the other, ns.
-    /// The mean lateness, which cancels only if both directions are alike, is about as large as the
+    /// Error of the offset due to packets being later in one direction than in the other, ns. The
+    /// mean lateness, which cancels only if both directions are alike, is about as large as the
     /// standard deviation. Only a significant difference counts.
     pub(super) fn asymmetry_ns(&self) -> f64 {
         let lateness = |direction: Direction| {

@@ -1,4 +1,4 @@
-//! Consecutive samples that all deviate to the same side.
+//! Consecutive samples that are all late or all early.
 //!
 //! Purpose: one outlier proves nothing. A run of outliers that is long enough, in samples and in
 //! time, proves that the estimate is wrong.

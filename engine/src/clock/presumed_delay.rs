@@ -1,4 +1,4 @@
-//! The assumed path delay where no Delay_Resp measures it.
+//! The path delay that is assumed where no Delay_Resp measures it.
 //!
 //! Model: the best available knowledge is used, with its standard deviation. In this order:
 //!
@@ -6,7 +6,7 @@
 //!   stays valid.
 //! * A round trip to the master, measured by any means, limits the delay, which is then assumed to
 //!   be uniformly distributed between 0 and the whole round trip.
-//! * The delay to another master of the same link is similar.
+//! * Otherwise, the delay to another master on the same link is used, because it is similar.
 //! * In an unknown local network, a usual delay is assumed. The measured jitter is added to its
 //!   standard deviation, because on wireless paths both delay and jitter are milliseconds.
 
@@ -19,7 +19,7 @@ pub(super) struct PresumedDelay {
     pub(super) sigma: Nanos,
 }
 
-/// Difference between the delays to two masters of one link, as a standard deviation. Derived: half
+/// Difference between the delays to two masters on one link, as a standard deviation. Derived: half
 /// of the difference that [step detection](super::step) accepts as another path.
 const OTHER_PATH: Nanos = Nanos::from_nanos_f64(super::step::ROUTE_DIFFERENCE_NS / 2.0);
 /// A shorter round trip, or a changed uncertainty, is used only if it differs by more than 1 /
@@ -32,7 +32,7 @@ pub(super) enum Origin {
     /// Nothing was ever measured.
     #[default]
     Nowhere,
-    /// Measured, or assumed, with another master of the link.
+    /// Measured or assumed for another master on the link.
     Link,
     /// Measured on this path, or known by comparing its packets with the held time.
     Path,
@@ -100,7 +100,7 @@ impl PresumedDelay {
         Self { mean: Nanos::new(round_trip.as_nanos() / 2), sigma: Nanos::from_secs_f64(sigma_s) }
     }
 
-    /// The delay of another path of the same link. No delay is negative.
+    /// The delay of another path on the same link. No delay is negative.
     fn elsewhere(self) -> Self {
         let sigma_s = libm::hypot(self.sigma.as_secs_f64(), OTHER_PATH.as_secs_f64());
         Self { mean: self.mean.max(Nanos::ZERO), sigma: Nanos::from_secs_f64(sigma_s) }

@@ -9,7 +9,7 @@
 //! or the source itself reports a step.
 //!
 //! A timeline that has never followed PTP has an arbitrary origin. It can pace senders, but RTP
-//! timestamps cannot be referred to it; see [`Reference::reading`].
+//! timestamps cannot be related to it; see [`Reference::reading`].
 
 use super::lock::{CEILING_NS, LockState};
 use super::map::{ClockMap, PtpMap};
@@ -49,7 +49,7 @@ pub enum ClockMode {
     Ptp,
     /// The system's clock, which other software (ptp4l with phc2sys, PTPd, NTP) disciplines.
     System,
-    /// The Livewire clock. Its time is that of Livewire streams, and not the time of day.
+    /// The Livewire clock. It gives the time of Livewire streams, which is not the time of day.
     Livewire,
     /// The arrival of packets, for streams whose sender follows no known clock.
     Arrivals,
@@ -168,7 +168,7 @@ pub struct Reference {
     source: ClockMode,
     /// Last map of the selected source. Its uncertainty grows until it is renewed.
     last: Option<PtpMap>,
-    /// Epoch of that map.
+    /// Epoch of the last map.
     source_epoch: u32,
     /// Last state and path delay of the source.
     state: LockState,

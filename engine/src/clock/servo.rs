@@ -1,7 +1,7 @@
 //! The interface of a clock servo, which estimates PTP time from PTP timestamps.
 //!
-//! The engine's own servo is [`super::SlaveClock`]. The trait permits other servos to be compared
-//! on the same packets.
+//! The engine's own servo is [`super::SlaveClock`]. The trait allows other servos to be compared
+//! with it on the same packets.
 
 use super::lock::{LockCause, LockState, LockTransition};
 use super::map::PtpMap;
@@ -85,7 +85,7 @@ pub trait ClockServo {
     /// Takes a timestamp pair of the present master.
     fn observe(&mut self, pair: &TimestampPair);
 
-    /// The next timestamps are those of another master, or come by another path.
+    /// The next timestamps come from another master or by another path.
     fn change_master(&mut self, _now: LocalTime) {}
 
     /// A Delay_Req was not answered in time.
@@ -112,7 +112,7 @@ pub trait ClockServo {
     /// that agree are observed, unless no time is held.
     fn contest(&mut self, _now: LocalTime, _contested: bool) {}
 
-    /// Sets the present master's Sync interval, as seen on the wire.
+    /// Sets the present master's Sync interval, as observed in its messages.
     fn set_sync_interval(&mut self, interval: Nanos);
 
     /// Advances to `now`. Call it at least once per Sync interval, even if nothing is received.

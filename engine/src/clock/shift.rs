@@ -1,12 +1,13 @@
-//! Detection of permanent shifts: packets come later or earlier from now on, because the sender's
-//! audio has slipped or the path has changed, or callbacks do, because the card has lost cycles.
+//! Detection of permanent shifts: packets come later or earlier than before, because the sender's
+//! audio has slipped or the path has changed, or callbacks come later, because the card has lost
+//! cycles.
 //!
 //! Model: for a while, packets may be late by any amount. If the cause is jitter of the path, a
 //! stalled host or a sender that sends in bursts, some packets still arrive in time, or their
-//! lateness varies. After a shift, the least late packet of every eighth of a second deviates in
-//! the same direction by the same amount. This deviation is compared with the usual one of the
-//! least late packets, so that the proof takes the same time on quiet and busy networks, provided
-//! that the shift exceeds the network's usual variation.
+//! lateness varies. After a shift, the least late packet of every eighth of a second is late, or
+//! early, by the same amount. This deviation is compared with the usual one of the least late
+//! packets, so that the proof takes the same time on quiet and busy networks, provided that the
+//! shift exceeds the network's usual variation.
 //!
 //! Deviating packets are withheld from the estimator until the proof, because a filter mistakes a
 //! step for a change of rate. They are not withheld forever: a network that has become worse must
@@ -92,7 +93,7 @@ impl Least {
     }
 }
 
-/// Consecutive windows that deviate to the same side.
+/// Consecutive windows that are all early or all late.
 #[derive(Clone, Copy, Debug)]
 struct Run {
     is_late: bool,

@@ -1,9 +1,9 @@
 //! The engine's clock servo: estimator, lock state machine, and step detection.
 //!
 //! Model: one [`Estimator`] with the path delay as a state takes Syncs and Delay_Reqs
-//! independently. The lock state machine judges its uncertainty. In holdover nothing is computed:
-//! the map continues at the last *estimated* rate (never at the last noisy correction), and its
-//! uncertainty grows by itself.
+//! independently. The lock state machine judges the uncertainty of the estimator. In holdover
+//! nothing is computed: the map continues at the last *estimated* rate (never at the last noisy
+//! correction), and its uncertainty grows by itself.
 //!
 //! A [proven step](super::step) of the master's time restarts the offset. It keeps the rate, which
 //! belongs to the crystals and not to the master's time, and the path delay. The first packets of
@@ -44,7 +44,7 @@ const EARLY_JITTERS: f64 = 2.0;
 /// Packets of another master that are compared with the held time. Judgement: half a second of
 /// Syncs at the interval of AES67's media profile.
 const CHANGE_PROOF: u32 = 4;
-/// Smallest uncertainty of the delay of another path. Judgement: that of a few switches.
+/// Smallest uncertainty of the delay of a new path. Judgement: a few switches cause as much.
 const NEW_PATH_SIGMA: Nanos = Nanos::from_micros(20);
 /// Share of the apparent difference between two paths that may be a difference of time. Judgement:
 /// most of it is due to the paths.
@@ -171,7 +171,7 @@ pub struct SlaveClock {
 }
 
 impl SlaveClock {
-    /// A clock that has heard nothing.
+    /// A clock that has received no timestamps.
     #[must_use]
     pub fn new(config: SlaveClockConfig) -> Self {
         Self {
@@ -369,8 +369,8 @@ impl SlaveClock {
         assumed && sample.direction == Direction::Reverse
     }
 
-    /// Follows a new master, whose packets are late by `late_ns` against the held time, of which
-    /// `limit_ns` may be noise.
+    /// Follows a new master, whose packets are late by `late_ns` against the held time; up to
+    /// `limit_ns` of the lateness may be noise.
     fn follow_new_master(&mut self, packets: &NewMaster, late_ns: f64, limit_ns: f64) {
         if late_ns.abs() < limit_ns + ROUTE_DIFFERENCE_NS {
             self.change_path(late_ns);
@@ -499,7 +499,7 @@ impl ClockServo for SlaveClock {
 
     fn request_unanswered(&mut self, _now: LocalTime) {
         self.unanswered = self.unanswered.saturating_add(1);
-        // If no Syncs of a master are received, the known delay is not that of its path.
+        // If no Syncs of a master are received, the known delay belongs to another path.
         if self.unanswered < UNANSWERED || self.origin.is_none() || self.new_master.is_some() {
             return;
         }

@@ -2,8 +2,8 @@
 //!
 //! Model: a packet can be late for many reasons, but early only if the clock stepped forward or the
 //! path became shorter. If it is earlier by more than the path delay, the clock stepped. Early
-//! packets have little noise, so that a smaller deviation is suspicious in that direction. A step
-//! backward makes forward packets late, which a queue or a longer path does, too. It is proven as
+//! packets have little noise, so a smaller deviation to the early side is suspicious. A step
+//! backward makes forward packets late, but so do queues and longer paths. The step is proven as
 //! soon as a reverse packet is early by the same amount, or at once if no path could be that long.
 //! Forward packets that stay late by the same amount, without an early reverse packet, took another
 //! path.
@@ -26,10 +26,10 @@ const QUARANTINE: u32 = 16;
 /// differences are a burst of late packets, not a step.
 const AGREEMENT: f64 = 0.5;
 /// Packets agree if they differ by less than this multiple of the possible noise. Judgement:
-/// packets that queue while a host stands still are timestamped together, so they differ by the
+/// packets that queue while a host is stalled are timestamped together, so they differ by the
 /// interval at which they were sent.
 const AGREEMENT_LIMITS: f64 = 2.0;
-/// No path has this delay, ns. Judgement: that of a geostationary satellite is a quarter of it.
+/// Delay that no path has, ns. Judgement: a path by geostationary satellite has a quarter of it.
 const LONGEST_DELAY_NS: f64 = 1e9;
 /// Largest difference between the delays of two paths that is expected, ns. Judgement: some
 /// switches that forward full frames at 100 Mbit/s.
@@ -59,7 +59,7 @@ pub(super) struct Limits {
     pub(super) shortening_ns: f64,
 }
 
-/// Consecutive packets of one direction that deviate to the same side.
+/// Consecutive packets of one direction that are all early or all late.
 #[derive(Clone, Copy, Debug)]
 struct Run {
     count: u32,

@@ -1,13 +1,13 @@
-//! Detection of abrupt changes of a clock's rate, because a time service slews the host's clock or
-//! the master's.
+//! Detection of abrupt changes of a clock's rate, caused by a time service that slews the host's
+//! clock or the master's.
 //!
-//! Model: crystals change their rate slowly, which a [model set](super::model_set) of filters
-//! follows. Slewing changes the rate by up to hundreds of ppm from one packet to the next, and no
+//! Model: crystals change their rate slowly, and a [model set](super::model_set) of filters follows
+//! them. Slewing changes the rate by up to hundreds of ppm from one packet to the next, and no
 //! filter that is steady enough for a crystal keeps up. The lateness of packets against the
 //! estimate then lies on a line. If the slope of a line through the newest packets is many standard
 //! errors from zero, and the line leads away from the estimate, the rate has changed. The standard
-//! error is that of the packets themselves, so that the proof takes as few packets as their noise
-//! permits: 6 at 500 ppm in 20 us of jitter, 32 at 50 ppm.
+//! error is computed from the packets themselves, so that the proof takes as few packets as their
+//! noise permits: 6 at 500 ppm in 20 us of jitter, 32 at 50 ppm.
 //!
 //! A growing queue also makes the lateness of packets grow along a line, but makes no packet early.
 //! So a line of late packets must be confirmed by a reverse packet that is early by the same
@@ -80,7 +80,7 @@ struct Line {
     slope_ppb: f64,
     /// Standard error of the slope.
     error_ppb: f64,
-    /// Standard error of the level at the end of the line: twice that of a mean.
+    /// Standard error of the level at the end of the line: twice the standard error of a mean.
     level_error_ns: f64,
     /// Distance of the least late point from the line, ns.
     least_ns: f64,

@@ -2,18 +2,18 @@
 //!
 //! Model: the estimate from before the contest is kept as an *anchor*. It takes a moment to notice
 //! a contest, so the anchor is the estimate of some seconds earlier. A timestamp agrees if it is
-//! within [`PULL_NS`] of the anchor's time. Once the error of the anchor itself may be as large, no
+//! within [`PULL_NS`] of the anchor's time. Once the anchor's own error may be that large, no
 //! timestamp agrees. So an attacker who can choose timestamps freely cannot move the clock by more
-//! than [`PULL_NS`]. Together with the anchor's own error, the clock stays within half of the error
-//! that a locked clock may have. The clock returns to the anchor, and discards everything learnt
-//! since, in three cases: the master is no longer heard among the others, the packets make the time
-//! less certain than the anchor, or the contest is over.
+//! than [`PULL_NS`]. Even with the anchor's own error, the error of the clock stays within half of
+//! the error that a locked clock may have. The clock returns to the anchor, and discards everything
+//! learnt since, in three cases: the master is no longer heard among the others, the packets make
+//! the time less certain than the anchor, or the contest is over.
 
 use super::*;
 use crate::clock::LockState;
 
-/// How far timestamps may move the time during a contest, and how far the anchor may err, ns.
-/// Derived: together half of the error that a locked clock may have.
+/// How far timestamps may move the time during a contest, and largest error of the anchor, ns.
+/// Derived: together they are half of the error that a locked clock may have.
 const PULL_NS: f64 = CEILING_NS / 4.0;
 /// Possible error of the anchor, in its standard deviations. Judgement: exceeded by chance once in
 /// 370 (normal distribution).

@@ -1,4 +1,4 @@
-//! What a slave does when the messages of its master cannot all be true.
+//! Behaviour of a slave when the messages of its master cannot all be true.
 //!
 //! Model: a path delay or a rate that is impossible proves that something is wrong, but not what. A
 //! single Delay_Resp that makes an impossible exchange is rejected. If exchanges contradict a good
@@ -15,7 +15,7 @@ const FASTEST_PPB: f64 = 1e6;
 /// Standard deviation below which a rate is known, ppb. Derived: an offset can then be extrapolated
 /// over 10 s with an error of 100 us.
 const KNOWN_PPB: f64 = 1e4;
-/// Number of its standard deviations by which an impossible rate exceeds [`FASTEST_PPB`].
+/// Number of standard deviations by which a rate must exceed [`FASTEST_PPB`] to be impossible.
 /// Judgement: exceeded by chance once in 370 (normal distribution).
 const RATE_SIGMAS: f64 = 3.0;
 /// Delay_Resps that yield an impossible path delay, after which the clock reacquires. Judgement:
@@ -23,11 +23,11 @@ const RATE_SIGMAS: f64 = 3.0;
 const IMPOSSIBLE: u32 = 5;
 /// How long the estimate is suspended. Judgement: a crystal whose rate is known to 0.1 ppm holds
 /// the time to some us for that long, and a master whose messages contradict each other for longer
-/// will do so for good.
+/// will continue to do so.
 const SUSPENDED: Nanos = Nanos::from_secs(60);
 
 impl SlaveClock {
-    /// Suspends the estimate if it is possible in itself, and discards it otherwise.
+    /// Suspends the estimate if its own delay and rate are possible, and discards it otherwise.
     pub(super) fn suspend(&mut self, now: LocalTime, doubt: LockCause) {
         self.doubted = Some(doubt);
         if self.is_estimate_possible() {

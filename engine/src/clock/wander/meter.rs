@@ -1,4 +1,4 @@
-//! How far a clock's time wanders, beyond what a crystal can do.
+//! How far a clock's time wanders, beyond the wander of a crystal.
 //!
 //! Purpose: the phase of a clock that is steered by software (a boundary clock, a PC that is a
 //! grandmaster, a sender that follows one of them) wanders, by a microsecond or by milliseconds,
@@ -6,11 +6,11 @@
 //! crystal follows it, and a player that uses that estimate changes its pitch. An estimator that
 //! knows the size of the wander averages over it.
 //!
-//! Model: the offsets are averaged over blocks of 0.25 s, 0.5 s, ... 64 s. Of three consecutive
-//! blocks, the distance of the middle one from the line through the others is taken: a second
-//! difference, to which neither offset nor rate contributes (as in the Allan deviation, Allan 1966,
-//! and in that of ITU-T G.8260 for packets, which takes the least late packet of a block). Its mean
-//! square V as a function of the block length L separates three contributions:
+//! Model: the offsets are averaged over blocks of 0.25 s, 0.5 s, ... 64 s. Three consecutive blocks
+//! a, b and c yield a second difference a - 2b + c, to which neither offset nor rate contributes
+//! (as in the Allan deviation, Allan 1966, and in its counterpart for packets in ITU-T G.8260,
+//! which takes the least late packet of a block). Its mean square V as a function of the block
+//! length L separates three contributions:
 //! * the noise of packets, which falls with L at least as 1/L;
 //! * a crystal whose temperature drifts: V = (drift L^2)^2;
 //! * wander, which is the rest. For an Ornstein-Uhlenbeck process with variance s^2 and time
@@ -81,7 +81,7 @@ const ANOTHER_TIME_NS: f64 = 1e9;
 /// Judgement: one missing block is not a silence.
 const SILENCE: f64 = 2.5;
 
-/// Wander of a clock's time around that of a crystal.
+/// Wander of a clock's time relative to a crystal's.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(in crate::clock) struct PhaseWander {
     /// Standard deviation, ns.
@@ -350,8 +350,8 @@ impl WanderMeter {
         // Largest excess so far, the figure of its level, and whether the following levels have
         // shown that it is the maximum.
         let (mut greatest, mut of_greatest, mut is_over) = (0.0, 0.0, true);
-        // Upper limit of the excess of all levels, and that of the last level if it continues to
-        // grow.
+        // Upper limit of the excess over all levels, and of the last level's excess if it continues
+        // to grow.
         let mut most_by_level = (0.0_f64, 0.0);
         for level in &self.levels {
             if !level.is_known() {

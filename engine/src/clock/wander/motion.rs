@@ -4,12 +4,12 @@
 //! setpoint varies, the setpoint moves: the reference wanders by more than its clock map states.
 //! Playout need not follow such movements fast.
 //!
-//! Model: the distance, with the trims so far compensated, is sampled every 1 s, 2 s, ... 128 s. Of
-//! three consecutive samples, the distance of the middle one from the line through the others is
-//! taken, to which neither an offset nor a rate contributes. For white noise it is 1.22 standard
-//! deviations. For an Ornstein-Uhlenbeck process with time constant T it is 0.8 at an interval of T
-//! / 3, and more than 1 from T / 2 on. So the interval with the largest value counts. The host's
-//! clock has no part in this, so no allowance for the drift of a crystal is needed.
+//! Model: the distance, with the trims so far compensated, is sampled every 1 s, 2 s, ... 128 s.
+//! The measure is the distance of the middle one of three consecutive samples from the line through
+//! the other two, to which neither an offset nor a rate contributes. For white noise it is 1.22
+//! standard deviations. For an Ornstein-Uhlenbeck process with time constant T it is 0.8 at an
+//! interval of T / 3, and more than 1 from T / 2 on. So the interval with the largest value counts.
+//! The host's clock has no part in this, so no allowance for the drift of a crystal is needed.
 //!
 //! Robustness: the median of the newest values of each interval is used, so that fewer than half of
 //! them may be steps of the setpoint or jumps of playout.
