@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-/// A queue of at most `CAPACITY` events. A full queue drops its oldest event, so that a caller who
-/// never polls uses no more memory, and one who polls late gets the newest events.
+/// A queue of at most `CAPACITY` events. A full queue drops its oldest event, so that memory stays
+/// bounded if the caller never polls, and a caller that polls late gets the newest events.
 #[derive(Clone, Debug)]
 pub(crate) struct EventQueue<T, const CAPACITY: usize>(VecDeque<T>);
 
@@ -15,7 +15,7 @@ impl<T, const CAPACITY: usize> Default for EventQueue<T, CAPACITY> {
 }
 
 impl<T, const CAPACITY: usize> EventQueue<T, CAPACITY> {
-    /// Adds the newest event.
+    /// Adds an event.
     pub(crate) fn push(&mut self, event: T) {
         if self.0.len() == CAPACITY {
             self.0.pop_front();
@@ -23,7 +23,7 @@ impl<T, const CAPACITY: usize> EventQueue<T, CAPACITY> {
         self.0.push_back(event);
     }
 
-    /// Takes the oldest event.
+    /// Removes and returns the oldest event.
     pub(crate) fn pop(&mut self) -> Option<T> {
         self.0.pop_front()
     }

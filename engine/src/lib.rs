@@ -12,18 +12,20 @@
 //! Sans-IO AES67 engine: PTP, clock estimation, lock and holdover, RTP, jitter buffer, drift
 //! control, resampling, sending, announcements.
 //!
-//! The idea: a network audio stream is played by a sound card whose crystal nobody disciplines, so
-//! everything here is about relating one clock to another from noisy timestamps. Each clock (PTP,
-//! the sender's media clock, the sound card's) is described against the host's monotonic clock as
-//! offset, rate and uncertainty: a [`clock::ClockMap`]. The rest is arithmetic on those maps.
+//! Model: a network audio stream is played by a sound card whose crystal is free-running, so most
+//! of the engine relates one clock to another from noisy timestamps. Each clock (PTP, the sender's
+//! media clock, the sound card's) is described relative to the host's monotonic clock by its
+//! offset, rate and uncertainty: a [`clock::ClockMap`]. Playout and sending are computed from these
+//! maps.
 //!
 //! The engine never reads a clock, opens a socket or starts a thread: times and datagrams are
-//! arguments, so that the simulator drives exactly the code that ships. It has two halves, because
-//! a program has two threads.
+//! arguments, so that the simulator drives exactly the code that ships. It has two halves, one for
+//! the network thread of a program and one for the sound card's thread.
 //!
 //! # The control half
 //!
-//! It belongs to a network thread. After every call that changes its state, poll until `None`.
+//! The types of this half belong to a network thread. After every call that changes the state of
+//! one of them, poll its events and datagrams until `None` is returned.
 //!
 //! | type | takes | is woken by | gives |
 //! |---|---|---|---|
@@ -33,22 +35,23 @@
 //! | [`receive::Ingest`] | `handle` or `handle_datagram`, `set_clock` | nothing: packets carry its time | `stats`, and packets for the audio half |
 //! | [`send::Sender`] | `set_clock`, `handle_timeout` | `poll_timeout` | `poll_transmit`, `stats` |
 //!
-//! Misuse and bad input are errors of the call, or counted, never silent. Elapsed times are never
-//! negative ([`LocalTime::since`]), so a `now` before the last one makes no timer run.
+//! Misuse and invalid input are returned as errors or counted, never ignored silently. Elapsed
+//! times are never negative ([`LocalTime::since`]), so a `now` that is earlier than the previous
+//! one triggers no timer.
 //!
 //! # The audio half
 //!
 //! [`receive::Playout::pull`] belongs to the sound card's thread. It always fills the output, and
-//! never allocates, locks, logs, waits or calls the system. It shares with [`receive::Ingest`] a
-//! lock-free ring of packets and two wait-free snapshots; [`receive::stream`] makes both.
-//! [`send::CaptureInput::push`] is its counterpart for a sound card that is a source.
+//! never allocates, locks, logs, blocks or makes a system call. It shares with [`receive::Ingest`]
+//! a lock-free ring of packets and two wait-free snapshots; [`receive::stream`] creates the pair.
+//! [`send::CaptureInput::push`] is its counterpart for a sound card that captures.
 //!
-//! # Floors
+//! # Layers
 //!
-//! Each uses only those below it: `announce relay` / `livewire_clock ptp receive send` / `audio` /
-//! `clock resample rtp` / `text units`.
+//! Each layer uses only the layers below it: `announce relay` / `livewire_clock ptp receive send` /
+//! `audio` / `clock resample rtp` / `text units`.
 
-/// The examples of the package's README run with those of the documentation.
+/// Runs the examples of the package's README as documentation tests.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

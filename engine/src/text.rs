@@ -1,8 +1,8 @@
-//! Text files written by people: UTF-8, or UTF-16 with a byte order mark, as programs for Windows
-//! save it.
+//! Decoding of text files written by people: UTF-8, or UTF-16 with a byte order mark, in which
+//! Windows programs may save text.
 //!
-//! A text in another encoding (Latin-1, say) is refused with the position of the first invalid
-//! byte, because guessed letters would end up in names and keys.
+//! Text in another encoding, such as Latin-1, is rejected with the position of the first invalid
+//! byte, because wrongly guessed characters would end up in names and keys.
 
 use std::borrow::Cow;
 use thiserror::Error;
@@ -11,7 +11,7 @@ const UTF8_MARK: &[u8] = b"\xEF\xBB\xBF";
 const UTF16_LITTLE_ENDIAN_MARK: &[u8] = b"\xFF\xFE";
 const UTF16_BIG_ENDIAN_MARK: &[u8] = b"\xFE\xFF";
 
-/// Why a file is not text. Lines and bytes of a line are counted from 1.
+/// Why a file could not be decoded. Lines, and the bytes within a line, are counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum TextError {
@@ -20,12 +20,12 @@ pub enum TextError {
     NotUtf8 {
         /// Number of the line.
         line: usize,
-        /// Number of the byte within the line.
+        /// Position of the byte within the line.
         byte: usize,
         /// The byte.
         found: u8,
     },
-    /// It begins with the mark of UTF-16, but has an incomplete character.
+    /// The file begins with a UTF-16 byte order mark, but contains an incomplete character.
     #[error("line {line}: the text is not UTF-16 as its first bytes say (there is half a character); save it as UTF-8")]
     NotUtf16 {
         /// Number of the line.
@@ -45,7 +45,7 @@ pub enum TextError {
 /// ```
 ///
 /// # Errors
-/// If it is neither UTF-8 nor UTF-16 with a mark.
+/// If the file is neither UTF-8 nor UTF-16 with a byte order mark.
 pub fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, TextError> {
     if let Some(rest) = bytes.strip_prefix(UTF16_LITTLE_ENDIAN_MARK) {
         return decode_utf16(rest, u16::from_le_bytes).map(Cow::Owned);

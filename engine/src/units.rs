@@ -15,22 +15,22 @@
 use std::fmt;
 use std::ops::{Add, AddAssign, Neg, Sub};
 
-/// Maximum number of channels of a stream: those of SMPTE ST 2110-30 level C. AES67-2018 7.3
-/// requires only 8 of receivers.
+/// Maximum number of channels of a stream, as in SMPTE ST 2110-30 level C. AES67-2018 7.3 requires
+/// receivers to support only 8.
 pub const MAX_CHANNELS: usize = 64;
 
 /// Nanoseconds in a second.
 pub const NANOS_PER_SECOND: i64 = 1_000_000_000;
-/// The same as a floating-point number, exactly.
+/// [`NANOS_PER_SECOND`] as a floating-point number, which represents it exactly.
 #[expect(clippy::cast_precision_loss, reason = "10^9 is exact")]
 pub(crate) const SECOND_NS: f64 = NANOS_PER_SECOND as f64;
 
-/// A time on the host's monotonic clock, in ns since an arbitrary start. Saturating.
+/// A time on the host's monotonic clock, in ns since an arbitrary start. Arithmetic saturates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LocalTime(i64);
 
 impl LocalTime {
-    /// The earliest representable time.
+    /// The clock's start.
     pub const ZERO: Self = Self(0);
 
     /// From nanoseconds.
@@ -81,9 +81,9 @@ impl Sub for LocalTime {
     }
 }
 
-/// A time on the grandmaster's timescale, in ns since that timescale's epoch, whatever the epoch is
-/// (TAI from 1970, UTC, or the grandmaster's uptime). 128 bits, because the 48-bit seconds of IEEE
-/// 1588-2008 5.3.3 do not fit in 64 bits of nanoseconds. Saturating.
+/// A time on the grandmaster's timescale, in ns since the epoch of that timescale, which may be TAI
+/// from 1970, UTC, or the grandmaster's uptime. Stored in 128 bits, because the 48-bit seconds of
+/// IEEE 1588-2008 5.3.3, in ns, do not fit in 64 bits. Arithmetic saturates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PtpTime(i128);
 
@@ -131,7 +131,7 @@ impl Sub for PtpTime {
     }
 }
 
-/// A duration in ns, positive or negative, on whichever clock it was measured. Saturating.
+/// A duration in ns, positive or negative, measured on any clock. Arithmetic saturates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Nanos(i64);
 
@@ -163,13 +163,13 @@ impl Nanos {
         Self(s.saturating_mul(NANOS_PER_SECOND))
     }
 
-    /// From seconds, rounded to the nearest ns; NaN counts as 0, infinities saturate.
+    /// From seconds, rounded to the nearest ns; NaN becomes 0, infinities saturate.
     #[must_use]
     pub fn from_secs_f64(s: f64) -> Self {
         Self::from_nanos_f64(libm::round(s * SECOND_NS))
     }
 
-    /// From nanoseconds, without their fraction; NaN counts as 0, infinities saturate.
+    /// From nanoseconds, truncated to whole ns; NaN becomes 0, infinities saturate.
     #[expect(clippy::cast_possible_truncation, reason = "saturates, as a duration does")]
     pub(crate) const fn from_nanos_f64(ns: f64) -> Self {
         Self(ns as i64)
@@ -180,8 +180,7 @@ impl Nanos {
         Self(ns.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64)
     }
 
-    /// 2^`log2` seconds, as PTP writes its message intervals. Intervals beyond 2^±30 s are clamped
-    /// to those.
+    /// 2^`log2` seconds, as in PTP's message intervals. `log2` is clamped to ±30.
     ///
     /// ```
     /// use engine::Nanos;
@@ -305,7 +304,7 @@ impl Ppb {
         1.0 + self.0 * 1e-9
     }
 
-    /// The frequency of which [`Ppb::ratio`] is `ratio`.
+    /// The frequency whose [`Ppb::ratio`] is `ratio`.
     #[must_use]
     pub const fn from_ratio(ratio: f64) -> Self {
         Self((ratio - 1.0) * 1e9)
@@ -373,7 +372,7 @@ impl SampleRate {
         MediaPosition { frame: ticks.div_euclid(second) as i64, fraction }
     }
 
-    /// The number of whole frames in `duration`, for lengths of buffers; 0 for a negative one.
+    /// The number of whole frames in `duration`, for buffer lengths; 0 for a negative duration.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
     pub(crate) fn whole_frames_in(self, duration: Nanos) -> usize {
         self.frames_in(duration) as usize
@@ -401,13 +400,13 @@ impl Frames {
         Self(frames)
     }
 
-    /// From a length.
+    /// From the length of a buffer.
     #[expect(clippy::cast_possible_wrap, reason = "no memory holds 2^63 frames")]
     pub(crate) const fn of(frames: usize) -> Self {
         Self(frames as i64)
     }
 
-    /// From a number of frames, without its fraction; NaN counts as 0, infinities saturate.
+    /// From a number of frames, truncated to whole frames; NaN becomes 0, infinities saturate.
     #[expect(clippy::cast_possible_truncation, reason = "saturates, and the fraction is not wanted")]
     pub(crate) const fn from_f64(frames: f64) -> Self {
         Self(frames as i64)
@@ -446,8 +445,8 @@ impl Sub for Frames {
     }
 }
 
-/// A position on an unwrapped media timeline with its fraction of a frame, exact over years: 64
-/// bits of frames, and a fraction in [0, 1).
+/// A position on an unwrapped media timeline: a whole frame (64 bits) and a fraction of a frame in
+/// [0, 1), so that it stays exact over years.
 #[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
 pub struct MediaPosition {
     frame: i64,
@@ -467,7 +466,7 @@ impl MediaPosition {
         Frames(self.frame)
     }
 
-    /// The fraction of that frame before the position, in [0, 1).
+    /// The part of the containing frame that lies before the position, in [0, 1).
     #[must_use]
     pub const fn fraction(self) -> f64 {
         self.fraction
@@ -505,8 +504,8 @@ impl MediaPosition {
     }
 }
 
-/// The 32-bit media timestamp of an RTP packet, in frames (RFC 3550 5.1). Wraps: after 24 h 51 m at
-/// 48 kHz.
+/// The 32-bit media timestamp of an RTP packet, in frames (RFC 3550 5.1). At 48 kHz it wraps after
+/// 24 h 51 min.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct RtpTimestamp(u32);
 
@@ -542,8 +541,8 @@ impl RtpTimestamp {
         Frames(reference.0 + self.distance_from(Self::from_frames(reference)).0)
     }
 
-    /// Whether this timestamp confirms a jump to `suspect`: they are at most `limit` apart, and not
-    /// equal, because a copy confirms nothing.
+    /// Whether this timestamp confirms a jump to `suspect`. It must be at most `limit` away from
+    /// `suspect`, but not equal to it, because a duplicate packet confirms nothing.
     ///
     /// ```
     /// use engine::{Frames, RtpTimestamp};
@@ -558,7 +557,7 @@ impl RtpTimestamp {
         apart != 0 && apart <= limit.0
     }
 
-    /// The shorter of the two distances from another timestamp, positive or negative.
+    /// The difference from another timestamp, modulo 2^32, in [-2^31, 2^31).
     const fn distance_from(self, other: Self) -> Frames {
         Frames(self.0.wrapping_sub(other.0).cast_signed() as i64)
     }

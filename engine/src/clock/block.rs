@@ -1,12 +1,13 @@
-//! Reduction of a block of samples to one.
+//! Reduction of a block of samples to a single one.
 //!
-//! Model: packets are late, never early. Of N packets with exponential jitter J, the least late one
-//! is late by J / N and the mean errs by J / sqrt(N). With normal jitter the mean is the better
-//! one. So samples are reduced in both ways, and the estimator finds out which one is steadier.
+//! Model: packets are late, never early. Among N packets with exponential jitter of mean J, the
+//! least late one is late by J / N on average, whereas their mean has a standard error of J /
+//! sqrt(N). With normal jitter the mean is better. So blocks are reduced in both ways, and the
+//! estimator selects the one with the smaller uncertainty.
 //!
-//! Either way a block is late by some mean amount, J / N for the minimum of N. The mean amounts
-//! cancel between the two directions if their blocks hold the same number of samples and the
-//! distribution is the same both ways, whatever it is.
+//! Either reduction is late on average, the minimum of N packets by J / N. This mean lateness
+//! cancels between the two directions if their blocks hold the same number of samples and the
+//! lateness has the same distribution, of whatever shape, in both directions.
 
 use super::sample::{Direction, Sample};
 use crate::units::{LocalTime, Nanos};
@@ -35,7 +36,7 @@ pub(super) struct Block {
     reduction: Reduction,
     direction: Direction,
     count: u32,
-    /// Time and offset of the first sample. The sums below are relative to these.
+    /// Time and offset of the first sample. The fields below are relative to them.
     start: LocalTime,
     base_ns: f64,
     /// Time and offset of the least late sample, or the sums over all samples.

@@ -1,21 +1,22 @@
 //! The sound card's clock, from the times of its callbacks.
 //!
-//! Model: the card requests frames at the rate of its own crystal, and a callback is late, never
-//! early. The same [`Estimator`] as for every other clock relates the frames played to host time.
+//! Model: the card requests frames at the rate of its own crystal, and a callback may be late, but
+//! never early. The same [`Estimator`] as for every other clock relates the frames played to host
+//! time.
 //!
-//! * A card that had nothing to play (xrun, suspend, device error) is late by the length of the
-//!   pause for good. Consecutive late callbacks, by whatever amounts, move the offset by the
-//!   smallest lateness and keep the rate.
-//! * A card may lose a single cycle, which the lateness of a busy scheduler hides. The least late
-//!   callbacks [show it](super::shift).
-//! * Until the proof, such callbacks are withheld from the estimator, because a scheduler that
-//!   delays callbacks ends that, and nothing was lost.
+//! * After an interruption of playback (xrun, suspend, device error), all further callbacks are
+//!   late by the length of the pause. A run of late callbacks moves the offset by the smallest
+//!   lateness of the run and keeps the rate.
+//! * A card may lose a single cycle, which is hidden by the lateness of callbacks on a busy host.
+//!   It is [detected](super::shift) in the least late callbacks.
+//! * Until a shift is proven, such callbacks are withheld from the estimator, because they may only
+//!   have been delayed by the scheduler for a while.
 //! * A callback cannot be early. One that seems early proves that the offset was moved too far.
-//! * A card begins by requesting all that its queue holds at once. No time passes between these
-//!   callbacks, and the next ones are early by the length of the queue. So in the first second an
-//!   early callback restarts the card's time.
-//! * The card's time also restarts after a time without callbacks that no queue covers: a lost
-//!   device, or a suspended host. The rate is kept.
+//! * At the start, a card requests frames for its whole queue at once. No time passes between these
+//!   callbacks, and the next ones are early by the length of the queue. So an early callback in the
+//!   first second restarts the card's time.
+//! * The card's time also restarts after a silence that is longer than any queue, because the
+//!   device was lost or the host suspended. The rate is kept.
 
 use super::estimator::{Estimator, EstimatorConfig};
 use super::map::MediaMap;
@@ -28,23 +29,24 @@ use crate::units::{Frames, LocalTime, Nanos, Ppb, SampleRate};
 /// Smallest deviation of a callback that scheduling does not explain. Judgement: a scheduler that
 /// is not overloaded wakes threads within 1 ms.
 const SHIFTED: Nanos = Nanos::from_millis(1);
-/// The same as a multiple of the mean lateness. Judgement: with exponential lateness one callback
-/// in 55 is later.
+/// Allowance for usual lateness in addition to [`SHIFTED`], as a multiple of the mean lateness.
+/// Judgement: with exponential lateness, one callback in 55 is later.
 const USUAL_LATENESS: f64 = 4.0;
-/// Proof of a shift by callbacks that are late by more than both. Judgement: a loaded scheduler has
-/// recovered by then.
+/// Run of callbacks, each later than the sum of both, that proves a shift. Judgement: a loaded
+/// scheduler has recovered by then.
 const PROOF: Proof = Proof { samples: 5, time: Nanos::from_millis(250) };
-/// Proof of a shift that scheduling might explain for a while. Judgement: eight times as long.
+/// Run that proves a shift while scheduling might also explain the lateness. Judgement: eight times
+/// as long as [`PROOF`].
 const LONG_PROOF: Proof = Proof { samples: 64, time: Nanos::from_secs(2) };
-/// Time in which a card fills its queue, and in which a host is busy with starting. Judgement:
-/// longer than the queues of sound servers, which hold up to half a second.
+/// Time after the start in which a card fills its queue and the host is busy. Judgement: longer
+/// than the queues of sound servers, which hold up to half a second.
 const BEGINNING: Nanos = Nanos::from_secs(1);
 
 /// Standard deviation of the rate before the first callback. Judgement: that of an unknown crystal.
 const UNMEASURED: Ppb = Ppb::from_ppm(100.0);
 
-/// Silence after which the card's time restarts. Judgement: no card has so long a queue; those of
-/// sound servers hold up to half a second.
+/// Silence after which the card's time restarts. Judgement: no card has such a long queue; sound
+/// servers queue up to half a second.
 const AWAY: Nanos = Nanos::from_secs(1);
 
 /// Initial jitter of callbacks. Judgement: that of an idle host.
@@ -60,14 +62,14 @@ pub(crate) struct CardClock {
     estimator: Estimator,
     /// Run of callbacks that are late by more than scheduling explains.
     far: Option<OutlierRun>,
-    /// Run of callbacks whose lateness scheduling may explain, or a card that lost less.
+    /// Run of callbacks whose lateness may be due to scheduling or to a shorter loss of the card.
     near: Option<OutlierRun>,
     /// Detector of shifts in the least late callbacks.
     shifts: ShiftDetector,
 }
 
 impl CardClock {
-    /// A card of a nominal rate, and of the true rate if it is remembered.
+    /// A card with a nominal rate and, if it was measured in an earlier session, its true rate.
     pub(crate) fn new(rate: SampleRate, remembered: Option<Ppb>) -> Self {
         let known = RatePrior::remembered(remembered);
         let estimator = Estimator::of_crystal(EstimatorConfig::of_one_way(known, JITTER));
@@ -75,8 +77,8 @@ impl CardClock {
         Self { rate, known, origin: None, last: None, played: Frames::ZERO, estimator, far: None, near: None, shifts }
     }
 
-    /// Whether a callback at `now` is the first one after an absence of the card. Its time then
-    /// restarts.
+    /// Whether the callback at `now` is the first one after an absence of the card, in which case
+    /// the card's time restarts.
     pub(crate) fn restarts_at(&mut self, now: LocalTime) -> bool {
         let away = self.last.replace(now).is_some_and(|last| now.since(last) >= AWAY);
         if away {
@@ -101,7 +103,7 @@ impl CardClock {
         if self.origin.is_some() {
             self.played += Frames::of(frames);
         } else {
-            // The clock's frame 0 is the first that was captured.
+            // Frame 0 of the clock is the first captured frame.
             self.origin = Some(now - self.rate.duration(Frames::of(frames)));
             self.played = Frames::of(frames);
         }
@@ -127,10 +129,11 @@ impl CardClock {
         }
     }
 
-    /// Whether a sample, late by `estimated_ns` against the map, belongs to the present course, or
-    /// to a new one that it proves. The permitted deviation is limited to the length of a callback,
-    /// however large the jitter is: an estimate that is far off mistakes its own error for jitter,
-    /// and would be used for minutes.
+    /// Whether the estimator may take a sample that is late by `estimated_ns` against the map:
+    /// either it agrees with the estimate, or it completes a run that proves a shift, by which the
+    /// offset is then moved. The allowance for jitter is limited to the length of a callback: an
+    /// estimate that is far off mistakes its own error for jitter, and would otherwise stay wrong
+    /// for minutes.
     fn belongs(&mut self, sample: &Sample, estimated_ns: f64, callback: Nanos) -> bool {
         let envelope_ns = self.estimator.lateness(sample);
         let late_ns = estimated_ns.max(envelope_ns);
@@ -155,14 +158,14 @@ impl CardClock {
         if jitter_ns < callback_ns {
             self.estimator.step_offset(-run.best_rank_ns, run.samples);
         } else {
-            // The disturbance lasted so long that the estimator has learnt it.
+            // The disturbance lasted so long that the estimator has learnt it as jitter.
             self.estimator.reacquire();
             self.estimator.update(run.best);
         }
         true
     }
 
-    /// Moves the offset, because the least late callbacks are later or earlier for good.
+    /// Moves the offset by a proven shift of the least late callbacks.
     fn shift(&mut self, shift: &Shift, callback_ns: f64) {
         (self.far, self.near) = (None, None);
         if shift.noise_ns < callback_ns {
@@ -173,8 +176,8 @@ impl CardClock {
         }
     }
 
-    /// Whether callbacks are late as after an xrun, or early, without a proof yet. The host's clock
-    /// may have been set, so that packets also seem late or early.
+    /// Whether callbacks are late as after an xrun, or early, but a shift is not proven yet. The
+    /// host's clock may have been set, in which case packets seem late or early, too.
     pub(crate) fn is_in_doubt(&self) -> bool {
         self.far.is_some_and(|run| run.samples >= PROOF.samples) || self.shifts.is_in_doubt()
     }
@@ -184,7 +187,7 @@ impl CardClock {
         Some(MediaMap::new(self.origin?, Frames::ZERO, self.rate, self.estimator.map()?))
     }
 
-    /// Rate of the card against the host's clock.
+    /// Standard deviation of the rate of the card against the host's clock.
     pub(crate) fn rate_sigma(&self) -> Ppb {
         self.estimator.map().map_or(UNMEASURED, |map| map.rate_sigma())
     }

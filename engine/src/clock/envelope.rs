@@ -1,20 +1,21 @@
-//! Proof that the envelope of one-way timestamps is late.
+//! Detection of an estimated envelope of one-way timestamps that is too late.
 //!
-//! Model: packets and callbacks are late by any amount, never early. Single samples come before the
-//! envelope while the envelope is being learnt, and so do most samples of a burst. But if every
-//! sample of a quarter of a second comes before the envelope, the envelope is wrong: the first
-//! packet of a timeline was late, or a host stood still so often that the estimate followed its
-//! pauses. A filter cannot see this, because it learns its own error as noise.
+//! Model: packets and callbacks are late by any amount, never early, so the least late ones form an
+//! envelope. While it is being learnt, single samples come before the estimated envelope, and so do
+//! most samples of a burst. But if every sample of a quarter of a second comes before it, the
+//! estimate is wrong: the first packet of a timeline was late, or the host was stalled so often
+//! that the estimate followed the stalls. A filter cannot detect this, because it learns its own
+//! error as noise.
 
 use super::outlier_run::{OutlierRun, Proof};
 use super::sample::Sample;
 use crate::units::Nanos;
 
-/// An envelope that is late by less is left to the filters, ns. Judgement: below the latency of any
-/// playout.
+/// An envelope that is late by less is left to the filters, ns. Judgement: less than any playout
+/// delay.
 const BEYOND_NS: f64 = 1e6;
-/// Run that proves that the envelope is late. Judgement: longer than the bursts of senders that
-/// send once per audio block of 4096 frames at 48 kHz.
+/// Run of samples that proves that the envelope is late. Judgement: longer than the bursts of
+/// senders that send once per audio block of 4096 frames at 48 kHz.
 const PROOF: Proof = Proof { samples: 5, time: Nanos::from_millis(250) };
 
 /// Detects runs of samples that come before the envelope.
@@ -33,8 +34,8 @@ impl LateEnvelopeDetector {
         }
         // After a silence the error of the rate matters again, and the path may have changed.
         let run = self.run.filter(|run| run.silence(sample.at) < PROOF.time);
-        // By offset and not by lateness, because the envelope moves meanwhile; over so short a time
-        // the rate of the clock does not matter.
+        // The run is ranked by offset instead of lateness, because the envelope moves meanwhile;
+        // over such a short time the rate of the clock does not matter.
         let run = OutlierRun::extended(run, sample, -sample.offset_ns);
         let is_proven = run.proves(sample.at, PROOF);
         self.run = Some(run).filter(|_| !is_proven);

@@ -1,7 +1,7 @@
-//! The one clock estimator: PTP exchanges, RTP arrivals and sound-card callbacks all go through it.
+//! The clock estimator for PTP exchanges, RTP arrivals and sound-card callbacks.
 //!
-//! Purpose: to make a [`ClockMap`] with a truthful uncertainty from noisy pairs of timestamps (host
-//! time, other clock's time).
+//! Purpose: to compute a [`ClockMap`] with a realistic uncertainty from noisy pairs of timestamps
+//! (host time and the other clock's time).
 //!
 //! Model: packets are late, never early, but the distribution of their lateness is unknown and
 //! changes: sometimes it is exponential, sometimes normal. Crystals wander by unknown and changing
@@ -13,17 +13,18 @@
 //!
 //! A filter mistakes its own large error for noise and then corrects it slowly. So where packets
 //! travel in one direction only, the estimator reacquires the offset as soon as the
-//! [envelope](super::envelope) is proven to be late. It then starts from the best rate that it has
-//! known.
+//! [envelope](super::envelope) is proven to be late. It then restarts with the most exact rate so
+//! far.
 //!
 //! The published uncertainty combines the covariance of the active filter, its distance from an
-//! agile filter and, where the mean is active, the error that [unequal lateness](super::excess) of
-//! the two directions makes. The last part is constant, so it is only published: neither the
-//! filters nor the detectors may regard it as noise.
+//! agile filter and, where the mean is active, the error caused by [unequal
+//! lateness](super::excess) in the two directions. This last part is constant. So only the
+//! published uncertainty includes it; the filters and detectors must not take it for noise.
 //!
 //! Assumptions: the timestamps that one estimator takes are ordered by host time, or nearly so (a
 //! sample from the past is used as if it were new). A delay that differs between the two directions
-//! cannot be distinguished from an offset; half the difference is not in the uncertainty.
+//! cannot be distinguished from an offset; half the difference is an error that the uncertainty
+//! does not include.
 
 use super::block::Reduction;
 use super::envelope::LateEnvelopeDetector;
@@ -40,37 +41,38 @@ use crate::units::{LocalTime, Nanos, Ppb};
 /// The other model set becomes active when its variance is smaller by this factor. Judgement:
 /// hysteresis of 1.4 in standard deviation, so that two equal sets do not alternate.
 const SWITCH_FACTOR: f64 = 2.0;
-/// Age of the estimate from which on the variances of the model sets are compared. Earlier they
-/// hold the error of the initial offset, most of which is the delay. Judgement: some ten
-/// Delay_Reqs.
+/// Age of the estimate from which the variances of the model sets are compared. Before that, they
+/// are dominated by the error of the initial offset, which is mostly the path delay. Judgement:
+/// some ten Delay_Reqs.
 const SELECT_AFTER: Nanos = Nanos::from_secs(30);
-/// The same where there is no delay to be estimated. Judgement: hundreds of packets, or some fifty
+/// As [`SELECT_AFTER`], where no delay is estimated. Judgement: hundreds of packets, or some fifty
 /// callbacks.
 const SELECT_AFTER_ONE_WAY: Nanos = Nanos::from_secs(1);
 /// When selection moves from one model set to the other, the difference of their offsets is kept as
 /// a bias so that the output does not step (bumpless transfer). This is the largest bias that is
 /// kept, in jitters. Judgement: the mean of exponential jitter is 1 jitter behind its envelope.
 const BIAS_JITTERS: f64 = 1.5;
-/// Time constant with which the bias beyond [`BIAS_JITTERS`] decays, s. Judgement: the decay of 1
-/// ms is heard as 33 ppm at most.
+/// Time constant with which the bias beyond [`BIAS_JITTERS`] decays, s. Judgement: a decay of 1 ms
+/// with this time constant changes the rate by 33 ppm at most.
 const BIAS_DECAY_S: f64 = 30.0;
-/// The excess decays faster in proportion to its ratio to this, ns. Judgement: an excess of
-/// milliseconds is an error that costs latency, not jitter.
+/// Size of the excess, ns, at which it decays twice as fast; the speed grows linearly with the
+/// excess. Judgement: an excess of milliseconds is not jitter, but an error that increases the
+/// latency.
 const BIAS_FAST_NS: f64 = 1e6;
 /// Memory of the jitter, in samples. Judgement: 50 s of Syncs at the interval of AES67's media
 /// profile.
 const JITTER_SAMPLES: f64 = 400.0;
-/// Lateness beyond this many jitters counts as this many when jitter is learnt from PTP messages,
-/// which anybody can forge. With exponential jitter, one sample in ten million is later. Derived:
-/// with [`JITTER_SAMPLES`], one message raises the jitter by at most 4 %, and a network that became
-/// worse is known after some hundred messages.
+/// Lateness is clipped to this many jitters when jitter is learnt from PTP messages, which anybody
+/// can forge. With exponential jitter, one sample in ten million is later. Derived: with
+/// [`JITTER_SAMPLES`], one message raises the jitter by at most 4 %, and the jitter of a network
+/// that has become worse is learnt within some hundred messages.
 const LARGEST_LATENESS: f64 = 16.0;
 /// Standard deviation of a proven change of rate as a share of the change, in addition to its
 /// standard error. Judgement: the line that proves the change may begin before the change.
 const RATE_CHANGE_SHARE: f64 = 0.5;
 /// Largest standard deviation of a rate after a change of it, ppb. Judgement: no two clocks differ
-/// by more (1000 ppm). What forged timestamps prove may be 10^9 times as large; of a variance of
-/// that size, the next packet leaves a rounding error, which is no measure of anything.
+/// by more (1000 ppm). Forged timestamps may prove a change 10^9 times as large. If the variance
+/// were of that size, the next packet would reduce it to a meaningless rounding error.
 const MOST_RATE_SIGMA: f64 = 1e6;
 /// Weight of the wander's standard deviation relative to the noise of packets. Judgement:
 /// consecutive packets share the wander, and its size is known with an error of about a half.
@@ -102,7 +104,7 @@ pub enum DelayModel {
 pub struct EstimatorConfig {
     /// Rate of the other clock against the host's clock, as far as it is known.
     pub rate: Ppb,
-    /// Standard deviation of the rate. Crystals of which nothing is known differ by up to 100 ppm.
+    /// Standard deviation of the rate. Unknown crystals differ by up to 100 ppm.
     pub rate_sigma: Ppb,
     /// Initial jitter of the timestamps.
     pub jitter: Nanos,
@@ -111,7 +113,8 @@ pub struct EstimatorConfig {
 }
 
 impl EstimatorConfig {
-    /// Starting point for one-way timestamps of about this jitter from a clock of this rate.
+    /// Configuration for one-way timestamps with about this jitter, from a clock with this prior
+    /// rate.
     pub(crate) fn of_one_way(prior: RatePrior, jitter: Nanos) -> Self {
         Self { rate: prior.rate, rate_sigma: prior.sigma, jitter, delay: DelayModel::Absorbed }
     }
@@ -150,13 +153,13 @@ pub struct Estimator {
     /// Detector of rate changes, where packets travel in one direction only. It takes the least
     /// late packet of each interval of [`GATHERED`].
     unsteady: UnsteadyDetector<GATHERED_KEPT>,
-    /// The interval that is being filled: its begin, its least late sample, and the lateness of
+    /// The interval that is being filled: its beginning, its least late sample, and the lateness of
     /// that sample, ns.
     gathered: Option<(LocalTime, Sample, f64)>,
     /// The most exact rate so far, allowing for its age.
     steady: Option<SteadyRate>,
-    /// Added to the offset of the active set, so that the output did not step when selection
-    /// changed.
+    /// Added to the offset of the active set, so that the output does not step when the selection
+    /// changes.
     bias_ns: f64,
     /// Whether the other clock is a free-running crystal, so that its wander is not measured.
     is_crystal: bool,
@@ -189,8 +192,8 @@ impl Estimator {
         }
     }
 
-    /// An estimator of a free-running crystal: what looks like wander is the lateness of
-    /// timestamps.
+    /// An estimator for a free-running crystal. Its wander is not measured, because apparent wander
+    /// is lateness of the timestamps.
     pub(crate) fn of_crystal(config: EstimatorConfig) -> Self {
         Self { is_crystal: true, ..Self::new(config) }
     }
@@ -299,24 +302,25 @@ impl Estimator {
         }
     }
 
-    /// Discards everything but the best known rate and the measured wander. The next sample is the
-    /// new offset. The kept rate is from before the disturbance, whose noise is in the present one.
+    /// Discards everything but the most exact rate so far and the measured wander. The next sample
+    /// sets the new offset. The kept rate dates from before the disturbance, which has made the
+    /// present rate noisy.
     pub(crate) fn reacquire(&mut self) {
         let wander = std::mem::take(&mut self.wander);
         *self = Self { steady: self.steady, is_crystal: self.is_crystal, wander, ..Self::new(self.config) };
     }
 
     /// Discards everything, including the rate, and begins again with `config`. The measured wander
-    /// is kept, because it does not depend on the time that the clock was believed to have. `now`
-    /// is when the clock may have stepped.
+    /// is kept, because it does not depend on the estimated time. `now` is when the clock may have
+    /// stepped.
     pub(super) fn forget(&mut self, now: LocalTime, config: EstimatorConfig) {
         let mut wander = std::mem::take(&mut self.wander);
         wander.interrupt(now);
         *self = Self { is_crystal: self.is_crystal, wander, ..Self::new(config) };
     }
 
-    /// Tells the wander meter that offsets are smaller by `less_ns` from now on, because they have
-    /// another origin or belong to another clock. The difference is no wander.
+    /// Informs the wander meter that offsets are smaller by `less_ns` from now on, because they
+    /// have another origin or belong to another clock. This difference is not wander.
     pub(super) fn rebase_wander(&mut self, less_ns: f64) {
         self.wander.rebase(less_ns);
     }
@@ -378,8 +382,8 @@ impl Estimator {
         if !grown_up || model_sets[candidate].variance() * SWITCH_FACTOR >= model_sets[active].variance() {
             return;
         }
-        // If the delay is part of the offset, nothing says whether its minimum or its mean is
-        // meant, but the offset must not step.
+        // If the delay is part of the offset, either the minimum or the mean delay may be meant,
+        // but the offset must not step.
         if self.is_one_way() {
             let offset_ns = |set: usize| model_sets[set].active().offset_ns(self.updated_at);
             self.bias_ns += offset_ns(active) - offset_ns(candidate);
@@ -411,7 +415,8 @@ impl Estimator {
     pub fn map(&self) -> Option<ClockMap> {
         let (set, filter) = self.active_estimate()?;
         let (x, p) = (filter.state(), filter.covariance());
-        // The minimum of a block is late by little, in either direction.
+        // The minimum of a block is hardly late in either direction, so only the mean has this
+        // error.
         let asymmetry_ns = if self.active == MEAN { self.excess.asymmetry_ns() } else { 0.0 };
         Some(ClockMap {
             at: filter.at(),
@@ -426,8 +431,8 @@ impl Estimator {
     }
 
     /// Standard deviation at `now` of the part of the error that changes, ns; infinite before the
-    /// first sample. It excludes the constant error that unequal lateness of the two directions
-    /// makes and, unless the delay is measured (`two_way`), the uncertainty of the delay.
+    /// first sample. It excludes the constant error caused by unequal lateness in the two
+    /// directions and, unless the delay is measured (`two_way`), the uncertainty of the delay.
     #[must_use]
     pub(crate) fn precision_ns(&self, now: LocalTime, two_way: bool) -> f64 {
         let Some((set, filter)) = self.active_estimate() else { return f64::INFINITY };
@@ -486,8 +491,8 @@ impl Estimator {
         });
     }
 
-    /// Moves offset and rate after a proven change of the rate. Their new uncertainty is that of
-    /// the change; earlier knowledge of the rate is discarded.
+    /// Moves offset and rate after a proven change of the rate. The uncertainty of the rate becomes
+    /// the uncertainty of the change; earlier knowledge of the rate is discarded.
     pub(super) fn change_rate(&mut self, change: &RateChange) {
         let rate_sigma_ppb = (RATE_CHANGE_SHARE * change.rate_ppb.abs() + change.error_ppb).min(MOST_RATE_SIGMA);
         self.steady = None;
@@ -500,7 +505,7 @@ impl Estimator {
         });
     }
 
-    /// Prepares for packets that come by another path, perhaps from another source of the same
+    /// Prepares for packets that come by another path, perhaps from another source with the same
     /// time. The delay may differ from the old one by about `delay_sigma`, and the time by about
     /// `offset_sigma`. The rate is kept. `two_way` says whether the reverse direction is measured.
     pub(crate) fn change_path(&mut self, delay_sigma: Nanos, offset_sigma: Nanos, two_way: bool) {
@@ -508,16 +513,16 @@ impl Estimator {
         self.each(|set| set.change_delay(two_way, |filter| filter.change_path(delay_ns, offset_ns)));
     }
 
-    /// Prepares for packets from another source, of whose noise only the difference `apart` in the
-    /// lateness of some packets is known.
+    /// Prepares for packets from another source. All that is known about their noise is that the
+    /// lateness of the first ones differs by up to `apart`.
     pub(super) fn reopen_noise(&mut self, apart: Nanos) {
         let apart_ns = apart.as_nanos_f64();
         self.each(|set| set.change(|filter| filter.reopen_noise(apart_ns)));
     }
 
     /// Assumes a delay of `mean` with standard deviation `sigma`, because the reverse direction is
-    /// not measured. The offset inherits that uncertainty. As nothing renews this knowledge, the
-    /// standard deviation grows with time, up to `most`.
+    /// not measured. The offset inherits that uncertainty. As no measurement renews this knowledge,
+    /// the standard deviation grows with time, up to `most`.
     pub(crate) fn assume_delay(&mut self, mean: Nanos, sigma: Nanos, most: Nanos) {
         let [mean_ns, sigma_ns, most_ns] = [mean, sigma, most].map(|nanos| nanos.as_nanos_f64());
         self.each(|set| set.change_delay(false, |filter| filter.assume_delay(mean_ns, sigma_ns, most_ns)));
@@ -532,7 +537,7 @@ impl Estimator {
     }
 
     fn each(&mut self, change: impl Fn(&mut ModelSet)) {
-        // Earliness against the old course does not apply to the new one.
+        // Earliness against the previous estimate does not apply to the changed one.
         self.late_envelope = LateEnvelopeDetector::default();
         self.excess.interrupt();
         self.unsteady.forget();

@@ -1,23 +1,24 @@
-//! Mean lateness of the packets of each direction beyond the least late ones.
+//! Mean lateness of the packets of each direction relative to the least late ones.
 //!
-//! Model: the path takes the same fixed time in both directions, and packets are late on top of it
-//! by a time that is never negative. The mean of many packets contains the mean lateness. Where
-//! that differs between the directions, half the difference is an error of the offset that more
-//! packets do not reduce. The ratio of mean and standard deviation depends on the distribution: 1
-//! for an exponential one, 1.7 for a uniform one. So the mean is measured, as the mean of a window
-//! less its minimum. Windows hold the same number of packets in both directions, so that the
-//! lateness of their minima is about the same share of the mean.
+//! Model: the path has the same fixed delay in both directions, to which each packet adds a
+//! lateness that is never negative. The mean of many packets contains the mean lateness. If the
+//! mean lateness differs between the directions, half the difference is an error of the offset that
+//! more packets do not reduce. The mean lateness cannot be inferred from the standard deviation,
+//! because their ratio depends on the distribution: it is 1 for an exponential one and 1.7 for a
+//! uniform one. So the mean lateness is measured, as the mean of a window minus its minimum.
+//! Windows hold the same number of packets in both directions, so that the lateness of their minima
+//! is about the same share of the mean.
 //!
-//! A constant difference of the two paths cannot be seen.
+//! A constant difference between the delays of the two directions cannot be detected.
 
 use super::sample::Direction;
 
-/// Packets in a window. Judgement: 16 s of Delay_Reqs at one per second, in which no crystal moves
-/// by its jitter.
+/// Packets in a window. Judgement: 16 s of Delay_Reqs at one per second, in which a crystal wanders
+/// by less than the jitter of packets.
 const WINDOW: u32 = 16;
 /// Memory of the mean, in windows. Judgement: two minutes of Delay_Reqs, because networks change.
 const MEMORY: f64 = 8.0;
-/// Largest lateness of a packet that counts, in standard deviations. Judgement: one damaged
+/// The lateness of a packet is clipped to this many standard deviations. Judgement: one damaged
 /// timestamp must not outweigh the others.
 const LARGEST_NOISES: f64 = 5.0;
 
@@ -83,8 +84,8 @@ impl Default for Excess {
 }
 
 impl Excess {
-    /// Takes a packet that is late by `late_ns` against the mean, whose standard deviation is
-    /// `noise_ns`.
+    /// Takes a packet that is late by `late_ns` against the mean; `noise_ns` is the standard
+    /// deviation of a packet.
     pub(super) fn take(&mut self, direction: Direction, late_ns: f64, noise_ns: f64) {
         let limit_ns = LARGEST_NOISES * noise_ns;
         self.directions[direction.index()].take(late_ns.clamp(-limit_ns, limit_ns));
@@ -95,8 +96,8 @@ impl Excess {
         self.directions.iter_mut().for_each(DirectionExcess::interrupt);
     }
 
-    /// Error of the mean of the packets, ns, as far as it exceeds one standard error; 0 while one
-    /// direction is unknown.
+    /// Error of the offset due to unequal mean lateness, reduced by its standard error, ns; 0 until
+    /// both directions are known.
     pub(super) fn asymmetry_ns(&self) -> f64 {
         let [forward, reverse] = &self.directions;
         if forward.windows < 1.0 || reverse.windows < 1.0 {

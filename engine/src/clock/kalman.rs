@@ -4,16 +4,17 @@
 //! Model: the state is x = [offset (ns), rate (ns/s), delay (ns), drift (ns/s^2)]. The rate is a
 //! random walk. In filters for crystals whose temperature changes, the drift is a random walk on
 //! top of it. Each direction updates the state on its own, without pairing Syncs with Delay_Reqs
-//! (the idea of statime's filter): a forward block measures the difference of offset and delay, a
-//! reverse block their sum. A block measures the offset at the time of its least late sample (or at
-//! its mean time), so H contains the age of that time.
+//! (as in statime's filter): a forward block measures the difference of offset and delay, a reverse
+//! block their sum. A block measures the offset at the time of its least late sample (or at its
+//! mean time), so the measurement row H contains the age of that time.
 //!
-//! The noise of blocks is [learnt](super::noise) from differences of innovations. Their common part
-//! is a lag. When the lag is significant, the filter inflates its covariance (fading memory) until
-//! it keeps up. So too small an initial uncertainty costs time, but not the lock.
+//! The noise of blocks is [learnt](super::noise) from differences of innovations. A nonzero mean
+//! innovation is a lag of the filter. When the lag is significant, the filter inflates its
+//! covariance (fading memory) until it keeps up. So an initial uncertainty that is too small delays
+//! a lock, but does not prevent it.
 //!
-//! A delay that is never measured again must not be believed forever. Its variance grows by a share
-//! of itself, which limits its memory to [`DELAY_MEMORY_S`].
+//! A measured delay must not be trusted forever. Its variance grows in proportion to itself, which
+//! limits the memory of the delay to [`DELAY_MEMORY_S`].
 
 use super::block::{Reduced, Reduction};
 use super::noise::Noise;
@@ -30,31 +31,33 @@ const RATE_SIGMA: f64 = 100e3;
 /// Largest standard deviation of the delay, ns. Judgement: 10 ms is beyond any path of a local
 /// network.
 const DELAY_SIGMA: f64 = 10e6;
-/// Smallest variance. Derived: far below 1 ns^2, and above what rounding could make negative.
+/// Smallest variance. Derived: far below 1 ns^2, and large enough that rounding cannot make it
+/// negative.
 const SMALLEST: f64 = 1e-12;
 /// Largest standard deviation of the drift, ppb/s. Judgement: a crystal that warms up.
 const DRIFT_SIGMA: f64 = 20.0;
-/// Memory of the lag, in innovations. Judgement: twice that of the noise.
+/// Memory of the lag, in innovations. Judgement: about twice the memory of the noise.
 const LAG_MEMORY: f64 = 24.0;
 /// A mean innovation beyond this many of its standard deviations is a lag. Judgement: exceeded by
 /// chance once in 370 (normal distribution).
 const LAG_SIGMAS: f64 = 3.0;
-/// Factor by which a significant lag inflates the variances. Judgement: ten such innovations double
-/// the standard deviation four times over.
+/// Factor by which a significant lag inflates the standard deviations. Judgement: ten such
+/// innovations increase them 14-fold.
 const FADING: f64 = 1.3;
-/// A lag must also exceed this many standard deviations of the other clock's wander. Judgement: the
-/// mean over some blocks of a slow wander is as large as the wander.
+/// A lag must also exceed this many standard deviations of the other clock's wander. Judgement: a
+/// slow wander does not average out over some blocks.
 const WANDER_SIGMAS: f64 = 2.0;
 /// Share of the lag that is kept after the covariance was inflated for it. Judgement: a lag that
-/// persists inflates again within few blocks.
+/// persists inflates it again within a few blocks.
 const EVIDENCE_LEFT: f64 = 0.7;
 /// Share of a squared lag of the reverse direction that is added to the variances of delay and
-/// offset. Judgement: a path changes rarely, and a full share would follow every queue.
+/// offset. Judgement: a path changes rarely, and with the full square the estimate would follow
+/// every queue.
 const DELAY_FADING: f64 = 0.1;
 /// Longest memory of the path delay, s. Judgement: paths last for hours.
 const DELAY_MEMORY_S: f64 = 7200.0;
-/// Memory of a young path delay in a minimum filter, as a share of the path's age. Judgement: the
-/// first blocks are short, so their minimum is later than that of later blocks.
+/// Memory of the delay of a new path in a minimum filter, as a share of the path's age. Judgement:
+/// the first blocks are short, so their minima are later than the minima of longer blocks.
 const YOUNG_MEMORY: f64 = 0.25;
 /// Shortest memory of the path delay, s. Judgement: ten Delay_Reqs at one per second.
 const SHORTEST_MEMORY_S: f64 = 10.0;
@@ -69,9 +72,10 @@ const SHORTEST_BLOCK_S: f64 = 1e-3;
 const HUBER_LIMIT: f64 = 5.0;
 /// A block of a minimum filter ends when its noise variance is this many times the variance of the
 /// estimate. A longer block would be more exact but slower to follow a crystal that wanders.
-/// Judgement: of minima, few and good ones are better.
+/// Judgement: a few exact minima are better than many inexact ones.
 const INFORMATIVE_MINIMUM: f64 = 1.0;
-/// The same for a mean filter. Judgement: short blocks have no disadvantage for means.
+/// As [`INFORMATIVE_MINIMUM`], for a mean filter. Judgement: short blocks are no disadvantage for
+/// means.
 const INFORMATIVE_MEAN: f64 = 20.0;
 
 /// Assumptions of a filter before its first sample.
@@ -121,7 +125,7 @@ pub(super) struct Kalman {
     noise: Noise,
     /// Running means of the innovations, forward and reverse, ns.
     lags_ns: [f64; 2],
-    /// Wander of the other clock around this model of it.
+    /// Wander of the other clock around this filter's model.
     phase_wander: PhaseWander,
     /// The largest wander that the covariance was inflated for.
     misled_by: PhaseWander,
@@ -179,7 +183,7 @@ impl Kalman {
     }
 
     /// Variance at `now` of the quantity that a noiseless packet of this direction would measure
-    /// (offset -+ delay), ns^2.
+    /// (offset - delay if forward, offset + delay if reverse), ns^2.
     pub(super) fn variance(&self, now: LocalTime, direction: Direction) -> f64 {
         let dt = now.since(self.at).as_secs_f64();
         let h = measured(dt, direction);
@@ -241,7 +245,8 @@ impl Kalman {
     fn delay_memory_s(&self, now: LocalTime) -> f64 {
         match self.reduction {
             Reduction::Mean => DELAY_MEMORY_S,
-            // The first blocks are short, so their minimum is later than that of later blocks.
+            // The first blocks are short, so their minima are later than the minima of longer
+            // blocks.
             Reduction::Minimum => {
                 (YOUNG_MEMORY * now.since(self.path_since).as_secs_f64()).clamp(SHORTEST_MEMORY_S, DELAY_MEMORY_S)
             }
@@ -272,8 +277,9 @@ impl Kalman {
         self.symmetrise();
     }
 
-    /// Variance of a block by the other clock's wander, ns^2. Consecutive blocks share the wander,
-    /// so each counts for as much as white noise that averages out in the same time.
+    /// Variance that the other clock's wander adds to a block, ns^2. Consecutive blocks share the
+    /// wander, so each is given the variance of white noise that has the same effect on a long
+    /// average.
     fn wander_variance(&mut self, block: &Reduced) -> f64 {
         let taken_at = std::mem::replace(&mut self.taken_at[block.direction.index()], block.at);
         let since_s = block.at.since(taken_at).as_secs_f64().max(SHORTEST_BLOCK_S);
@@ -281,9 +287,9 @@ impl Kalman {
         (density / since_s).max(rms_ns * rms_ns)
     }
 
-    /// Sets the measured wander of the other clock. If it is much larger than was known before, the
-    /// filter has followed it, and the covariance is inflated by the effect of the wander on offset
-    /// and rate.
+    /// Sets the measured wander of the other clock. If it is much larger than the filter has
+    /// assumed so far, the filter has followed it, and the covariance is inflated by the effect of
+    /// the wander on offset and rate.
     pub(super) fn set_phase_wander(&mut self, wander: PhaseWander) {
         if wander.exceeds(&self.misled_by) {
             self.p[0][0] += wander.rms_ns * wander.rms_ns;
@@ -307,7 +313,7 @@ impl Kalman {
         }
     }
 
-    /// Updates the mean innovation, and inflates the covariance while that is significant.
+    /// Updates the mean innovation, and inflates the covariance while the mean is significant.
     fn fade(&mut self, innovation: f64, r: f64, direction: Direction) {
         let lag_ns = &mut self.lags_ns[direction.index()];
         *lag_ns += (innovation - *lag_ns) / LAG_MEMORY;
@@ -327,12 +333,12 @@ impl Kalman {
         }
     }
 
-    /// Inflates every variance, up to that of an unknown clock.
+    /// Inflates every variance, at most to the variance for an unknown clock.
     fn inflate_covariance(&mut self) {
         // A delay that is part of the offset has no variance, and rounding must not give it one.
         let delay = if self.delay_prior > 0.0 && !self.presumed { DELAY_SIGMA * DELAY_SIGMA } else { 0.0 };
         let most = [f64::INFINITY, RATE_SIGMA * RATE_SIGMA, delay, drift_variance(self.process_noise)];
-        // Where only Syncs are measured, a lag is one of offset - delay, and contains no
+        // Where only Syncs are received, the lag is one of offset - delay, and contains no
         // information about the delay.
         if self.presumed {
             self.add_delay_to_offset(-1.0);
@@ -349,7 +355,7 @@ impl Kalman {
         }
     }
 
-    /// Replaces the covariance of the offset by that of offset + `factor` * delay.
+    /// Replaces the covariances of the offset by those of offset + `factor` * delay.
     fn add_delay_to_offset(&mut self, factor: f64) {
         for j in 0..STATES {
             self.p[0][j] += factor * self.p[2][j];
@@ -359,7 +365,8 @@ impl Kalman {
         }
     }
 
-    /// Adds `variance` to the delay, and to the offset as far as it depends on the delay.
+    /// Adds `variance` to the delay and to the offset, fully correlated, so that the variance of
+    /// offset - delay does not change.
     fn inflate_delay_variance(&mut self, variance: f64) {
         for i in [0, 2] {
             for j in [0, 2] {
@@ -369,7 +376,7 @@ impl Kalman {
     }
 
     /// Moves the offset after a proven step. Afterwards offset - delay, which forward packets
-    /// measure, is known to `sigma_ns`. Rate and delay are kept.
+    /// measure, has the standard deviation `sigma_ns`. Rate and delay are kept.
     pub(super) fn step(&mut self, step_ns: f64, sigma_ns: f64) {
         self.x[0] += step_ns;
         let delay = self.p[2][2];
@@ -381,8 +388,9 @@ impl Kalman {
         self.forget_innovations();
     }
 
-    /// Moves offset and rate after a proven change of the rate, to the given standard deviations.
-    /// The delay is kept. The filter must have [adopted](Self::adopt) the active one's state.
+    /// Moves offset and rate after a proven change of the rate. `sigma_ns` is added to the
+    /// uncertainty of the offset, and `rate_sigma_ppb` becomes that of the rate. The delay is kept.
+    /// The filter must have [adopted](Self::adopt) the active one's state.
     pub(super) fn change_rate(&mut self, moved_ns: f64, sigma_ns: f64, rate_ppb: f64, rate_sigma_ppb: f64) {
         self.x[0] += moved_ns;
         self.x[1] += rate_ppb;
@@ -427,8 +435,8 @@ impl Kalman {
         self.forget_innovations();
     }
 
-    /// Prepares for packets by another path, of whose noise only the difference `apart_ns` of some
-    /// packets is known.
+    /// Prepares for packets by another path. All that is known about their noise is that the first
+    /// ones differ by up to `apart_ns`.
     pub(super) fn reopen_noise(&mut self, apart_ns: f64) {
         self.noise.reopen(apart_ns);
     }
@@ -474,7 +482,7 @@ impl Kalman {
         &self.p
     }
 
-    /// Drift in its standard deviations; infinite for a filter without a drift state.
+    /// Magnitude of the drift, in standard deviations; infinite for a filter without a drift state.
     pub(super) fn drift_sigmas(&self) -> f64 {
         let variance = self.p[DRIFT][DRIFT];
         if variance > 0.0 { self.x[DRIFT].abs() / libm::sqrt(variance) } else { f64::INFINITY }

@@ -1,21 +1,23 @@
 //! The lock state machine.
 //!
-//! Model: the states follow the *uncertainty* of the estimate, and never a rate. Only the part of
-//! the uncertainty that changes counts; a constant difference between two paths is not noticeable.
-//! A fast crystal is not an error, and a noisy network makes the lock wider instead of losing it.
-//! The threshold T grows with the measured jitter. The clock locks at sigma < T and unlocks at
-//! sigma > 4 T, and most states last for a minimum dwell, so that noise alone does not make the
-//! state alternate. Silence, a step, a wander or a contradiction of the messages, and a time that
-//! is proven to be off by more than a millisecond, end a lock at once. Every state is left by
-//! itself when its cause is gone. A holdover, in which nothing is learnt, may become as uncertain
-//! as [`HOLDOVER_NS`], even on a network without jitter.
+//! Model: the states follow the *uncertainty* of the estimate, and never a rate. Only the varying
+//! part of the uncertainty is judged, because a constant difference between two paths is not
+//! noticeable. A deviating crystal rate is not an error, and on a noisy network the limits become
+//! wider, so that the lock is not lost. The threshold T grows with the measured jitter. The clock
+//! locks at sigma < T and unlocks at sigma > 4 T, and most states last for a minimum dwell, so that
+//! noise alone does not make the state alternate. A lock ends at once when the master is silent,
+//! when its time steps or wanders, when its messages contradict each other, or when the time is
+//! proven to be wrong by more than a millisecond. Every state is left automatically when its cause
+//! has ended. A holdover, in which nothing is learnt, may become as uncertain as [`HOLDOVER_NS`],
+//! even on a network without jitter.
 //!
-//! The jitter alone does not decide, because a hostile or broken master can make it as large as it
-//! likes: T has a ceiling, the published uncertainty has one, and a measured path delay must be
-//! possible.
+//! T must not grow with the jitter without limit, because a hostile or faulty master can make the
+//! jitter arbitrarily large. So T and the published uncertainty have ceilings, and a measured path
+//! delay must be possible.
 //!
-//! With a master that answers no Delay_Req, the delay is assumed. This does not prevent a lock,
-//! which is then judged only by Syncs. The published uncertainty includes that of the delay.
+//! If a master answers no Delay_Req, the path delay is assumed. This does not prevent a lock, which
+//! is then judged only by Syncs. The published uncertainty includes the uncertainty of the assumed
+//! delay.
 
 use super::timescale::Difference;
 use crate::units::{LocalTime, Nanos, Ppb};
@@ -24,25 +26,25 @@ use std::fmt;
 /// Smallest lock threshold T, ns. Judgement: a quarter of a frame at 48 kHz; no consumer of the
 /// clock can notice a smaller error.
 const THRESHOLD_FLOOR_NS: f64 = 5_000.0;
-/// Share of the measured jitter that is added to T. Judgement: the mean of a few samples of pure
-/// jitter is smaller, so that a lock takes seconds on any network.
+/// Share of the measured jitter that is added to T. Judgement: the error of the mean of a few
+/// samples is smaller, so that a lock takes only seconds on any network.
 const THRESHOLD_JITTER_SHARE: f64 = 0.5;
 /// Ratio of the uncertainties at which the clock unlocks and locks. Judgement: noise does not
-/// change the uncertainty by that factor.
+/// change the uncertainty by such a factor.
 const HYSTERESIS: f64 = 4.0;
 /// Uncertainty up to which a holdover lasts in any case, ns. Judgement: a clock that was locked for
 /// some seconds knows its rate to a few ppm, and must be held while a network elects another
 /// master. It is a tenth of the ceiling, because temperature changes a rate by more than its
 /// measured error.
 const HOLDOVER_NS: f64 = CEILING_NS / 10.0;
-/// Largest error of a locked clock, however noisy its network, ns. Judgement: a jitter buffer holds
-/// a few ms, and the timeline places RTP timestamps.
+/// Largest error of a locked clock, however noisy the network, ns. Judgement: the time of the clock
+/// determines when RTP timestamps are played, and a jitter buffer holds only a few ms.
 pub(super) const CEILING_NS: f64 = 1e6;
 /// Largest wander (standard deviation) of a master's time for a lock, ns. Derived: the time is
-/// wrong by more than the ceiling for three seconds in a thousand (three standard deviations).
+/// wrong by more than the ceiling for 0.3 % of the time (three standard deviations).
 const LARGEST_WANDER_NS: f64 = CEILING_NS / 3.0;
-/// Share of [`LARGEST_WANDER_NS`] that the wander must not exceed for a lock; to lock again, its
-/// upper limit must not. Judgement: hysteresis.
+/// Share of [`LARGEST_WANDER_NS`] below which the wander must be for a first lock. To lock after
+/// having been unlocked, the upper limit of the wander must be below it. Judgement: hysteresis.
 const STEADY_SHARE: f64 = 0.75;
 /// Share of the ceiling below which the published uncertainty must be for a lock. Judgement:
 /// hysteresis of a factor of two.
@@ -51,8 +53,8 @@ const CEILING_SHARE: f64 = 0.5;
 const MIN_FORWARD: u32 = 8;
 /// Delay_Resps needed for the first lock. Judgement: one may be damaged.
 const MIN_REVERSE: u32 = 2;
-/// Delay_Resps needed after a step or another master's time. Judgement: one shows whether the time
-/// has changed or Syncs are wrong.
+/// Delay_Resps needed to lock again after a step or a change to a master with another time.
+/// Judgement: one shows whether the time has changed or the Syncs are wrong.
 const MIN_REVERSE_AGAIN: u32 = 1;
 /// Syncs needed to end a holdover, or to lock again when the path delay is known. Judgement: as
 /// many as prove a step.
@@ -138,7 +140,7 @@ pub enum LockCause {
         /// By how much.
         step: Nanos,
     },
-    /// The master's time wanders too far around that of a crystal.
+    /// The master's time wanders too far from a crystal's.
     MasterWanders {
         /// Standard deviation of the wander.
         rms: Nanos,
@@ -155,15 +157,15 @@ pub enum LockCause {
         /// Rate against the host's clock.
         rate: Ppb,
     },
-    /// The state machine has no such transition, so the clock stays in its state: a fault of this
-    /// engine, please report it. A run of attempts is reported once.
+    /// The state machine has no such transition, so the clock stays in its state. This is a fault
+    /// of the engine; please report it. A run of attempts is reported once.
     IllegalTransition {
         /// The state that was refused.
         to: LockState,
         /// Attempts so far, including those that were not reported.
         attempts: u32,
     },
-    /// A reason of another [`ClockServo`](super::ClockServo) than the engine's, in its own words.
+    /// The reason given by a [`ClockServo`](super::ClockServo) other than the engine's.
     OtherServo(&'static str),
 }
 
@@ -254,7 +256,7 @@ pub(super) struct LockMachine {
     reverse: u32,
     /// Syncs and Delay_Resps needed for a lock.
     needed: (u32, u32),
-    /// Whether a lock was ever lost by anything but silence.
+    /// Whether the clock has ever entered [`LockState::Unlocked`].
     was_wrong: bool,
     /// Attempts at illegal transitions, and the target state of the last run of them.
     illegal: u32,
@@ -311,7 +313,7 @@ impl LockMachine {
         self.needed = (MIN_FORWARD_AGAIN, MIN_REVERSE_AGAIN);
     }
 
-    /// Takes note that another master has another time.
+    /// Takes note that the time of a new master differs from the last one's.
     pub(super) fn on_master_changed(&mut self, now: LocalTime, step: Nanos) {
         self.lose(now, LockCause::MasterChanged { step });
         self.needed = (MIN_FORWARD_AGAIN, MIN_REVERSE_AGAIN);
@@ -323,7 +325,8 @@ impl LockMachine {
         self.needed = (MIN_FORWARD, MIN_REVERSE);
     }
 
-    /// Discards what was heard while it was not believed: a lock needs evidence again.
+    /// Discards the evidence that was counted during a suspension, so that a lock needs new
+    /// evidence.
     pub(super) fn hear_again(&mut self) {
         (self.forward, self.reverse) = (0, 0);
         self.needed = (MIN_FORWARD_AGAIN, MIN_REVERSE_AGAIN);
@@ -418,8 +421,8 @@ impl LockMachine {
         }
         self.refused = None;
         self.pending = Some(LockTransition { at: now, from: self.state, to, cause });
-        // A lock needs evidence gathered since the last one was lost, and a holdover's end needs
-        // Syncs since it began.
+        // A lock needs evidence gathered since the last one was lost, and the end of a holdover
+        // needs Syncs received since it began.
         if !matches!(to, LockState::Locked | LockState::Acquiring) {
             self.forward = 0;
             self.reverse = 0;

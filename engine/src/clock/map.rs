@@ -33,7 +33,7 @@ impl ClockMap {
         Self { at, offset_ns, rate_ppb: rate.as_ppb(), ..Self::default() }
     }
 
-    /// The same clock with the same uncertainty, but with another origin, from which it is
+    /// The same clock with the same uncertainty, but with another origin, relative to which it is
     /// `offset_ns` ahead at `at`.
     pub(crate) fn seen_from(&self, at: LocalTime, offset_ns: f64) -> Self {
         let span_s = (at - self.at).as_secs_f64();
@@ -72,7 +72,8 @@ impl ClockMap {
         Ppb::new(self.rate_ppb)
     }
 
-    /// The same map, with an offset that may err by another `displacement_ns`.
+    /// The same map, with `displacement_ns` added to the uncertainty of the offset as a root sum of
+    /// squares.
     pub(super) fn displaced(self, displacement_ns: f64) -> Self {
         Self { variance_offset: self.variance_offset + displacement_ns * displacement_ns, ..self }
     }
@@ -90,15 +91,15 @@ impl ClockMap {
         libm::hypot(self.mean_sigma_ns(t), self.phase_wander_ns)
     }
 
-    /// Standard deviation of the other clock's wander around the map, beyond that of a crystal, ns.
+    /// Standard deviation of the other clock's wander around the map, beyond a crystal's, ns.
     #[must_use]
     pub fn phase_wander_ns(&self) -> f64 {
         self.phase_wander_ns
     }
 
     /// Standard deviation of the map itself at `t`, ns, against the other clock without its wander.
-    /// It grows with the distance T from the estimate as P_off + 2 P_cov T + P_rate T^2 + q T^3 /
-    /// 3.
+    /// Its square grows with the distance T from the estimate as P_off + 2 P_cov T + P_rate T^2 + q
+    /// T^3/3.
     #[must_use]
     pub fn mean_sigma_ns(&self, t: LocalTime) -> f64 {
         let span_s = (t - self.at).as_secs_f64();
@@ -110,7 +111,7 @@ impl ClockMap {
     }
 }
 
-/// The host's clock to PTP time.
+/// Map from the host's clock to PTP time.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct PtpMap {
     origin_local: LocalTime,
@@ -161,8 +162,8 @@ impl PtpMap {
     }
 }
 
-/// The host's clock to a media clock: the sender's (frames that have arrived) or the sound card's
-/// (frames played).
+/// Map from the host's clock to a media clock: the sender's (frames that have arrived) or the sound
+/// card's (frames played).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MediaMap {
     origin_local: LocalTime,

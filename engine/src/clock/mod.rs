@@ -1,13 +1,13 @@
 //! Relating one clock to another from noisy timestamps.
 //!
-//! Purpose: PTP time, the sender's media clock and the sound card's clock are all described against
-//! one reference, the host's monotonic clock, as *(offset, rate, uncertainty)*: a [`ClockMap`]. One
-//! [`Estimator`] makes all of them. [`SlaveClock`] adds what only a clock with a master needs:
-//! lock, holdover and the proof of a step.
+//! Purpose: PTP time, the sender's media clock and the sound card's clock are all described
+//! relative to one reference, the host's monotonic clock, as *(offset, rate, uncertainty)*: a
+//! [`ClockMap`]. All maps come from the same [`Estimator`]. [`SlaveClock`] adds what only a clock
+//! that follows a master needs: lock state, holdover and step detection.
 //!
-//! Model: the host's clock is never steered, so there is no control loop to keep stable, only an
-//! estimate to keep good. This module knows no PTP, no RTP and no sound card; it takes timestamps
-//! from any source.
+//! Model: the engine never steers the host's clock, so there is no control loop that could become
+//! unstable, only an estimate. This module depends neither on PTP or RTP messages nor on a sound
+//! card; it takes timestamps from any source.
 
 mod block;
 mod card;

@@ -4,9 +4,9 @@
 //! Model: a crystal at rest wanders little, and one that warms up wanders a lot. A filter that
 //! assumes the wrong process noise either lags or is noisy. So every filter of the set is scored by
 //! how well it predicted the offset 30 s ahead, compared with the present estimate of an agile
-//! filter, which hardly lags. The steadiest filter that no more agile one beats is active. A steady
-//! filter that predicts far worse is reset to the state of the active one, so that it is ready when
-//! the crystal settles.
+//! filter, which hardly lags. The active filter is the steadiest one that no more agile filter
+//! beats. A steady filter that predicts far worse is reset to the state of the active one, so that
+//! it is ready when the crystal settles.
 
 use super::block::{Block, Reduction};
 use super::kalman::{Kalman, Prior, ProcessNoise};
@@ -54,26 +54,26 @@ const FIRST_SELECTION: f64 = 6.0;
 /// A more agile filter beats a steadier one if its long score (mean square error) is smaller by
 /// this factor. Judgement: a steady output is worth a small error.
 const SWITCH_RATIO_LONG: f64 = 1.1;
-/// The same for the short score, which is less certain. Judgement: the mean square of 12
-/// predictions has an error of 40 %.
+/// As [`SWITCH_RATIO_LONG`], for the short score, which is less certain. Judgement: the mean square
+/// of 12 predictions has an error of 40 %.
 const SWITCH_RATIO_SHORT: f64 = 2.5;
 /// A steady filter whose short score is larger than the active filter's by this factor is reset.
 /// Judgement: well beyond [`SWITCH_RATIO_SHORT`].
 const RESET_RATIO: f64 = 6.0;
-/// With every block that is shorter than usual, the usual number of samples decreases by one in
-/// this many. Judgement: halved in 5 blocks.
+/// Each block that is shorter than usual decreases the usual number of samples by 1 / this.
+/// Judgement: five such blocks halve it.
 const FORGET_COUNT: u32 = 8;
-/// A filter lags if it is this many standard deviations of the reference away from it. Judgement:
-/// exceeded by chance once in 16 000 (normal distribution).
+/// A filter is far from the reference if it differs by more than this many of the reference's
+/// standard deviations. Judgement: exceeded by chance once in 16 000 (normal distribution).
 const LAG_SIGMAS: f64 = 4.0;
-/// The same must hold in this many consecutive snapshots. Judgement: one may be the reference's own
-/// error.
+/// A filter lags if it is far from the reference in this many consecutive snapshots. Judgement: a
+/// single deviation may be an error of the reference.
 const LAG_SNAPSHOTS: u32 = 2;
 /// Forward blocks of the minimum set hold at most the number of reverse samples so far, divided by
 /// this. Judgement: two reverse blocks are needed to compare the directions.
 const REVERSE_BLOCKS: u32 = 2;
-/// From one reverse block to the next, forward blocks may grow by one sample and by one in this
-/// many. Judgement: growth by a quarter keeps the mean lateness of both directions nearly equal.
+/// From one reverse block to the next, a forward block may grow by one sample plus 1 / this of its
+/// size. Judgement: growth by a quarter keeps the mean lateness of both directions nearly equal.
 const COUNT_GROWTH: u32 = 4;
 /// A filter with a drift state becomes eligible when its drift is this many standard deviations
 /// from zero. Judgement: exceeded by chance once in 22 (normal distribution).
@@ -98,7 +98,7 @@ struct Member {
     /// Usual number of samples in a forward block. A short block after a silence does not change it
     /// much.
     forward_count: u32,
-    /// Reverse samples since the present path was taken.
+    /// Reverse samples since the present path was first used.
     reverse_count: u32,
     /// Number of samples in the last reverse block.
     reverse_block: u32,
@@ -142,8 +142,8 @@ impl Member {
         let count = block.add(sample, self.filter.state()[1]);
         if self.is_full(now, direction, count, length) {
             let reduced = self.blocks[direction.index()].take();
-            // The mean lateness of a short block does not cancel with that of blocks of the usual
-            // size.
+            // The mean lateness of a short block does not cancel with the mean lateness of blocks
+            // of the usual size.
             let is_short = self.reduction == Reduction::Minimum && 2 * count < self.forward_count;
             self.filter.update(&reduced, is_short, now);
         }
@@ -228,8 +228,8 @@ impl ModelSet {
         &self.members[self.active].filter
     }
 
-    /// Square of the distance between the active filter and the reference, ns^2: the covariance of
-    /// a filter that begins to lag does not show it.
+    /// Square of the distance between the active filter and the reference, ns^2: a beginning lag is
+    /// not visible in the filter's covariance.
     pub(super) fn lag_variance(&self, now: LocalTime) -> f64 {
         let lag_ns = self.members[REFERENCE].filter.offset_ns(now) - self.active().offset_ns(now);
         lag_ns * lag_ns
@@ -250,8 +250,8 @@ impl ModelSet {
         active.filter.covariance()[0][0] + hidden_ns * hidden_ns
     }
 
-    /// Error of the active filter's offset by unequal lateness of the two directions, ns; zero if
-    /// the delay is part of the offset.
+    /// Error of the active filter's offset due to unequal lateness in the two directions, ns; zero
+    /// if the delay is part of the offset.
     fn asymmetry_ns(&self) -> f64 {
         let active = &self.members[self.active];
         if active.two_way { active.filter.noise().asymmetry_ns() } else { 0.0 }

@@ -4,7 +4,7 @@
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Newest<T, const N: usize> {
     values: [Option<T>; N],
-    /// Values pushed since the ring was empty.
+    /// Number of values pushed since the ring was last empty.
     count: usize,
 }
 
@@ -15,13 +15,13 @@ impl<T: Copy, const N: usize> Default for Newest<T, N> {
 }
 
 impl<T: Copy, const N: usize> Newest<T, N> {
-    /// Adds a value; the oldest one leaves a full ring.
+    /// Adds a value. A full ring drops its oldest value.
     pub(super) fn push(&mut self, value: T) {
         self.values[self.count % N] = Some(value);
         self.count += 1;
     }
 
-    /// How many values were pushed since the ring was empty; this may exceed its size.
+    /// Number of values pushed since the ring was last empty, which may exceed its size.
     pub(super) fn count(&self) -> usize {
         self.count
     }

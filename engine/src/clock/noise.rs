@@ -3,14 +3,14 @@
 //! Model: the noise of a direction is learnt from *differences of successive innovations* (half
 //! their mean square: von Neumann's estimator). A filter that lags behind a drift has innovations
 //! that are large and alike. If their squares were taken for noise, the filter would slow down and
-//! lag even more, until it is lost. Their differences do not contain the lag.
+//! lag even more, until it diverges. The differences of innovations do not contain the lag.
 //!
-//! There is an exception: a filter that lags by a *rate* has innovations that grow from block to
-//! block. So the noise is limited to a few times what *second* differences of the blocks themselves
-//! show, which contain neither the filter nor a rate.
+//! A filter whose *rate* is wrong is an exception: its innovations grow from block to block. So
+//! when a lag is found, the noise is limited to a multiple of the noise in the *second* differences
+//! of the blocks themselves, which depend neither on the filter nor on a rate.
 //!
 //! Lateness is one-sided, so its mean is about as large as its standard deviation. Where the means
-//! of the two directions do not cancel, they are an error of the offset.
+//! of the two directions do not cancel, they cause an error of the offset.
 
 use super::block::{Reduced, Reduction};
 use super::sample::Direction;
@@ -19,22 +19,23 @@ use crate::units::LocalTime;
 /// Memory of the noise, in innovations. Judgement: short, because the first innovations contain the
 /// error of the initial state.
 const NOISE_MEMORY: f64 = 10.0;
-/// Memory of the slow noise figure, in innovations. Judgement: gives a variance to about 14 %.
+/// Memory of the slow noise figure, in innovations. Judgement: the error of a variance is then
+/// about 14 %.
 const SLOW_MEMORY: f64 = 100.0;
 /// Insignificant difference between the noise of the two directions, in standard errors. Judgement:
 /// exceeded by chance once in 370 (normal distribution).
 const CHANCE: f64 = 3.0;
-/// Relative standard error of the noise after one innovation. Derived: that of half a squared
-/// difference of normal variables, as a standard deviation, with the correlation of overlapping
-/// differences.
+/// Relative standard error of the noise after one innovation. Derived: for a standard deviation
+/// computed from squared differences of normal variables, allowing for the correlation of
+/// overlapping differences.
 const STANDARD_ERROR: f64 = 0.87;
-/// Limit of the noise as a multiple of that of second differences (mean square); more is a lag.
-/// Judgement: the limit acts from three times the standard deviation on.
+/// Limit of the noise variance as a multiple of the variance in second differences; any excess is a
+/// lag. Judgement: it takes effect from about three times the standard deviation.
 const TREND: f64 = 10.0;
 /// Weight of the initial noise, in innovations. Judgement: almost none, because it is a guess.
 const PRIOR_WEIGHT: f64 = 0.02;
-/// Weight of the old path's noise on another path, in innovations. Judgement: the third new
-/// innovation outweighs it.
+/// Weight of the previous path's noise after a change of path, in innovations. Judgement: after
+/// three new innovations, it no longer dominates.
 const REOPENED: f64 = 3.0;
 /// Limit of the squares that are learnt, in variances. Judgement: one outlier must not make the
 /// filter ignore the next ten blocks.
@@ -45,9 +46,9 @@ const FLOOR_NS: f64 = 30.0;
 /// Noise of one direction.
 #[derive(Clone, Copy, Debug)]
 struct DirectionNoise {
-    /// Variance of one forward sample, ns^2; that of a reverse sample is relative to it. For
-    /// distributions other than exponential (minimum) or normal (mean) it holds for blocks of the
-    /// present length only.
+    /// Variance of one sample: in ns^2 for the forward direction, relative to the forward variance
+    /// for the reverse direction. For distributions other than exponential (minimum) or normal
+    /// (mean), it is valid for blocks of the present length only.
     variance: f64,
     /// Last innovation, and the gain of its block.
     last: Option<(f64, f64)>,
@@ -58,7 +59,8 @@ struct DirectionNoise {
     slow_count: f64,
 }
 
-/// Noise by three consecutive blocks: distance of the last one from the line through the other two.
+/// Noise estimated from three consecutive blocks: distance of the last one from the line through
+/// the other two.
 #[derive(Clone, Copy, Debug, Default)]
 struct SecondDifferences {
     /// Mean square for one sample, ns^2.
@@ -68,7 +70,7 @@ struct SecondDifferences {
     before_last: Option<Point>,
 }
 
-/// A block on the time axis, and the gain of its size.
+/// Time and offset of a block, and the gain for its number of samples.
 #[derive(Clone, Copy, Debug)]
 struct Point {
     at: LocalTime,
@@ -112,7 +114,7 @@ pub(super) struct Noise {
 }
 
 impl Noise {
-    /// Noise of which only the jitter of a sample is known.
+    /// Initial noise, when only the jitter of a sample is known.
     pub(super) fn new(reduction: Reduction, jitter_ns: f64) -> Self {
         let variance = jitter_ns * jitter_ns;
         let forward = DirectionNoise { variance, last: None, count: 0.0, slow: variance, slow_count: 0.0 };
@@ -129,9 +131,9 @@ impl Noise {
         (one * self.gain(count)).max(FLOOR_NS * FLOOR_NS)
     }
 
-    /// Unit of a direction's variances: those of the reverse direction are relative to the forward
-    /// one. So both directions start alike, and when a network becomes worse, the sparse direction
-    /// does not lag behind.
+    /// Unit of a direction's variances: reverse variances are stored relative to the forward
+    /// variance. So both directions start alike, and when a network becomes worse, the noise of the
+    /// sparser direction does not lag behind.
     fn unit(&self, direction: Direction) -> f64 {
         match direction {
             Direction::Forward => 1.0,
@@ -139,8 +141,8 @@ impl Noise {
         }
     }
 
-    /// Error of the offset because packets of one direction are later than those of the other, ns.
-    /// The mean lateness, which cancels only if both directions are alike, is about as large as the
+    /// Error of the offset due to packets being later in one direction than in the other, ns. The
+    /// mean lateness, which cancels only if both directions are alike, is about as large as the
     /// standard deviation. Only a significant difference counts.
     pub(super) fn asymmetry_ns(&self) -> f64 {
         let lateness = |direction: Direction| {
@@ -185,8 +187,8 @@ impl Noise {
         }
     }
 
-    /// Learns from the difference to the last innovation. `predicted` is the variance of the state,
-    /// which is not noise.
+    /// Learns from the difference from the last innovation. `predicted` is the variance of the
+    /// state, which is not noise.
     pub(super) fn learn(&mut self, residual: f64, block: &Reduced, predicted: f64) {
         let gain = self.gain(block.count);
         let unit = self.unit(block.direction);
@@ -207,8 +209,8 @@ impl Noise {
         }
     }
 
-    /// Removes a lag from the noise: the excess of the forward noise over the second differences is
-    /// not noise. The absolute noise of the reverse direction is kept.
+    /// Removes a lag from the noise: the excess of the forward noise over the limit by second
+    /// differences is not noise. The absolute noise of the reverse direction is kept.
     pub(super) fn without_lag(&mut self) {
         let [forward, reverse] = &mut self.directions;
         let lagging = forward.variance;
@@ -216,8 +218,8 @@ impl Noise {
         reverse.variance *= lagging / forward.variance;
     }
 
-    /// Prepares for another path, of whose noise only the difference `apart_ns` of some packets is
-    /// known. The path may be quieter or noisier than the last one.
+    /// Prepares for another path. All that is known about its noise is that the first packets
+    /// differ by up to `apart_ns`. The path may be quieter or noisier than the last one.
     pub(super) fn reopen(&mut self, apart_ns: f64) {
         let [forward, reverse] = &mut self.directions;
         let variance = forward.variance.max(apart_ns * apart_ns);

@@ -1,4 +1,4 @@
-//! Consecutive samples that all deviate to the same side.
+//! Consecutive samples that are all late or all early.
 //!
 //! Purpose: one outlier proves nothing. A run of outliers that is long enough, in samples and in
 //! time, proves that the estimate is wrong.
@@ -26,8 +26,8 @@ pub(super) struct OutlierRun {
 }
 
 impl OutlierRun {
-    /// The run with another sample, or a run that begins with it. The sample of the smallest
-    /// `rank_ns` represents the run.
+    /// The run extended by a sample, or a new run that begins with the sample. The sample of the
+    /// smallest `rank_ns` represents the run.
     pub(super) fn extended(run: Option<Self>, sample: &Sample, rank_ns: f64) -> Self {
         let new = Self { since: sample.at, last: sample.at, samples: 0, best: *sample, best_rank_ns: rank_ns };
         let mut run = run.unwrap_or(new);

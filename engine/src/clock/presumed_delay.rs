@@ -1,14 +1,14 @@
-//! The assumed path delay where no Delay_Resp measures it.
+//! The path delay that is assumed where no Delay_Resp measures it.
 //!
 //! Model: the best available knowledge is used, with its standard deviation. In this order:
 //!
 //! * A delay that was measured on this path, or known by comparing this path with another one,
 //!   stays valid.
-//! * A round trip to the master, measured by any means, limits the delay: it lies anywhere between
-//!   0 and the whole round trip.
-//! * The delay to another master of the same link is similar.
-//! * In an unknown local network, only the usual delay and the jitter of its packets are known:
-//!   wireless paths have a delay and a jitter of milliseconds.
+//! * A round trip to the master, measured by any means, limits the delay, which is then assumed to
+//!   be uniformly distributed between 0 and the whole round trip.
+//! * Otherwise, the delay to another master on the same link is used, because it is similar.
+//! * In an unknown local network, a usual delay is assumed. The measured jitter is added to its
+//!   standard deviation, because on wireless paths both delay and jitter are milliseconds.
 
 use crate::units::Nanos;
 
@@ -19,11 +19,11 @@ pub(super) struct PresumedDelay {
     pub(super) sigma: Nanos,
 }
 
-/// Difference between the delays to two masters of one link, as a standard deviation. Derived: half
-/// of the difference that the proof of steps accepts as another path.
+/// Difference between the delays to two masters on one link, as a standard deviation. Derived: half
+/// of the difference that [step detection](super::step) accepts as another path.
 const OTHER_PATH: Nanos = Nanos::from_nanos_f64(super::step::ROUTE_DIFFERENCE_NS / 2.0);
-/// A shorter round trip, or another uncertainty, is used if it differs by at least 1 / this.
-/// Judgement: smaller changes are not worth a change of the estimate.
+/// A shorter round trip, or a changed uncertainty, is used only if it differs by more than 1 /
+/// this. Judgement: smaller changes are not worth a change of the estimate.
 const NEWS_SHARE: i64 = 8;
 
 /// Origin of the delay in the estimate.
@@ -32,13 +32,13 @@ pub(super) enum Origin {
     /// Nothing was ever measured.
     #[default]
     Nowhere,
-    /// Measured, or assumed, with another master of the link.
+    /// Measured or assumed for another master on the link.
     Link,
     /// Measured on this path, or known by comparing its packets with the held time.
     Path,
 }
 
-/// Knowledge of the present path's delay besides the estimate itself.
+/// Knowledge of the present path's delay beyond the estimate itself.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct DelayKnowledge {
     pub(super) origin: Origin,
@@ -47,7 +47,8 @@ pub(super) struct DelayKnowledge {
 }
 
 impl DelayKnowledge {
-    /// Another master is followed. `presumed` says whether the delay of the last one was assumed.
+    /// Takes note that another master is followed. `presumed` is whether the delay to the last one
+    /// was assumed.
     pub(super) fn change_master(&mut self, presumed: bool) {
         self.round_trip = None;
         if self.origin != Origin::Nowhere || presumed {
@@ -93,13 +94,13 @@ impl DelayKnowledge {
 
 impl PresumedDelay {
     /// Uniform distribution between 0 and the whole round trip, with a standard deviation of 1 /
-    /// sqrt(12) of it.
+    /// sqrt(12) times the round trip.
     fn within(round_trip: Nanos) -> Self {
         let sigma_s = round_trip.as_secs_f64() / libm::sqrt(12.0);
         Self { mean: Nanos::new(round_trip.as_nanos() / 2), sigma: Nanos::from_secs_f64(sigma_s) }
     }
 
-    /// The delay of another path of the same link. No delay is negative.
+    /// The delay of another path on the same link. No delay is negative.
     fn elsewhere(self) -> Self {
         let sigma_s = libm::hypot(self.sigma.as_secs_f64(), OTHER_PATH.as_secs_f64());
         Self { mean: self.mean.max(Nanos::ZERO), sigma: Nanos::from_secs_f64(sigma_s) }

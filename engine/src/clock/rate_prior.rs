@@ -2,8 +2,7 @@
 //!
 //! Model: crystals differ by up to 100 ppm, but the rate of one crystal stays within a few ppm at
 //! any temperature. So a stream whose rates were measured in an earlier session starts with them,
-//! and a stream of which nothing is known starts at the nominal ratio instead of the first noisy
-//! estimate.
+//! and an unknown stream starts at the nominal ratio instead of the first noisy estimate.
 
 use super::map::ClockMap;
 use crate::units::{LocalTime, Ppb};
@@ -15,7 +14,7 @@ const UNKNOWN: Ppb = Ppb::from_ppm(100.0);
 /// change by some ppm between a cold and a warm room.
 const REMEMBERED: Ppb = Ppb::from_ppm(2.0);
 /// Standard deviation of the rate of a clock that is probably the same as another known one: a
-/// sender that is said to follow PTP, or the successor of a sender on the same network. Judgement:
+/// sender that claims to follow PTP, or the successor of a sender on the same network. Judgement:
 /// five times [`REMEMBERED`].
 const INFERRED: Ppb = Ppb::from_ppm(10.0);
 /// A measured rate is used once its standard deviation is below this share of the prior's.
@@ -40,12 +39,13 @@ pub(crate) struct RatePrior {
 }
 
 impl RatePrior {
-    /// The rate that was measured in an earlier session, or an unknown crystal.
+    /// The prior for a clock whose rate was measured in an earlier session, or for an unknown
+    /// crystal.
     pub(crate) fn remembered(rate: Option<Ppb>) -> Self {
         rate.map_or(Self { rate: Ppb::ZERO, sigma: UNKNOWN }, |rate| Self { rate, sigma: REMEMBERED })
     }
 
-    /// The rate of another clock that is probably the same.
+    /// The prior from the rate of another clock that is probably the same one.
     pub(crate) fn inferred(rate: Ppb) -> Self {
         Self { rate, sigma: INFERRED }
     }
@@ -55,8 +55,7 @@ impl RatePrior {
         self.updated(clock).rate
     }
 
-    /// Replaces the prior by a measured rate that is exact enough, for when an estimator must start
-    /// again.
+    /// Replaces the prior by a measured rate that is exact enough, for a restart of the estimator.
     pub(crate) fn learn(&mut self, clock: Option<ClockMap>) {
         let well = FOLLOWED_SHARE * REMEMBERED.as_ppb();
         if let Some(clock) = clock.filter(|clock| clock.rate_sigma().as_ppb() < well) {
@@ -64,7 +63,7 @@ impl RatePrior {
         }
     }
 
-    /// The prior for the clock that follows this one, given what was measured of this one.
+    /// The prior for this clock's successor, given the map measured for this one.
     pub(crate) fn updated(self, clock: Option<ClockMap>) -> Self {
         let followed = FOLLOWED_SHARE * self.sigma.as_ppb();
         let measured = clock.filter(|clock| clock.rate_sigma().as_ppb() < followed);
@@ -72,7 +71,7 @@ impl RatePrior {
     }
 }
 
-/// The most exact rate that an estimator has known, kept for when it must start again.
+/// The most exact rate that an estimator has known, kept for a restart.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SteadyRate {
     at: LocalTime,
@@ -81,7 +80,7 @@ pub(super) struct SteadyRate {
 }
 
 impl SteadyRate {
-    /// The better one of the kept rate and a new rate of standard deviation `sigma_ppb`. A new rate
+    /// The better of the kept rate and a new rate with standard deviation `sigma_ppb`. A new rate
     /// is kept only if it is much more exact than `prior`, the standard deviation before the first
     /// sample.
     pub(super) fn better(kept: Option<Self>, at: LocalTime, rate_ppb: f64, sigma_ppb: f64, prior: Ppb) -> Option<Self> {

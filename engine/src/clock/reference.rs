@@ -2,14 +2,14 @@
 //! everything that plays or sends.
 //!
 //! Model: consumers see one [slewed](super::slew) timeline, whatever the source. When the selected
-//! source has been unusable for the fallback time, the timeline continues at the *rate* of another
-//! one: that of the system's clock if it is disciplined, else the last known rate. Its phase is not
-//! changed, so that nothing is heard. When the source returns, the difference is slewed. Only a
-//! difference that is too large for that, or a step that the source itself reports, is a step, with
-//! a new epoch.
+//! source has been unusable for the fallback time, the timeline continues at another *rate*: that
+//! of the system's clock if it is disciplined, else the last known rate. The phase of the timeline
+//! is not changed, so that the fallback is inaudible. When the source returns, the difference is
+//! slewed. The timeline steps, and begins a new epoch, only if the difference is too large for that
+//! or the source itself reports a step.
 //!
-//! A timeline that has never followed PTP has an arbitrary origin. It paces senders, but says
-//! nothing of RTP timestamps; see [`Reference::reading`].
+//! A timeline that has never followed PTP has an arbitrary origin. It can pace senders, but RTP
+//! timestamps cannot be related to it; see [`Reference::reading`].
 
 use super::lock::{CEILING_NS, LockState};
 use super::map::{ClockMap, PtpMap};
@@ -19,11 +19,11 @@ use crate::event_queue::EventQueue;
 use crate::units::{LocalTime, Nanos, Ppb, PtpTime};
 use std::fmt;
 
-/// How long a source must be usable before the timeline returns to it. Judgement: a source that
-/// comes and goes is not followed.
+/// How long a source must be usable before the timeline returns to it. Judgement: a source that is
+/// usable only intermittently is not followed.
 const RETURN_DWELL: Nanos = Nanos::from_secs(1);
-/// Interval of [`Reference::poll_timeout`]. Judgement: a slew that is continued without an update
-/// must not overshoot; it is an eighth of its time constant.
+/// Interval of [`Reference::poll_timeout`]. Judgement: between updates a slew continues at a
+/// constant rate, which must not overshoot; this is an eighth of the slew's time constant.
 const INTERVAL: Nanos = Nanos::from_millis(250);
 /// Largest uncertainty of a timeline that places RTP timestamps, ns. Judgement: a jitter buffer
 /// holds a few ms.
@@ -49,7 +49,7 @@ pub enum ClockMode {
     Ptp,
     /// The system's clock, which other software (ptp4l with phc2sys, PTPd, NTP) disciplines.
     System,
-    /// The Livewire clock. Its time is that of Livewire streams, and not the time of day.
+    /// The Livewire clock. It gives the time of Livewire streams, which is not the time of day.
     Livewire,
     /// The arrival of packets, for streams whose sender follows no known clock.
     Arrivals,
@@ -74,7 +74,7 @@ impl fmt::Display for ClockMode {
 pub struct ReferenceConfig {
     /// The selected clock.
     pub mode: ClockMode,
-    /// How long the clock may be unusable before another one is used; `None` for ever.
+    /// How long the clock may be unusable before another one is used; `None` to wait forever.
     pub fallback_after: Option<Nanos>,
 }
 
@@ -114,7 +114,7 @@ impl Sources {
     }
 }
 
-/// A change that a user would want to know of.
+/// A change that a user would want to know about.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum ReferenceEvent {
@@ -168,7 +168,7 @@ pub struct Reference {
     source: ClockMode,
     /// Last map of the selected source. Its uncertainty grows until it is renewed.
     last: Option<PtpMap>,
-    /// Epoch of that map.
+    /// Epoch of the last map.
     source_epoch: u32,
     /// Last state and path delay of the source.
     state: LockState,
@@ -176,7 +176,7 @@ pub struct Reference {
     /// Since when the selected source has been unusable, or usable again.
     useless_since: Option<LocalTime>,
     useful_since: Option<LocalTime>,
-    /// Since when it has been heard without being usable.
+    /// Since when the selected source has been heard without being usable.
     in_vain_since: Option<LocalTime>,
     advanced_at: Option<LocalTime>,
     events: EventQueue<ReferenceEvent, MAX_EVENTS>,
@@ -284,7 +284,7 @@ impl Reference {
         self.measured(sources).filter(misled).or(held)
     }
 
-    /// The present map of the selected source, although its time is unusable. Its rate belongs to
+    /// The present map of the selected source, even if its time is unusable. Its rate belongs to
     /// the same clock even if its epoch differs.
     fn measured(&self, sources: &Sources) -> Option<ClockMap> {
         let asked = sources.get(self.config.mode);
@@ -310,8 +310,8 @@ impl Reference {
     }
 
     /// The timeline as PTP time, to which RTP timestamps refer. It has no map until the timeline
-    /// has followed PTP, a system clock in PTP time, or the Livewire clock, in whose own time it
-    /// then is.
+    /// has followed PTP, a system clock in PTP time, or the Livewire clock. In the last case its
+    /// time is Livewire's own.
     #[must_use]
     pub fn reading(&self) -> ClockReading {
         let has_time = matches!(self.config.mode, ClockMode::Ptp | ClockMode::System | ClockMode::Livewire);

@@ -3,14 +3,14 @@
 //! Model: no packet arrives before it was sent. So the round trip, from a Delay_Resp and the least
 //! late Sync near it, is not negative. Nor is it longer than the time from sending the Delay_Req to
 //! receiving the Delay_Resp, which the host's clock alone measures. Jitter does not affect these
-//! bounds, so nobody can relax them by making it large. The estimate is checked as well, because it
-//! comes from more packets, but its bounds depend on jitter.
+//! bounds, so an attacker cannot relax them by increasing it. The estimate is checked as well,
+//! because it comes from more packets, but its bounds depend on jitter.
 //!
 //! If the times of a master's Syncs and Delay_Resps drift apart, the round trip becomes ever
 //! shorter, long before it is negative. A path that becomes shorter shortens the time until the
 //! Delay_Resp by the same amount. If that does not happen, the times do not agree. Likewise a path
-//! that becomes longer delays the Delay_Resps, too: where only the Syncs come later, somebody holds
-//! them back.
+//! that becomes longer delays the Delay_Resps, too: if only the Syncs come later, somebody delays
+//! them.
 //!
 //! Breakdown point: one exchange of five may be forged or have damaged timestamps.
 
@@ -20,7 +20,8 @@ use crate::units::{LocalTime, Nanos};
 
 /// Exchanges that are kept. Judgement: 5 s at one Delay_Req per second.
 const EXCHANGES: usize = 5;
-/// Impossible exchanges among them that are a proof. Judgement: one may be forged or damaged.
+/// Number of impossible exchanges among them that is a proof. Judgement: one may be forged or
+/// damaged.
 const PROOF: usize = 2;
 /// Syncs among which the least late one is searched. Judgement: one second at the interval of
 /// AES67's media profile.
@@ -28,27 +29,28 @@ const SYNCS: usize = 8;
 /// Age up to which a Sync is compared with a Delay_Resp while the rate is known. Derived: the error
 /// of a known rate moves the offset by 100 us in that time.
 const OLDEST: Nanos = Nanos::from_secs(10);
-/// The same while the rate is unknown. Derived: in that time two crystals of +-100 ppm drift apart
-/// by less than [`TOLERANCE_NS`].
+/// As [`OLDEST`], while the rate is unknown. Derived: in that time two crystals of +-100 ppm drift
+/// apart by less than [`TOLERANCE_NS`].
 const OLDEST_OF_UNKNOWN_RATE: Nanos = Nanos::from_secs(2);
-/// Tolerated error of the round trip, ns. Judgement: timestamps by a program err by some 100 us,
-/// and the time errs by half of this.
+/// Tolerated error of the round trip, ns. Judgement: software timestamps have errors of some 100
+/// us, and the error of the time is half that of the round trip.
 const TOLERANCE_NS: f64 = CEILING_NS * 3.0 / 4.0;
-/// How much the change of the round trip may differ from that of the time until the Delay_Resp, ns.
-/// Derived: with the two exchanges of the proof, a time that departs from a crystal's by 250 ppm is
-/// found before its error reaches the ceiling.
+/// Largest difference between the change of the round trip and the change of the time until the
+/// Delay_Resp, ns. Derived: with the two exchanges of the proof, a time that drifts from a
+/// crystal's by 250 ppm is detected before its error reaches the ceiling.
 const UNEXPLAINED_NS: f64 = CEILING_NS * 2.0 / 5.0;
-/// Largest allowance for jitter on top of that where the round trip is shorter, ns. Judgement:
-/// jitter must not relax the bound without limit.
+/// Largest allowance for jitter on top of [`UNEXPLAINED_NS`] where the round trip is shorter, ns.
+/// Judgement: jitter must not relax the bound without limit.
 const SHORTENED_BY_JITTER_NS: f64 = CEILING_NS / 4.0;
-/// The same where it is longer, in jitters. Judgement: the least of five exchanges may be that
-/// late, and without this bound Syncs that are held back are a longer path.
+/// Allowance for jitter on top of [`UNEXPLAINED_NS`] where the round trip is longer, in jitters.
+/// Judgement: even the least late of five exchanges may be that late. Beyond it, delayed Syncs are
+/// not mistaken for a longer path.
 const LONGER_JITTERS: f64 = 4.0;
-/// How far an estimated delay may be below zero, ns. Judgement: after a program has timestamped a
-/// message, it often takes a while to leave, and is hardly ever earlier.
+/// How far an estimated delay may be below zero, ns. Judgement: a message often leaves some time
+/// after the program has timestamped it, and hardly ever before.
 const BELOW_NS: f64 = CEILING_NS / 4.0;
-/// How far an estimated delay may exceed half a round trip, ns. Judgement: as [`BELOW_NS`], and
-/// smaller because the round trip is an upper limit.
+/// How far an estimated delay may exceed half a round trip, ns. Judgement: similar to [`BELOW_NS`];
+/// half the round trip is already an upper limit.
 const BEYOND_NS: f64 = CEILING_NS / 3.0;
 
 /// The path delay that a master's messages yield.
@@ -60,8 +62,8 @@ pub(super) struct PathDelayClaim {
 }
 
 impl PathDelayClaim {
-    /// Whether no path can have this delay. `jitter` is that of the packets of the estimate: the
-    /// mean of late packets is late, too.
+    /// Whether no path can have this delay. `jitter` is the jitter of the packets from which the
+    /// delay was estimated: the mean of late packets is late, too.
     pub(super) fn is_impossible(&self, jitter: Nanos) -> bool {
         let longest_ns = self.round_trip.map_or(f64::INFINITY, |both| both.as_nanos_f64() / 2.0);
         let jitter_ns = jitter.as_nanos_f64().min(CEILING_NS / 2.0);
@@ -74,12 +76,12 @@ impl PathDelayClaim {
     }
 }
 
-/// One exchange: the round trip by the timestamps of both clocks, and its upper limit by the host's
-/// clock alone.
+/// One exchange: the round trip computed from the timestamps of both clocks, and its upper limit,
+/// measured by the host's clock alone.
 #[derive(Clone, Copy, Debug)]
 struct Exchange {
     told_ns: f64,
-    /// Upper limit for the exchange that is taken next.
+    /// Upper limit of the round trip, if it was measured.
     longest: Option<Nanos>,
 }
 
@@ -95,16 +97,16 @@ impl Exchange {
     }
 }
 
-/// By how much the round trip may be longer without an exchange that takes longer, ns.
+/// By how much the round trip may become longer although the exchange takes no longer, ns.
 fn longer_by_noise_ns(jitter: Nanos) -> f64 {
     UNEXPLAINED_NS + LONGER_JITTERS * jitter.as_nanos_f64()
 }
 
-/// What later exchanges are compared with: the shortest of the first possible ones.
+/// Reference for later exchanges on a path: the shortest of the first possible ones.
 #[derive(Clone, Copy, Debug, Default)]
 struct Baseline {
     shortest: Option<Exchange>,
-    /// The shortest time of all of them.
+    /// The shortest time from a Delay_Req to its Delay_Resp among them.
     quickest: Option<Nanos>,
     count: usize,
 }
@@ -131,13 +133,13 @@ pub(super) struct RoundTrips {
     heard: usize,
     exchanges: [Option<Exchange>; EXCHANGES],
     count: usize,
-    /// What exchanges on the present path are compared with, and on the path before it.
+    /// References for exchanges on the present path and on the path before it.
     baseline: Baseline,
     former: Baseline,
-    /// That of the exchange that is taken next.
+    /// Upper limit of the exchange that is taken next.
     longest: Option<Nanos>,
-    /// The newest Delay_Resp, which waits for the next Sync: if the time has stepped between the
-    /// Sync before it and itself, the next one shows it.
+    /// The newest Delay_Resp, which waits for the next Sync: if the time has stepped since the
+    /// previous Sync, only the next one shows the step.
     pending: Option<(Sample, Option<Nanos>)>,
 }
 
@@ -163,8 +165,8 @@ impl RoundTrips {
         false
     }
 
-    /// Whether a sample may be true: a Delay_Resp makes a round trip with the Syncs before it that
-    /// is neither negative nor longer than the exchange took.
+    /// Whether a sample is plausible. With the Syncs before it, a Delay_Resp must yield a round
+    /// trip that is neither negative nor longer than the exchange took.
     pub(super) fn admits(&self, sample: &Sample, rate_ppb: Option<f64>) -> bool {
         let is_answer = sample.direction == Direction::Reverse;
         let exchange = is_answer.then(|| self.exchange(sample, self.longest, rate_ppb)).flatten();
@@ -199,8 +201,8 @@ impl RoundTrips {
         self.count += 1;
     }
 
-    /// Whether an exchange is neither as those on the present path nor as those on the path before
-    /// it, allowing for the jitter of the packets.
+    /// Whether an exchange differs both from those on the present path and from those on the path
+    /// before it, allowing for the jitter of the packets.
     fn contradicts(&self, exchange: &Exchange, jitter: Nanos) -> bool {
         let shortest = self.exchanges.iter().flatten().filter_map(|exchange| exchange.longest).min();
         let contradicts = |(before, quickest): (Exchange, Nanos)| {
@@ -214,7 +216,7 @@ impl RoundTrips {
     }
 
     /// Whether the newest exchange took so much longer than earlier ones that Syncs may be later by
-    /// `later_ns` because the path is longer, or whether this is the path before the present one.
+    /// `later_ns` because the path is longer, or whether it fits the path before the present one.
     pub(super) fn explains_later(&self, later_ns: f64, jitter: Nanos) -> bool {
         let newest = self.count.checked_sub(1).and_then(|newest| self.exchanges[newest % EXCHANGES]);
         let Some((now, newest)) = self.baseline.known().zip(newest) else { return true };

@@ -1,7 +1,7 @@
 //! The interface of a clock servo, which estimates PTP time from PTP timestamps.
 //!
-//! The engine's own servo is [`super::SlaveClock`]. The trait permits other servos to be compared
-//! on the same packets.
+//! The engine's own servo is [`super::SlaveClock`]. The trait allows other servos to be compared
+//! with it on the same packets.
 
 use super::lock::{LockCause, LockState, LockTransition};
 use super::map::PtpMap;
@@ -62,11 +62,11 @@ pub struct ClockReading {
 /// Whether the timestamps of a message agree with the held time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Agreement {
-    /// They agree; the difference is this.
+    /// They agree within the noise; the value is the difference.
     Agrees(Nanos),
-    /// The difference is within what messages sometimes have.
+    /// The difference may or may not be noise.
     Unclear,
-    /// Either the timestamps or the held time is wrong; the difference is this.
+    /// Either the timestamps or the held time is wrong; the value is the difference.
     Contradicts(Nanos),
 }
 
@@ -85,17 +85,17 @@ pub trait ClockServo {
     /// Takes a timestamp pair of the present master.
     fn observe(&mut self, pair: &TimestampPair);
 
-    /// The next timestamps are those of another master, or come by another path.
+    /// The next timestamps come from another master or by another path.
     fn change_master(&mut self, _now: LocalTime) {}
 
     /// A Delay_Req was not answered in time.
     fn request_unanswered(&mut self, _now: LocalTime) {}
 
-    /// A packet to the present master was answered within `round_trip`, so that the path delay is
-    /// not longer.
+    /// A packet to the present master was answered within `round_trip`, so the path delay is at
+    /// most that.
     fn round_trip(&mut self, _round_trip: Nanos) {}
 
-    /// The recent timestamps were found not to be the master's; the next ones are.
+    /// The recent timestamps were found not to be the master's, but the next ones will be.
     fn reacquire(&mut self, _now: LocalTime) {}
 
     /// The Delay_Resp whose timestamps are observed next arrived this long after its Delay_Req
@@ -107,12 +107,12 @@ pub trait ClockServo {
         None
     }
 
-    /// Another sender begins (`contested`) or ceases to use the name of the master. During the
+    /// Another sender begins (`contested`) or ceases to use the master's identity. During the
     /// contest, [`ClockServo::agreement`] compares with the earlier estimate, and only timestamps
     /// that agree are observed, unless no time is held.
     fn contest(&mut self, _now: LocalTime, _contested: bool) {}
 
-    /// Sets the present master's Sync interval, as seen on the wire.
+    /// Sets the present master's Sync interval, as observed in its messages.
     fn set_sync_interval(&mut self, interval: Nanos);
 
     /// Advances to `now`. Call it at least once per Sync interval, even if nothing is received.

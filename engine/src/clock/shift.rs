@@ -1,15 +1,16 @@
-//! Proof that packets come later or earlier for good, because the sender's audio has slipped or the
-//! path is another one; and likewise callbacks, because the card has lost cycles.
+//! Detection of permanent shifts: packets come later or earlier than before, because the sender's
+//! audio has slipped or the path has changed, or callbacks come later, because the card has lost
+//! cycles.
 //!
-//! Model: packets are late by any amount for a while. A path that jitters, a host that stands still
-//! and a sender that sends in bursts let some packets through in time, or delay them by different
-//! amounts. After a slip, the least late packet of every eighth of a second deviates to the same
-//! side by the same amount. The deviation is compared with the usual one of the least late packets,
-//! so that the proof takes the same time on quiet and busy networks, if the shift is larger than
-//! what the network does by itself.
+//! Model: for a while, packets may be late by any amount. If the cause is jitter of the path, a
+//! stalled host or a sender that sends in bursts, some packets still arrive in time, or their
+//! lateness varies. After a shift, the least late packet of every eighth of a second is late, or
+//! early, by the same amount. This deviation is compared with the usual one of the least late
+//! packets, so that the proof takes the same time on quiet and busy networks, provided that the
+//! shift exceeds the network's usual variation.
 //!
 //! Deviating packets are withheld from the estimator until the proof, because a filter mistakes a
-//! step for a change of rate. They are not withheld for ever: a network that has become worse must
+//! step for a change of rate. They are not withheld forever: a network that has become worse must
 //! be learnt. Single late packets are normal, and are accepted while others are in time.
 
 use super::newest::Newest;
@@ -25,24 +26,23 @@ const LATE_PROOF: usize = 5;
 /// Consecutive windows that prove that packets come earlier. Judgement: no queue makes packets
 /// early.
 const EARLY_PROOF: usize = 3;
-/// Smallest shift that is proven; smaller ones are left to estimator and trim, ns. Judgement: other
-/// paths through a few switches differ by as much, and so do the cycles of senders.
+/// Smallest shift that is proven; smaller ones are left to estimator and trim, ns. Judgement: paths
+/// through a few switches differ by as much, and so do the send cycles of senders.
 const SMALLEST_NS: f64 = 500_000.0;
-/// Deviation of a window that is noise, in root mean squares. Judgement: exceeded by chance once in
-/// a million (normal distribution).
+/// Largest deviation of a window that counts as noise, in multiples of the RMS deviation.
+/// Judgement: exceeded by chance once in a million (normal distribution).
 const NOISES: f64 = 5.0;
-/// Windows agree within this, or within the usual deviation, ns. Derived: a clock that is slewed by
-/// 500 ppm moves by less during the proof of an early shift.
+/// Windows agree if they differ by no more than this or the usual deviation, ns. Derived: a clock
+/// that is slewed by 500 ppm moves by less during the proof of an early shift.
 const ALIKE_NS: f64 = 200_000.0;
 /// Initial deviation of windows, ns. Judgement: a quiet network.
 const FIRST_NOISE_NS: f64 = 100_000.0;
 /// Memory of the deviation, in windows. Judgement: four seconds.
 const NOISE_MEMORY: f64 = 32.0;
-/// Deviations beyond this many limits are clipped to it. Judgement: one outlier must not hide the
-/// next ones.
+/// Deviations are clipped to this many times the limit when the noise is learnt. Judgement: one
+/// outlier must not hide the next ones.
 const LEARNT_LIMITS: f64 = 2.0;
-/// Age of an estimate from which on shifts are judged against it. Judgement: it has converged by
-/// then.
+/// Age from which an estimate is used to detect shifts. Judgement: it has converged by then.
 const GROWN_UP: Nanos = Nanos::from_secs(2);
 /// Longest time for which samples are withheld. Judgement: several times longer than the proof.
 const PATIENCE: Nanos = Nanos::from_secs(2);
@@ -63,11 +63,11 @@ pub(crate) enum Judgement {
 pub(crate) struct Shift {
     /// Size of the shift, ns; negative if packets come earlier.
     pub(crate) later_ns: f64,
-    /// The packet that is late by that.
+    /// The least late packet, which is late by `later_ns`.
     pub(crate) least: Sample,
     /// Number of packets that prove the shift.
     pub(crate) packets: u32,
-    /// Usual deviation of the least late packets before it, ns.
+    /// Usual deviation of the least late packets before the shift, ns.
     pub(crate) noise_ns: f64,
 }
 
@@ -93,7 +93,7 @@ impl Least {
     }
 }
 
-/// Consecutive windows that deviate to the same side.
+/// Consecutive windows that are all early or all late.
 #[derive(Clone, Copy, Debug)]
 struct Run {
     is_late: bool,
@@ -109,8 +109,8 @@ impl Run {
         run
     }
 
-    /// The newest `count` windows as one, and the spread of their lateness, ns; `None` if the run
-    /// is shorter.
+    /// The newest `count` windows combined into one, and the spread of their lateness, ns; `None`
+    /// if the run is shorter.
     fn newest(&self, count: usize) -> Option<(Least, f64)> {
         if self.windows.count() < count {
             return None;
@@ -162,7 +162,7 @@ impl ShiftDetector {
     /// Judges a sample that is late by `late_ns` against the envelope.
     pub(crate) fn judge(&mut self, sample: &Sample, late_ns: f64) -> Judgement {
         if self.newest_at.since(sample.at) > WINDOW {
-            // The host's clock was set back, so earlier times are no measure.
+            // The host's clock was set back, so earlier times cannot be compared with present ones.
             self.reacquire();
         }
         self.newest_at = self.newest_at.max(sample.at);
@@ -225,7 +225,7 @@ impl ShiftDetector {
         if apart_ns <= ALIKE_NS.max(NOISES * libm::sqrt(self.noise)) {
             return Some(self.shifted(&all));
         }
-        // It is not a shift, but usual on this network.
+        // This is not a shift, but usual on this network.
         self.learn_noise(window.late_ns.abs().min(LEARNT_LIMITS * limit_ns));
         None
     }
@@ -234,8 +234,9 @@ impl ShiftDetector {
         self.noise += (late_ns * late_ns - self.noise) / NOISE_MEMORY;
     }
 
-    /// A shift that is assumed without proof, because nothing is lost by it: that of the least late
-    /// packet since the last one in time. `None` if one has just been in time, or if all are early.
+    /// A shift to assume without proof, where a wrong assumption does no harm: the lateness of the
+    /// least late packet since the last one that came in time. `None` if a packet has just come in
+    /// time, or if the least late one is early.
     pub(crate) fn assume(&mut self, now: LocalTime) -> Option<Shift> {
         let late = self.since_in_time.filter(|late| late.late_ns > 0.0 && now.since(self.in_time_at) >= WINDOW)?;
         Some(self.shifted(&late))
@@ -246,14 +247,14 @@ impl ShiftDetector {
         Shift { later_ns: by.late_ns, least: by.sample, packets: by.packets, noise_ns: libm::sqrt(self.noise) }
     }
 
-    /// Whether a packet comes before it can have been sent, judged by the network so far. Twice the
-    /// limit, because a single packet deviates more than the least late ones.
+    /// Whether a packet comes earlier than the network so far makes possible. The limit is doubled,
+    /// because a single packet deviates more than the least late one of a window.
     pub(crate) fn is_early(&self, at: LocalTime, late_ns: f64) -> bool {
         let is_grown_up = self.began.is_some_and(|began| at.since(began) >= GROWN_UP);
         is_grown_up && late_ns < -2.0 * self.limit_ns()
     }
 
-    /// Whether packets deviate now, and may prove to have shifted.
+    /// Whether packets deviate at present, which may turn out to be a shift.
     pub(crate) fn is_in_doubt(&self) -> bool {
         self.run.is_some() || self.withholds_since.is_some()
     }

@@ -1,9 +1,9 @@
-//! The engine's clock servo: estimator, lock state machine, and proof of steps.
+//! The engine's clock servo: estimator, lock state machine, and step detection.
 //!
 //! Model: one [`Estimator`] with the path delay as a state takes Syncs and Delay_Reqs
-//! independently. The lock state machine judges its uncertainty. In holdover nothing is computed:
-//! the map continues at the last *estimated* rate (never at the last noisy correction), and its
-//! uncertainty grows by itself.
+//! independently. The lock state machine judges the uncertainty of the estimator. In holdover
+//! nothing is computed: the map continues at the last *estimated* rate (never at the last noisy
+//! correction), and its uncertainty grows by itself.
 //!
 //! A [proven step](super::step) of the master's time restarts the offset. It keeps the rate, which
 //! belongs to the crystals and not to the master's time, and the path delay. The first packets of
@@ -12,9 +12,9 @@
 //!
 //! Messages that cannot all be true [suspend](doubt) the estimate.
 //!
-//! A master that answers no Delay_Req leaves only an [assumed](super::presumed_delay) delay, with
-//! an uncertainty that says so. A measured delay stays valid when the answers end, and becomes less
-//! certain with time.
+//! If a master answers no Delay_Req, the path delay is only [assumed](super::presumed_delay), and
+//! the uncertainty is enlarged accordingly. A measured delay stays valid when the answers end, and
+//! becomes less certain with time.
 
 use super::estimator::{DelayModel, Estimator, EstimatorConfig};
 use super::lock::{CEILING_NS, LockCause, LockInputs, LockMachine, LockTransition};
@@ -28,25 +28,26 @@ use super::step::{Judgement, Limits, ROUTE_DIFFERENCE_NS, StepDetector};
 use super::unsteady::{FORWARD, UnsteadyDetector};
 use crate::units::{LocalTime, Nanos, Ppb, PtpTime};
 
-/// Deviation from which on a packet is suspected of a step, in standard deviations of a packet.
+/// Deviation above which a packet is suspected of a step, in standard deviations of a packet.
 /// Judgement: exceeded by chance once in 370 (normal distribution).
 const STEP_NOISES: f64 = 3.0;
-/// The same in standard deviations of the estimate. Judgement: while it converges, the error of the
-/// estimate may exceed its standard deviation.
+/// As [`STEP_NOISES`], in standard deviations of the estimate. Judgement: while it converges, the
+/// error of the estimate may exceed its standard deviation.
 const STEP_SIGMAS: f64 = 6.0;
-/// The smallest such deviation, ns. Judgement: the filters follow smaller steps by themselves.
+/// The smallest deviation that is suspected of a step, ns. Judgement: the filters follow smaller
+/// steps by themselves.
 const STEP_FLOOR_NS: f64 = 20_000.0;
-/// Earliness from which on a forward packet is suspected, in jitters. Judgement: where packets are
-/// as often early as late, this is about [`STEP_NOISES`]; and what makes the noise of packets large
-/// for a while, such as packets that were held back, hardly changes the jitter.
+/// Earliness above which a forward packet is suspected of a step, in jitters. Judgement: where
+/// packets are early as often as late, this is about [`STEP_NOISES`]. Packets that were held back
+/// increase the noise of packets for a while, but hardly change the jitter.
 const EARLY_JITTERS: f64 = 2.0;
 /// Packets of another master that are compared with the held time. Judgement: half a second of
 /// Syncs at the interval of AES67's media profile.
 const CHANGE_PROOF: u32 = 4;
-/// Smallest uncertainty of the delay of another path. Judgement: that of a few switches.
+/// Smallest uncertainty of the delay of a new path. Judgement: a few switches cause as much.
 const NEW_PATH_SIGMA: Nanos = Nanos::from_micros(20);
-/// Share of the difference between paths that may be one of time. Judgement: most of it is the
-/// path's.
+/// Share of the apparent difference between two paths that may be a difference of time. Judgement:
+/// most of it is due to the paths.
 const TIME_SHARE: f64 = 0.125;
 /// A wander (standard deviation) widens the lock as much as a jitter (mean) this many times larger.
 /// Derived: with half of the jitter as the threshold, the estimate is good while it is within two
@@ -60,12 +61,12 @@ const UNANSWERED: u32 = 8;
 /// Derived: half of the error that a locked clock may have.
 const MOVED_NS: f64 = CEILING_NS / 2.0;
 /// Syncs without a lock after which a step makes the clock reacquire. Judgement: 4 s at the default
-/// interval of AES67, within which a good master is locked to.
+/// interval of AES67, within which the clock locks to a good master.
 const FRUITLESS: u32 = 32;
 /// Syncs after which an estimate that was never good enough is reacquired; each further attempt
 /// takes twice as many. Judgement: 16 s at the default interval of AES67. The estimate may have
-/// learnt from forged messages that have ended since. One that only needs more time loses no more
-/// than it has already taken.
+/// learnt from forged messages that have ended since. If an estimate only needs more time, no more
+/// than the time it has already taken is lost.
 const PATIENCE: u32 = 128;
 
 /// Configuration of a [`SlaveClock`].
@@ -92,9 +93,9 @@ impl Default for SlaveClockConfig {
             },
             // logSyncInterval -3, the default of AES67's media profile (AES67-2018, A.4).
             sync_interval: Nanos::from_log2_secs(-3),
-            // Judgement: a wired path of some switches takes 1 us for each at 1 Gbit/s, and 10 us
-            // at 100 Mbit/s, or up to 120 us there behind a full frame; the two hosts take tens of
-            // us. A wireless path takes ms, and its jitter is as large.
+            // Judgement: each switch of a wired path adds about 1 us at 1 Gbit/s and 10 us at 100
+            // Mbit/s (up to 120 us behind a full frame); the two hosts add tens of us. A wireless
+            // path has a delay of some ms, and a jitter as large.
             assumed_delay: (Nanos::from_micros(75), Nanos::from_micros(150)),
         }
     }
@@ -109,8 +110,9 @@ struct NewMaster {
 
 impl NewMaster {
     /// Takes a packet. Once the newest packets agree, returns the lateness of the least late one
-    /// and the spread of their lateness. They agree within twice `limit_ns`, which each may deviate
-    /// by as noise. The time of a master whose packets do not agree is unknown.
+    /// and the spread of their lateness. They agree if they differ by less than twice `limit_ns`,
+    /// the deviation of each that may be noise, plus [`ROUTE_DIFFERENCE_NS`]. The time of a master
+    /// whose packets do not agree is unknown.
     fn take(&mut self, sample: Sample, late_ns: f64, limit_ns: f64) -> Option<(f64, Nanos)> {
         self.newest.push((sample, late_ns));
         let extremes = |(least, most): (f64, f64), late_ns: f64| (least.min(late_ns), most.max(late_ns));
@@ -146,7 +148,7 @@ pub struct SlaveClock {
     round_trips: RoundTrips,
     /// Whether the clock was locked by the estimate.
     was_good: bool,
-    /// Since when the estimate takes nothing.
+    /// Since when the estimate has been suspended.
     suspended: Option<LocalTime>,
     /// Cause of the last suspension or reacquisition, until the clock is locked.
     doubted: Option<LockCause>,
@@ -160,7 +162,7 @@ pub struct SlaveClock {
     unanswered: u32,
     /// The delay that is assumed for the present master.
     presumed: Option<PresumedDelay>,
-    /// The contest while another sender uses the master's name, and the earlier estimate.
+    /// Whether another sender uses the master's identity at present, and the earlier estimates.
     contested: bool,
     known: contest::Known,
     remembered: remembered::Remembered,
@@ -169,7 +171,7 @@ pub struct SlaveClock {
 }
 
 impl SlaveClock {
-    /// A clock that has heard nothing.
+    /// A clock that has received no timestamps.
     #[must_use]
     pub fn new(config: SlaveClockConfig) -> Self {
         Self {
@@ -242,8 +244,8 @@ impl SlaveClock {
         self.estimator.precision_ns(now, self.is_two_way())
     }
 
-    /// Whether Delay_Resps measure the delay, or must be awaited because nothing else is known of
-    /// it. Otherwise only Syncs give information.
+    /// Whether Delay_Resps measure the delay, or must be awaited because nothing else is known
+    /// about it. Otherwise only Syncs give information.
     fn is_two_way(&self) -> bool {
         let is_known = self.answered || self.presumed.is_some();
         self.path_delay == PathDelay::Measured && (self.unanswered < UNANSWERED || !is_known)
@@ -257,13 +259,14 @@ impl SlaveClock {
     fn noise_limit_of_ns(&self, estimator: &Estimator, at: LocalTime, direction: Direction) -> f64 {
         let mut sigma_ns = estimator.precision_ns(at, self.is_two_way());
         if direction == Direction::Reverse {
-            // After a change of the path the delay is open, until a reverse packet measures it.
+            // After a change of the path, the delay is uncertain until a reverse packet measures
+            // it.
             sigma_ns = sigma_ns.max(estimator.prediction_ns(at, direction));
         }
         (STEP_NOISES * estimator.packet_noise_ns()).max(STEP_SIGMAS * sigma_ns).max(STEP_FLOOR_NS)
     }
 
-    /// Takes a sample. Returns whether it agrees with the estimate, apart from lateness.
+    /// Takes a sample. Returns whether it agrees with the estimate, disregarding lateness.
     fn take(&mut self, sample: Sample) -> bool {
         if self.estimator.map().is_none() || self.is_first_answer(&sample) {
             self.estimator.update(sample);
@@ -305,8 +308,8 @@ impl SlaveClock {
                 self.estimator.update(sample);
             }
             Judgement::Step(_) if self.fruitless >= FRUITLESS => {
-                // The estimate was never good enough for so long that it must belong to another
-                // clock or to forged messages.
+                // The estimate has not been good enough for so long that it must come from another
+                // clock or from forged messages.
                 self.reacquire(sample.at);
                 return false;
             }
@@ -321,7 +324,7 @@ impl SlaveClock {
 
     fn step_limits(&self, at: LocalTime, noise_ns: f64) -> Limits {
         let is_measured = self.path_delay == PathDelay::Measured;
-        // Of a round trip, the forward direction is all at most.
+        // The forward delay is at most the whole round trip.
         let round_trip_ns = 2.0 * self.estimator.mean_path_delay().as_nanos_f64();
         let usual_ns = EARLY_JITTERS * self.jitter().as_nanos_f64();
         Limits {
@@ -350,23 +353,24 @@ impl SlaveClock {
         true
     }
 
-    /// Proven error of the time in addition to the estimator's uncertainty when the packets came,
-    /// ns. The uncertainty grows while the estimator waits, which does not weaken a proof.
+    /// Proven error of the time, ns, which is added to the estimator's uncertainty. It is tested
+    /// against the uncertainty at the last update, because the uncertainty that accumulates while
+    /// no sample is taken must not mask the error.
     fn displacement_ns(&self) -> f64 {
         let late_ns = |sample: &Sample| self.estimator.lateness(sample);
         let taken_at = self.estimator.updated_at().unwrap_or(LocalTime::ZERO);
         self.unsteady.displacement_ns(late_ns, self.precision_ns(taken_at))
     }
 
-    /// Whether a sample is the first measurement of a delay that was assumed before: it contradicts
-    /// nothing.
+    /// Whether a sample is the first measurement of a delay that was only assumed before, so that
+    /// it cannot contradict the estimate.
     fn is_first_answer(&self, sample: &Sample) -> bool {
         let assumed = self.path_delay == PathDelay::Assumed && self.new_master.is_none();
         assumed && sample.direction == Direction::Reverse
     }
 
-    /// Follows a new master, whose packets are late by `late_ns` against the held time, of which
-    /// `limit_ns` may be noise.
+    /// Follows a new master, whose packets are late by `late_ns` against the held time; up to
+    /// `limit_ns` of the lateness may be noise.
     fn follow_new_master(&mut self, packets: &NewMaster, late_ns: f64, limit_ns: f64) {
         if late_ns.abs() < limit_ns + ROUTE_DIFFERENCE_NS {
             self.change_path(late_ns);
@@ -386,7 +390,7 @@ impl SlaveClock {
     }
 
     /// Prepares for packets by another path, which are late by `late_ns` against the old one. Only
-    /// Delay_Resps can show whether some of that is time.
+    /// Delay_Resps can show whether part of that is a change of the time.
     fn change_path(&mut self, late_ns: f64) {
         self.known = contest::Known::default();
         self.unsteady.forget();
@@ -396,7 +400,7 @@ impl SlaveClock {
         self.estimator.change_path(path + NEW_PATH_SIGMA, Nanos::from_nanos_f64(time_ns), self.presumed.is_none());
     }
 
-    /// Assumes the best knowledge of a delay that is not measured.
+    /// Assumes a value for a delay that is not measured, from the best available knowledge.
     fn presume_delay(&mut self) {
         let usual = self.usual_delay();
         let estimated =
@@ -408,7 +412,7 @@ impl SlaveClock {
         self.estimator.assume_delay(mean, sigma, if is_estimated { sigma.max(usual.sigma) } else { sigma });
     }
 
-    /// Expected delay of a path of which only the jitter of its packets is known.
+    /// Expected delay of a path about which only the packet jitter is known.
     fn usual_delay(&self) -> PresumedDelay {
         let (mean, sigma) = self.config.assumed_delay;
         PresumedDelay { mean, sigma: sigma + self.estimator.jitter() }
@@ -495,7 +499,7 @@ impl ClockServo for SlaveClock {
 
     fn request_unanswered(&mut self, _now: LocalTime) {
         self.unanswered = self.unanswered.saturating_add(1);
-        // If no Syncs of a master are received, the known delay is not that of its path.
+        // If no Syncs of a master are received, the known delay belongs to another path.
         if self.unanswered < UNANSWERED || self.origin.is_none() || self.new_master.is_some() {
             return;
         }

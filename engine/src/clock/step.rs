@@ -1,17 +1,17 @@
-//! Proof that the other clock has stepped, or that packets take another path.
+//! Detection of steps of the other clock and of changes of the path.
 //!
 //! Model: a packet can be late for many reasons, but early only if the clock stepped forward or the
-//! path became shorter. If it is earlier by more than the path was long, the clock stepped. Early
-//! packets have little noise, so that a smaller deviation is suspicious in that direction. A step
-//! backward makes forward packets late, which a queue or a longer path does, too. It is proven as
+//! path became shorter. If it is earlier by more than the path delay, the clock stepped. Early
+//! packets have little noise, so a smaller deviation to the early side is suspicious. A step
+//! backward makes forward packets late, but so do queues and longer paths. The step is proven as
 //! soon as a reverse packet is early by the same amount, or at once if no path could be that long.
 //! Forward packets that stay late by the same amount, without an early reverse packet, took another
 //! path.
 //!
 //! While such a run of packets lasts, they are withheld from the estimator, but only for a limited
 //! time: a network that has become worse must be learnt. They are not withheld either if a step is
-//! impossible: where forward packets are not late meanwhile, reverse packets are early because
-//! earlier ones were late.
+//! impossible: if forward packets are not late meanwhile, reverse packets seem early only because
+//! previous ones were late.
 
 use super::newest::Newest;
 use super::sample::Direction;
@@ -26,10 +26,10 @@ const QUARANTINE: u32 = 16;
 /// differences are a burst of late packets, not a step.
 const AGREEMENT: f64 = 0.5;
 /// Packets agree if they differ by less than this multiple of the possible noise. Judgement:
-/// packets that queue while a host stands still are timestamped together, so they differ by the
+/// packets that queue while a host is stalled are timestamped together, so they differ by the
 /// interval at which they were sent.
 const AGREEMENT_LIMITS: f64 = 2.0;
-/// No path has this delay, ns. Judgement: that of a geostationary satellite is a quarter of it.
+/// Delay that no path has, ns. Judgement: a path by geostationary satellite has a quarter of it.
 const LONGEST_DELAY_NS: f64 = 1e9;
 /// Largest difference between the delays of two paths that is expected, ns. Judgement: some
 /// switches that forward full frames at 100 Mbit/s.
@@ -48,7 +48,7 @@ pub(super) enum Judgement {
     PathChange(f64),
 }
 
-/// What deviations are judged by.
+/// Limits by which deviations are judged.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     /// Deviation that may be noise, ns.
@@ -59,7 +59,7 @@ pub(super) struct Limits {
     pub(super) shortening_ns: f64,
 }
 
-/// Consecutive packets of one direction that deviate to the same side.
+/// Consecutive packets of one direction that are all early or all late.
 #[derive(Clone, Copy, Debug)]
 struct Run {
     count: u32,
@@ -79,7 +79,7 @@ impl Default for Run {
 }
 
 impl Run {
-    /// Adds a packet that deviates by `by_ns`, or ends the run if that is within `from_ns`.
+    /// Adds a packet that deviates by `by_ns`, or ends the run if that is less than `from_ns`.
     fn add(&mut self, by_ns: f64, from_ns: f64, limits: &Limits) {
         if by_ns < from_ns {
             *self = Self::default();
@@ -151,8 +151,8 @@ impl StepDetector {
 
     fn proven(&self, limits: &Limits) -> Option<Judgement> {
         if let Some((_, early_ns)) = self.early_forward.agreed() {
-            // The earliest packet of the run is the least late one. Whether the time has stepped
-            // all the same is known with the next reverse packet.
+            // The earliest packet of the run is the least late one. The next reverse packet shows
+            // whether the time has stepped after all.
             let shorter = early_ns < limits.shortening_ns.max(ROUTE_DIFFERENCE_NS);
             return Some(if shorter { Judgement::PathChange(-early_ns) } else { Judgement::Step(early_ns) });
         }

@@ -3,9 +3,9 @@
 //!
 //! Model: the caller reads the system's clock between two readings of the monotonic clock, and asks
 //! the kernel how well it is disciplined. The pairs go through a [`SlaveClock`] without a path
-//! delay, as Syncs do. So a step of the system's clock (somebody sets it) is proven and begins a
-//! new epoch, and a rate that does not settle is noticed. The kernel's answer decides whether the
-//! clock is used at all; our own estimate decides whether it is trusted.
+//! delay, as Syncs do. So a step of the system's clock, as when somebody sets it, is detected and
+//! begins a new epoch, and a rate that does not settle is noticed. The kernel's answer decides
+//! whether the clock is used at all; our own estimate decides whether it is trusted.
 
 use super::estimator::DelayModel;
 use super::lock::{LockState, LockTransition};
@@ -90,7 +90,7 @@ impl SystemReport {
     }
 }
 
-/// What to do about an undisciplined clock. Judgement: Windows does not say whether its clock is
+/// Advice for an undisciplined clock. Judgement: Windows does not report whether its clock is
 /// disciplined, so there is no advice.
 const ADVICE: &str = if cfg!(windows) { ", as far as is known" } else { ": start ptp4l and phc2sys, PTPd or chrony" };
 
@@ -135,7 +135,7 @@ pub struct SystemClock {
 }
 
 impl SystemClock {
-    /// A clock that was not read yet.
+    /// A clock that has not been read yet.
     #[must_use]
     pub fn new(epoch: SystemEpoch) -> Self {
         let mut config = SlaveClockConfig::default();

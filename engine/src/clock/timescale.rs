@@ -1,4 +1,4 @@
-//! Confusion of timescales.
+//! Detection of confused timescales.
 //!
 //! TAI, GPS time and UTC run at the same rate, whole seconds apart. Equipment that confuses them is
 //! wrong by exactly such a difference, which therefore identifies the mistake.
@@ -6,7 +6,7 @@
 use crate::units::Nanos;
 use std::fmt;
 
-/// TAI - UTC since 2017-01-01 (IERS Bulletin C 52; none has changed it since).
+/// TAI - UTC since 2017-01-01 (IERS Bulletin C 52; no later one has changed it).
 const TAI_MINUS_UTC: Nanos = Nanos::from_secs(37);
 /// TAI - GPS time, which is constant (IS-GPS-200, 3.3.4: GPS time began at UTC of 1980-01-06, when
 /// TAI - UTC was 19 s).

@@ -1,17 +1,18 @@
-//! Proof that a clock's rate has changed abruptly, because a time service slews the host's clock or
-//! the master's.
+//! Detection of abrupt changes of a clock's rate, caused by a time service that slews the host's
+//! clock or the master's.
 //!
-//! Model: crystals change their rate slowly, which a [model set](super::model_set) of filters
-//! follows. Slewing changes the rate by up to hundreds of ppm from one packet to the next, and no
+//! Model: crystals change their rate slowly, and a [model set](super::model_set) of filters follows
+//! them. Slewing changes the rate by up to hundreds of ppm from one packet to the next, and no
 //! filter that is steady enough for a crystal keeps up. The lateness of packets against the
 //! estimate then lies on a line. If the slope of a line through the newest packets is many standard
 //! errors from zero, and the line leads away from the estimate, the rate has changed. The standard
-//! error is that of the packets themselves, so that the proof takes as few packets as their noise
-//! permits: 6 at 500 ppm in 20 us of jitter, 32 at 50 ppm.
+//! error is computed from the packets themselves, so that the proof takes as few packets as their
+//! noise permits: 6 at 500 ppm in 20 us of jitter, 32 at 50 ppm.
 //!
-//! A queue that grows also makes packets late on a line, but none early. So a line of late packets
-//! needs a reverse packet that is early by the same amount. Early packets need no confirmation. A
-//! step is a line with a corner, which has [its own proof](super::step).
+//! A growing queue also makes the lateness of packets grow along a line, but makes no packet early.
+//! So a line of late packets must be confirmed by a reverse packet that is early by the same
+//! amount. Early packets need no confirmation. A step does not form a straight line, and is
+//! detected [separately](super::step).
 //!
 //! Until the proof, the earliness of packets is published as a *displacement* that is added to the
 //! uncertainty: a packet cannot be early unless the estimate is wrong.
@@ -40,16 +41,16 @@ const MIRRORED: f64 = 0.5;
 /// half only.
 const STRAIGHT: f64 = 0.25;
 /// Points that prove a line of late packets where the reverse direction is not measured. Judgement:
-/// 1.5 s of intervals of [`GATHERED`], by when a growing queue is full.
+/// 1.5 s of intervals of [`GATHERED`], after which a growing queue is full.
 const ONE_WAY_LINE: usize = 12;
 /// Points that are kept where only one direction is measured. Derived: the line lengths of
 /// [`LINES`] up to 16.
 pub(super) const GATHERED_KEPT: usize = 16;
-/// The least late packet of each such interval is one point, where packets come often. Judgement:
-/// the Sync interval of AES67's media profile.
+/// Where packets come often, the least late packet of each interval of this length is one point.
+/// Judgement: the Sync interval of AES67's media profile.
 pub(super) const GATHERED: Nanos = Nanos::from_millis(125);
-/// Earliness that is noise, in root mean squares of earlier values. Judgement: exceeded by chance
-/// once in 16 000 (normal distribution).
+/// Largest earliness that counts as noise, in multiples of its RMS value so far. Judgement:
+/// exceeded by chance once in 16 000 (normal distribution).
 const NOISE_FLOOR: f64 = 4.0;
 /// Memory of that mean square, in packets. Judgement: 50 s of Syncs at the interval of AES67's
 /// media profile.
@@ -79,7 +80,7 @@ struct Line {
     slope_ppb: f64,
     /// Standard error of the slope.
     error_ppb: f64,
-    /// Standard error of the level at the end of the line: twice that of a mean.
+    /// Standard error of the level at the end of the line: twice the standard error of a mean.
     level_error_ns: f64,
     /// Distance of the least late point from the line, ns.
     least_ns: f64,
@@ -143,10 +144,9 @@ impl<const N: usize> UnsteadyDetector<N> {
     /// Takes a packet that is late by `late_ns` against an estimate of standard deviation
     /// `sigma_ns`.
     pub(super) fn take(&mut self, sample: Sample, late_ns: f64, sigma_ns: f64) {
-        // Earliness beyond the floor is no noise. It counts as if it were at the floor.
+        // Earliness beyond the floor is not noise, and is clipped to the floor.
         let early_ns = (-late_ns).max(0.0).min(self.floor_ns(sigma_ns));
-        // After decades of silence the estimate is without bound, and nothing can be learnt against
-        // it.
+        // After decades of silence the uncertainty may be infinite, and nothing can be learnt.
         if early_ns.is_finite() {
             self.earliness += (early_ns * early_ns - self.earliness) / NOISE_MEMORY;
         }
@@ -162,16 +162,17 @@ impl<const N: usize> UnsteadyDetector<N> {
         self.reverse.clear();
     }
 
-    /// Earliness up to which is noise, ns, against an estimate of standard deviation `sigma_ns`.
+    /// Largest earliness that counts as noise, ns, against an estimate of standard deviation
+    /// `sigma_ns`.
     pub(super) fn floor_ns(&self, sigma_ns: f64) -> f64 {
         NOISE_FLOOR * libm::sqrt(self.earliness + sigma_ns * sigma_ns)
     }
 
     /// Proven error of the time in either direction, ns; 0 while nothing is proven.
     ///
-    /// A timestamp may be damaged. So the proof takes consecutive early forward packets and gives
-    /// the smallest earliness among them, or an early reverse packet while forward packets are
-    /// late, and gives the smallest lateness among those.
+    /// Because a timestamp may be damaged, the proof needs either consecutive early forward
+    /// packets, and yields the smallest earliness among them, or an early reverse packet while
+    /// consecutive forward packets are late, and yields the smallest lateness among those.
     pub(super) fn displacement_ns(&self, late_ns: impl Fn(&Sample) -> f64, sigma_ns: f64) -> f64 {
         if self.forward.count() < NEWEST {
             return 0.0;
@@ -228,7 +229,7 @@ impl<const N: usize> UnsteadyDetector<N> {
         })
     }
 
-    /// Whether a line is caused by time and not by queues.
+    /// Whether a line is caused by an error of the time and not by queues.
     fn is_displaced(&self, line: &Line, late_ns: impl Fn(&Sample) -> f64, newest: LocalTime, limit_ns: f64) -> bool {
         if line.level_ns < 0.0 {
             return line.level_ns < -limit_ns;

@@ -1,31 +1,31 @@
-//! Holding the time while another sender uses the name of the master.
+//! Holding the time while another sender uses the master's identity.
 //!
 //! Model: the estimate from before the contest is kept as an *anchor*. It takes a moment to notice
 //! a contest, so the anchor is the estimate of some seconds earlier. A timestamp agrees if it is
-//! within [`PULL_NS`] of the anchor's time. Once the error of the anchor itself may be as large, no
-//! timestamp agrees. So an attacker who can choose timestamps freely moves the clock by no more
-//! than that. Together with the anchor's own error, the clock stays within half of the error that a
-//! locked clock may have. The clock returns to the anchor, and discards what it has learnt since,
-//! in three cases: the master is no longer heard among the others, the packets make the time less
-//! certain than the anchor, or the contest is over.
+//! within [`PULL_NS`] of the anchor's time. Once the anchor's own error may be that large, no
+//! timestamp agrees. So an attacker who can choose timestamps freely cannot move the clock by more
+//! than [`PULL_NS`]. Even with the anchor's own error, the error of the clock stays within half of
+//! the error that a locked clock may have. The clock returns to the anchor, and discards everything
+//! learnt since, in three cases: the master is no longer heard among the others, the packets make
+//! the time less certain than the anchor, or the contest is over.
 
 use super::*;
 use crate::clock::LockState;
 
-/// How far timestamps may move the time during a contest, and how far the anchor may err, ns.
-/// Derived: together half of the error that a locked clock may have.
+/// How far timestamps may move the time during a contest, and largest error of the anchor, ns.
+/// Derived: together they are half of the error that a locked clock may have.
 const PULL_NS: f64 = CEILING_NS / 4.0;
 /// Possible error of the anchor, in its standard deviations. Judgement: exceeded by chance once in
 /// 370 (normal distribution).
 const ANCHOR_SIGMAS: f64 = 3.0;
-/// Interval at which the estimate is saved; the anchor is the last save but one. Judgement: longer
+/// Interval at which the estimate is saved; the anchor is the second newest one. Judgement: longer
 /// than it takes to notice a contest.
 const NOTED_EVERY: Nanos = Nanos::from_secs(2);
 /// An estimate is less certain than the anchor if its standard deviation is this many times larger.
 /// Judgement: smaller differences come and go with the noise.
 const LESS_CERTAIN: f64 = 2.0;
 
-/// The last two saved estimates, while time and path were the same.
+/// The last two saved estimates since time or path last changed.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Known {
     noted_at: Option<LocalTime>,
@@ -60,7 +60,7 @@ impl SlaveClock {
         })
     }
 
-    /// Whether the error of an anchor may be too large to judge anything.
+    /// Whether the error of an anchor may be too large to judge timestamps by it.
     pub(super) fn is_adrift(&self, anchor: &Estimator, now: LocalTime) -> bool {
         ANCHOR_SIGMAS * anchor.precision_ns(now, self.is_two_way()) > PULL_NS
     }

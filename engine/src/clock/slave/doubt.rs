@@ -1,32 +1,33 @@
-//! What a slave does when the messages of its master cannot all be true.
+//! Behaviour of a slave when the messages of its master cannot all be true.
 //!
 //! Model: a path delay or a rate that is impossible proves that something is wrong, but not what. A
-//! single Delay_Resp that makes an impossible exchange is refused. If exchanges contradict a good
-//! time again and again, nobody can tell whether Syncs or Delay_Resps are wrong. The estimate is
-//! then *suspended*: it takes nothing until the exchanges are as they were, and continues from
-//! there. One that was never good is given up, and so is one that was suspended for [`SUSPENDED`].
+//! single Delay_Resp that makes an impossible exchange is rejected. If exchanges contradict a good
+//! time repeatedly, either the Syncs or the Delay_Resps may be wrong. The estimate is then
+//! *suspended*: it takes no samples until the exchanges are possible again, and then continues. An
+//! estimate that was never good is discarded, and so is one that has been suspended for longer than
+//! [`SUSPENDED`].
 
 use super::*;
 
 /// Largest possible difference of rates, ppb. Judgement: crystals are within 100 ppm, and slewing
 /// changes the rate of a host's clock by 500 ppm at most (MAXFREQ of adjtimex).
 const FASTEST_PPB: f64 = 1e6;
-/// Standard deviation below which a rate is known, ppb. Derived: it propagates an offset over 10 s
-/// to 100 us.
+/// Standard deviation below which a rate is known, ppb. Derived: an offset can then be extrapolated
+/// over 10 s with an error of 100 us.
 const KNOWN_PPB: f64 = 1e4;
-/// Standard deviations of the rate by which it must exceed [`FASTEST_PPB`]. Judgement: exceeded by
-/// chance once in 370 (normal distribution).
+/// Number of standard deviations by which a rate must exceed [`FASTEST_PPB`] to be impossible.
+/// Judgement: exceeded by chance once in 370 (normal distribution).
 const RATE_SIGMAS: f64 = 3.0;
 /// Delay_Resps that yield an impossible path delay, after which the clock reacquires. Judgement:
 /// the length of the window of exchanges.
 const IMPOSSIBLE: u32 = 5;
 /// How long the estimate is suspended. Judgement: a crystal whose rate is known to 0.1 ppm holds
 /// the time to some us for that long, and a master whose messages contradict each other for longer
-/// will do so for good.
+/// will continue to do so.
 const SUSPENDED: Nanos = Nanos::from_secs(60);
 
 impl SlaveClock {
-    /// Suspends an estimate that is possible itself, and gives up another one.
+    /// Suspends the estimate if its own delay and rate are possible, and discards it otherwise.
     pub(super) fn suspend(&mut self, now: LocalTime, doubt: LockCause) {
         self.doubted = Some(doubt);
         if self.is_estimate_possible() {
@@ -49,8 +50,9 @@ impl SlaveClock {
         }
     }
 
-    /// Judges an exchange while the clock is not locked. An estimate that was good is suspended;
-    /// what another one learnt from impossible exchanges is discarded when they end.
+    /// Judges an exchange while the clock is not locked. An estimate that was good is suspended.
+    /// Any other one is discarded when the impossible exchanges end or become too many, because it
+    /// has learnt from them.
     pub(super) fn count_impossible(&mut self, now: LocalTime) {
         let doubt = self.doubt();
         if let Some(doubt) = doubt.filter(|_| self.was_good) {
@@ -90,7 +92,7 @@ impl SlaveClock {
         self.path_delay == PathDelay::Measured && !self.round_trips.explains_later(late_ns, self.jitter())
     }
 
-    /// The path delay, if the Syncs' path were longer by `late_ns`.
+    /// The path delay that would result if the path of the Syncs were longer by `late_ns`.
     pub(super) fn claim_of_later_syncs(&self, late_ns: f64) -> PathDelayClaim {
         let estimated = self.estimated_delay();
         PathDelayClaim { delay: estimated.delay + Nanos::from_nanos_f64(late_ns / 2.0), ..estimated }
@@ -117,14 +119,14 @@ impl SlaveClock {
         (beyond_ppb.is_nan() || beyond_ppb > FASTEST_PPB).then_some(rate)
     }
 
-    /// The rate, ppb, if it is known well enough to propagate an offset over some seconds.
+    /// The rate, ppb, if it is known well enough to extrapolate an offset over some seconds.
     pub(super) fn known_rate_ppb(&self) -> Option<f64> {
         let map = self.estimator.map()?;
         let known = map.rate_sigma().as_ppb() < KNOWN_PPB && self.impossible_rate().is_none();
         known.then_some(map.rate().as_ppb())
     }
 
-    /// Why the time of the messages cannot be true.
+    /// Why the time in the messages cannot be true.
     pub(super) fn doubt(&self) -> Option<LockCause> {
         let delay = self.impossible_delay().map(|claim| claim.cause());
         delay.or_else(|| self.impossible_rate().map(|rate| LockCause::ImpossibleRate { rate }))

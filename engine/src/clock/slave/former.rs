@@ -1,4 +1,4 @@
-//! The times of former masters, for the return of one of them.
+//! The times of former masters, in case one of them returns.
 //!
 //! Model: when another master is followed, the estimate of the last one is kept. If the time of the
 //! next master differs from the held time but agrees with the extrapolated time of a former master,
@@ -8,7 +8,7 @@
 
 use super::*;
 
-/// Former masters that are kept. Judgement: a network has a master and a spare one.
+/// Former masters that are kept. Judgement: a network has a master and a backup.
 const REMEMBERED: usize = 2;
 
 /// The estimate of one master.

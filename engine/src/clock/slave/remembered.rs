@@ -1,16 +1,18 @@
-//! What a clock that was locked keeps when it has to begin again.
+//! What a clock that was locked keeps when it has to reacquire.
 //!
-//! Model: crystals and networks do not change because a master or a stranger told a wrong time. So
-//! the rate and the jitter of some time ago, when the clock was locked, are a better beginning than
-//! nothing. They are from before the trouble, because it takes a moment to notice trouble.
+//! Model: a wrong time from the master or from an attacker changes neither the crystals nor the
+//! network. So the rate and the jitter estimated while the clock was locked are better initial
+//! values than the defaults. They are taken from some time before the lock was lost, because it
+//! takes a while to detect a wrong time.
 
 use super::*;
 
-/// Interval at which they are noted; those before the last ones are used. Judgement: a wrong time
-/// that changes slowly enough to be followed is noticed within seconds.
+/// Interval at which they are saved; the second newest ones are used. Judgement: a wrong time that
+/// changes slowly enough to be followed is detected within seconds.
 const NOTED_EVERY: Nanos = Nanos::from_secs(10);
 /// Standard deviation of the change of the rate since then. Judgement: a crystal changes its rate
-/// by 1 ppm within minutes when it becomes warmer, and a master that restarts by as much.
+/// by 1 ppm within minutes when it becomes warmer, and a restart may change a master's rate by as
+/// much.
 const CHANGED: Ppb = Ppb::from_ppm(2.0);
 
 #[derive(Clone, Copy, Debug)]
@@ -21,7 +23,7 @@ struct Noted {
     jitter: Nanos,
 }
 
-/// The last two notes.
+/// The last two saved values.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Remembered {
     newer: Option<Noted>,
@@ -29,7 +31,7 @@ pub(super) struct Remembered {
 }
 
 impl Remembered {
-    /// Notes a locked estimate when it is time to.
+    /// Saves rate and jitter of a locked estimate, at intervals of [`NOTED_EVERY`].
     pub(super) fn note(&mut self, now: LocalTime, estimator: &Estimator) {
         if self.newer.is_some_and(|noted| (now - noted.at).abs() < NOTED_EVERY) {
             return;
@@ -39,7 +41,7 @@ impl Remembered {
         self.older = self.newer.replace(noted);
     }
 
-    /// What an estimate begins with that would otherwise begin with `config`.
+    /// The initial values for a new estimate: `config`, with the saved rate and jitter, if any.
     pub(super) fn prior(&self, config: EstimatorConfig) -> EstimatorConfig {
         let Some(noted) = self.older else { return config };
         let sigma_ppb = libm::hypot(noted.sigma.as_ppb(), CHANGED.as_ppb());

@@ -1,16 +1,16 @@
-//! How far a clock's time wanders, beyond what a crystal can do.
+//! How far a clock's time wanders, beyond the wander of a crystal.
 //!
 //! Purpose: the phase of a clock that is steered by software (a boundary clock, a PC that is a
 //! grandmaster, a sender that follows one of them) wanders, by a microsecond or by milliseconds,
 //! over a second or over minutes. An estimator that mistakes the wander for the behaviour of a
 //! crystal follows it, and a player that uses that estimate changes its pitch. An estimator that
-//! knows of the wander waits until it has averaged out.
+//! knows the size of the wander averages over it.
 //!
-//! Model: the offsets are averaged over blocks of 0.25 s, 0.5 s, ... 64 s. Of three consecutive
-//! blocks, the distance of the middle one from the line through the others is taken: a second
-//! difference, to which neither offset nor rate contributes (as in the Allan deviation, Allan 1966,
-//! and in that of ITU-T G.8260 for packets, which takes the least late packet of a block). Its mean
-//! square V as a function of the block length L separates three contributions:
+//! Model: the offsets are averaged over blocks of 0.25 s, 0.5 s, ... 64 s. Three consecutive blocks
+//! a, b and c yield a second difference a - 2b + c, to which neither offset nor rate contributes
+//! (as in the Allan deviation, Allan 1966, and in its counterpart for packets in ITU-T G.8260,
+//! which takes the least late packet of a block). Its mean square V as a function of the block
+//! length L separates three contributions:
 //! * the noise of packets, which falls with L at least as 1/L;
 //! * a crystal whose temperature drifts: V = (drift L^2)^2;
 //! * wander, which is the rest. For an Ornstein-Uhlenbeck process with variance s^2 and time
@@ -21,8 +21,8 @@
 //! stalls) of fewer than half of the blocks have no effect. Both the least late packet and the mean
 //! of all packets are tried, and the quieter one counts, because packets are late in bursts.
 //!
-//! Limits: wander that is over within the shortest block is seen as noise. Wander as slow as that
-//! of a crystal is not seen.
+//! Limits: wander faster than the shortest block is taken for noise. Wander as slow as that of a
+//! crystal is not detected.
 
 use super::super::sample::Sample;
 use crate::units::{LocalTime, Nanos};
@@ -48,8 +48,8 @@ const MEDIAN_GAIN: f64 = 2.33;
 const MEDIAN_SQUARE: f64 = 0.455;
 /// Drift of a crystal that warms up, ns/s^2. Judgement: 0.02 ppm/s and a little more.
 const CRYSTAL_DRIFT: f64 = 25.0;
-/// Factor (mean square) for noise and crystals before the rest counts as wander. Judgement: twice
-/// their size.
+/// Factor by which the contributions of noise and crystal to V are multiplied before the rest
+/// counts as wander. Judgement: twice their amplitude.
 const ALLOWED: f64 = 4.0;
 /// Maximum of V / s^2 over the block length. Derived: for an Ornstein-Uhlenbeck process.
 const GREATEST: f64 = 1.97;
@@ -59,16 +59,16 @@ const GREATEST_PER_DENSITY: f64 = 2.4;
 /// V is greatest in blocks of this many time constants, and grows until then at least in proportion
 /// to their length. Derived: for an Ornstein-Uhlenbeck process.
 const GREATEST_AT: f64 = 2.4;
-/// V grows by less than this from one length to the next near its maximum. Judgement: far below the
-/// maximum it grows by a factor of two or more.
+/// Near its maximum, V grows by less than this factor from one block length to the next. Judgement:
+/// far below the maximum it grows by a factor of two or more.
 const GROWTH: f64 = 1.3;
 /// Time constant that is assumed for a wander that still grows at the longest blocks, s. Judgement:
 /// about the longest blocks.
 const LONGEST_S: f64 = 100.0;
 /// V of white noise of variance 1. Derived: 1 + 4 + 1.
 const WHITE: f64 = 6.0;
-/// Figures within this share of each other are the same. Judgement: a median of 100 values has an
-/// error of 20 %.
+/// Values that differ by no more than this share are treated as equal. Judgement: a median of 100
+/// values has an error of 20 %.
 const SAME_SHARE: f64 = 0.1;
 /// A wander this many times larger than the filters assume has misled them. Judgement: its size is
 /// known with an error of about a half.
@@ -81,7 +81,7 @@ const ANOTHER_TIME_NS: f64 = 1e9;
 /// Judgement: one missing block is not a silence.
 const SILENCE: f64 = 2.5;
 
-/// Wander of a clock's time around that of a crystal.
+/// Wander of a clock's time relative to a crystal's.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(in crate::clock) struct PhaseWander {
     /// Standard deviation, ns.
@@ -102,7 +102,8 @@ impl PhaseWander {
         differ(self.rms_ns, other.rms_ns) || differ(self.density, other.density)
     }
 
-    /// Whether it is so much larger than `other` that everything learnt with that is void.
+    /// Whether the wander is so much larger than `other` that everything learnt while assuming
+    /// `other` is invalid.
     pub(in crate::clock) fn exceeds(&self, other: &Self) -> bool {
         self.rms_ns > EXCEEDS * other.rms_ns
     }
@@ -151,7 +152,7 @@ struct MedianSquare {
 
 impl MedianSquare {
     fn learn(&mut self, value_ns: f64, memory: f64) {
-        // Timestamps count whole ns.
+        // Smaller values are below the resolution of timestamps, 1 ns.
         let log = libm::log((value_ns * value_ns).max(1.0));
         self.count = (self.count + 1.0).min(memory);
         let step = MEDIAN_GAIN / self.count;
@@ -349,8 +350,8 @@ impl WanderMeter {
         // Largest excess so far, the figure of its level, and whether the following levels have
         // shown that it is the maximum.
         let (mut greatest, mut of_greatest, mut is_over) = (0.0, 0.0, true);
-        // Upper limit of the excess of all levels, and that of the last level if it continues to
-        // grow.
+        // Upper limit of the excess over all levels, and of the last level's excess if it continues
+        // to grow.
         let mut most_by_level = (0.0_f64, 0.0);
         for level in &self.levels {
             if !level.is_known() {

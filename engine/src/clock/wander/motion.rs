@@ -4,12 +4,12 @@
 //! setpoint varies, the setpoint moves: the reference wanders by more than its clock map states.
 //! Playout need not follow such movements fast.
 //!
-//! Model: the distance, without what was trimmed, is sampled every 1 s, 2 s, ... 128 s. Of three
-//! consecutive samples, the distance of the middle one from the line through the others is taken,
-//! to which neither an offset nor a rate contributes. For white noise it is 1.22 standard
-//! deviations. For an Ornstein-Uhlenbeck process with time constant T it is 0.8 at an interval of T
-//! / 3, and more than 1 from T / 2 on. So the interval with the largest value counts. The host's
-//! clock has no part in this, so no allowance for the drift of a crystal is needed.
+//! Model: the distance, with the trims so far compensated, is sampled every 1 s, 2 s, ... 128 s.
+//! The measure is the distance of the middle one of three consecutive samples from the line through
+//! the other two, to which neither an offset nor a rate contributes. For white noise it is 1.22
+//! standard deviations. For an Ornstein-Uhlenbeck process with time constant T it is 0.8 at an
+//! interval of T / 3, and more than 1 from T / 2 on. So the interval with the largest value counts.
+//! The host's clock has no part in this, so no allowance for the drift of a crystal is needed.
 //!
 //! Robustness: the median of the newest values of each interval is used, so that fewer than half of
 //! them may be steps of the setpoint or jumps of playout.
@@ -18,9 +18,9 @@
 const LEVELS: usize = 8;
 /// Shortest sampling interval, s. Judgement: faster movements are jitter.
 const SHORTEST_S: f64 = 1.0;
-/// Values that a level keeps. Judgement: a median of 15 has an error of 30 %.
+/// Number of values that a level keeps. Judgement: a median of 15 has an error of 30 %.
 const KEPT: usize = 15;
-/// Values that a level needs to be used. Judgement: with fewer, a median is meaningless.
+/// Number of values from which a level is used. Judgement: with fewer, a median is meaningless.
 const FIRST: usize = 4;
 /// Median of the absolute value of a normal variable of variance 1. Derived: the third quartile of
 /// the normal distribution.
@@ -109,7 +109,8 @@ impl TargetMotion {
         self.levels.iter().map(|level| level.sigma_ns).fold(0.0, f64::max)
     }
 
-    /// Upper limit of that standard deviation, where too small a value would be harmful.
+    /// Upper limit of that standard deviation, for uses in which too small a value would be
+    /// harmful.
     pub(crate) fn at_most_ns(&self) -> f64 {
         self.levels.iter().map(|level| level.at_most_ns).fold(0.0, f64::max)
     }
