@@ -1,6 +1,6 @@
 //! Counters of a port: the first information to check when a clock does not lock.
 
-/// Counts since the port was made.
+/// Counts since the port was created.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PortCounters {
@@ -8,8 +8,9 @@ pub struct PortCounters {
     pub malformed: u64,
     /// Messages of PTP version 1.
     pub version_1: u64,
-    /// Datagrams from other addresses than that of a session's only peer, and messages in the name
-    /// of the selected master from another address than its own.
+    /// Datagrams from an unexpected address: in a session, not the peer's; with unicast masters,
+    /// not a configured one (or not sent by unicast); otherwise, claiming the identity of the
+    /// selected master from an address that is not the master's.
     pub other_source: u64,
     /// Messages from addresses that are not accepted.
     pub refused_sources: u64,

@@ -61,8 +61,8 @@ impl Profile {
         ..Self::DEFAULT_E2E
     };
 
-    /// Broadcast profile of SMPTE ST 2059-2:2021. Its logMinDelayReqInterval reaches from
-    /// logSyncInterval to 5 above it.
+    /// Broadcast profile of SMPTE ST 2059-2:2021. Its logMinDelayReqInterval ranges from
+    /// logSyncInterval to logSyncInterval + 5.
     pub const ST_2059_2: Self = Self {
         name: "SMPTE ST 2059-2",
         domain_number: parameter(127, 0, 127),

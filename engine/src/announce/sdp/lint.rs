@@ -48,7 +48,7 @@ pub enum Lint {
     ByteOrderMark,
     /// UTF-16.
     Utf16,
-    /// The whole text is one line, escaped as a string of a program.
+    /// The whole text is one line, escaped like a string in a program.
     Escaped,
     /// A line is not UTF-8.
     NotUtf8,
@@ -60,7 +60,7 @@ pub enum Lint {
     ZeroByte,
     /// Blanks at the start of lines.
     Indented,
-    /// Lines quoted as in a mail.
+    /// Lines quoted as in an e-mail.
     Quoted,
     /// Misplaced or repeated blanks, or tabs.
     Blanks,
@@ -151,7 +151,7 @@ pub enum Lint {
     },
     /// `a=maxptime` is less than `a=ptime`.
     MaxPacketTime,
-    /// Packets beyond what AES67 allows.
+    /// Packets longer than AES67 allows.
     Payload {
         /// Bytes.
         bytes: usize,
@@ -192,11 +192,11 @@ pub enum Lint {
     },
     /// `a=source-filter` cannot be read.
     SourceFilter(String),
-    /// An exclusive `a=source-filter`, which names excluded senders.
+    /// An `a=source-filter` that excludes senders (`excl`).
     Exclusion,
     /// The sender in a filter cannot send, so the filter is ignored.
     NoSender(IpAddr),
-    /// The sender in a filter is the loopback address of any host that reads it.
+    /// The sender in a filter is a loopback address, which means a different host to each reader.
     LoopbackSender(IpAddr),
     /// A filter for another destination.
     OtherDestination(IpAddr),

@@ -341,8 +341,8 @@ impl<'t> Reader<'t> {
         clock
     }
 
-    /// The leg with the source in its filter; two legs if two sources send the same (RFC 7104,
-    /// 4.2).
+    /// The leg with the source in its filter; two legs if two sources send the same stream (RFC
+    /// 7104, 4.2).
     fn legs(&mut self, section: &Section<'t>, leg: LegDescription) -> Vec<LegDescription> {
         let own = section.attribute("source-filter").is_some();
         let level = if own { section } else { self.session };

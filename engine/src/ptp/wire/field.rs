@@ -1,7 +1,7 @@
 //! Fields at constant offsets of a message, with their width in the type.
 //!
-//! Reading and writing check the bounds themselves, so that the parser is total whatever its
-//! callers checked before.
+//! Reading and writing check the bounds themselves, so that the parser never panics, whatever its
+//! callers have checked.
 
 use super::WireError;
 use crate::{NANOS_PER_SECOND, PtpTime};

@@ -3,9 +3,9 @@
 //!
 //! [`Message::parse`] takes any bytes: it never panics or allocates, and its result can be emitted
 //! again. Received messages may be followed by padding, which is dropped, and may have any minor
-//! version. Transport is UDP, where the header starts the datagram. Messages are interpreted
-//! elsewhere; here they are refused only if they cannot be represented, such as a timestamp with a
-//! whole second of nanoseconds.
+//! version. The transport is UDP, so the datagram starts with the header. Messages are interpreted
+//! elsewhere; here they are refused only if they cannot be represented, for example because the
+//! nanoseconds of a timestamp reach a whole second.
 
 mod body;
 mod field;
