@@ -211,7 +211,7 @@ fn name(text: &[u8]) -> String {
     String::from_utf8_lossy(&text[..text.len().min(MAX_NAME)]).trim().to_owned()
 }
 
-/// A change of what is advertised.
+/// A change in the advertised sources.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LivewireEvent {
     /// A source is new, or has another name.

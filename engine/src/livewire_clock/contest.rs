@@ -30,7 +30,7 @@ const QUIET: Nanos = Nanos::from_secs(2);
 const RATE: usize = 24;
 const RATE_INTERVALS: i64 = 16;
 
-/// State of the distinction between the master's packets and others with its identity.
+/// State of the checks for forged packets with the master's identity.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Contest {
     until: Option<LocalTime>,
@@ -52,7 +52,7 @@ pub(super) struct Verdict {
 }
 
 impl Contest {
-    /// Judges a packet that came at `at`, by its agreement with the held time, if there is one.
+    /// Judges a packet that arrived at `at` by its agreement with the held time, if there is one.
     pub(super) fn judge(&mut self, at: LocalTime, agreement: Option<Agreement>, early: Nanos) -> Verdict {
         let oldest = self.at[self.count % RATE].replace(at);
         self.count = self.count.wrapping_add(1);

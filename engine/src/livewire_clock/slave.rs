@@ -1,5 +1,4 @@
-//! Following the Livewire clock: estimating from its packets a map from the host's clock to its
-//! time.
+//! Following the Livewire clock: estimates its time as a map of the host's clock.
 
 use super::contest::Contest;
 use super::diagnosis::ClockDiagnosis;
@@ -29,7 +28,7 @@ const SAME_TIME: Nanos = Nanos::from_millis(1);
 const SAME_BUT_FOR_PATH: Nanos = Nanos::from_micros(200);
 
 /// The largest standard deviation of a locked clock, ns. The servo knows the uncertainty of the
-/// timestamps; to this is added that of the assumed path delay, which equals the jitter of the
+/// timestamps, and adds that of the assumed path delay, which is as large as the jitter of the
 /// packets.
 const LARGEST_SIGMA_NS: f64 = SAME_TIME.as_nanos_f64();
 

@@ -247,7 +247,7 @@ pub enum ClockPacketError {
     /// It is another kind of packet, such as the fast clock's.
     #[error("the kind of packet {0:#010x} is not {SYNC:#010x}")]
     Kind(u32),
-    /// The byte that must be 0xAC is not.
+    /// Byte 26 is not 0xAC.
     #[error("byte 26 is {0:#04x} and not {MAGIC:#04x}")]
     Magic(u8),
     /// The number of microticks exceeds a clock frame.

@@ -4,8 +4,8 @@
 //! own messages. So a single Sync in an interval is genuine, and of several, at most one is
 //! genuine. Several are held back for an interval, and the one that agrees best with the time that
 //! the clock already holds (the *held time*) is used. If the clock holds no time, they are used if
-//! they agree with each other; otherwise none of them is used. The state in which there are signs
-//! of another sender is called a *contest*.
+//! they agree with each other; otherwise none of them is used. A *contest* lasts from the first
+//! sign of another sender until some time after the last one.
 //!
 //! Breakdown point: while a time is held, an attacker's message replaces the master's only if it
 //! agrees better with the held time. So an attacker can move the clock by no more than the
@@ -122,12 +122,12 @@ impl Claims {
         self.answers.take(now)
     }
 
-    /// When something is due.
+    /// When timestamps are to be judged or the contest ends, whichever is first.
     pub(super) fn due(&self) -> Option<LocalTime> {
         [self.until, self.syncs.due, self.answers.due].into_iter().flatten().min()
     }
 
-    /// Records the arrival of a Sync. Returns whether more Syncs come than the master sends.
+    /// Records the arrival of a Sync. Returns whether more Syncs arrive than the master sends.
     pub(super) fn note(&mut self, received: LocalTime, sync_interval: Nanos) -> bool {
         let oldest = self.syncs_at[self.count % RATE].replace(received);
         self.count += 1;

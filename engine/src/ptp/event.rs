@@ -47,7 +47,7 @@ pub enum PortEvent {
     PassedOver {
         /// The master.
         master: PortIdentity,
-        /// For how long.
+        /// For how long other masters are preferred.
         lasts: Nanos,
     },
     /// The clock's lock state has changed.

@@ -3,9 +3,9 @@
 //! Model: the interval stated in logMessageInterval is used if Syncs arrive at about that interval.
 //! Some masters state one interval and use another, and the actual one is needed to detect silence.
 //! So if the two differ, the interval is measured from the last few spacings of Syncs: it is their
-//! median or, if the median is shorter than the stated interval, the second longest of them. So
-//! forged Syncs directly after the master's own do not make the rest of the interval look like
-//! silence.
+//! median or, if the median is shorter than the stated interval, the second longest of them. As a
+//! result, forged Syncs directly after the master's own do not make the rest of the interval look
+//! like silence.
 
 use crate::units::{LocalTime, Nanos};
 
@@ -24,7 +24,7 @@ pub(super) struct SyncIntervals {
 }
 
 impl SyncIntervals {
-    /// A Sync was received.
+    /// Records the arrival of a Sync.
     pub(super) fn heard(&mut self, at: LocalTime) {
         if let Some(last) = self.last.replace(at) {
             self.distances[self.count % DISTANCES] = at.since(last);

@@ -18,7 +18,7 @@ pub struct Parameter<T> {
 /// A PTP profile (IEEE 1588-2019, clause 20.3): attributes of the port and of its clock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Profile {
-    /// Its usual name.
+    /// Usual name of the profile.
     pub name: &'static str,
     /// domainNumber.
     pub domain_number: Parameter<u8>,

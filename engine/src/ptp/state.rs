@@ -50,9 +50,9 @@ impl fmt::Display for PortState {
 pub enum StateCause {
     /// BMC_MASTER: our data set is the best.
     BmcMaster,
-    /// BMC_PASSIVE: another is better, but a clock of our class never follows.
+    /// BMC_PASSIVE: another clock is better, but a clock of our class never follows.
     BmcPassive,
-    /// BMC_SLAVE: another is better.
+    /// BMC_SLAVE: another clock is better.
     BmcSlave,
     /// BMC_SLAVE, with another master than before.
     AnotherMaster,
@@ -149,11 +149,11 @@ pub(super) fn next(slave_only: bool, from: PortState, cause: StateCause) -> Opti
 pub(super) enum Recommendation {
     /// Stay in LISTENING until the announce receipt timeout.
     Listen,
-    /// M1 or M2.
+    /// Become master (M1 or M2).
     Master,
-    /// P1.
+    /// Become passive (P1).
     Passive,
-    /// S1.
+    /// Follow the best master (S1).
     Slave,
 }
 

@@ -52,7 +52,7 @@ enum Unflagged {
     Unknown,
     /// One-step Syncs, which carry the time.
     OneStep,
-    /// Two-step Syncs; the number counts those in a row without a Follow_Up.
+    /// Two-step Syncs, with the number of consecutive ones without a Follow_Up.
     FollowedUp(u32),
 }
 

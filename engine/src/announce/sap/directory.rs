@@ -2,10 +2,10 @@
 //!
 //! Model: a session belongs to its announcer ([`SessionKey`]), so that no host can change or
 //! withdraw a session of another. An announcement that equals the last one byte for byte only shows
-//! that the session is alive. Hashes do not show that, because some devices never change them. A
-//! deletion is accepted only from the session's own announcer. If that announcer has several
-//! sessions with the same `o=` line, the hash or else the stream's address determines which one
-//! ends.
+//! that the session is still alive. Equal hashes do not show this, because some devices never
+//! change theirs. A deletion is accepted only from the session's own announcer. If that announcer
+//! has several sessions with the same `o=` line, the hash or else the stream's address determines
+//! which one ends.
 //!
 //! At most [`MAX_SESSIONS`] sessions are kept. A flood displaces sessions of its own address, and
 //! others that are equally new; see [`room`]. A session is *confirmed* when it is heard again after
@@ -62,7 +62,7 @@ pub struct Entry {
     pub description: Description,
     /// The faults of the description.
     pub findings: Vec<Finding>,
-    /// The host that announces it, by the source address of its datagrams.
+    /// The host that announces it: the source address of its datagrams.
     pub from: IpAddr,
     /// When it was first announced.
     pub first_heard_at: LocalTime,

@@ -142,16 +142,16 @@ pub enum SapError {
     /// It is of another version, or not SAP.
     #[error("SAP version {0}, only version 1 is understood")]
     Version(u8),
-    /// Encrypted.
+    /// The payload is encrypted.
     #[error("the announcement is encrypted, and there is no key")]
     Encrypted,
-    /// Compressed, and damaged.
+    /// The compressed payload is damaged.
     #[error("the announcement is compressed, and cannot be unpacked by zlib: have its sender announce plain text")]
     Compressed,
-    /// Compressed, and far longer than a description.
+    /// The compressed payload is far longer than a description.
     #[error("the announcement is compressed and holds more than {MAX_TEXT} bytes: a description has fewer")]
     TooLong,
-    /// Not SDP.
+    /// The payload is not SDP.
     #[error("the announcement does not hold SDP (application/sdp)")]
     PayloadType,
     /// The description cannot be used.

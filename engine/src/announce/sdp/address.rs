@@ -13,7 +13,7 @@ pub(super) struct Connection {
 /// The meaning of a `c=` line.
 pub(super) enum ConnectionLine {
     Read(Connection),
-    /// A network other than the Internet, by its name.
+    /// The name of a network other than the Internet.
     OtherNet(String),
     Unreadable,
 }

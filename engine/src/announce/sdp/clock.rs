@@ -10,7 +10,7 @@ const MAX_DOMAIN: u8 = 127;
 /// The reference clock of timestamps.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum ReferenceClock {
-    /// The description does not say.
+    /// The description does not state it.
     #[default]
     Unknown,
     /// PTP, with this grandmaster.
@@ -24,7 +24,7 @@ pub enum ReferenceClock {
     },
     /// PTP that is traceable to TAI, whichever clock is grandmaster.
     PtpTraceable {
-        /// As above.
+        /// The edition of IEEE 1588, or 802.1AS, as written.
         version: String,
     },
     /// The sender's own clock, identified by the MAC address of one of its network interfaces.
@@ -71,7 +71,7 @@ impl fmt::Display for ReferenceClock {
 /// The relation of timestamps to the reference clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MediaClockSource {
-    /// The description does not say.
+    /// The description does not state it.
     #[default]
     Unknown,
     /// They are the reference clock's time in frames, plus an offset.
@@ -79,7 +79,7 @@ pub enum MediaClockSource {
         /// Timestamp at the reference clock's epoch.
         offset: u32,
     },
-    /// They come from a clock of the sender.
+    /// They count a clock of the sender that is unrelated to the reference clock.
     Sender,
 }
 

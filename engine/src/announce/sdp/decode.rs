@@ -14,7 +14,8 @@ const WINDOWS_1252: [char; 32] = [
     '—', '˜', '™', 'š', '›', 'œ', ' ', 'ž', 'Ÿ',
 ];
 
-/// The text in UTF-8, apart from single invalid lines, without a byte order mark; and its fault.
+/// The text in UTF-8 (lines that are not valid UTF-8 are left unchanged), without a byte order
+/// mark; and its fault.
 pub(super) fn to_utf8(bytes: &[u8]) -> (Cow<'_, [u8]>, Option<Lint>) {
     if let Some(rest) = bytes.strip_prefix(UTF8_MARK) {
         return (rest.into(), Some(Lint::ByteOrderMark));

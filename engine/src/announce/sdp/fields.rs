@@ -102,8 +102,8 @@ pub(super) struct FormatMap {
     pub(super) lints: Vec<Lint>,
 }
 
-/// `96 L24/48000/2`; one channel if there is no number. Other separators and rates with a unit are
-/// accepted, too.
+/// Reads `96 L24/48000/2`; without a number of channels, there is one. Other separators and rates
+/// with a unit are accepted, too.
 pub(super) fn parse_map(value: &str) -> Option<FormatMap> {
     let end = value.find(|c: char| !c.is_ascii_digit()).unwrap_or(value.len());
     let (number, rest) = value.split_at(end);
@@ -139,7 +139,7 @@ pub(super) fn parse_map(value: &str) -> Option<FormatMap> {
     Some(map)
 }
 
-/// `48000`, also `48000Hz`, `48k` or `44.1kHz`.
+/// Reads `48000`, also `48000Hz`, `48k` or `44.1kHz`.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative, and at most MAX_RATE_HZ")]
 fn rate_hz(text: &str) -> Option<u32> {
     let (number, unit) = number_and_unit(text)?;
@@ -164,8 +164,8 @@ pub(super) fn static_format(payload_type: u8) -> Option<StreamFormat> {
     StreamFormat::new(Encoding::L16, SampleRate::from_hz(44_100)?, channels).ok()
 }
 
-/// A length in milliseconds as frames, and its correct spelling if it is spelt differently; a comma
-/// and a unit are accepted.
+/// Converts a duration in milliseconds to frames. Also returns its correct spelling if it is spelt
+/// differently; a comma and a unit are accepted.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,

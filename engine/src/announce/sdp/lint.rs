@@ -46,15 +46,15 @@ impl Lint {
 pub enum Lint {
     /// A byte order mark in front of the text.
     ByteOrderMark,
-    /// UTF-16.
+    /// The text is in UTF-16.
     Utf16,
     /// The whole text is one line, escaped like a string in a program.
     Escaped,
     /// A line is not UTF-8.
     NotUtf8,
-    /// LF alone.
+    /// Lines end with LF alone.
     LineEnd,
-    /// CR alone.
+    /// Lines end with CR alone.
     CarriageReturn,
     /// Zero bytes within the text or after it.
     ZeroByte,
@@ -104,7 +104,7 @@ pub enum Lint {
         /// As it is understood.
         right: String,
     },
-    /// A further `c=` line.
+    /// A further `c=` line, which is left out.
     MoreAddresses,
     /// A `c=` line that stands for several groups.
     AddressCount(u32),
@@ -144,9 +144,9 @@ pub enum Lint {
     PacketTime(String),
     /// `a=ptime` and `a=framecount` disagree.
     FrameCount {
-        /// Frames by `a=framecount`.
+        /// Frames according to `a=framecount`.
         frames: usize,
-        /// Frames by `a=ptime`.
+        /// Frames according to `a=ptime`.
         by_packet_time: usize,
     },
     /// `a=maxptime` is less than `a=ptime`.

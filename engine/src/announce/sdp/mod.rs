@@ -85,7 +85,7 @@ pub struct LegDescription {
     pub destination: IpAddr,
     /// UDP port.
     pub port: u16,
-    /// TTL; IPv4 multicast only.
+    /// TTL, for IPv4 multicast only.
     pub ttl: Option<u8>,
     /// The only accepted sender, from `a=source-filter`.
     pub source: Option<IpAddr>,
@@ -104,7 +104,7 @@ pub struct StreamDescription {
     pub alternative_payload_type: Option<u8>,
     /// Frames in a packet, from `a=framecount` or `a=ptime`; `None` if there is neither.
     pub packet_frames: Option<usize>,
-    /// The most frames in a packet, from `a=maxptime`.
+    /// Maximum number of frames in a packet, from `a=maxptime`.
     pub max_packet_frames: Option<usize>,
     /// The relation of timestamps to the reference clock.
     pub media_clock: MediaClockSource,
@@ -244,7 +244,7 @@ pub enum SdpError {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// It is video or data.
+    /// The medium is video or data.
     #[error("the medium is {0}, not audio")]
     Medium(String),
     /// The `m=` line has too few fields, or fields that are not numbers.
@@ -253,7 +253,7 @@ pub enum Refusal {
     /// Port 0 means that the stream is off.
     #[error("the port is 0: the stream is switched off")]
     PortZero,
-    /// It is encrypted, or not RTP.
+    /// The stream is encrypted, or not RTP.
     #[error("the transport is {0}: only RTP/AVP is received")]
     Transport(String),
     /// No payload type of the line has a supported format.

@@ -55,7 +55,7 @@ impl Section<'_> {
     }
 }
 
-/// A text in sections.
+/// A text, divided into sections.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Text<'a> {
     pub(super) session: Section<'a>,
@@ -86,7 +86,7 @@ const KNOWN: [&str; 13] = [
     "recvonly",
     "fmtp",
 ];
-/// Attributes that a section may have only once; otherwise the first one counts.
+/// Attributes that a section may have only once; if there are several, the first one is used.
 const SINGLE: [&str; 5] = ["ptime", "maxptime", "framecount", "mediaclk", "mid"];
 
 impl<'a> Text<'a> {

@@ -28,9 +28,9 @@ const AUTHENTICATION: u16 = 0x8009;
 const FIXED_FIELDS: usize = 6;
 /// tlvType and lengthField.
 const TLV_HEADER: usize = 4;
-/// Where messageLength stands in a header (IEEE 1588-2019, table 35).
+/// Position of messageLength in a header (IEEE 1588-2019, table 35).
 const MESSAGE_LENGTH: std::ops::Range<usize> = 2..4;
-/// Where correctionField stands in a header (IEEE 1588-2019, table 35).
+/// Position of correctionField in a header (IEEE 1588-2019, table 35).
 const CORRECTION_FIELD: std::ops::Range<usize> = 8..16;
 /// Block length of SHA-256; a longer secret is replaced by its hash (RFC 2104, 2).
 const BLOCK: usize = 64;
@@ -139,7 +139,7 @@ impl SecurityAssociation {
     pub const MOST_KEYS: usize = 4;
 
     /// The association that messages identify by `spp`, with its keys. If `covers_correction`,
-    /// nobody without a key may change a correctionField, transparent clocks included. `None` if
+    /// nobody without a key may change a correctionField, not even transparent clocks. `None` if
     /// there are no keys, more than [`Self::MOST_KEYS`], or two with one id.
     #[must_use]
     pub fn new(spp: u8, covers_correction: bool, keys: &[Key]) -> Option<Self> {

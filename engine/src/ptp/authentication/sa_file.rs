@@ -38,7 +38,7 @@ pub enum SaFileProblem {
     /// The text is too long, or has too many associations.
     #[error("more than 65536 bytes or 256 associations are not read")]
     TooLong,
-    /// A line stands before the first `spp`.
+    /// A line precedes the first `spp`.
     #[error("an association begins with `spp N`, from 0 to 255")]
     NoSpp,
     /// The number after a keyword is missing or too large.

@@ -59,7 +59,7 @@ impl Sender {
 pub(in crate::ptp) struct SyncSenders(Vec<Sender>);
 
 impl SyncSenders {
-    /// A Sync was received.
+    /// Records the arrival of a Sync.
     pub(in crate::ptp) fn heard(&mut self, now: LocalTime, identity: PortIdentity, address: PeerAddress) {
         if let Some(sender) = self.0.iter_mut().find(|sender| (sender.identity, sender.address) == (identity, address))
         {
@@ -79,7 +79,7 @@ impl SyncSenders {
         self.0.push(Sender { identity, address, count: 1, first: now, last: now });
     }
 
-    /// State of a master at an address.
+    /// State of the Syncs of a master at an address.
     pub(in crate::ptp) fn evidence(&self, now: LocalTime, identity: PortIdentity, address: PeerAddress) -> Evidence {
         let sender = self.0.iter().find(|sender| (sender.identity, sender.address) == (identity, address));
         sender.map_or(Evidence::None, |sender| sender.evidence(now))

@@ -302,7 +302,7 @@ impl<L: ClockServo> YieldSession<L> {
 
     fn handle_announce(&mut self, now: LocalTime, header: &Header, announce: &Announce) {
         if announce.grandmaster_identity == self.config.identity.clock_identity {
-            // The peer follows us, and says so.
+            // The peer follows us, and announces our clock.
             self.counters.own += 1;
             return;
         }
@@ -433,8 +433,8 @@ impl<L: ClockServo> YieldSession<L> {
         self.drain_servo();
     }
 
-    /// The delays of a Sync and of the Delay_Req right after it add up to a round trip, whatever
-    /// the offset of the clocks.
+    /// The delays of a Sync and of the Delay_Req right after it add up to a round-trip time,
+    /// whatever the offset of the clocks.
     fn learn_round_trip(&mut self, request: &TimestampPair) {
         let Some(sync) = self.last_sync.filter(|sync| (request.local - sync.local).abs() < SYNC_INTERVAL) else {
             return;

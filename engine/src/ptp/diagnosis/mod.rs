@@ -1,4 +1,4 @@
-//! Why there is no clock, in a sentence.
+//! Why there is no clock, in a sentence for the user.
 //!
 //! Purpose: a port that follows no master, or whose clock does not lock, has usually received the
 //! reason: masters of another domain, another protocol on the same ports, or only some of the
@@ -83,7 +83,7 @@ pub enum Instead {
         /// The reason for the refusal.
         reason: Unauthenticated,
     },
-    /// PTP version 1.
+    /// Messages of PTP version 1.
     Version1(PeerAddress),
     /// A unicast master does not answer.
     UnicastUnanswered {
@@ -109,7 +109,7 @@ pub enum Instead {
 pub enum Trouble {
     /// It sends no Sync.
     NoSync,
-    /// Its Syncs announce Follow_Ups, but none comes.
+    /// Its Syncs announce Follow_Ups, but none arrives.
     NoFollowUp,
     /// Its messages do not agree with each other.
     Fault(Fault),

@@ -15,7 +15,7 @@ pub(super) struct MasterState {
     /// Whether the served map is the servo's, so that the time does not step when the servo takes
     /// over again.
     pub(super) continues: bool,
-    /// Number of steps of PTP time because we started or stopped serving.
+    /// Number of times that PTP time stepped because we started or stopped serving.
     pub(super) steps: u32,
 }
 

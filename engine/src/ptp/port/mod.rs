@@ -74,7 +74,7 @@ const USUAL_ANNOUNCE_INTERVAL: Nanos = Nanos::from_secs(1);
 /// assert_eq!(port.state(), PortState::Master);
 /// assert_eq!(port.poll_transmit().map(|announce| announce.datagram.len()), Some(64));
 ///
-/// // What is no PTP message is refused and counted.
+/// // A datagram that is not a PTP message is refused and counted.
 /// assert!(port.handle_datagram(due, [192, 0, 2, 1].into(), b"noise").is_err());
 /// assert_eq!(port.counters().malformed, 1);
 /// ```

@@ -38,7 +38,7 @@ pub(super) struct SlaveState {
     pub(super) claims: Claims,
     /// Departure of the last request whose answer was used.
     pub(super) answer_used: Option<LocalTime>,
-    /// Round trip of the exchange that the servo gets next.
+    /// Round-trip time of the exchange that is passed to the servo next.
     pub(super) longest: Option<Nanos>,
     /// When the parent's last Sync was received, usable or not.
     pub(super) sync_heard: Option<LocalTime>,
@@ -59,7 +59,7 @@ pub(super) struct SlaveState {
     pub(super) unanswered: u32,
     /// Consecutive Delay_Reqs that the parent answered, but whose departure time is unknown.
     pub(super) unstamped: u32,
-    /// Whether Delay_Reqs go by multicast because the parent did not answer by unicast.
+    /// Whether Delay_Reqs are sent by multicast because the parent did not answer unicast ones.
     pub(super) fell_back: bool,
 }
 

@@ -160,8 +160,8 @@ impl<L: ClockServo> Port<L> {
         }
     }
 
-    /// Holds an alternative back for judgement: during a contest in any case, and otherwise (which
-    /// begins a contest) if it agrees with the held time and no Sync of its interval did.
+    /// During a contest, holds every alternative back. Otherwise, holds it back, and begins a
+    /// contest, only if it agrees with the held time and no Sync of its interval did.
     fn take_alternative(&mut self, now: LocalTime, pair: TimestampPair) {
         let interval = self.slave.claim_interval;
         if self.slave.claims.is_contested() {
@@ -217,8 +217,8 @@ impl<L: ClockServo> Port<L> {
         }
     }
 
-    /// Handles complete exchanges, of which the answer has arrived and the departure time of the
-    /// request is known.
+    /// Handles complete exchanges: those whose answer has arrived and whose request has a known
+    /// departure time.
     fn take_answers(&mut self, now: LocalTime, admitted: bool) {
         while let Some(answer) = self.slave.delay.poll_answer() {
             if !admitted {
@@ -226,7 +226,7 @@ impl<L: ClockServo> Port<L> {
             }
             match self.servo.agreement(&answer.pair) {
                 _ if self.slave.claims.is_contested() => self.hold_answer(now, answer),
-                // As for Syncs in `take_syncs`.
+                // As for Syncs in `take_sync`.
                 Some(Agreement::Contradicts(off)) if off > claims::APART => self.hold_answer(now, answer),
                 _ => self.use_answer(now, &answer),
             }
@@ -277,7 +277,8 @@ impl<L: ClockServo> Port<L> {
             NO_INTERVAL => self.slave.sync_interval,
             log2 => Nanos::from_log2_secs(log2.clamp(SYNC_INTERVALS.0, SYNC_INTERVALS.1)),
         };
-        // The measured interval is bounded, because a host clock that stands still measures zero.
+        // The measured interval is bounded, because the measurement is zero if the host's clock
+        // stands still.
         let (least, most) = (Nanos::from_log2_secs(SYNC_INTERVALS.0), Nanos::from_log2_secs(SYNC_INTERVALS.1));
         let slave = &mut self.slave;
         let interval = slave.intervals.interval(told).clamp(least, most);

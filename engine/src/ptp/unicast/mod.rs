@@ -379,8 +379,8 @@ impl Contract {
     }
 }
 
-/// The queue is bounded: each call queues at most one message for each master, and none if nobody
-/// drains it.
+/// Queues a message for a master. The queue is bounded: if nobody drains it, no more messages are
+/// queued.
 fn push_signal(signals: &mut VecDeque<Signal>, master: &Master, tlvs: Vec<u8>) {
     if !tlvs.is_empty() && signals.len() < 4 * UnicastMasters::MOST {
         signals.push_back(Signal { to: master.address, target: master.port.unwrap_or(PortIdentity::EVERYBODY), tlvs });

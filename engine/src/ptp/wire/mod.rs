@@ -39,7 +39,7 @@ use crate::PtpTime;
 /// assert_eq!(sync.emit(&mut bytes), Ok(44));
 /// assert_eq!(Message::parse(&bytes), Ok(sync));
 ///
-/// // A datagram that was cut short says by how much.
+/// // A truncated datagram is refused, with the needed length.
 /// assert_eq!(Message::parse(&bytes[..40]), Err(WireError::Truncated { needed: 44, available: 40 }));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,7 +119,7 @@ pub enum WireError {
         /// messageType.
         message_type: u8,
     },
-    /// The message says that it is shorter than its type's fixed fields.
+    /// The messageLength is less than the length of the fixed fields of the message's type.
     #[error("{message_type} with messageLength {message_length}, it needs {fixed_length} bytes")]
     MessageLengthTooShort {
         /// Type of the message.

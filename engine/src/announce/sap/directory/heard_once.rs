@@ -1,5 +1,5 @@
 //! Announcements that were heard once, remembered by their fingerprints: a session that was removed
-//! for lack of room before its second announcement is confirmed when that comes.
+//! for lack of room before its second announcement is confirmed when that arrives.
 
 use crate::units::{LocalTime, Nanos};
 use std::net::IpAddr;
@@ -26,8 +26,8 @@ pub(super) struct HeardOnce {
 }
 
 impl HeardOnce {
-    /// FNV-1a of the announcer and its text. It need not resist forgery: whoever can forge an
-    /// announcement can send it twice.
+    /// FNV-1a hash of the announcer and its text. It need not resist forgery, because an attacker
+    /// who can forge an announcement can also send it twice.
     pub(super) fn fingerprint(from: IpAddr, text: &[u8]) -> u64 {
         let octets = match from {
             IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
