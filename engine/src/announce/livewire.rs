@@ -2,13 +2,13 @@
 //!
 //! Model: a channel is a number from 1 to 32767, and its group is 239.192.0.0 plus that number.
 //! Nodes advertise their sources on 239.192.255.3, port 4001: all of them after a change and at
-//! long intervals, and in between a summary that only shows that the node is alive. A datagram is a
-//! header of 16 bytes and *phrases*: four letters, a type, and an operand whose length depends on
-//! the type.
+//! long intervals, and in between a summary that only shows that the node is alive. A datagram has
+//! a header of 16 bytes, followed by *phrases*: four letters, a type, and an operand whose length
+//! depends on the type.
 //!
-//! Assumptions: the format is not published. This is what others have found on the wire
-//! (`read_lw_sources` by N. Prater and its successors). Unknown phrases are skipped. An unknown
-//! type is an error, because its length is unknown, too.
+//! Assumptions: the format is not published. This description is based on what others have observed
+//! on the wire (`read_lw_sources` by N. Prater and its successors). Unknown phrases are skipped. An
+//! unknown type is an error, because its length is unknown, too.
 
 use crate::event_queue::EventQueue;
 use crate::units::{LocalTime, Nanos};
@@ -29,13 +29,13 @@ const HEADER: usize = 16;
 const MAGIC: [u8; 4] = [3, 0, 2, 7];
 /// Maximum number of nodes that are remembered.
 const MAX_NODES: usize = 1024;
-/// Maximum number of sources that are remembered: as many as a large house has channels.
+/// Maximum number of sources that are remembered: as many as the channels of a large broadcaster.
 const MAX_SOURCES: usize = 4096;
 /// A node that has not advertised for this long has disappeared: nodes advertise every 20 to 25 s.
 const TIMEOUT: Nanos = Nanos::from_secs(100);
 /// Events that wait to be polled.
 const MAX_EVENTS: usize = 1024;
-/// Longer names are cut.
+/// Longest name, bytes; longer ones are truncated.
 const MAX_NAME: usize = 64;
 
 /// A channel.
@@ -51,7 +51,7 @@ const MAX_NAME: usize = 64;
 pub struct Channel(u16);
 
 impl Channel {
-    /// `None` unless it is within 1 to 32767.
+    /// The channel with this number; `None` unless it is from 1 to 32767.
     #[must_use]
     pub fn new(number: u32) -> Option<Self> {
         u16::try_from(number).ok().filter(|number| (1..=LAST_CHANNEL).contains(number)).map(Self)
@@ -86,7 +86,7 @@ impl fmt::Display for Channel {
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LivewireError {
-    /// It does not begin with the header of one.
+    /// It does not begin with the header of an advertisement.
     #[error("this is no message of Livewire's")]
     Header,
     /// It ends within a phrase.
@@ -112,7 +112,7 @@ pub struct LivewireSource {
 /// An advertisement of a node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Advertisement {
-    /// The node's name, if it is present.
+    /// The node's name; empty if it is not present.
     pub node_name: String,
     /// All its sources; `None` in a summary.
     pub sources: Option<Vec<LivewireSource>>,
@@ -211,7 +211,7 @@ fn name(text: &[u8]) -> String {
     String::from_utf8_lossy(&text[..text.len().min(MAX_NAME)]).trim().to_owned()
 }
 
-/// A change of what is advertised.
+/// A change in the advertised sources.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LivewireEvent {
     /// A source is new, or has another name.
@@ -238,7 +238,7 @@ struct Node {
     heard_at: LocalTime,
 }
 
-/// The present advertisements of nodes. Sans-IO: time and datagrams are arguments, and memory is
+/// The current advertisements of nodes. Sans-IO: time and datagrams are arguments, and memory is
 /// bounded.
 #[derive(Debug, Default)]
 pub struct LivewireDirectory {

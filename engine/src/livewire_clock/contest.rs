@@ -1,41 +1,43 @@
-//! Distinguishing the master's packets from forged ones in its name.
+//! Distinguishing the master's packets from forged ones that carry its identity.
 //!
-//! Model: nobody can stop the master's own packets, and these agree with the held time. So packets
-//! that contradict it by more than the possible error of a locked clock are left out while others
-//! agree. They count only after so many consecutive contradicting ones that the master's must be
-//! among them: then its time has changed. Early packets while others agree, and more packets than a
-//! master sends, are signs of another sender. Late packets are not, because any packet may be late.
-//! Until two seconds after the last sign, the servo holds the time by its [earlier
-//! estimate](crate::clock::ClockServo::contest), and only packets that agree with that count.
+//! Model: nobody can suppress the master's own packets, and these agree with the time that the
+//! clock holds (the *held time*). So packets that contradict the held time by more than the
+//! possible error of a locked clock are left out while others agree with it. They are used only
+//! after so many consecutive contradictions that the master's own packets must be among them, which
+//! means that its time has changed. Packets that are early while others agree, and more packets
+//! than one master sends, are signs of another sender. Late packets are not, because any packet may
+//! be late. From the first sign until two seconds after the last one (a *contest*), the servo holds
+//! the time by its [earlier estimate](crate::clock::ClockServo::contest), and only packets that
+//! agree with that estimate are used.
 //!
-//! Breakdown point: an attacker who uses the master's name and address moves the clock by no more
-//! than that anchor allows. He can keep a clock that was never locked from locking.
+//! Breakdown point: an attacker who uses the master's identity and address can move the clock by no
+//! more than that estimate allows, but can keep a clock that was never locked from locking.
 
 use super::PACKET_INTERVAL;
 use crate::clock::Agreement;
 use crate::units::{LocalTime, Nanos};
 
 /// Timestamps that contradict the held time by more than the possible error of a locked clock are
-/// left out at first. The servo gets smaller contradictions at once, so that it does not stay
-/// locked to a time that drifts away.
+/// left out at first. Smaller contradictions are passed to the servo at once, so that it does not
+/// stay locked to a time that drifts away.
 const APART: Nanos = Nanos::from_millis(1);
-/// Consecutive contradicting packets that prove that the master's time has changed.
+/// Number of consecutive contradicting packets beyond which the master's time must have changed.
 const PROOF: u32 = 8;
-/// How long a contest lasts after the last sign of it.
+/// How long a contest lasts after the last sign of another sender.
 const QUIET: Nanos = Nanos::from_secs(2);
-/// Number of the last packets from which their rate is measured: there is another sender if these
-/// came within two thirds of as many intervals.
+/// Number of recent packets over which their rate is measured: if they came within two thirds of
+/// that many intervals, there is another sender.
 const RATE: usize = 24;
 const RATE_INTERVALS: i64 = 16;
 
-/// State of competing packets in the master's name.
+/// State of the checks for forged packets with the master's identity.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Contest {
     until: Option<LocalTime>,
     /// Consecutive contradicting packets, and how many of them were early.
     contradicting: u32,
     early: u32,
-    /// Arrival times of the last packets, in a ring.
+    /// Arrival times of the last packets, as a ring buffer.
     at: [Option<LocalTime>; RATE],
     count: usize,
 }
@@ -43,14 +45,14 @@ pub(super) struct Contest {
 /// The decision about a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Verdict {
-    /// Whether the servo gets the packet.
+    /// Whether the packet is passed to the servo.
     pub(super) counts: bool,
     /// Whether a contest has begun.
     pub(super) begins: bool,
 }
 
 impl Contest {
-    /// Judges a packet that came at `at`, by its agreement with the held time, if there is one.
+    /// Judges a packet that arrived at `at` by its agreement with the held time, if there is one.
     pub(super) fn judge(&mut self, at: LocalTime, agreement: Option<Agreement>, early: Nanos) -> Verdict {
         let oldest = self.at[self.count % RATE].replace(at);
         self.count = self.count.wrapping_add(1);
@@ -77,7 +79,7 @@ impl Contest {
         Verdict { counts, begins }
     }
 
-    /// Records a sign of another sender. Returns whether a contest begins with it.
+    /// Records a sign of another sender. Returns whether this begins a contest.
     fn sign(&mut self, at: LocalTime) -> bool {
         self.until.replace(at + QUIET).is_none()
     }

@@ -1,4 +1,4 @@
-//! Why there is no clock, in a sentence for its user.
+//! Why there is no clock, in a sentence for the user.
 
 use super::masters::{HEARD, Master};
 use super::wire::ClockPacketError;
@@ -29,8 +29,8 @@ pub enum ClockDiagnosis {
         /// Duration of the silence.
         silent_for: Nanos,
     },
-    /// Its packets jitter so much that their path delay may exceed the error that a locked clock
-    /// may have.
+    /// Its packets jitter so much that their path delay may exceed the permitted error of a locked
+    /// clock.
     Jitter {
         /// The master.
         master: Master,

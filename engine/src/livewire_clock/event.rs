@@ -15,10 +15,10 @@ pub enum ClockEvent {
     Silent(Master),
     /// The clock's state changed.
     Lock(LockTransition),
-    /// Another sender uses the name of the followed master: only packets that agree with the held
-    /// time count.
+    /// Another sender impersonates the followed master: only packets that agree with the time that
+    /// the clock holds are used.
     Contested(MasterIdentity),
-    /// No other sender uses the master's name any more.
+    /// No other sender impersonates the master any more.
     Settled,
 }
 

@@ -1,4 +1,4 @@
-//! The Livewire clock as its master: for networks without another one, and for tests.
+//! Master role of the Livewire clock, for networks without another master, and for tests.
 
 use super::wire::{ClockPacket, MasterIdentity, PACKET_LEN};
 use super::{MASTER_TIMEOUT, PACKET_INTERVAL};
@@ -13,9 +13,10 @@ const LISTEN: Nanos = Nanos::from_secs(3);
 
 /// Serves a Livewire clock, and is silent while a better master sends.
 ///
-/// Contract (sans-IO): pass each datagram to the group to [`LivewireMaster::handle_datagram`]. When
-/// [`LivewireMaster::poll_timeout`] is due, call [`LivewireMaster::poll_transmit`] with the time to
-/// be sent, read as late as possible before the packet leaves.
+/// Contract (sans-IO): pass each datagram that is sent to the group to
+/// [`LivewireMaster::handle_datagram`]. When [`LivewireMaster::poll_timeout`] is due, call
+/// [`LivewireMaster::poll_transmit`] with the time to be sent, read as late as possible before the
+/// packet leaves.
 ///
 /// ```
 /// use engine::livewire_clock::{ClockPacket, LivewireMaster, MacAddress, MasterIdentity};
@@ -33,7 +34,7 @@ pub struct LivewireMaster {
     identity: MasterIdentity,
     due: LocalTime,
     sequence: u16,
-    /// A better master, and the end of its precedence unless it sends again.
+    /// A better master, and when it loses precedence unless it sends again.
     better: Option<(MasterIdentity, LocalTime)>,
 }
 
@@ -44,13 +45,14 @@ impl LivewireMaster {
         Self { identity, due: now + LISTEN, sequence: 0, better: None }
     }
 
-    /// The identity that it sends.
+    /// The identity that the master sends.
     #[must_use]
     pub const fn identity(&self) -> &MasterIdentity {
         &self.identity
     }
 
-    /// Takes a datagram that came to the group. While a better master sends, this one is silent.
+    /// Takes a datagram that was sent to the group. While a better master sends, this one is
+    /// silent.
     pub fn handle_datagram(&mut self, now: LocalTime, datagram: &[u8]) {
         let Ok(ClockPacket { master, .. }) = ClockPacket::parse(datagram) else { return };
         if master.mac != self.identity.mac && master.outranks(&self.identity) {
@@ -64,13 +66,14 @@ impl LivewireMaster {
         self.better.filter(|&(_, until)| until > now).map(|(master, _)| master)
     }
 
-    /// When the next packet is due, or the end of a better master's silence.
+    /// When the next packet is due; while there is a better master, not before that has been silent
+    /// for too long.
     #[must_use]
     pub fn poll_timeout(&self) -> LocalTime {
         self.better.map_or(self.due, |(_, until)| until.max(self.due))
     }
 
-    /// The packet that is due at `now`, where the time is `time`.
+    /// The packet with the time `time` that is due at `now`; `None` if none is due.
     pub fn poll_transmit(&mut self, now: LocalTime, time: PtpTime) -> Option<[u8; PACKET_LEN]> {
         if now < self.poll_timeout() {
             return None;

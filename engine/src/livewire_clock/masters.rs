@@ -1,8 +1,8 @@
 //! The masters that send a Livewire clock.
 //!
-//! Model: a table of recent masters, by MAC address. It is bounded, and so are the entries of one
-//! IP address. Masters with the fewest packets that agree with each other are removed first, then
-//! those whose last packet is oldest. The master that is followed is never removed.
+//! Model: a table of recent masters, by MAC address. It is bounded, and so is the number of entries
+//! of one IP address. Masters with the fewest packets that agree with each other are removed first,
+//! then those whose last packet is oldest. The master that is followed is never removed.
 
 use super::MASTER_TIMEOUT;
 use super::wire::{CLOCK_FRAME, ClockPacket, MacAddress, MasterIdentity};
@@ -10,17 +10,18 @@ use crate::units::{LocalTime, Nanos, PtpTime};
 use std::fmt;
 use std::net::Ipv4Addr;
 
-/// Packets that agree with each other before a master is followed: those of a quarter of a second.
+/// Number of packets that must agree with each other before a master is followed: those of a
+/// quarter of a second.
 pub const HEARD: u32 = 8;
-/// The same number for a master whose time is not the held time: the packets of two seconds.
+/// Like [`HEARD`], for a master whose time differs from the held time: the packets of two seconds.
 const HEARD_OF_OTHER_TIME: u32 = 64;
 /// Maximum number of masters that are remembered.
 const CAPACITY: usize = 16;
 /// Maximum number of masters of one address; a device has one clock, and perhaps several network
 /// interfaces.
 const CAPACITY_OF_ADDRESS: usize = 4;
-/// Two packets agree with each other if their times advance by the local time between them, within
-/// this tolerance. The timestamp of a delayed thread is 150 ms late at worst.
+/// Two packets agree with each other if their times advance by as much as local time, within this
+/// tolerance. If the receiving thread is delayed, its timestamp is at most 150 ms late.
 const LATEST: Nanos = Nanos::from_millis(200);
 
 /// A master, and the source of its packets.
@@ -28,7 +29,7 @@ const LATEST: Nanos = Nanos::from_millis(200);
 pub struct Master {
     /// The identity that it sends.
     pub identity: MasterIdentity,
-    /// The address of its packets.
+    /// The source address of its packets.
     pub source: Ipv4Addr,
 }
 
@@ -51,7 +52,8 @@ impl Told {
         self.time + (at - self.at)
     }
 
-    /// The time of a packet: the one closest to `near` among the wraps of its count.
+    /// The time of a packet. Its count wraps, so the possible time that is closest to `near` is
+    /// taken.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "modulo 2^32, as the counter wraps")]
     pub(super) fn unwrap(packet: &ClockPacket, at: LocalTime, near: Option<PtpTime>) -> Self {
         let frame_ns = i128::from(CLOCK_FRAME.as_nanos());
@@ -71,7 +73,7 @@ impl Told {
 struct Entry {
     master: Master,
     newest: Told,
-    /// Number of the last packets that agree with each other.
+    /// Number of consecutive packets, up to the newest, that agree with each other.
     count: u32,
 }
 
@@ -117,7 +119,8 @@ impl Masters {
         Some(told)
     }
 
-    /// The master to follow, and its last time; `agrees` says whether a time is the held time.
+    /// The master to follow, and its last time; `agrees` states whether a time agrees with the held
+    /// time.
     pub(super) fn best(&self, now: LocalTime, agrees: impl Fn(&Told) -> bool) -> Option<(Master, Told)> {
         let is_ready = |entry: &&Entry| {
             let enough = entry.count >= HEARD_OF_OTHER_TIME || entry.count >= HEARD && agrees(&entry.newest);
@@ -129,7 +132,7 @@ impl Masters {
         Some((best.master, best.newest))
     }
 
-    /// A master's last packet, if it is recent.
+    /// The master with this MAC address, if it has sent a packet recently.
     pub(super) fn get(&self, now: LocalTime, mac: MacAddress) -> Option<Master> {
         let entry = self.entries.iter().find(|entry| entry.master.identity.mac == mac);
         entry.filter(|entry| entry.is_heard(now)).map(|entry| entry.master)

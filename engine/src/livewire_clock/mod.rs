@@ -1,23 +1,24 @@
 //! The Livewire clock: the time by which Livewire devices sample, separate from PTP.
 //!
 //! Model: one device of the network is the master and sends a [packet](ClockPacket) with its time
-//! every 30 to 40 ms to [`GROUP`]. Nobody answers, so only the time of arrival is known: the path
-//! delay is assumed as with a PTP master that answers no Delay_Req, and the uncertainty includes
-//! it. The servo is the same as for PTP: [`SlaveClock`](crate::clock::SlaveClock).
+//! every 30 to 40 ms to [`GROUP`]. Receivers do not answer, so the path delay cannot be measured.
+//! It is assumed, as for a PTP master that answers no Delay_Req, and its uncertainty is included in
+//! that of the time. The servo is the same as for PTP: [`SlaveClock`](crate::clock::SlaveClock).
 //!
-//! The time is a count of clock frames of 250 us since some moment in the life of the first master,
-//! and is neither TAI nor UTC nor any time of day. It is represented as a
-//! [`PtpTime`](crate::PtpTime) of which only differences have a meaning. The number of the audio
-//! frame follows from it: at 48 kHz a clock frame has 12 audio frames, so the RTP timestamp of a
-//! time is that time in audio frames, modulo 2^32, through all wraps of the count.
+//! The time is a count of clock frames of 250 us from an arbitrary epoch; it is neither TAI nor UTC
+//! nor a time of day. It is represented as a [`PtpTime`](crate::PtpTime), of which only differences
+//! are meaningful. RTP timestamps follow from it: at 48 kHz, a clock frame has 12 audio frames, so
+//! the RTP timestamp is the time in audio frames, modulo 2^32, even after the count of clock frames
+//! has wrapped.
 //!
-//! Masters: the one with the highest priority is followed, and among equals the one with the lowest
-//! MAC address. Anybody can send packets in any name. So a master is followed when [several](HEARD)
-//! of its packets agree with each other, and only after two seconds if its time is not the held
-//! time. The number of remembered masters is bounded. Packets in the name of the master from
-//! another address do not count, nor those that contradict the held time while others agree with it
-//! (`contest`). Livewire has no authentication: a stranger who keeps sending with the highest
-//! priority becomes the master.
+//! Masters: the one with the highest priority is followed; among equals, the one with the lowest
+//! MAC address. Anyone can send packets with any identity. So a master is followed only when
+//! [several](HEARD) of its packets agree with each other; if its time differs from the time that
+//! the clock already holds (the *held time*), only when those of two seconds do. The number of
+//! remembered masters is bounded. Packets with the identity of a known master are ignored if they
+//! come from another address; those of the followed master, also if they contradict the held time
+//! while others agree with it (`contest`). Livewire has no authentication: anyone who keeps sending
+//! with the highest priority becomes the master.
 
 mod contest;
 mod diagnosis;
@@ -41,12 +42,12 @@ pub use wire::{
 use crate::units::Nanos;
 use std::net::Ipv4Addr;
 
-/// The group of the clock of low rate.
+/// The group of the low-rate clock.
 pub const GROUP: Ipv4Addr = Ipv4Addr::new(239, 192, 255, 2);
 /// The UDP port of the clock.
 pub const PORT: u16 = 7000;
 
-/// Longest and shortest interval of packets: 30 to 40 ms.
+/// Shortest and longest interval between packets: 30 to 40 ms.
 const PACKET_INTERVAL: (Nanos, Nanos) = (Nanos::from_millis(30), Nanos::from_millis(40));
 /// A master that is silent for this long, some 25 packets, is no longer followed.
 const MASTER_TIMEOUT: Nanos = Nanos::from_secs(1);

@@ -1,4 +1,4 @@
-//! The Livewire clock as a source of time: from packets to a map of the host's clock.
+//! Following the Livewire clock: estimates its time as a map of the host's clock.
 
 use super::contest::Contest;
 use super::diagnosis::ClockDiagnosis;
@@ -12,23 +12,24 @@ use crate::units::{LocalTime, Nanos, PtpTime};
 use std::net::Ipv4Addr;
 use thiserror::Error;
 
-/// Interval by which the servo detects silence: holdover begins after three of them, which is when
-/// seven or eight consecutive packets are lost.
+/// Packet interval that the servo assumes in order to detect silence: holdover begins after three
+/// of these intervals, which is when seven or eight consecutive packets are lost.
 const SILENCE_INTERVAL: Nanos = Nanos::from_millis(100);
 /// How often the servo is advanced.
 const ADVANCE: Nanos = Nanos::from_millis(100);
 /// Events that wait to be polled.
 const MAX_EVENTS: usize = 16;
-/// Another master's time counts as the held time if it differs by no more than this, the possible
-/// error of a locked clock.
+/// Another master's time is regarded as the held time if it differs from it by no more than this,
+/// the possible error of a locked clock.
 const SAME_TIME: Nanos = Nanos::from_millis(1);
-/// Another master's time counts as a continuation of the last one's if it differs by no more than
-/// two paths of a local network, through some switches. The servo treats such a difference as
-/// another path.
+/// Another master's time is regarded as a continuation of the previous master's if it differs by no
+/// more than this, two path delays through some switches of a local network. The servo treats such
+/// a difference as a change of the path.
 const SAME_BUT_FOR_PATH: Nanos = Nanos::from_micros(200);
 
 /// The largest standard deviation of a locked clock, ns. The servo knows the uncertainty of the
-/// timestamps; the presumed path delay is as uncertain as the packets jitter, and is added to it.
+/// timestamps, and adds that of the assumed path delay, which is as large as the jitter of the
+/// packets.
 const LARGEST_SIGMA_NS: f64 = SAME_TIME.as_nanos_f64();
 
 /// Counters of a clock.
@@ -37,11 +38,11 @@ const LARGEST_SIGMA_NS: f64 = SAME_TIME.as_nanos_f64();
 pub struct ClockCounters {
     /// Packets of the master that is followed.
     pub packets: u64,
-    /// Those of them that were left out, because they contradict the held time.
+    /// Packets of that master that were left out, because they contradict the held time.
     pub contested: u64,
     /// Packets of other masters.
     pub not_the_master: u64,
-    /// Packets in the name of a known master from another address.
+    /// Packets with the identity of a known master, but from another address.
     pub other_source: u64,
     /// Datagrams that are not packets of the clock.
     pub malformed: u64,
@@ -54,16 +55,17 @@ pub enum Refusal {
     /// It is not a packet of the clock.
     #[error(transparent)]
     Malformed(#[from] ClockPacketError),
-    /// It is in the name of a master whose packets come from another address.
+    /// It has the identity of a master whose packets come from another address.
     #[error("{0} sends its clock from another address")]
     OtherSource(MacAddress),
 }
 
 /// Follows the Livewire clock of a network.
 ///
-/// Contract: [`LivewireClock::handle_datagram`] with whatever comes to the [group](super::GROUP)
-/// and [port](super::PORT), [`LivewireClock::handle_timeout`] when [`LivewireClock::poll_timeout`]
-/// is due, and [`LivewireClock::poll_event`] until there is none.
+/// Contract (sans-IO): pass every datagram to the [group](super::GROUP) and [port](super::PORT) to
+/// [`LivewireClock::handle_datagram`]; call [`LivewireClock::handle_timeout`] when
+/// [`LivewireClock::poll_timeout`] is due, and [`LivewireClock::poll_event`] until it returns
+/// `None`.
 ///
 /// ```
 /// use engine::clock::LockState;
@@ -88,7 +90,7 @@ pub struct LivewireClock {
     masters: Masters,
     /// The present master, or the last one.
     parent: Option<Master>,
-    /// Whether it is silent, and when it was last heard.
+    /// Whether that master is silent, and when it was last heard.
     silent: bool,
     heard_at: Option<LocalTime>,
     contest: Contest,
@@ -126,13 +128,14 @@ impl LivewireClock {
     /// Takes a datagram that came at `now` from `source`.
     ///
     /// # Errors
-    /// [`Refusal`] if the datagram is ignored. It is counted, and the caller need do nothing.
+    /// [`Refusal`] if the datagram is ignored. The error is counted, and requires no action by the
+    /// caller.
     pub fn handle_datagram(&mut self, now: LocalTime, source: Ipv4Addr, datagram: &[u8]) -> Result<(), Refusal> {
         let packet = ClockPacket::parse(datagram).inspect_err(|&error| {
             self.counters.malformed += 1;
             self.newest_error = Some(error);
         })?;
-        // Timeouts up to `now` come before the packet.
+        // Timeouts that were due before the packet are handled first.
         self.handle_timeout(now);
         let mac = packet.master.mac;
         let followed = self.parent.map(|parent| parent.identity.mac);
@@ -164,7 +167,7 @@ impl LivewireClock {
         self.tell_transition();
     }
 
-    /// When [`LivewireClock::handle_timeout`] is due next; `None` before anything was received.
+    /// When [`LivewireClock::handle_timeout`] is due next; `None` before the first packet.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<LocalTime> {
         self.advanced_at.map(|at| at + ADVANCE)
@@ -188,7 +191,7 @@ impl LivewireClock {
         self.parent.as_ref().filter(|_| !self.silent)
     }
 
-    /// The presumed path delay from the master.
+    /// The assumed path delay from the master.
     #[must_use]
     pub fn presumed_delay(&self) -> Nanos {
         self.clock.mean_path_delay()
@@ -263,7 +266,7 @@ impl LivewireClock {
         }
     }
 
-    /// Follows a master; `goes_on` says whether its time is the held time.
+    /// Follows a master; `goes_on` states whether its time continues that of the previous master.
     fn follow(&mut self, now: LocalTime, master: Master, goes_on: bool) {
         let before = self.parent.replace(master);
         self.silent = false;
@@ -282,7 +285,7 @@ impl LivewireClock {
         self.events.push(ClockEvent::Silent(parent));
     }
 
-    /// A packet of the master that is followed.
+    /// Takes a packet of the master that is followed.
     fn take(&mut self, told: Told) {
         let pair = TimestampPair { direction: Direction::Forward, local: told.at, remote: told.time };
         let agreement = self.clock.agreement(&pair);

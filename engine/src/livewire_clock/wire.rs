@@ -1,16 +1,16 @@
 //! The packet of the Livewire clock as bytes.
 //!
-//! An RTP header with an extension that holds the time (after the public dissector and manuals of
-//! the devices; no specification has been published). All numbers are big-endian:
+//! An RTP header with an extension that holds the time (according to the public dissector and the
+//! manuals of the devices; no specification has been published). All numbers are big-endian:
 //!
-//! | bytes | what |
+//! | bytes | field |
 //! |---|---|
 //! | 0-1 | version 2 with extension (0x90), marker and payload type 127 (0xFF) |
 //! | 2-11 | sequence number, timestamp in frames of audio at 48 kHz, SSRC |
 //! | 12-13 | profile of the extension: 0xFA1A |
-//! | 14-15 | its length, in words or (reported of some devices) bytes; ignored |
+//! | 14-15 | its length, in words or (on some devices, reportedly) in bytes; ignored |
 //! | 16-19 | clock frame: counts 250 us |
-//! | 20-23 | kind of packet: 0x0C00CABA; 0x0A and 0x0B begin those of the fast clock |
+//! | 20-23 | packet type: 0x0C00CABA; types of the fast clock begin with 0x0A or 0x0B |
 //! | 24-25 | microticks within the clock frame: 0 to 3071 |
 //! | 26 | 0xAC |
 //! | 27 | priority: 0 to 15, the higher wins |
@@ -26,7 +26,7 @@ use thiserror::Error;
 pub const PACKET_LEN: usize = 36;
 /// Length of a clock frame: 12 frames of audio at 48 kHz.
 pub const CLOCK_FRAME: Nanos = Nanos::from_micros(250);
-/// Microticks of a clock frame, of 81.38 ns each: 12.288 MHz.
+/// Number of microticks in a clock frame: 81.38 ns each, at 12.288 MHz.
 pub const MICROTICKS: u16 = 3072;
 /// The highest priority.
 pub const HIGHEST_PRIORITY: u8 = 15;
@@ -68,7 +68,7 @@ pub struct MasterIdentity {
 }
 
 impl MasterIdentity {
-    /// A master by its address.
+    /// A master with this IPv4 address, from which the hardware id follows.
     ///
     /// ```
     /// use engine::livewire_clock::{MacAddress, MasterIdentity};
@@ -108,7 +108,7 @@ pub struct ClockPacket {
     pub ssrc: u32,
     /// Count of clock frames, which wraps after 298 h.
     pub frame: u32,
-    /// Within the clock frame: less than [`MICROTICKS`].
+    /// Microticks within the clock frame: less than [`MICROTICKS`].
     pub microticks: u16,
     /// The master.
     pub master: MasterIdentity,
@@ -150,7 +150,7 @@ impl ClockPacket {
     /// Reads a datagram. Bytes after the packet are ignored.
     ///
     /// # Errors
-    /// [`ClockPacketError`] if it is not a packet of the clock of low rate.
+    /// [`ClockPacketError`] if it is not a packet of the low-rate clock.
     pub fn parse(datagram: &[u8]) -> Result<Self, ClockPacketError> {
         let available = datagram.len();
         let Some(packet) = datagram.first_chunk::<PACKET_LEN>() else {
@@ -247,7 +247,7 @@ pub enum ClockPacketError {
     /// It is another kind of packet, such as the fast clock's.
     #[error("the kind of packet {0:#010x} is not {SYNC:#010x}")]
     Kind(u32),
-    /// The byte that must be 0xAC is not.
+    /// Byte 26 is not 0xAC.
     #[error("byte 26 is {0:#04x} and not {MAGIC:#04x}")]
     Magic(u8),
     /// The number of microticks exceeds a clock frame.

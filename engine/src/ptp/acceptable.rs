@@ -1,15 +1,15 @@
 //! Lists of the clocks and addresses that a port accepts messages from.
 
-/// Maximum number of entries of a list. Judgement: networks have two grandmasters or four, and some
+/// Maximum number of entries of a list. Judgement: networks have two or four grandmasters and some
 /// boundary clocks.
 const MOST: usize = 16;
 
 /// A list of accepted items; an empty list accepts everything.
 ///
-/// Identities of masters are those of the clocks that send Announce, Sync, Follow_Up and
-/// Delay_Resp, as in the acceptable master table (IEEE 1588-2019, 17.5): behind a boundary clock it
-/// is the identity of that clock and not the grandmaster's. Anybody who knows an identity or
-/// address can forge it; a switch that filters source addresses blocks such packets.
+/// A master is identified by the clock that sends Announce, Sync, Follow_Up and Delay_Resp, as in
+/// the acceptable master table (IEEE 1588-2019, 17.5): behind a boundary clock, that is the
+/// boundary clock and not the grandmaster. Anyone who knows an identity or address can forge it; a
+/// switch that filters source addresses blocks such packets.
 ///
 /// ```
 /// use engine::ptp::Acceptable;

@@ -1,16 +1,18 @@
 //! Competing timestamps: several Syncs in one Sync interval, or several answers to one Delay_Req.
 //!
-//! Purpose: anybody on the network can use the name of a master, but nobody can stop the master's
-//! own messages. So a single Sync in an interval is the master's, and of several at most one is.
-//! These are held back for an interval, and the one that agrees best with the held time is used. If
-//! no time is held, they are used if they agree with each other; otherwise none of them is.
+//! Purpose: anyone on the network can impersonate a master, but nobody can suppress the master's
+//! own messages. So a single Sync in an interval is genuine, and of several, at most one is
+//! genuine. Several are held back for an interval, and the one that agrees best with the time that
+//! the clock already holds (the *held time*) is used. If the clock holds no time, they are used if
+//! they agree with each other; otherwise none of them is used. A *contest* lasts from the first
+//! sign of another sender until some time after the last one.
 //!
 //! Breakdown point: while a time is held, an attacker's message replaces the master's only if it
-//! agrees better with the held time. So he moves the clock by no more than the
-//! [anchor](crate::clock::ClockServo::contest) allows, however much he sends. With one message in
-//! each interval he can keep a clock that was never locked from locking. The number of messages
-//! that are held back is bounded. If there are more, the master's own may be missing, and the clock
-//! goes into holdover.
+//! agrees better with the held time. So an attacker can move the clock by no more than the
+//! [anchor](crate::clock::ClockServo::contest) allows, however many messages are sent. With one
+//! message per interval, an attacker can keep a clock that was never locked from locking. The
+//! number of messages that are held back is bounded. If there are more, the master's own may be
+//! missing, and the clock goes into holdover.
 
 use super::delay_exchange::Answered;
 use crate::clock::TimestampPair;
@@ -19,17 +21,20 @@ use crate::units::{LocalTime, Nanos};
 /// Maximum number of timestamps that are held back in an interval. Judgement: an attack sends 100
 /// to 1000 forged Syncs a second.
 const HELD_BACK: usize = 128;
-/// Share of a Sync interval after which the competing timestamps are judged: no master's Syncs come
-/// a quarter of an interval early, and the clock counts three intervals as silence.
+/// Fraction of a Sync interval for which competing timestamps are held back before one is chosen:
+/// no genuine Sync is a quarter of an interval early, and the clock assumes silence only after
+/// three intervals.
 const WINDOW_SHARE: (i64, i64) = (3, 4);
-/// A contest ends this many Sync intervals, and at least this time, after the last sign of it.
+/// A contest ends this many Sync intervals after the last sign of another sender, but no sooner
+/// than `QUIET` after it.
 const QUIET_INTERVALS: i64 = 4;
 const QUIET: Nanos = Nanos::from_secs(2);
-/// Number of the last Syncs from which their rate is measured: there is another sender if these
-/// came within two thirds of as many intervals.
+/// Number of recent Syncs over which their rate is measured: if they came within two thirds of that
+/// many intervals, there is another sender.
 const RATE: usize = 24;
 const RATE_INTERVALS: i64 = 16;
-/// Timestamps that differ by less agree with each other: the possible error of a locked clock.
+/// Timestamps agree with each other if they differ by less than this, the possible error of a
+/// locked clock.
 pub(super) const APART: Nanos = Nanos::from_millis(1);
 
 /// Timestamps that are held back, and when they will be judged.
@@ -62,23 +67,23 @@ impl<T> Window<T> {
     }
 }
 
-/// The competing timestamps in the name of one master.
+/// Competing timestamps that claim to come from one master.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Claims {
     /// When the contest ends.
     until: Option<LocalTime>,
     syncs: Window<TimestampPair>,
     answers: Window<Answered>,
-    /// When the last Syncs were received, in a ring.
+    /// Arrival times of the last Syncs, as a ring buffer.
     syncs_at: [Option<LocalTime>; RATE],
     count: usize,
-    /// When the last one was received that agreed with the held time and was used.
+    /// Arrival time of the last Sync that was used because it agreed with the held time.
     agreed: Option<LocalTime>,
 }
 
 impl Claims {
-    /// Records a sign of another sender in the master's name. Returns whether a contest begins with
-    /// it.
+    /// Records a sign that another sender impersonates the master. Returns whether this begins a
+    /// contest.
     pub(super) fn contest(&mut self, now: LocalTime, sync_interval: Nanos) -> bool {
         let until = now + QUIET.max(sync_interval.times(QUIET_INTERVALS));
         self.until.replace(until).is_none()
@@ -117,20 +122,20 @@ impl Claims {
         self.answers.take(now)
     }
 
-    /// When something is due.
+    /// When timestamps are to be judged or the contest ends, whichever is first.
     pub(super) fn due(&self) -> Option<LocalTime> {
         [self.until, self.syncs.due, self.answers.due].into_iter().flatten().min()
     }
 
-    /// Records the arrival of a Sync. Returns whether more Syncs come than the master sends.
+    /// Records the arrival of a Sync. Returns whether more Syncs arrive than the master sends.
     pub(super) fn note(&mut self, received: LocalTime, sync_interval: Nanos) -> bool {
         let oldest = self.syncs_at[self.count % RATE].replace(received);
         self.count += 1;
         oldest.is_some_and(|oldest| received.since(oldest) < sync_interval.times(RATE_INTERVALS))
     }
 
-    /// Whether a Sync that was received at this time came so soon after the last one that only one
-    /// of them can be the master's.
+    /// Whether a Sync received at `received` came so soon after the last one that only one of them
+    /// can be genuine.
     pub(super) fn is_crowded(&self, received: LocalTime, sync_interval: Nanos) -> bool {
         let last = self.count.checked_sub(1).and_then(|last| self.syncs_at[last % RATE]);
         last.is_some_and(|last| (received - last).abs().times(2) < sync_interval)
@@ -141,8 +146,8 @@ impl Claims {
         self.agreed = Some(received);
     }
 
-    /// Whether a Sync that agrees with the held time was already used in the interval of one
-    /// received at this time.
+    /// Whether a Sync that agrees with the held time was already used within half a Sync interval
+    /// of `received`.
     pub(super) fn is_taken(&self, received: LocalTime, sync_interval: Nanos) -> bool {
         self.agreed.is_some_and(|at| (received - at).abs().times(2) < sync_interval)
     }
@@ -152,8 +157,9 @@ fn window(sync_interval: Nanos) -> Nanos {
     Nanos::new(sync_interval.as_nanos() * WINDOW_SHARE.0 / WINDOW_SHARE.1)
 }
 
-/// Whether these may all be of one master: two in a row belong to the same Sync, or were sent an
-/// interval apart and received together after a stall of this host. The newest then has the time.
+/// Whether all of these may come from one master: any two successive ones belong to the same Sync,
+/// or were sent an interval apart and received together because this host had stalled. The newest
+/// is then the most accurate, because it waited least.
 pub(super) fn may_be_of_one(pairs: &[TimestampPair], sync_interval: Nanos) -> bool {
     pairs.windows(2).all(|two| {
         let apart = two[1].local - two[0].local;

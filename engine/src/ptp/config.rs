@@ -10,7 +10,8 @@ use super::unicast::UnicastConfig;
 use super::wire::{ClockIdentity, ClockQuality, PortIdentity};
 use crate::clock::PtpMap;
 
-/// Quality of a clock without a configured or measured one (IEEE 1588-2019, 7.6.2 and I.3.3).
+/// Quality of a clock whose quality is neither configured nor measured (IEEE 1588-2019, 7.6.2 and
+/// I.3.3).
 const FREE_RUNNING: ClockQuality =
     ClockQuality { clock_class: 248, clock_accuracy: 0xFE, offset_scaled_log_variance: 0xFFFF };
 /// clockClass of a clock that never serves time (IEEE 1588-2019, table 4).
@@ -22,19 +23,20 @@ pub enum DelayRequestMode {
     /// By multicast, as in the media profile.
     #[default]
     Multicast,
-    /// To the master's own address ("hybrid mode"), so that the other slaves do not receive them;
-    /// by multicast if it never answers there.
+    /// By unicast to the master ("hybrid mode"), so that other slaves do not receive them; by
+    /// multicast if the master does not answer unicast requests.
     Hybrid,
 }
 
 /// The time that a port serves as master.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum ServedTime {
-    /// Our clock's own: the continued time of the last grandmaster, so that its slaves see no step;
-    /// if there was none, the host's monotonic clock, whose epoch is arbitrary.
+    /// The time of our own clock. It continues the time of the last grandmaster, so that slaves see
+    /// no step; without a previous grandmaster, it is the host's monotonic clock, whose epoch is
+    /// arbitrary.
     #[default]
     OwnClock,
-    /// The time of this map, always.
+    /// Always the time of this map.
     Given(PtpMap),
 }
 
@@ -56,20 +58,20 @@ pub enum ServedTime {
 pub struct PortConfig {
     /// Our own port; also seeds the random spacing of Delay_Reqs.
     pub identity: PortIdentity,
-    /// Messages of other domains are counted and ignored.
+    /// domainNumber: messages of other domains are counted and ignored.
     pub domain_number: u8,
-    /// majorSdoId: messages of another one are counted and ignored. 0, or 1 for gPTP and AirPlay.
-    /// Four bits.
+    /// majorSdoId: messages with another value are counted and ignored. 0, or 1 for gPTP and
+    /// AirPlay. Four bits.
     pub sdo_id: u8,
     /// Announce intervals of silence after which a master is dropped.
     pub announce_receipt_timeout: u8,
-    /// Interval between our Announces, 2^n s; also how long to listen for others before the first
-    /// one.
+    /// Interval between our Announces, 2^n s. It also scales the time for which the port listens
+    /// before it becomes master.
     pub log_announce_interval: i8,
     /// Interval between our Syncs, 2^n s.
     pub log_sync_interval: i8,
-    /// Mean interval between Delay_Reqs, 2^n s: as slave until a Delay_Resp of the master contains
-    /// another one, as master the one in our Delay_Resps.
+    /// Mean interval between Delay_Reqs, 2^n s. A slave uses it until a Delay_Resp of the master
+    /// states another one; a master states it in its Delay_Resps.
     pub log_min_delay_req_interval: i8,
     /// priority1 of our clock.
     pub priority_1: u8,
@@ -81,8 +83,8 @@ pub struct PortConfig {
     pub slave_only: bool,
     /// How Delay_Reqs reach the master.
     pub delay_request_mode: DelayRequestMode,
-    /// As slave only: the masters that are asked for unicast messages, at the intervals above;
-    /// without it, multicast masters are used.
+    /// As slave: the unicast masters, from which messages are requested at the intervals above.
+    /// `None` for multicast masters.
     pub unicast: Option<UnicastConfig>,
     /// Clocks that are accepted as master; messages of others are counted and ignored.
     pub accept_masters: Acceptable<ClockIdentity>,
@@ -91,19 +93,19 @@ pub struct PortConfig {
     /// Authentication of messages. Without it, all messages are accepted; with it, only those
     /// signed with one of its keys.
     pub authentication: Option<Authentication>,
-    /// As master: whether a Follow_Up contains the departure time of a Sync. One-step Syncs carry
-    /// the time at which they were made, so their error is the time that sending takes.
+    /// As master: whether a Follow_Up carries the departure time of each Sync. Otherwise, a Sync
+    /// carries the time at which it was composed, so its error is the time that sending takes.
     pub two_step: bool,
     /// As master: the time to serve.
     pub served_time: ServedTime,
-    /// As master: the properties that are announced of [`ServedTime::Given`] and of the host's
+    /// As master: the time properties to announce for [`ServedTime::Given`] and for the host's
     /// clock.
     pub time_properties: TimeProperties,
 }
 
 impl PortConfig {
-    /// A clock that follows a better one, and serves if there is none, with the defaults of a
-    /// profile.
+    /// A clock that follows a better one if there is one, and otherwise serves time, with the
+    /// defaults of a profile.
     #[must_use]
     pub fn new(profile: &Profile, identity: PortIdentity) -> Self {
         Self {
@@ -129,7 +131,7 @@ impl PortConfig {
         }
     }
 
-    /// A clock that never serves, with the defaults of a profile.
+    /// A clock that never serves time, with the defaults of a profile.
     #[must_use]
     pub fn slave_only(profile: &Profile, identity: PortIdentity) -> Self {
         let quality = ClockQuality { clock_class: SLAVE_ONLY_CLASS, ..FREE_RUNNING };
@@ -142,7 +144,7 @@ impl PortConfig {
         Self { domain_number, ..self }
     }
 
-    /// The same configuration, with masters that serve by unicast.
+    /// The same configuration, with unicast masters.
     #[must_use]
     pub fn served_by(self, unicast: UnicastConfig) -> Self {
         Self { unicast: Some(unicast), ..self }

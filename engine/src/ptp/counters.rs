@@ -1,6 +1,6 @@
 //! Counters of a port: the first information to check when a clock does not lock.
 
-/// Counts since the port was made.
+/// Counts since the port was created.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PortCounters {
@@ -8,8 +8,9 @@ pub struct PortCounters {
     pub malformed: u64,
     /// Messages of PTP version 1.
     pub version_1: u64,
-    /// Datagrams from other addresses than that of a session's only peer, and messages in the name
-    /// of the selected master from another address than its own.
+    /// Datagrams from an unexpected address: in a session, not the peer's; with unicast masters,
+    /// not a configured one (or not sent by unicast); otherwise, claiming the identity of the
+    /// selected master from an address that is not the master's.
     pub other_source: u64,
     /// Messages from addresses that are not accepted.
     pub refused_sources: u64,
@@ -17,7 +18,7 @@ pub struct PortCounters {
     pub refused_masters: u64,
     /// Messages of another domain.
     pub other_domain: u64,
-    /// Messages of another majorSdoId, such as those of gPTP and AirPlay.
+    /// Messages with another majorSdoId, such as those of gPTP and AirPlay.
     pub other_sdo: u64,
     /// Our own messages that came back to us, and Announces of others that name our clock as
     /// grandmaster.
@@ -32,17 +33,18 @@ pub struct PortCounters {
     pub announces: u64,
     /// Syncs of the selected master.
     pub syncs: u64,
-    /// Its Follow_Ups.
+    /// Follow_Ups of the selected master.
     pub follow_ups: u64,
-    /// Its Delay_Resps to us.
+    /// Delay_Resps of the selected master to us.
     pub delay_responses: u64,
-    /// Its Syncs and Follow_Ups that were repeated, or far too late.
+    /// Syncs and Follow_Ups of the selected master that were repeated, or far too late.
     pub repeated: u64,
     /// Follow_Ups whose Sync never came.
     pub unmatched_follow_ups: u64,
     /// Two-step Syncs whose Follow_Up never came.
     pub unmatched_syncs: u64,
-    /// Its Syncs, Follow_Ups and Delay_Resps whose times do not agree with each other.
+    /// Syncs, Follow_Ups and Delay_Resps of the selected master whose times do not agree with each
+    /// other.
     pub implausible: u64,
     /// Timestamps that were left out because a competing one agrees better with the held time, or
     /// because the master's cannot be identified among them.

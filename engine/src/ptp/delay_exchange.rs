@@ -4,9 +4,9 @@
 //! request. One exchange is open at a time; an answer to an older request is ignored. Corrections
 //! are applied here (IEEE 1588-2019, 11.3).
 //!
-//! Everybody on the network receives a multicast Delay_Req, and can answer it in the name of the
-//! master before the master does. So the first answer yields the expected pair, and further answers
-//! yield *alternatives*, from which a caller that holds a time can choose.
+//! Every host on the network receives a multicast Delay_Req, and can answer it with the master's
+//! identity before the master does. So the first answer yields the expected pair, and further
+//! answers yield *alternatives*, from which a caller that already knows the time can choose.
 
 use super::counters::PortCounters;
 use super::wire::CorrectionField;
@@ -25,7 +25,8 @@ struct Answer {
     log_interval: i8,
 }
 
-/// The timestamps of an exchange, and its round trip, including the time that the master took.
+/// The timestamps of an exchange, and its round-trip time, which includes the time that the master
+/// took to answer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Answered {
     pub(super) pair: TimestampPair,
@@ -39,7 +40,7 @@ pub(super) struct Answered {
 #[derive(Clone, Debug, Default)]
 pub(super) struct DelayExchange {
     sequence_id: u16,
-    /// Whether there is a request at all.
+    /// Whether a request is open.
     open: bool,
     sent: Option<LocalTime>,
     answers: [Option<Answer>; ANSWERS],
@@ -77,7 +78,7 @@ impl DelayExchange {
     }
 
     /// Takes a Delay_Resp to our port, which arrived at `arrived`. Returns whether it contradicts
-    /// the one before.
+    /// an earlier answer.
     pub(super) fn response(
         &mut self,
         arrived: LocalTime,

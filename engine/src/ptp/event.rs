@@ -25,34 +25,35 @@ pub enum PortEvent {
         master: PortIdentity,
         /// Number of consecutive requests.
         requests: u32,
-        /// Whether they went to the master's own address, so that the next ones go by multicast.
+        /// Whether they were sent by unicast, so that the next ones are sent by multicast.
         falls_back_to_multicast: bool,
     },
-    /// A unicast master has granted, denied or ended something.
+    /// A unicast master has granted or denied a request, or a grant has ended.
     Unicast(UnicastEvent),
-    /// The selected master's Syncs deny that there are Follow_Ups, but it sends them: the
+    /// The selected master sends Follow_Ups although its Syncs do not set twoStepFlag: the
     /// Follow_Ups are used.
     FlagContradicted(PortIdentity),
     /// The selected master's messages contradict each other, and are left out.
     Doubted(Fault),
     /// The selected master's messages agree with each other again.
     Trusted,
-    /// Messages in the name of the selected master contradict each other: during that time, only
-    /// those that agree with the held time are used.
+    /// Messages that claim to come from the selected master contradict each other. Until
+    /// [`PortEvent::Settled`], only those that agree with the time that the clock already holds are
+    /// used.
     Contested(PortIdentity),
-    /// No more contradicting messages come in the name of the selected master.
+    /// Messages that claim to come from the selected master no longer contradict each other.
     Settled,
-    /// The clock does not lock to the master's time, and another one is preferred for a while.
+    /// The clock does not lock to the master's time, so another master is preferred for a while.
     PassedOver {
         /// The master.
         master: PortIdentity,
-        /// For how long.
+        /// For how long other masters are preferred.
         lasts: Nanos,
     },
     /// The clock's lock state has changed.
     Lock(LockTransition),
     /// The port stays in its state, because the state machine (IEEE 1588-2019, 9.2.5) has no
-    /// transition for this cause: a fault of this engine, please report it.
+    /// transition for this cause. This is a bug of the engine; please report it.
     IllegalTransition {
         /// The state in which it stays.
         state: PortState,

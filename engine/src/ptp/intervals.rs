@@ -1,15 +1,16 @@
 //! The interval of a master's Syncs.
 //!
-//! Model: logMessageInterval states it, and is used if the Syncs come at about that interval. Some
-//! masters state one interval and send at another. Detecting silence requires the real one. So
-//! where the two differ, the last few distances between Syncs count: their median or, if that is
-//! shorter than the stated interval, the second longest of them. This prevents forged Syncs
-//! directly after the master's from making the pause before its next Sync look like silence.
+//! Model: the interval stated in logMessageInterval is used if Syncs arrive at about that interval.
+//! Some masters state one interval and use another, and the actual one is needed to detect silence.
+//! So if the two differ, the interval is measured from the last few spacings of Syncs: it is their
+//! median or, if the median is shorter than the stated interval, the second longest of them. As a
+//! result, forged Syncs directly after the master's own do not make the rest of the interval look
+//! like silence.
 
 use crate::units::{LocalTime, Nanos};
 
-/// Number of distances that are kept. Their median is right while less than half of them are wrong
-/// because of a loss or of a delayed thread.
+/// Number of distances that are kept. Their median is correct while fewer than half of them are
+/// wrong because of a lost packet or a delayed thread.
 const DISTANCES: usize = 5;
 /// A measured interval that differs from the stated one by less than this factor confirms it.
 const AGREEMENT: i64 = 2;
@@ -23,7 +24,7 @@ pub(super) struct SyncIntervals {
 }
 
 impl SyncIntervals {
-    /// A Sync was received.
+    /// Records the arrival of a Sync.
     pub(super) fn heard(&mut self, at: LocalTime) {
         if let Some(last) = self.last.replace(at) {
             self.distances[self.count % DISTANCES] = at.since(last);
@@ -31,7 +32,7 @@ impl SyncIntervals {
         }
     }
 
-    /// The interval; `told` is the one in the messages.
+    /// The interval; `told` is the one that the messages state.
     pub(super) fn interval(&self, told: Nanos) -> Nanos {
         let agrees = |measured: Nanos| measured <= told.times(AGREEMENT) && told <= measured.times(AGREEMENT);
         let Some(measured) = self.ranked(DISTANCES / 2).filter(|&middle| !agrees(middle)) else { return told };
@@ -46,7 +47,7 @@ impl SyncIntervals {
         self.ranked(DISTANCES / 2)
     }
 
-    /// The longest of the last few distances, apart from the `shorter` ones.
+    /// Of the last few distances in ascending order, the one that `shorter` others precede.
     fn ranked(&self, shorter: usize) -> Option<Nanos> {
         let mut sorted = self.distances;
         sorted.sort_unstable();

@@ -1,7 +1,8 @@
 //! PTP, the Precision Time Protocol of IEEE 1588 version 2, as far as an AES67 device needs it:
 //! following the best clock of a domain, or being that clock.
 //!
-//! Times and datagrams are handed in and out; nothing here reads a clock or opens a socket.
+//! Sans-IO: times and datagrams are passed in and out, and nothing here reads a clock or opens a
+//! socket.
 
 mod acceptable;
 pub mod authentication;

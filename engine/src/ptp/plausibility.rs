@@ -1,16 +1,15 @@
-//! Checks whether a master's messages agree with each other: only timestamps that do reach the
+//! Consistency checks of a master's messages: only timestamps that agree with each other reach the
 //! clock servo.
 //!
-//! Model: from one Sync to the next, the master's time advances by the local time between them,
-//! except for delay variation and steps. A step makes one Sync implausible, and the following ones
-//! are plausible again; a time that stands still or jumps repeatedly stays implausible. A Sync and
-//! a Delay_Resp carry the same time, so they differ by path delays only, and no path delay is a
-//! second. Nor does any message wait in the network for that long, whatever its correctionField
-//! says.
+//! Model: between two Syncs, the master's time advances by as much as local time, except for delay
+//! variation and steps. After a step, one Sync is implausible, and the following ones are plausible
+//! again; a time that stands still or jumps repeatedly stays implausible. Syncs and Delay_Resps
+//! carry the same time, so they differ by path delays only, and no path delay reaches a second. Nor
+//! does any message stay in the network for that long, whatever its correctionField states.
 //!
 //! A single implausible message is left out, and so is each message with an impossible correction.
 //! When several are implausible, all are left out until they agree again, and a [`Fault`] gives the
-//! reason. Remaining errors are smaller than a path delay, and are left to the [clock
+//! reason. The errors that remain are smaller than a path delay, and are handled by the [clock
 //! servo](crate::clock::SlaveClock).
 
 use super::wire::CorrectionField;
@@ -21,8 +20,8 @@ use std::fmt;
 /// Longest path delay and residence time in a PTP domain; the estimator uses the same bound to
 /// distinguish path delays from steps.
 const LONGEST_DELAY: Nanos = Nanos::from_secs(1);
-/// Longest delay of a Sync relative to the one before it. The timestamp of a delayed thread is 150
-/// ms late at worst.
+/// Largest delay of a Sync relative to the one before it. If the receiving thread is delayed, its
+/// timestamp is at most 150 ms late.
 const LATEST: Nanos = Nanos::from_millis(200);
 /// Number of Syncs that are remembered, as bits. The next two constants are the number of
 /// implausible Syncs among them that begins a fault, and the number of consecutive plausible ones
@@ -33,9 +32,9 @@ const SYNCS_IN_ORDER: u32 = 4;
 /// Consecutive implausible Delay_Resps at which a fault begins: a single one may be forged, or from
 /// before a step.
 const ANSWERS_AT_FAULT: u32 = 2;
-/// Impossible corrections at which a fault begins: a single one may be that of a damaged message.
-/// They are forgotten after this many messages without one, the Syncs and Follow_Ups of some
-/// seconds, so that a wrong Delay_Resp now and then is still reported.
+/// Number of impossible corrections at which a fault begins: a single one may come from a damaged
+/// message. They are forgotten after `CORRECTIONS_IN_ORDER` messages without one, which is a few
+/// seconds of Syncs and Follow_Ups, so that an occasional wrong Delay_Resp is still reported.
 const CORRECTIONS_AT_FAULT: u32 = 2;
 const CORRECTIONS_IN_ORDER: u32 = 64;
 
@@ -85,7 +84,7 @@ impl fmt::Display for Fault {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Plausibility {
     last_forward: Option<TimestampPair>,
-    /// The last Syncs as bits, the newest lowest; a bit is 1 if the Sync is implausible.
+    /// The last Syncs as bits, the newest in the lowest bit; 1 for an implausible Sync.
     unfit: u8,
     /// The last fault of the Syncs' time, while it lasts.
     sync_fault: Option<Fault>,
@@ -105,7 +104,7 @@ struct Corrections {
 }
 
 impl Plausibility {
-    /// Whether a message with this correctionField can be true.
+    /// Records the correctionField of a message. Returns whether that correction is possible.
     pub(super) fn admits_correction(&mut self, correction: CorrectionField) -> bool {
         let by = correction.to_nanos();
         if by.abs() >= LONGEST_DELAY {
@@ -182,7 +181,7 @@ impl Plausibility {
         self.contradiction().or(told.map(|corrections| Fault::Correction { by: corrections.newest }))
     }
 
-    /// The fault of times that do not agree, so that none of them can be used.
+    /// The fault, if times contradict each other, so that none of them can be used.
     fn contradiction(&self) -> Option<Fault> {
         if self.unfit_answers >= ANSWERS_AT_FAULT {
             return Some(Fault::Apart { by: self.apart });

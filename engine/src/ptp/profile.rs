@@ -18,7 +18,7 @@ pub struct Parameter<T> {
 /// A PTP profile (IEEE 1588-2019, clause 20.3): attributes of the port and of its clock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Profile {
-    /// Its usual name.
+    /// Usual name of the profile.
     pub name: &'static str,
     /// domainNumber.
     pub domain_number: Parameter<u8>,
@@ -61,8 +61,8 @@ impl Profile {
         ..Self::DEFAULT_E2E
     };
 
-    /// Broadcast profile of SMPTE ST 2059-2:2021. Its logMinDelayReqInterval reaches from
-    /// logSyncInterval to 5 above it.
+    /// Broadcast profile of SMPTE ST 2059-2:2021. Its logMinDelayReqInterval ranges from
+    /// logSyncInterval to logSyncInterval + 5.
     pub const ST_2059_2: Self = Self {
         name: "SMPTE ST 2059-2",
         domain_number: parameter(127, 0, 127),

@@ -1,19 +1,20 @@
 //! States of a port, and their changes (IEEE 1588-2019, 9.2.5 and 9.3.3).
 //!
 //! Model: an ordinary clock has one port, so the state decision compares only our own data set D0
-//! with the best foreign one, Erbest. Changes are rows of a table, one for clocks that may serve
-//! time (figure 30 of the standard) and one for clocks that never do (figure 31).
+//! with the best foreign one, Erbest. State changes are rows of a table, one for clocks that may
+//! serve time (figure 30 of the standard) and one for clocks that never do (figure 31).
 //!
 //! Some states are left out, because a port would leave them at once: INITIALIZING (a port that
-//! exists is initialised), FAULTY and DISABLED (sockets fail elsewhere), PRE_MASTER (9.2.6.11 makes
-//! an ordinary clock wait there for 0 intervals).
+//! exists is initialised), FAULTY and DISABLED (socket errors are handled elsewhere), PRE_MASTER
+//! (9.2.6.11 makes an ordinary clock wait there for 0 intervals).
 
 use super::bmca::DataSet;
 use crate::units::LocalTime;
 use std::cmp::Ordering;
 use std::fmt;
 
-/// clockClass from 1 to this never follows another clock (IEEE 1588-2019, 7.6.2.5 and 9.3.3).
+/// A clock with a clockClass from 1 to this value never follows another clock (IEEE 1588-2019,
+/// 7.6.2.5 and 9.3.3).
 const LAST_CLASS_THAT_NEVER_FOLLOWS: u8 = 127;
 
 /// State of a port (IEEE 1588-2019, table 20).
@@ -49,11 +50,11 @@ impl fmt::Display for PortState {
 pub enum StateCause {
     /// BMC_MASTER: our data set is the best.
     BmcMaster,
-    /// BMC_PASSIVE: another is better, and our class never follows.
+    /// BMC_PASSIVE: another clock is better, but a clock of our class never follows.
     BmcPassive,
-    /// BMC_SLAVE: another is better.
+    /// BMC_SLAVE: another clock is better.
     BmcSlave,
-    /// BMC_SLAVE, and it is another master than before.
+    /// BMC_SLAVE, with another master than before.
     AnotherMaster,
     /// ANNOUNCE_RECEIPT_TIMEOUT_EXPIRES.
     AnnounceReceiptTimeout,
@@ -148,11 +149,11 @@ pub(super) fn next(slave_only: bool, from: PortState, cause: StateCause) -> Opti
 pub(super) enum Recommendation {
     /// Stay in LISTENING until the announce receipt timeout.
     Listen,
-    /// M1 or M2.
+    /// Become master (M1 or M2).
     Master,
-    /// P1.
+    /// Become passive (P1).
     Passive,
-    /// S1.
+    /// Follow the best master (S1).
     Slave,
 }
 

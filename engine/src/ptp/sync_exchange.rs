@@ -1,20 +1,20 @@
 //! Matching Syncs with their Follow_Ups.
 //!
-//! Model: t1 and t2 belong together if Sync and Follow_Up have the same sender, address and
-//! sequence id, in whichever order they come. Corrections are applied here (IEEE 1588-2019, 11.2),
-//! so that clocks see plain timestamps. A Sync that was used is not used again, and neither are
-//! those shortly before it.
+//! Model: a Sync and a Follow_Up match, and yield t1 and t2, if they have the same sender, source
+//! address and sequence id, whichever arrives first. Corrections are applied here (IEEE 1588-2019,
+//! 11.2), so that clocks receive corrected timestamps. A Sync is used only once, and Syncs shortly
+//! before the last one used are ignored.
 //!
 //! A Follow_Up takes precedence over the flag of its Sync: some masters clear twoStepFlag but send
 //! Follow_Ups, and their Syncs then carry no time. So the first Sync without the flag is kept until
-//! the next one, in case a Follow_Up comes in between.
+//! the next Sync, in case a Follow_Up arrives in between.
 //!
-//! Anybody can send a Sync or a Follow_Up in the name of a master, from its address, before or
-//! after its own. So the first Sync and Follow_Up yield the expected pair, and everything else with
-//! the same sequence id yields *alternatives*, from which a caller that holds a time can choose;
-//! messages that contradict each other are a *conflict*. The number of open exchanges is bounded,
-//! and the oldest is dropped first: an attacker who sends more than [`OPEN`] Syncs between each
-//! Sync of the master and its Follow_Up prevents any match.
+//! Anyone can forge a Sync or a Follow_Up with a master's identity and address, before or after the
+//! genuine one. So, of the messages with one sequence id, the first Sync and the first Follow_Up
+//! yield the expected pair; all others yield *alternatives*, from which a caller that already knows
+//! the time can choose. Messages that contradict each other are a *conflict*. The number of open
+//! exchanges is bounded, and the oldest is dropped first: an attacker who sends more than [`OPEN`]
+//! Syncs between each Sync of the master and its Follow_Up prevents any match.
 
 use super::counters::PortCounters;
 use super::transmit::PeerAddress;
@@ -26,16 +26,16 @@ use std::collections::VecDeque;
 /// The key of a Sync and its Follow_Up.
 type SyncKey = (PortIdentity, PeerAddress, u16);
 
-/// Syncs up to this many before the last one used are repetitions. Those further back come from a
-/// master that has restarted, which must not be ignored for long.
+/// Syncs whose sequence id is at most this far behind the last one used are repetitions. Those
+/// further behind come from a master that has restarted, which must not be ignored for long.
 const REPETITIONS: u16 = 32;
-/// Syncs in a row without twoStepFlag and without a Follow_Up after which the flag is trusted
-/// again: at a loss of 5 %, four Follow_Ups in a row are lost once in 160,000.
+/// Number of consecutive Syncs with neither twoStepFlag nor a Follow_Up after which the flag is
+/// trusted again: at a loss of 5 %, four consecutive Follow_Ups are lost once in 160,000.
 const FLAG_BELIEVED: u32 = 4;
 /// Maximum number of open exchanges: a Follow_Up comes a few ms after its Sync, 20 ms at worst, so
-/// that a thousand forged Syncs a second do not displace the master's exchange.
+/// even a thousand forged Syncs per second do not displace the master's exchange.
 const OPEN: usize = 24;
-/// Maximum number of Syncs, and most Follow_Ups, of one exchange that are kept: the first and the
+/// Maximum number of Syncs, and of Follow_Ups, that are kept of one exchange: the first and the
 /// newest ones.
 const CLAIMS: usize = 4;
 /// A second copy of a Sync on another path arrives within this time; a later one is from another
@@ -52,7 +52,7 @@ enum Unflagged {
     Unknown,
     /// One-step Syncs, which carry the time.
     OneStep,
-    /// Two-step Syncs; the number counts those in a row without a Follow_Up.
+    /// Two-step Syncs, with the number of consecutive ones without a Follow_Up.
     FollowedUp(u32),
 }
 
@@ -88,7 +88,8 @@ impl Exchange {
 
     /// The timestamps of a Sync and a Follow_Up.
     fn pair(sync: Arrival, told: Told) -> TimestampPair {
-        // A Follow_Up of zeros has no time; the Sync has one, and its flag says so.
+        // A Follow_Up with a timestamp of zero carries no time; this Sync does, and its cleared
+        // twoStepFlag says so.
         if !sync.flagged && told.origin == PtpTime::EPOCH && sync.origin != PtpTime::EPOCH {
             return sync.alone();
         }
@@ -103,9 +104,9 @@ impl Arrival {
     }
 }
 
-/// Adds a message; if there is no room, it replaces the second oldest. Returns its index. The
-/// newest messages are always kept, so that the master's own is among them after any number of
-/// forged ones.
+/// Adds a message, and returns its index. If there is no room, it replaces the second oldest. The
+/// newest messages are always kept, so the master's own is kept however many forged ones precede
+/// it.
 fn add<T>(claims: &mut [Option<T>; CLAIMS], claim: T) -> usize {
     let place = claims.iter().position(Option::is_none).unwrap_or_else(|| {
         claims[1..].rotate_left(1);
@@ -123,7 +124,8 @@ fn forward(sent: PtpTime, received: LocalTime) -> TimestampPair {
 pub(super) struct SyncExchange {
     /// The oldest first.
     open: VecDeque<Exchange>,
-    /// The newest Sync that waits for its Follow_Up, and the newest Follow_Up for its Sync.
+    /// The newest Sync that waits for its Follow_Up, and (`early`) the newest Follow_Up that waits
+    /// for its Sync.
     waiting: Option<SyncKey>,
     early: Option<SyncKey>,
     used: Option<SyncKey>,
@@ -260,12 +262,12 @@ impl SyncExchange {
         place > 0
     }
 
-    /// Whether Follow_Ups are used although their Syncs deny them.
+    /// Whether Follow_Ups are used although their Syncs do not set twoStepFlag.
     pub(super) fn contradicts_its_flag(&self) -> bool {
         matches!(self.unflagged, Unflagged::FollowedUp(_))
     }
 
-    /// Consecutive Syncs whose Follow_Up did not come although they announce one.
+    /// Number of consecutive Syncs that announced a Follow_Up which did not come.
     pub(super) fn unfollowed(&self) -> u32 {
         self.unfollowed
     }

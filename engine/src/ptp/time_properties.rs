@@ -1,17 +1,17 @@
-//! A grandmaster's announcement of its timescale, for display and for our own Announces.
+//! The properties of a grandmaster's timescale, for display and for our own Announces.
 
 use super::wire::{Announce, Flags};
 
-/// timeSource of a clock that is not set by anything (IEEE 1588-2019, table 6).
+/// timeSource of a free-running clock (IEEE 1588-2019, table 6).
 const INTERNAL_OSCILLATOR: u8 = 0xA0;
 
 /// timePropertiesDS (IEEE 1588-2019, 8.2.4), as Announces carry it.
 ///
-/// For display only. Nothing here may be applied to times: a media clock counts the grandmaster's
-/// timescale unchanged, whatever its epoch.
+/// For display and announcement only. Nothing here may be applied to times: a media clock counts
+/// the grandmaster's timescale unchanged, whatever its epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimeProperties {
-    /// TAI - UTC in seconds, where the grandmaster knows it.
+    /// TAI - UTC in seconds, if the grandmaster knows it.
     pub current_utc_offset: Option<i16>,
     /// The last minute of the UTC day has 61 seconds.
     pub leap_61: bool,
@@ -21,14 +21,15 @@ pub struct TimeProperties {
     pub time_traceable: bool,
     /// The frequency comes from a primary reference.
     pub frequency_traceable: bool,
-    /// The timescale is TAI from 1970; otherwise it is arbitrary: UTC, uptime, anything.
+    /// The timescale is PTP, which is TAI since 1970; otherwise it is arbitrary, such as UTC or
+    /// uptime.
     pub ptp_timescale: bool,
     /// timeSource (IEEE 1588-2019, table 6).
     pub time_source: u8,
 }
 
 impl Default for TimeProperties {
-    /// An arbitrary timescale, counted by an oscillator that is not set by anything.
+    /// An arbitrary timescale, counted by a free-running oscillator.
     fn default() -> Self {
         Self {
             current_utc_offset: None,

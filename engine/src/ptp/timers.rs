@@ -1,12 +1,12 @@
-//! The timers of a port: one documented enum, one fixed table.
+//! The timers of a port: an enum of all timers, and a table of their due times.
 
 use crate::units::LocalTime;
 
 /// The timed events of a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Timer {
-    /// A foreign master becomes silent, or nobody has announced for long enough to become master
-    /// (IEEE 1588-2019, 9.2.6.12).
+    /// A foreign master has been silent for too long, or no other clock has announced itself for so
+    /// long that the port may become master (IEEE 1588-2019, 9.2.6.12).
     AnnounceReceipt,
     /// As slave: the next Delay_Req.
     DelayRequest,
@@ -43,7 +43,7 @@ impl Timers {
         self.0.iter().flatten().min().copied()
     }
 
-    /// The time at which the timer was due, if it is due; it is then stopped.
+    /// Stops the timer if it is due, and returns the time at which it was due.
     pub(super) fn take(&mut self, timer: Timer, now: LocalTime) -> Option<LocalTime> {
         let due = self.0[timer as usize].filter(|&at| at <= now);
         if due.is_some() {

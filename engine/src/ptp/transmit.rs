@@ -105,7 +105,8 @@ pub struct Transmit {
 }
 
 impl Transmit {
-    /// Queues `message`; the departure time of event messages is requested.
+    /// Encodes `message`, and signs it if `authentication` is given; for event messages, the
+    /// departure time is requested.
     ///
     /// # Errors
     /// If the message cannot be written, or is longer than a [`Datagram`].
@@ -158,7 +159,7 @@ impl Outbox {
         Self { queue: VecDeque::with_capacity(MAX_QUEUED), authentication }
     }
 
-    /// Queues the message. Returns false if it cannot be written, or if nobody drains the queue.
+    /// Queues the message. Returns false if it cannot be written, or if the queue is full.
     pub(super) fn push(&mut self, message: &Message<'_>, destination: Destination) -> bool {
         let transmit = Transmit::new(message, destination, self.authentication.as_ref());
         let room = self.queue.len() < MAX_QUEUED;

@@ -2,8 +2,8 @@
 //!
 //! Model: RFC 2974, 3.1. All announcers of a group share 4000 bit/s: with n announcements of our
 //! size in the group, the base interval is 8 n size / 4000 s, but not less than a minimum; each
-//! interval is drawn from 2/3 to 4/3 of it, so that announcers do not fall into step. The RFC's
-//! minimum is 300 s; in audio networks 30 s is the custom, because a person waits for the stream to
+//! interval is drawn from 2/3 to 4/3 of it, so that announcers do not synchronise. The RFC's
+//! minimum is 300 s; in audio networks, 30 s is customary, because users wait for the stream to
 //! appear.
 //!
 //! A changed description is announced at once under a new hash, as a modification (RFC 2974, 5):
@@ -17,13 +17,14 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 
-/// Share of the network that all announcements of a group together may use, bit/s (RFC 2974, 3.1).
+/// Bandwidth that all announcements in a group together may use, bit/s (RFC 2974, 3.1).
 const LIMIT_BPS: i64 = 4000;
 /// The number of values of a random 32-bit number.
 const TWO_POW_32: f64 = 4_294_967_296.0;
 /// Offset basis and prime of FNV-1a with 32 bits.
 const FNV: (u32, u32) = (0x811C_9DC5, 0x0100_0193);
-/// Datagrams that wait to be polled: an announcement and a deletion to each group.
+/// Maximum number of datagrams that wait to be polled: enough for an announcement and a deletion to
+/// each group.
 const MAX_QUEUED: usize = 16;
 
 /// Configuration of an announcer.
@@ -44,7 +45,7 @@ pub struct AnnouncerConfig {
     pub destinations: Vec<SocketAddr>,
     /// The shortest base interval.
     pub minimum_interval: Nanos,
-    /// Seed of the variation of intervals, from the system's entropy.
+    /// Seed of the random variation of intervals, from the system's entropy.
     pub seed: u64,
 }
 
@@ -179,7 +180,7 @@ impl Announcer {
     }
 }
 
-/// A hash of the text that is neither 0 nor the one before (RFC 2974, 6).
+/// A hash of the text that is neither 0 nor the previous hash (RFC 2974, 6).
 fn hash_of(sdp: &str, before: u16) -> u16 {
     let (basis, prime) = FNV;
     let hash = sdp.bytes().fold(basis, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(prime));

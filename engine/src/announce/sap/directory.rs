@@ -1,25 +1,26 @@
 //! The sessions that others announce.
 //!
-//! Model: a session belongs to its announcer ([`SessionKey`]), so that nobody changes or withdraws
-//! a session of another host. An announcement that equals the last one byte for byte only shows
-//! that the session is alive. Hashes do not show that, because some devices never change them. A
-//! deletion is accepted only from the session's own announcer. If that has several sessions with
-//! the same `o=` line, the hash or else the stream's address determines which one ends.
+//! Model: a session belongs to its announcer ([`SessionKey`]), so that no host can change or
+//! withdraw a session of another. An announcement that equals the last one byte for byte only shows
+//! that the session is still alive. Equal hashes do not show this, because some devices never
+//! change theirs. A deletion is accepted only from the session's own announcer. If that announcer
+//! has several sessions with the same `o=` line, the hash or else the stream's address determines
+//! which one ends.
 //!
-//! There is room for [`MAX_SESSIONS`]. A flood displaces sessions of its own address, and others
-//! that are equally new; see [`room`]. A session is *confirmed* when it is heard again after a
-//! second, and [`room::GUARANTEED`] confirmed sessions of each address stay, whatever others
+//! At most [`MAX_SESSIONS`] sessions are kept. A flood displaces sessions of its own address, and
+//! others that are equally new; see [`room`]. A session is *confirmed* when it is heard again after
+//! a second, and [`room::GUARANTEED`] confirmed sessions of each address stay, whatever others
 //! announce. A flood is reported once, with the address that announces most
 //! ([`SapEvent::Crowded`]).
 //!
 //! A proxy announces for others: its datagrams come from its own address, and the originating
 //! source in their header is another host (RFC 2974, 6). Its announcement is a separate session
 //! here, next to that of the host itself. It cannot change or withdraw the host's session, because
-//! only the address of a datagram shows who sent it. Users can see whether both agree.
+//! only the address of a datagram shows who sent it. Users can see whether the two agree.
 //!
-//! A session that is no longer announced is removed. RFC 2974 (4) says after ten intervals, but at
-//! least an hour. This would leave ended streams on display for an hour, so the hour applies only
-//! to sessions that were announced once: for the others, the interval is known.
+//! A session that is no longer announced is removed. RFC 2974 (4) specifies a timeout of ten
+//! intervals, but at least an hour. This would leave ended streams on display for an hour, so the
+//! hour applies only to sessions that were announced once; for the others, the interval is known.
 
 mod heard_once;
 mod room;
@@ -35,21 +36,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
 
-/// Maximum number of sessions that are remembered: several large installations. With
-/// [`crate::announce::sdp::MAX_TEXT`] this bounds the memory; in practice a session has 1 KiB.
+/// Maximum number of sessions that are remembered: enough for several large installations. Together
+/// with [`crate::announce::sdp::MAX_TEXT`], this bounds the memory; in practice, a session takes 1
+/// KiB.
 const MAX_SESSIONS: usize = 1024;
-/// Events that wait to be polled. Where some were dropped, [`Directory::sessions`] still has the
-/// present state.
+/// Events that wait to be polled. If some were dropped, [`Directory::sessions`] still has the
+/// current state.
 const MAX_EVENTS: usize = 1024;
 /// Intervals without an announcement after which a session is removed (RFC 2974, 4).
 const SILENT_INTERVALS: i64 = 10;
-/// Limits of that time: PipeWire's 90 s, because multicast loses several packets in a row; and the
-/// RFC's hour.
+/// Bounds of that time: PipeWire's 90 s, because multicast may lose several packets in a row, and
+/// the RFC's hour.
 const SHORTEST_TIMEOUT: Nanos = Nanos::from_secs(90);
 const LONGEST_TIMEOUT: Nanos = Nanos::from_secs(3600);
 
-/// Maximum number of refusals that are reported in total and for one host, each once per host.
-/// Further ones are only counted.
+/// Maximum number of refusals that are reported, in total and for one host. Each reason is reported
+/// once per host; further refusals are only counted.
 const MAX_REFUSALS: usize = 256;
 const MAX_REFUSALS_OF_HOST: usize = 16;
 
@@ -60,7 +62,7 @@ pub struct Entry {
     pub description: Description,
     /// The faults of the description.
     pub findings: Vec<Finding>,
-    /// The host that announces it, by the source address of its datagrams.
+    /// The host that announces it: the source address of its datagrams.
     pub from: IpAddr,
     /// When it was first announced.
     pub first_heard_at: LocalTime,
@@ -68,7 +70,7 @@ pub struct Entry {
     hash: u16,
     text: Vec<u8>,
     heard_at: LocalTime,
-    /// The longest of the last intervals, which fades slowly; `None` before the second
+    /// Slowly decaying maximum of the intervals between announcements; `None` before the second
     /// announcement.
     interval: Option<Nanos>,
     confirmed: bool,
@@ -87,8 +89,8 @@ impl Entry {
         &self.text
     }
 
-    /// Whether it is announced by the host in its `o=` line, rather than by another one on that
-    /// host's behalf or in its name. `None` if the line has no host's address.
+    /// Whether the host in the `o=` line announces the session itself, rather than a proxy or an
+    /// impostor. `None` if that line does not contain a host address.
     #[must_use]
     pub fn is_announced_by_its_origin(&self) -> Option<bool> {
         let address: IpAddr = self.description.origin.address.parse().ok()?;
@@ -105,8 +107,8 @@ impl Entry {
     /// Takes another announcement.
     fn hear(&mut self, now: LocalTime) {
         let interval = now.since(self.heard_at);
-        // A lost announcement makes one interval too long; the following ones make up for it
-        // gradually. An announcement on two groups comes twice.
+        // A lost announcement makes one interval too long, which the decay corrects gradually. An
+        // announcement on two groups is received twice, so the maximum is taken.
         let remembered = self.interval.map_or(Nanos::ZERO, |longest| Nanos::new(longest.as_nanos() / 8 * 7));
         self.interval = Some(interval.max(remembered));
         self.confirmed |= now.since(self.first_heard_at) >= CONFIRMED_AFTER;
@@ -115,10 +117,10 @@ impl Entry {
 }
 
 /// The sessions with this name, the most likely one first. The host that was heard first comes
-/// first, so that nobody can take over the name of an existing session. Of one host the newest
-/// session comes first, because a device that has restarted may not have withdrawn the old one. A
-/// session that is announced by the host in its `o=` line precedes another host's announcement of
-/// the same session.
+/// first, so that nobody can take over the name of an existing session. Among the sessions of one
+/// host, the newest comes first, because a device that has restarted may not have withdrawn the old
+/// one. A session that is announced by the host in its `o=` line precedes another host's
+/// announcement of the same session.
 #[must_use]
 pub fn named<'a>(entries: impl Iterator<Item = &'a Entry>, name: &str) -> Vec<&'a Entry> {
     let mut all: Vec<&Entry> = entries.filter(|entry| entry.description.name == name).collect();
@@ -144,7 +146,7 @@ pub fn named<'a>(entries: impl Iterator<Item = &'a Entry>, name: &str) -> Vec<&'
 pub enum Removal {
     /// Its host has withdrawn it.
     Deleted,
-    /// It was not announced for too long.
+    /// It was not announced again for this long.
     Silent(Nanos),
     /// There was no room for it.
     Crowded,
@@ -160,7 +162,7 @@ impl fmt::Display for Removal {
     }
 }
 
-/// A change. The session itself is at [`Directory::get`].
+/// A change in the directory. [`Directory::get`] returns the session itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SapEvent {
@@ -184,7 +186,7 @@ pub enum SapEvent {
         /// The reason.
         reason: SapError,
     },
-    /// There are more sessions than room; reported once until there is room again.
+    /// There are more sessions than fit; reported once until there is room again.
     Crowded(Crowd),
 }
 
@@ -197,7 +199,7 @@ pub struct Crowd {
     pub unconfirmed: usize,
     /// The number of their addresses.
     pub addresses: usize,
-    /// The address that announces most, and how many.
+    /// The address that announces the most sessions, and their number.
     pub most: (IpAddr, usize),
 }
 
@@ -226,7 +228,7 @@ pub struct DirectoryStats {
     pub crowded_out: u64,
 }
 
-/// The present sessions of other hosts.
+/// The current sessions of other hosts.
 ///
 /// ```
 /// use engine::LocalTime;
@@ -344,7 +346,7 @@ impl Directory {
             }
             return Ok(());
         }
-        // A session that had been removed for lack of room is heard again.
+        // A session that was removed for lack of room may be announced again.
         let fingerprint = HeardOnce::fingerprint(from, &packet.payload);
         let confirmed = self.heard_once.knows(now, fingerprint);
         self.make_room().inspect_err(|_| self.heard_once.note(fingerprint, now))?;
@@ -375,7 +377,7 @@ impl Directory {
     }
 
     /// The session of a description: the one whose stream has the same destination, or else the
-    /// only one, if this is a newer version of it.
+    /// only one, if the description is a newer version of it.
     fn find(&self, host: Host, session: &SessionName, description: &Description) -> Option<SessionKey> {
         let to = place(description);
         let same = self.of(host, session).find(|(_, entry)| place(&entry.description) == to);

@@ -22,10 +22,11 @@ use std::net::Ipv4Addr;
 
 /// The UDP port (RFC 2974, 3).
 pub const PORT: u16 = 9875;
-/// The groups in use, most common in audio networks first. RFC 2974 (3): the highest address of an
-/// administrative scope, which by RFC 2365 (6) is 239.255.255.255 of the local scope and
-/// 239.195.255.255 of an organisation's; and 224.2.127.254 of global scope. Others are customary:
-/// 224.0.0.56 of PipeWire and PulseAudio, and 224.0.0.255 of VLC for one network.
+/// The groups in use, the most common in audio networks first. RFC 2974 (3) specifies the highest
+/// address of an administrative scope, which by RFC 2365 (6) is 239.255.255.255 for the local scope
+/// and 239.195.255.255 for the organisation's, and 224.2.127.254 for global scope. Others are
+/// customary: 224.0.0.56 in PipeWire and PulseAudio, and 224.0.0.255 in VLC for announcements
+/// within one network.
 pub const GROUPS: [Ipv4Addr; 5] = [
     Ipv4Addr::new(239, 255, 255, 255),
     Ipv4Addr::new(224, 2, 127, 254),

@@ -1,11 +1,11 @@
 //! The identity of announced sessions.
 //!
-//! By RFC 8866 (5.2) the `o=` line without its version identifies a session. In practice that is
-//! not enough: two announcers of one host write the same line (`o=- 0 0 IN IP4 127.0.0.1` by
-//! FFmpeg), lines are truncated, and anybody can send another host's line. So a session belongs to
-//! the host that announces it, by the source address of its datagrams and the originating source in
-//! their header. If the same `o=` line comes with another destination of the stream, it is another
-//! session, unless its version has increased.
+//! According to RFC 8866 (5.2), the `o=` line without its version identifies a session. In practice
+//! that is not enough: two announcers on one host write the same line (`o=- 0 0 IN IP4 127.0.0.1`
+//! in FFmpeg), lines are truncated, and anybody can send another host's line. So a session belongs
+//! to the host that announces it, by the source address of its datagrams and the originating source
+//! in their header. If the same `o=` line is announced with another destination of the stream, it
+//! is another session, unless its version has increased.
 
 use crate::announce::sdp::{Description, MAX_TEXT, Origin};
 use std::fmt;
@@ -20,7 +20,8 @@ pub struct SessionKey {
     number: u16,
 }
 
-/// The announcing host, by its datagrams and by its own statement.
+/// The announcing host: the source address of its datagrams, and the originating source in their
+/// header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Host {
     pub(super) from: IpAddr,
@@ -46,7 +47,7 @@ impl SessionKey {
         self.host.from
     }
 
-    /// The originating source of their header (RFC 2974, 6): another host, if a proxy announces for
+    /// The originating source in their header (RFC 2974, 6): another host, if a proxy announces for
     /// it.
     #[must_use]
     pub const fn origin(&self) -> IpAddr {

@@ -18,7 +18,7 @@ const IPV6: u8 = 0x10;
 const DELETION: u8 = 0x04;
 const ENCRYPTED: u8 = 0x02;
 const COMPRESSED: u8 = 0x01;
-/// Flags, authentication length, hash.
+/// Length of flags, authentication length and hash, bytes.
 const FIXED: usize = 4;
 /// The only payload type that is accepted, and the default if there is none.
 const SDP: &[u8] = b"application/sdp";
@@ -114,7 +114,7 @@ fn description(rest: &[u8]) -> Result<&[u8], SapError> {
 }
 
 /// Decompresses a zlib payload (RFC 2974, 6). According to the RFC, the payload type is compressed
-/// with it, but some senders write the type in front.
+/// together with the payload, but some senders put it uncompressed in front.
 fn unpack(rest: &[u8]) -> Result<Vec<u8>, SapError> {
     let packed = description(rest).unwrap_or(rest);
     if packed.is_empty() {
@@ -142,19 +142,19 @@ pub enum SapError {
     /// It is of another version, or not SAP.
     #[error("SAP version {0}, only version 1 is understood")]
     Version(u8),
-    /// Encrypted.
+    /// The payload is encrypted.
     #[error("the announcement is encrypted, and there is no key")]
     Encrypted,
-    /// Compressed, and damaged.
+    /// The compressed payload is damaged.
     #[error("the announcement is compressed, and cannot be unpacked by zlib: have its sender announce plain text")]
     Compressed,
-    /// Compressed, and far longer than a description.
+    /// The compressed payload is far longer than a description.
     #[error("the announcement is compressed and holds more than {MAX_TEXT} bytes: a description has fewer")]
     TooLong,
-    /// Not SDP.
+    /// The payload is not SDP.
     #[error("the announcement does not hold SDP (application/sdp)")]
     PayloadType,
-    /// The description is useless.
+    /// The description cannot be used.
     #[error(transparent)]
     Sdp(#[from] crate::announce::sdp::SdpError),
     /// There is no room for another session.

@@ -13,13 +13,13 @@ pub(super) struct Connection {
 /// The meaning of a `c=` line.
 pub(super) enum ConnectionLine {
     Read(Connection),
-    /// A network other than the Internet, by its name.
+    /// The name of a network other than the Internet.
     OtherNet(String),
     Unreadable,
 }
 
-/// Reads an address; leading zeros of IPv4 are accepted, and read as decimal. The flag is set if
-/// there are any.
+/// Reads an address. IPv4 numbers with leading zeros are accepted and read as decimal; the flag is
+/// then set.
 fn parse_address(text: &str) -> Option<(IpAddr, bool)> {
     if let Ok(address) = text.parse::<IpAddr>() {
         // ::ffff:239.69.0.1 is IPv4.
@@ -32,8 +32,8 @@ fn parse_address(text: &str) -> Option<(IpAddr, bool)> {
     Some((Ipv4Addr::from(octets).into(), true))
 }
 
-/// `IN IP4 239.69.0.1/32`, also with a number of addresses; `IN IP6 ff15::1`. Blanks instead of
-/// slashes, other cases, a port, and an address alone are accepted, too.
+/// Reads `IN IP4 239.69.0.1/32`, also with a number of addresses, or `IN IP6 ff15::1`. Blanks
+/// instead of slashes, lower case, a port, and an address alone are accepted, too.
 pub(super) fn parse_connection(value: &str) -> ConnectionLine {
     let words: Vec<&str> = value.split_whitespace().collect();
     let is_family = |word: &str| ["IP4", "IP6", "IPV4", "IPV6"].iter().any(|family| word.eq_ignore_ascii_case(family));
@@ -59,7 +59,7 @@ pub(super) fn parse_connection(value: &str) -> ConnectionLine {
     }
 }
 
-/// The address with its TTL, and the fault of the line.
+/// The address with its TTL, and the faults of the line.
 fn connection(value: &str, address: IpAddr, has_zeros: bool, numbers: &[&str]) -> Connection {
     let mut lints = Vec::new();
     let (ttl_text, count_text) = match address {
@@ -123,7 +123,7 @@ pub(super) fn parse_filter(value: &str) -> Result<SourceFilter, Lint> {
     skip(&mut rest, &["IN"]);
     skip(&mut rest, &["IP4", "IP6", "IPV4", "IPV6", "*"]);
     let (destination, rest) = rest.split_first().ok_or_else(unreadable)?;
-    // A TTL does not belong there.
+    // A TTL does not belong here, and is ignored.
     let address = |text: &str| parse_address(text.split('/').next().unwrap_or(text));
     let destination = if *destination == "*" { None } else { Some(address(destination).ok_or_else(unreadable)?) };
     let sources: Vec<_> = rest.iter().map(|text| address(text)).collect::<Option<_>>().ok_or_else(unreadable)?;

@@ -10,10 +10,10 @@ const MAX_DOMAIN: u8 = 127;
 /// The reference clock of timestamps.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum ReferenceClock {
-    /// The description does not say.
+    /// The description does not state it.
     #[default]
     Unknown,
-    /// PTP, by this grandmaster.
+    /// PTP, with this grandmaster.
     Ptp {
         /// The edition of IEEE 1588, or 802.1AS, as written; usually `IEEE1588-2008`.
         version: String,
@@ -24,10 +24,10 @@ pub enum ReferenceClock {
     },
     /// PTP that is traceable to TAI, whichever clock is grandmaster.
     PtpTraceable {
-        /// As above.
+        /// The edition of IEEE 1588, or 802.1AS, as written.
         version: String,
     },
-    /// The sender's own clock, named after a network interface of it.
+    /// The sender's own clock, identified by the MAC address of one of its network interfaces.
     LocalMac([u8; 6]),
     /// Anything else, as written: NTP, GPS, a private clock.
     Other(String),
@@ -71,7 +71,7 @@ impl fmt::Display for ReferenceClock {
 /// The relation of timestamps to the reference clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MediaClockSource {
-    /// The description does not say.
+    /// The description does not state it.
     #[default]
     Unknown,
     /// They are the reference clock's time in frames, plus an offset.
@@ -79,7 +79,7 @@ pub enum MediaClockSource {
         /// Timestamp at the reference clock's epoch.
         offset: u32,
     },
-    /// They come from a clock of the sender.
+    /// They count a clock of the sender that is unrelated to the reference clock.
     Sender,
 }
 
@@ -94,7 +94,8 @@ impl fmt::Display for MediaClockSource {
     }
 }
 
-/// Reads the value of an `a=ts-refclk`. `default_domain` is that of RAVENNA's `a=clock-domain`.
+/// Reads the value of an `a=ts-refclk`. `default_domain` is the domain in RAVENNA's
+/// `a=clock-domain`.
 pub(super) fn reference_clock(value: &str, default_domain: Option<u8>, lints: &mut Vec<Lint>) -> ReferenceClock {
     let (kind, rest) = value.split_once('=').unwrap_or((value, ""));
     match kind.trim().to_ascii_lowercase().as_str() {
@@ -120,7 +121,7 @@ fn ptp(value: &str, default_domain: Option<u8>, lints: &mut Vec<Lint>) -> Option
         lints.push(Lint::BareTraceable);
         return Some(ReferenceClock::PtpTraceable { version: PTP_2008.to_owned() });
     }
-    // Without the edition it begins with the grandmaster.
+    // If the edition is missing, the value begins with the grandmaster.
     let has_edition = value.split(':').next().is_none_or(|first| octets::<8>(first.trim()).is_none())
         && octets::<8>(value.trim()).is_none();
     let (version, clock) = if has_edition {
@@ -133,7 +134,7 @@ fn ptp(value: &str, default_domain: Option<u8>, lints: &mut Vec<Lint>) -> Option
     if clock.trim().eq_ignore_ascii_case("traceable") {
         return Some(ReferenceClock::PtpTraceable { version });
     }
-    // Some senders write the identity with colons: then eight octets of it precede the domain.
+    // Some senders write the identity with colons: then its eight octets precede the domain.
     let colons = clock.split(':').count() > 2;
     let (identity, domain) = if colons {
         let end = clock.match_indices(':').nth(7).map_or(clock.len(), |(at, _)| at);
@@ -161,7 +162,7 @@ fn ptp(value: &str, default_domain: Option<u8>, lints: &mut Vec<Lint>) -> Option
     Some(ReferenceClock::Ptp { version, grandmaster, domain })
 }
 
-/// Whether a text begins with `prefix`, in any case.
+/// Whether a text begins with `prefix`, ignoring case.
 fn has_prefix(text: &str, prefix: &str) -> bool {
     text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
 }
@@ -208,7 +209,8 @@ fn octets<const N: usize>(text: &str) -> Option<[u8; N]> {
 /// Reads the value of an `a=mediaclk` of a stream of `rate_hz`.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "modulo 2^32, as RTP timestamps wrap")]
 pub(super) fn media_clock(value: &str, rate_hz: u32, lints: &mut Vec<Lint>) -> MediaClockSource {
-    // RFC 7273 allows a name before the clock, which connects streams.
+    // RFC 7273 allows a name (`id=`) before the clock, by which streams show that they share a
+    // clock.
     let named: Vec<&str> = value.split_whitespace().filter(|word| !word.starts_with("id=")).collect();
     let joined = without_blanks_at_equals(&named.join(" "));
     let mut words = joined.split_whitespace();
@@ -238,7 +240,7 @@ pub(super) fn media_clock(value: &str, rate_hz: u32, lints: &mut Vec<Lint>) -> M
     MediaClockSource::Direct { offset: offset as u32 }
 }
 
-/// `direct = 5` as `direct=5`.
+/// Removes blanks around equals signs: `direct = 5` becomes `direct=5`.
 fn without_blanks_at_equals(value: &str) -> String {
     value.split('=').map(str::trim).collect::<Vec<_>>().join("=")
 }

@@ -2,7 +2,7 @@
 //!
 //! SDP is UTF-8 with CRLF line ends (RFC 8866, 5). Texts also occur as UTF-16 (from a Windows
 //! console), in Latin-1 (session names of older devices), with LF or CR alone, with trailing zero
-//! bytes, and indented or quoted as copied from a page or a mail.
+//! bytes, and indented or quoted because they were copied from a web page or an e-mail.
 
 use super::lint::Lint;
 use std::borrow::Cow;
@@ -14,7 +14,8 @@ const WINDOWS_1252: [char; 32] = [
     '—', '˜', '™', 'š', '›', 'œ', ' ', 'ž', 'Ÿ',
 ];
 
-/// The text in UTF-8, or almost, without a byte order mark; and its faults.
+/// The text in UTF-8 (lines that are not valid UTF-8 are left unchanged), without a byte order
+/// mark; and its fault.
 pub(super) fn to_utf8(bytes: &[u8]) -> (Cow<'_, [u8]>, Option<Lint>) {
     if let Some(rest) = bytes.strip_prefix(UTF8_MARK) {
         return (rest.into(), Some(Lint::ByteOrderMark));
@@ -31,7 +32,8 @@ pub(super) fn to_utf8(bytes: &[u8]) -> (Cow<'_, [u8]>, Option<Lint>) {
     (text.into(), Some(Lint::Utf16))
 }
 
-/// A text in one line with `\r\n` or `\n` as line ends, as in a string of JSON or of a program.
+/// Unescapes a text in one line that has `\r\n` or `\n` for its line ends, like a string in JSON or
+/// in a program; `None` if it is no such text.
 fn unescaped(bytes: &[u8]) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(bytes).ok()?.trim();
     if !text.contains("\\n") || text.contains(['\r', '\n']) {
@@ -70,7 +72,7 @@ pub(super) fn next_line<'a>(rest: &mut &'a [u8]) -> Option<(&'a [u8], LineEnd)> 
     Some((line, kind))
 }
 
-/// A line without the prefix that a page or a mail has added, and the kind of that prefix.
+/// A line without the prefix that a web page or an e-mail has added, and the kind of that prefix.
 pub(super) fn without_margin(line: &[u8]) -> (&[u8], Option<Lint>) {
     const NO_BREAK_SPACE: &[u8] = b"\xC2\xA0";
     let mut rest = line;

@@ -1,4 +1,4 @@
-//! Writes descriptions, strictly.
+//! Writes descriptions in the form that the standards require.
 
 use super::clock::{MediaClockSource, ReferenceClock};
 use super::{Description, LegDescription, StreamDescription};

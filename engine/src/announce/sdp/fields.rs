@@ -10,7 +10,7 @@ use crate::units::SampleRate;
 pub(super) const STATIC_L16: [(u8, usize); 2] = [(10, 2), (11, 1)];
 /// The longest packet time that is accepted, ms.
 const MAX_PACKET_MS: f64 = 1000.0;
-/// The fastest rate of [`SAMPLE_RATES_HZ`] and more.
+/// The highest rate that is read, well above those of [`SAMPLE_RATES_HZ`].
 const MAX_RATE_HZ: u32 = 1_000_000;
 
 /// The names in `DUP name name`.
@@ -20,7 +20,7 @@ pub(super) fn is_duplication(group: &Attribute) -> Option<Vec<&str>> {
     Some(words.collect())
 }
 
-/// `- 1311738121 1311738121 IN IP4 192.0.2.1`. Of a malformed line, whatever can be read is
+/// Reads `- 1311738121 1311738121 IN IP4 192.0.2.1`. From a malformed line, whatever can be read is
 /// returned, and the flag is set.
 pub(super) fn parse_origin(value: &str) -> (Origin, bool) {
     let fields: Vec<&str> = value.split_whitespace().collect();
@@ -32,7 +32,7 @@ pub(super) fn parse_origin(value: &str) -> (Origin, bool) {
         let [username, session_id, address] = [username, session_id, address].map(str::to_owned);
         return (Origin { username, session_id, version, address }, true);
     }
-    // A name of several words comes before the five fields that follow it.
+    // A user name of several words is followed by five fields.
     let split = fields.len().saturating_sub(5).max(1).min(fields.len());
     let (name, rest) = fields.split_at(split);
     let digits = |text: &&&str| text.bytes().all(|byte| byte.is_ascii_digit());
@@ -102,8 +102,8 @@ pub(super) struct FormatMap {
     pub(super) lints: Vec<Lint>,
 }
 
-/// `96 L24/48000/2`; one channel if there is no number. Other separators and rates with a unit are
-/// accepted, too.
+/// Reads `96 L24/48000/2`; without a number of channels, there is one. Other separators and rates
+/// with a unit are accepted, too.
 pub(super) fn parse_map(value: &str) -> Option<FormatMap> {
     let end = value.find(|c: char| !c.is_ascii_digit()).unwrap_or(value.len());
     let (number, rest) = value.split_at(end);
@@ -128,7 +128,7 @@ pub(super) fn parse_map(value: &str) -> Option<FormatMap> {
     let number = channels.map_or(Some(1), |channels| channels.parse().ok());
     map.format = number.and_then(|channels| StreamFormat::new(encoding, rate, channels).ok());
     let tail = channels.map_or_else(String::new, |channels| format!("/{channels}"));
-    // Names of encodings have no case (RFC 4855, 3).
+    // Encoding names are case-insensitive (RFC 4855, 3).
     let right = format!("{payload_type} {name}/{}{tail}", rate.as_hz());
     if value != right {
         map.lints.push(Lint::Spelling { written: format!("a=rtpmap:{value}"), right: format!("a=rtpmap:{right}") });
@@ -139,7 +139,7 @@ pub(super) fn parse_map(value: &str) -> Option<FormatMap> {
     Some(map)
 }
 
-/// `48000`, also `48000Hz`, `48k` or `44.1kHz`.
+/// Reads `48000`, also `48000Hz`, `48k` or `44.1kHz`.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative, and at most MAX_RATE_HZ")]
 fn rate_hz(text: &str) -> Option<u32> {
     let (number, unit) = number_and_unit(text)?;
@@ -151,7 +151,7 @@ fn rate_hz(text: &str) -> Option<u32> {
     (hz <= f64::from(MAX_RATE_HZ)).then(|| libm::round(hz) as u32)
 }
 
-/// A number of digits with a point or a comma, and the rest of the text.
+/// A decimal number with a point or a comma, and the rest of the text.
 fn number_and_unit(text: &str) -> Option<(f64, &str)> {
     let text = text.trim();
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.' && c != ',').unwrap_or(text.len());
@@ -164,8 +164,8 @@ pub(super) fn static_format(payload_type: u8) -> Option<StreamFormat> {
     StreamFormat::new(Encoding::L16, SampleRate::from_hz(44_100)?, channels).ok()
 }
 
-/// A length in milliseconds as frames, and its correct spelling if it is spelt differently; a comma
-/// and a unit are accepted.
+/// Converts a duration in milliseconds to frames. Also returns its correct spelling if it is spelt
+/// differently; a comma and a unit are accepted.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -184,7 +184,7 @@ pub(super) fn frames_of_ms(text: &str, rate: SampleRate) -> Option<(usize, Optio
     (ms <= MAX_PACKET_MS && frames >= 1.0).then_some((frames as usize, right))
 }
 
-/// A number of frames, or RAVENNA's range of them, of which the first one counts.
+/// A number of frames, or RAVENNA's range of such numbers, of which the first is used.
 pub(super) fn frames_of_count(text: &str, rate: SampleRate) -> Option<usize> {
     let first = text.split_once('-').map_or(text, |(first, _)| first);
     first.trim().parse().ok().filter(|frames| (1..=rate.as_hz() as usize).contains(frames))

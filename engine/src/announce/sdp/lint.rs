@@ -46,21 +46,21 @@ impl Lint {
 pub enum Lint {
     /// A byte order mark in front of the text.
     ByteOrderMark,
-    /// UTF-16.
+    /// The text is in UTF-16.
     Utf16,
-    /// The whole text is one line, escaped as a string of a program.
+    /// The whole text is one line, escaped like a string in a program.
     Escaped,
     /// A line is not UTF-8.
     NotUtf8,
-    /// LF alone.
+    /// Lines end with LF alone.
     LineEnd,
-    /// CR alone.
+    /// Lines end with CR alone.
     CarriageReturn,
     /// Zero bytes within the text or after it.
     ZeroByte,
     /// Blanks at the start of lines.
     Indented,
-    /// Lines quoted as in a mail.
+    /// Lines quoted as in an e-mail.
     Quoted,
     /// Misplaced or repeated blanks, or tabs.
     Blanks,
@@ -104,7 +104,7 @@ pub enum Lint {
         /// As it is understood.
         right: String,
     },
-    /// A further `c=` line.
+    /// A further `c=` line, which is left out.
     MoreAddresses,
     /// A `c=` line that stands for several groups.
     AddressCount(u32),
@@ -144,14 +144,14 @@ pub enum Lint {
     PacketTime(String),
     /// `a=ptime` and `a=framecount` disagree.
     FrameCount {
-        /// Frames by `a=framecount`.
+        /// Frames according to `a=framecount`.
         frames: usize,
-        /// Frames by `a=ptime`.
+        /// Frames according to `a=ptime`.
         by_packet_time: usize,
     },
     /// `a=maxptime` is less than `a=ptime`.
     MaxPacketTime,
-    /// Packets beyond what AES67 allows.
+    /// Packets longer than AES67 allows.
     Payload {
         /// Bytes.
         bytes: usize,
@@ -192,11 +192,11 @@ pub enum Lint {
     },
     /// `a=source-filter` cannot be read.
     SourceFilter(String),
-    /// An exclusive `a=source-filter`, which names excluded senders.
+    /// An `a=source-filter` that excludes senders (`excl`).
     Exclusion,
     /// The sender in a filter cannot send, so the filter is ignored.
     NoSender(IpAddr),
-    /// The sender in a filter is the loopback address of any host that reads it.
+    /// The sender in a filter is a loopback address, which means a different host to each reader.
     LoopbackSender(IpAddr),
     /// A filter for another destination.
     OtherDestination(IpAddr),

@@ -12,8 +12,8 @@
 //! bounded by [`MAX_TEXT`].
 //!
 //! The maintained crate `sdp-types` reads and writes SDP well. It is not used here, because it does
-//! not keep the line of each attribute, and refuses texts that occur in the field. The tests read
-//! our own texts with it.
+//! not keep the line of each attribute, and refuses texts that occur in the field. The tests use it
+//! to read our own texts.
 
 mod address;
 mod clock;
@@ -47,8 +47,8 @@ pub const MAX_STREAMS: usize = 64;
 pub struct Origin {
     /// `-` for none.
     pub username: String,
-    /// Identifies the session, together with the other fields except the version; digits by the
-    /// standard.
+    /// Identifies the session, together with the other fields except the version; according to the
+    /// standard, it consists of digits.
     pub session_id: String,
     /// Increases with every change.
     pub version: u64,
@@ -69,12 +69,12 @@ impl Origin {
 pub struct Description {
     /// The `o=` line.
     pub origin: Origin,
-    /// The name for people.
+    /// Human-readable session name (`s=`).
     pub name: String,
-    /// Information for people, of the session or else of its first medium; Dante lists the channels
-    /// here.
+    /// Human-readable information (`i=`) about the session, or else about the first medium that has
+    /// any; Dante lists the channels here.
     pub information: Option<String>,
-    /// The streams that were understood; at least one if it was read.
+    /// The streams that were understood; at least one if the description was read from a text.
     pub streams: Vec<StreamDescription>,
 }
 
@@ -85,7 +85,7 @@ pub struct LegDescription {
     pub destination: IpAddr,
     /// UDP port.
     pub port: u16,
-    /// TTL; IPv4 multicast only.
+    /// TTL, for IPv4 multicast only.
     pub ttl: Option<u8>,
     /// The only accepted sender, from `a=source-filter`.
     pub source: Option<IpAddr>,
@@ -104,11 +104,11 @@ pub struct StreamDescription {
     pub alternative_payload_type: Option<u8>,
     /// Frames in a packet, from `a=framecount` or `a=ptime`; `None` if there is neither.
     pub packet_frames: Option<usize>,
-    /// The most frames in a packet, from `a=maxptime`.
+    /// Maximum number of frames in a packet, from `a=maxptime`.
     pub max_packet_frames: Option<usize>,
     /// The relation of timestamps to the reference clock.
     pub media_clock: MediaClockSource,
-    /// The meaning of the channels, as `SMPTE2110.(ST)`.
+    /// The meaning of the channels, such as `SMPTE2110.(ST)`.
     pub channel_order: Option<String>,
     /// One, or two that carry the same packets.
     pub legs: Vec<LegDescription>,
@@ -244,7 +244,7 @@ pub enum SdpError {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// It is video or data.
+    /// The medium is video or data.
     #[error("the medium is {0}, not audio")]
     Medium(String),
     /// The `m=` line has too few fields, or fields that are not numbers.
@@ -253,7 +253,7 @@ pub enum Refusal {
     /// Port 0 means that the stream is off.
     #[error("the port is 0: the stream is switched off")]
     PortZero,
-    /// It is encrypted, or not RTP.
+    /// The stream is encrypted, or not RTP.
     #[error("the transport is {0}: only RTP/AVP is received")]
     Transport(String),
     /// No payload type of the line has a supported format.
@@ -268,7 +268,7 @@ pub enum Refusal {
     /// Neither the medium nor the session has a usable `c=` line.
     #[error("no address: there is no c=IN IP4 or c=IN IP6 line for it that can be read")]
     NoAddress,
-    /// There are too many.
+    /// The description has too many streams.
     #[error("the description has more than {MAX_STREAMS} streams")]
     TooMany,
 }

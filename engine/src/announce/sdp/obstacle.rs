@@ -1,5 +1,5 @@
-//! Addresses that no receiver can receive from. Receivers refuse them with the function that also
-//! reports them in a description.
+//! Addresses that prevent reception by any receiver. The same checks serve receivers, which refuse
+//! such addresses, and descriptions, in which they are reported.
 
 use super::LegDescription;
 use std::net::{IpAddr, Ipv4Addr};
@@ -8,10 +8,10 @@ use thiserror::Error;
 /// Why a leg cannot be received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Obstacle {
-    /// It is IPv6.
+    /// The destination is an IPv6 address.
     #[error("{0} is an IPv6 address, and streams are received by IPv4 only; right would be c=IN IP4 <group>/<ttl>")]
     Ipv6(IpAddr),
-    /// It is the unspecified address, or broadcast.
+    /// The destination is the unspecified address, or broadcast.
     #[error(
         "nothing is sent to {0}; right would be a multicast group (224.0.0.0 to 239.255.255.255) or the address of the receiver"
     )]

@@ -15,7 +15,7 @@ use super::{
 use crate::rtp::format::{MAX_PAYLOAD, StreamFormat};
 use std::net::IpAddr;
 
-/// The most findings that are reported.
+/// Maximum number of findings that are reported.
 const MAX_FINDINGS: usize = 64;
 /// The first dynamic payload type (RFC 3551, 6).
 const FIRST_DYNAMIC: u8 = 96;
@@ -254,7 +254,7 @@ impl<'t> Reader<'t> {
         Err(refusal)
     }
 
-    /// Frames in a packet, and the most frames in one.
+    /// The number of frames in a packet, and its maximum.
     fn packet_time(&mut self, section: &Section<'t>, format: StreamFormat) -> (Option<usize>, Option<usize>) {
         let rate = format.sample_rate();
         let by_time = self.number(section, "ptime", |text| frames_of_ms(text, rate));
@@ -341,8 +341,8 @@ impl<'t> Reader<'t> {
         clock
     }
 
-    /// The leg with the source in its filter; two legs if two sources send the same (RFC 7104,
-    /// 4.2).
+    /// The leg with the source in its filter; two legs if two sources send the same stream (RFC
+    /// 7104, 4.2).
     fn legs(&mut self, section: &Section<'t>, leg: LegDescription) -> Vec<LegDescription> {
         let own = section.attribute("source-filter").is_some();
         let level = if own { section } else { self.session };

@@ -134,8 +134,8 @@ fn session_name(name: &str, stream: &StreamDescription) -> String {
     leg.map_or_else(|| name.to_owned(), |leg| format!("{}:{}", leg.destination, leg.port))
 }
 
-/// The default meaning of this many channels: mono, stereo, or else undefined (SMPTE ST 2110-30,
-/// 6.2.2).
+/// The default channel order for this many channels: mono, stereo, or else undefined (SMPTE ST
+/// 2110-30, 6.2.2).
 fn channel_order(channels: usize) -> String {
     match channels {
         1 => "SMPTE2110.(M)".to_owned(),

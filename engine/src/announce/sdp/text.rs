@@ -1,4 +1,4 @@
-//! The lines and sections of an SDP, whatever it describes.
+//! Divides the text of any SDP into lines and sections.
 
 use super::decode::{LineEnd, next_line, to_text, without_margin};
 use super::lint::Lint;
@@ -55,14 +55,14 @@ impl Section<'_> {
     }
 }
 
-/// A text in sections.
+/// A text, divided into sections.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Text<'a> {
     pub(super) session: Section<'a>,
     pub(super) media: Vec<Section<'a>>,
     /// The value of the first `v=` line.
     pub(super) version: Option<Line<'a>>,
-    /// The last line that is not empty.
+    /// Number of the last line that is not empty.
     pub(super) lines: usize,
     /// Findings about the form of lines.
     pub(super) findings: Vec<(usize, Lint)>,
@@ -70,7 +70,7 @@ pub(super) struct Text<'a> {
 
 /// Maximum number of findings of one kind that are reported: further ones add no information.
 const MAX_OF_A_KIND: usize = 8;
-/// Attributes that are interpreted, so that their spelling matters.
+/// Attributes that are interpreted, so their spelling matters.
 const KNOWN: [&str; 13] = [
     "rtpmap",
     "ptime",
@@ -86,7 +86,7 @@ const KNOWN: [&str; 13] = [
     "recvonly",
     "fmtp",
 ];
-/// Attributes that a section may have only once; otherwise the first one counts.
+/// Attributes that a section may have only once; if there are several, the first one is used.
 const SINGLE: [&str; 5] = ["ptime", "maxptime", "framecount", "mediaclk", "mid"];
 
 impl<'a> Text<'a> {
@@ -201,7 +201,7 @@ impl<'a> Text<'a> {
         origin.is_none() && name.is_none() && connections.is_empty() && !time && attributes.is_empty()
     }
 
-    /// The first `v=` begins the description, a further one another description.
+    /// The first `v=` line begins the description; a further one begins another description.
     fn version(&mut self, line: Line<'a>) -> Next {
         if self.version.is_some() || !self.media.is_empty() {
             self.find(line.number, Lint::SecondDescription);
@@ -215,8 +215,8 @@ impl<'a> Text<'a> {
         Next::Line
     }
 
-    /// Fields are separated by one blank, and there is none around the equals sign or at the ends
-    /// of an attribute's name.
+    /// Checks that fields are separated by one blank, and that there is none around the equals sign
+    /// or at the ends of an attribute's name.
     fn check_blanks(&mut self, number: usize, line: &[u8], kind: u8, value: &str) {
         let around = line.get(1) != Some(&b'=') || (value.starts_with(char::is_whitespace) && !value.trim().is_empty());
         let in_name = || {
@@ -267,7 +267,7 @@ fn keep_first<'a>(place: &mut Option<Line<'a>>, line: Line<'a>, kind: &str) -> O
     doubled
 }
 
-/// The text without blanks at its ends, and with blanks for what could end a line.
+/// The text, trimmed, with blanks in place of control characters, which could end a line.
 fn without_controls(text: Cow<'_, str>) -> Cow<'_, str> {
     if text.contains(char::is_control) {
         return text.replace(char::is_control, " ").trim_ascii().to_owned().into();

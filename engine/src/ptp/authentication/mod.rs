@@ -1,6 +1,6 @@
 //! Authentication of messages by keys that all ports of a domain share (IEEE 1588-2019, 16.14).
 //!
-//! Purpose: without it, anybody on the network can pretend to be the master. With it, only holders
+//! Purpose: without it, anyone on the network can pretend to be the master. With it, only holders
 //! of the key can, and messages of others are refused before they have any effect.
 //!
 //! Model: an AUTHENTICATION TLV at the end of each message names a security association (SPP) and
@@ -9,8 +9,9 @@
 //!
 //! Assumptions: the keys are distributed by other means. Transparent clocks without the key change
 //! correctionFields, so an association may leave that field out of the check; an attacker who can
-//! delay or change packets can then move the time by it. A recorded message stays authentic:
-//! sequence ids, which only count forward, and the plausibility checks protect against replays.
+//! delay or change packets can then move the time by changing it. A recorded message stays
+//! authentic: sequence ids, which only count forward, and the plausibility checks protect against
+//! replays.
 
 mod sa_file;
 
@@ -27,9 +28,9 @@ const AUTHENTICATION: u16 = 0x8009;
 const FIXED_FIELDS: usize = 6;
 /// tlvType and lengthField.
 const TLV_HEADER: usize = 4;
-/// Where messageLength stands in a header (IEEE 1588-2019, table 35).
+/// Position of messageLength in a header (IEEE 1588-2019, table 35).
 const MESSAGE_LENGTH: std::ops::Range<usize> = 2..4;
-/// Where correctionField stands in a header (IEEE 1588-2019, table 35).
+/// Position of correctionField in a header (IEEE 1588-2019, table 35).
 const CORRECTION_FIELD: std::ops::Range<usize> = 8..16;
 /// Block length of SHA-256; a longer secret is replaced by its hash (RFC 2104, 2).
 const BLOCK: usize = 64;
@@ -133,11 +134,12 @@ pub struct SecurityAssociation {
 }
 
 impl SecurityAssociation {
-    /// Keys of an association: one in use, one that follows it, and room for a second pair.
+    /// Maximum number of keys of an association: one in use, its successor, and room for a second
+    /// pair.
     pub const MOST_KEYS: usize = 4;
 
     /// The association that messages identify by `spp`, with its keys. If `covers_correction`,
-    /// nobody without a key may change a correctionField, transparent clocks included. `None` if
+    /// nobody without a key may change a correctionField, not even transparent clocks. `None` if
     /// there are no keys, more than [`Self::MOST_KEYS`], or two with one id.
     #[must_use]
     pub fn new(spp: u8, covers_correction: bool, keys: &[Key]) -> Option<Self> {
@@ -184,8 +186,8 @@ pub struct Authentication {
 }
 
 impl Authentication {
-    /// Accepts messages by any key of `association`, and signs with `active_key`; `None` if it has
-    /// no such key.
+    /// Accepts messages signed with any key of `association`, and signs with `active_key`; `None`
+    /// if it has no such key.
     #[must_use]
     pub fn new(association: SecurityAssociation, active_key: u32) -> Option<Self> {
         let active = *association.key(active_key)?;
@@ -301,7 +303,7 @@ pub enum ChoiceError {
     },
 }
 
-/// Why a message does not count as sent by a holder of a key.
+/// Why a message fails authentication.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unauthenticated {
     /// It has no AUTHENTICATION TLV at its end.
@@ -327,7 +329,7 @@ pub enum Unauthenticated {
         /// keyID.
         id: u32,
     },
-    /// The check value is not as long as that of the key's algorithm.
+    /// The check value does not have the length of the key's algorithm.
     #[error("their check value of {length} bytes is not of the key's algorithm")]
     CheckLength {
         /// Its length.

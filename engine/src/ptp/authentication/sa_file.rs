@@ -11,7 +11,7 @@
 //! ```
 //!
 //! A key is `id algorithm [length] secret`. An unsupported setting is an error and is not ignored,
-//! because somebody relies on it.
+//! because somebody may rely on it.
 
 use super::{IntegrityAlgorithm, Key, SecurityAssociation};
 use data_encoding::{BASE64, HEXLOWER_PERMISSIVE};
@@ -38,7 +38,7 @@ pub enum SaFileProblem {
     /// The text is too long, or has too many associations.
     #[error("more than 65536 bytes or 256 associations are not read")]
     TooLong,
-    /// A line stands before the first `spp`.
+    /// A line precedes the first `spp`.
     #[error("an association begins with `spp N`, from 0 to 255")]
     NoSpp,
     /// The number after a keyword is missing or too large.
@@ -49,7 +49,7 @@ pub enum SaFileProblem {
         /// The largest number.
         most: u32,
     },
-    /// Two associations with one SPP.
+    /// Two associations with the same SPP.
     #[error("SPP {spp} is there twice")]
     SppTwice {
         /// The SPP.
@@ -160,8 +160,8 @@ fn read_line(line_number: usize, line: &str, drafts: &mut Vec<Draft>) -> Result<
     }
     let draft = drafts.last_mut().ok_or(SaFileProblem::NoSpp)?;
     match word {
-        // The window of sequence ids protects against replays. Here the checks that all Syncs pass
-        // do that.
+        // The window of sequence ids protects against replays. Here, the checks of all Syncs
+        // provide this protection.
         "seqid_window" => number("seqid_window", u32::from(u16::MAX / 2), words.next()).map(|_| ()),
         "seqnum_length" => zero("seqnum_length", words.next()),
         "res_length" => zero("res_length", words.next()),

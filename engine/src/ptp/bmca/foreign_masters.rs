@@ -1,17 +1,18 @@
-//! The foreign masters of a port: which clocks announce, and whose Announces count (IEEE 1588-2019,
-//! 9.3.2.4 and 9.3.2.5).
+//! The foreign masters of a port: which clocks announce themselves, and which are qualified (IEEE
+//! 1588-2019, 9.3.2.4 and 9.3.2.5).
 //!
 //! Model: a foreign master is *qualified* once two of its Announces came within four of its own
 //! announce intervals. It is removed when it has been silent for the announce receipt timeout, so
 //! that no clock follows a grandmaster that has disappeared.
 //!
-//! Anybody can send Announces, in any name and from any address. So the table is bounded, and so
-//! are the entries of one address. Masters that never sent a [Sync](super::sync_senders) are
-//! removed first, then those that announced themselves once, then those whose last Announce is
-//! oldest. The master that is followed is never removed. A master that sends Syncs is preferred to
-//! all that do not, whatever data set those announce. A new data set replaces that of the same
-//! master only if the old one was not repeated for longer than the announce interval, so that
-//! forged Announces do not count while the master sends its own.
+//! Anyone can send Announces, with any identity and from any address. So the size of the table is
+//! bounded, and so is the number of its entries for one address. To make room, masters that never
+//! sent a [Sync](super::sync_senders) are removed first, then those that announced themselves once,
+//! then those whose last Announce is oldest. The master that is followed is never removed. A master
+//! that sends Syncs is preferred to all that do not, whatever data sets they announce. A different
+//! data set of the same master is accepted only when the previous one has not been repeated for one
+//! and a half announce intervals, so that forged Announces have no effect while the master sends
+//! its own.
 
 use super::super::time_properties::TimeProperties;
 use super::super::transmit::PeerAddress;
@@ -23,17 +24,18 @@ use crate::units::{LocalTime, Nanos};
 /// Maximum number of foreign masters that are remembered; IEEE 1588-2019 9.3.2.4.5 requires at
 /// least 5.
 const CAPACITY: usize = 64;
-/// Maximum of one address: boundary clocks have several ports, but few of them announce on one
-/// link.
+/// Maximum number of foreign masters with one address: boundary clocks have several ports, but few
+/// of them announce on one link.
 const CAPACITY_OF_ADDRESS: usize = 8;
-/// Announce intervals, as a ratio, after which an announced data set counts as not repeated.
+/// Number of announce intervals, as a ratio, after which a data set is considered to be no longer
+/// repeated.
 const NOT_REPEATED: (i64, i64) = (3, 2);
 /// Maximum number of masters that are passed over at a time.
 const PASSED_OVER: usize = 16;
 /// FOREIGN_MASTER_TIME_WINDOW and FOREIGN_MASTER_THRESHOLD (IEEE 1588-2019, 9.3.2.4.5): 2 Announces
 /// in 4 intervals.
 const WINDOW_INTERVALS: i64 = 4;
-/// From this stepsRemoved on an Announce is not qualified (IEEE 1588-2019, 9.3.2.5).
+/// Announces with this stepsRemoved or more are not qualified (IEEE 1588-2019, 9.3.2.5).
 pub(in crate::ptp) const MAX_STEPS_REMOVED: u16 = 255;
 
 /// A master's last Announce.
@@ -74,8 +76,8 @@ pub(in crate::ptp) struct ForeignMasters {
 }
 
 impl ForeignMasters {
-    /// Takes an Announce; the master `followed` is never removed. Returns whether it counts: it
-    /// does not if it contradicts the other Announces of the same master.
+    /// Takes an Announce; the master `followed` is never removed. Returns whether it is accepted:
+    /// it is not if it contradicts other messages of its master.
     pub(in crate::ptp) fn announce(
         &mut self,
         now: LocalTime,
@@ -108,9 +110,9 @@ impl ForeignMasters {
         true
     }
 
-    /// Whether an Announce contradicts the master in whose name it is sent: it comes from another
-    /// address than that master's Syncs, or carries another data set while the master repeats its
-    /// own.
+    /// Whether an Announce contradicts other messages of the master that it claims to come from:
+    /// its address is not that of the master's Syncs, or its data set differs from the one that the
+    /// master keeps repeating.
     fn contradicts(&self, now: LocalTime, candidate: &Candidate, evidence: &impl Fn(&Candidate) -> Evidence) -> bool {
         let Some(entry) = self.entries.iter().find(|entry| entry.sender() == candidate.data.sender) else {
             return false;
@@ -147,7 +149,7 @@ impl ForeignMasters {
         self.passed_over.push((sender, until));
     }
 
-    /// Whether another master could be selected and sends its time.
+    /// Whether there is another qualified master that sends Syncs and is not passed over.
     pub(in crate::ptp) fn has_other(&self, sender: PortIdentity, evidence: impl Fn(&Candidate) -> Evidence) -> bool {
         self.entries.iter().any(|entry| {
             let candidate = &entry.candidate;
@@ -176,8 +178,8 @@ impl ForeignMasters {
         self.entries.iter().find(|entry| !entry.qualified).map(|entry| &entry.candidate.data)
     }
 
-    /// Erbest: the best qualified master. Masters that are passed over, or send no Syncs, count
-    /// only if there is no other.
+    /// Erbest: the best qualified master. Masters that are passed over, or send no Syncs, are
+    /// chosen only if there is no other.
     pub(in crate::ptp) fn best(&self, evidence: impl Fn(&Candidate) -> Evidence) -> Option<Candidate> {
         let qualified = self.entries.iter().filter(|entry| entry.qualified).map(|entry| entry.candidate);
         let rank = |candidate: &Candidate| (!self.is_passed_over(candidate.data.sender), evidence(candidate));

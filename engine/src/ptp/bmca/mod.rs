@@ -75,8 +75,8 @@ impl DataSet {
         }
     }
 
-    /// The data set comparison algorithm (IEEE 1588-2019, 9.3.4, figures 34 and 35) of `self` as A
-    /// with `other` as B.
+    /// Compares `self` (A) with `other` (B) by the data set comparison algorithm (IEEE 1588-2019,
+    /// 9.3.4, figures 34 and 35).
     ///
     /// ```
     /// use engine::ptp::wire::{Announce, ClockIdentity, PortIdentity};

@@ -1,8 +1,9 @@
 //! Which clocks send Syncs: an Announce alone does not show that a clock serves time.
 //!
-//! Model: a master *sends* while its Syncs come, after the first few; it *has sent* once they have
-//! ended. The table is bounded. The sender with the fewest Syncs is removed first, so that invented
-//! senders displace a master only if [`CAPACITY`] of them send as many Syncs as it does.
+//! Model: a master *sends* from its fourth Sync on, while Syncs keep arriving; it *has sent* once
+//! they have stopped. The table is bounded. The sender with the fewest Syncs is removed first, so
+//! that invented senders displace a master only if [`CAPACITY`] of them send as many Syncs as it
+//! does.
 
 use super::super::transmit::PeerAddress;
 use crate::ptp::wire::PortIdentity;
@@ -11,12 +12,12 @@ use crate::units::{LocalTime, Nanos};
 /// Maximum number of senders that are remembered: four times the foreign masters that IEEE
 /// 1588-2019 9.3.2.4.5 requires, and as many senders as can be forged with 500 packets a second.
 const CAPACITY: usize = 64;
-/// Syncs after which a clock counts as a sender: as many as a comparison with another master's time
-/// takes.
+/// Number of Syncs after which a clock is considered a sender: as many as are needed to compare it
+/// with another master's time.
 const SYNCS: u32 = 4;
-/// Sync intervals of silence after which a clock counts as silent, and the bounds of that time:
-/// half a second of AES67's default interval may be lost, and its longest interval is 2 s
-/// (AES67-2018, A.4).
+/// Number of Sync intervals without a Sync after which a clock is considered silent, and the bounds
+/// of that time: at AES67's default interval, half a second of Syncs may be lost; its longest
+/// interval is 2 s (AES67-2018, A.4).
 const SILENT_INTERVALS: i64 = 4;
 const SILENCE: (Nanos, Nanos) = (Nanos::from_secs(2), Nanos::from_secs(8));
 /// A clock that was silent for this long is forgotten.
@@ -53,12 +54,12 @@ impl Sender {
     }
 }
 
-/// The senders of Syncs of a domain.
+/// The clocks that send Syncs in a domain.
 #[derive(Clone, Debug, Default)]
 pub(in crate::ptp) struct SyncSenders(Vec<Sender>);
 
 impl SyncSenders {
-    /// A Sync was received.
+    /// Records the arrival of a Sync.
     pub(in crate::ptp) fn heard(&mut self, now: LocalTime, identity: PortIdentity, address: PeerAddress) {
         if let Some(sender) = self.0.iter_mut().find(|sender| (sender.identity, sender.address) == (identity, address))
         {
@@ -78,13 +79,13 @@ impl SyncSenders {
         self.0.push(Sender { identity, address, count: 1, first: now, last: now });
     }
 
-    /// State of a master at an address.
+    /// State of the Syncs of a master at an address.
     pub(in crate::ptp) fn evidence(&self, now: LocalTime, identity: PortIdentity, address: PeerAddress) -> Evidence {
         let sender = self.0.iter().find(|sender| (sender.identity, sender.address) == (identity, address));
         sender.map_or(Evidence::None, |sender| sender.evidence(now))
     }
 
-    /// When the next of these clocks will count as silent.
+    /// When the next of the senders with this identity will be considered silent.
     pub(in crate::ptp) fn next_silence(&self, now: LocalTime, identity: PortIdentity) -> Option<LocalTime> {
         let sends = self.0.iter().find(|sender| sender.identity == identity && sender.evidence(now) == Evidence::Sends);
         sends.map(|sender| sender.last + SILENCE.0 + Nanos::new(1))

@@ -50,9 +50,9 @@ impl YieldConfig {
 pub enum YieldState {
     /// Not yet known: our clock is offered, and the peer's Announce is awaited.
     Offering,
-    /// The peer's.
+    /// The peer's clock.
     Following,
-    /// Ours.
+    /// Our clock.
     OwnTimeline,
 }
 
@@ -86,7 +86,7 @@ impl fmt::Display for YieldEvent {
 /// Origin of the timeline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Convergence {
-    /// It is our own.
+    /// The timeline is our own clock.
     OwnTimeline,
     /// The peer does not answer Delay_Reqs: a path delay is assumed.
     OneWay,

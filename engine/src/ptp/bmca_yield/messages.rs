@@ -4,7 +4,7 @@
 //! Observed on the wire: flags, intervals, types and lengths of the TLVs, and the fixed bytes of
 //! Apple's TLVs. Assumed: that a receiver ignores those fixed bytes, and that the interval 0x7F in
 //! the header of a Signaling message announces the end of its sender's messages. A receiver that
-//! does not know that interval notices their end by itself.
+//! does not know that interval notices by itself that the messages have ended.
 
 use super::super::transmit::{NO_INTERVAL, Outbox};
 use super::super::wire::{Announce, Body, ClockIdentity, Flags, Header, Message, PortIdentity, Tlvs};

@@ -1,22 +1,23 @@
 //! A PTP session with one AirPlay receiver: offer a clock, and yield to the receiver's if that is
 //! better.
 //!
-//! Purpose: a sender must know the receiver's time, because it states when samples are to be
-//! played. A single HomePod keeps announcing its own clock, whatever it is offered, and never
-//! follows; so the sender follows it. Other receivers follow the sender.
+//! Purpose: a sender must know the receiver's time in order to state when samples are to be played.
+//! A single HomePod keeps announcing its own clock, whatever clock it is offered, and never
+//! follows, so the sender follows it. Other receivers follow the sender.
 //!
 //! Model: three Syncs with their Follow_Ups, an Announce and a Signaling message offer our clock.
-//! If within 3 s the peer announces a better data set (9.3.4 of IEEE 1588-2019), we announce that
-//! we stop, and follow it; otherwise our clock is the timeline, and known at once. The peer's Syncs
-//! are timestamp pairs for a [`ClockServo`]; after each a Delay_Req is sent, which HomePods do not
-//! answer. After each request without an answer the servo assumes a path delay; if answers come, it
-//! measures the delay. A round trip of other packets, such as an echo, bounds the presumed delay.
+//! If the peer announces a better data set within 3 s (IEEE 1588-2019, 9.3.4), we announce that our
+//! messages end, and follow the peer; otherwise our clock is the timeline, which is then known at
+//! once. The peer's Syncs yield timestamp pairs for a [`ClockServo`]. A Delay_Req is sent after
+//! each of them, although HomePods do not answer. While requests are not answered, the servo
+//! assumes a path delay; if they are, it measures the delay. The round-trip time of other packets,
+//! such as an echo, bounds the assumed delay.
 //!
-//! Contract (sans-IO): as that of [`crate::ptp::Port`]. Where ports 319 and 320 are taken, send
-//! from any other.
+//! Contract (sans-IO): as for [`crate::ptp::Port`]. If ports 319 and 320 are in use, send from any
+//! other port.
 //!
 //! Assumptions: the peer's clock is its uptime and not the time of day, so nothing is compared with
-//! UTC. A session has one peer, which its address identifies.
+//! UTC. A session has one peer, which is identified by its address.
 
 mod config;
 mod messages;
@@ -43,8 +44,8 @@ use std::cmp::Ordering;
 
 /// Time to wait for the peer's Announce.
 const LISTEN: Nanos = Nanos::from_secs(3);
-/// Silence after which a peer that we follow has disappeared: three of its announce intervals of 1
-/// s.
+/// Time without an Announce after which a peer that we follow is considered gone: three of its
+/// announce intervals of 1 s.
 const ANNOUNCE_TIMEOUT: Nanos = Nanos::from_secs(3);
 const SYNC_INTERVAL: Nanos = Nanos::from_log2_secs(messages::LOG_SYNC_INTERVAL);
 /// Accepted Sync intervals of peers, 2^n s.
@@ -104,7 +105,7 @@ pub struct YieldSession<L = SlaveClock> {
 }
 
 impl YieldSession<SlaveClock> {
-    /// A session with the engine's clock, which begins to offer our clock at `now`.
+    /// A session with the engine's clock servo; it begins to offer our clock at `now`.
     #[must_use]
     pub fn new(config: YieldConfig, now: LocalTime) -> Self {
         Self::with_servo(config, now, SlaveClock::new(SlaveClockConfig::default()))
@@ -232,7 +233,7 @@ impl<L: ClockServo> YieldSession<L> {
         self.map(local).map(|map| Nanos::from_nanos_f64(map.clock().sigma_ns(local)))
     }
 
-    /// Takes the round trip of a packet to the peer and back.
+    /// Takes the round-trip time of a packet to the peer and back.
     pub fn handle_round_trip(&mut self, round_trip: Nanos) {
         if round_trip > Nanos::ZERO && self.round_trip.is_none_or(|least| round_trip < least) {
             self.round_trip = Some(round_trip);
@@ -240,7 +241,7 @@ impl<L: ClockServo> YieldSession<L> {
         }
     }
 
-    /// The shortest round trip to the peer: that of a Sync and a Delay_Req, or one of
+    /// The shortest round-trip time to the peer: from a Sync and a Delay_Req, or from
     /// [`YieldSession::handle_round_trip`].
     #[must_use]
     pub fn round_trip(&self) -> Option<Nanos> {
@@ -301,7 +302,7 @@ impl<L: ClockServo> YieldSession<L> {
 
     fn handle_announce(&mut self, now: LocalTime, header: &Header, announce: &Announce) {
         if announce.grandmaster_identity == self.config.identity.clock_identity {
-            // The peer follows us, and says so.
+            // The peer follows us, and announces our clock.
             self.counters.own += 1;
             return;
         }
@@ -344,8 +345,8 @@ impl<L: ClockServo> YieldSession<L> {
         self.events.push(YieldEvent::Yielded(data));
     }
 
-    /// Our clock becomes the timeline. If the peer's was followed, ours continues it without a
-    /// step.
+    /// Our clock becomes the timeline. If the peer's clock was followed, ours continues its time
+    /// without a step.
     fn keep_own_timeline(&mut self, now: LocalTime) {
         let reading = self.servo.reading(now);
         self.state = YieldState::OwnTimeline;
@@ -416,7 +417,7 @@ impl<L: ClockServo> YieldSession<L> {
         self.send(|writer| writer.delay_req(sequence_id));
     }
 
-    /// The session's only peer answers once.
+    /// The only peer of the session answers a request once.
     fn observe_answer(&mut self) {
         if let Some(answered) = self.delay.poll_answer() {
             self.observe(&answered.pair);
@@ -432,8 +433,8 @@ impl<L: ClockServo> YieldSession<L> {
         self.drain_servo();
     }
 
-    /// The delays of a Sync and of the Delay_Req right after it add up to a round trip, whatever
-    /// the offset of the clocks.
+    /// The delays of a Sync and of the Delay_Req right after it add up to a round-trip time,
+    /// whatever the offset of the clocks.
     fn learn_round_trip(&mut self, request: &TimestampPair) {
         let Some(sync) = self.last_sync.filter(|sync| (request.local - sync.local).abs() < SYNC_INTERVAL) else {
             return;

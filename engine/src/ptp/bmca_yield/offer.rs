@@ -2,10 +2,10 @@
 
 use crate::clock::PtpMap;
 
-/// Syncs that offer our clock.
+/// Number of Syncs that offer our clock.
 const OFFERED_SYNCS: u8 = 3;
 
-/// Our side of the clock while it is offered or the timeline.
+/// State of our clock while it is offered, or while it is the timeline.
 #[derive(Default)]
 pub(super) struct Offer {
     pub(super) announce_id: u16,

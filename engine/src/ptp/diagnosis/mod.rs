@@ -1,6 +1,6 @@
-//! Why there is no clock, in a sentence.
+//! Why there is no clock, in a sentence for the user.
 //!
-//! Purpose: a port that follows nobody, or whose clock does not lock, has usually received the
+//! Purpose: a port that follows no master, or whose clock does not lock, has usually received the
 //! reason: masters of another domain, another protocol on the same ports, or only some of the
 //! messages. A [`Diagnosis`] is the reason that the user can most easily remedy, as a sentence.
 
@@ -27,7 +27,7 @@ pub enum Diagnosis {
         /// What is received instead.
         instead: Instead,
     },
-    /// The clock is locked, but to another grandmaster than the one in a stream's description.
+    /// The clock is locked, but not to the grandmaster in a stream's description.
     OtherGrandmaster {
         /// The grandmaster that is followed.
         followed: ClockIdentity,
@@ -69,7 +69,7 @@ pub enum Instead {
     },
     /// Only masters with the alternateMasterFlag.
     AlternateMaster(ClockIdentity),
-    /// Messages of another majorSdoId: 1 is that of IEEE 802.1AS.
+    /// Messages with another majorSdoId, such as 1 for IEEE 802.1AS.
     OtherSdo {
         /// The sender.
         sender: PortIdentity,
@@ -83,7 +83,7 @@ pub enum Instead {
         /// The reason for the refusal.
         reason: Unauthenticated,
     },
-    /// PTP version 1.
+    /// Messages of PTP version 1.
     Version1(PeerAddress),
     /// A unicast master does not answer.
     UnicastUnanswered {
@@ -109,7 +109,7 @@ pub enum Instead {
 pub enum Trouble {
     /// It sends no Sync.
     NoSync,
-    /// Its Syncs announce Follow_Ups, but none comes.
+    /// Its Syncs announce Follow_Ups, but none arrives.
     NoFollowUp,
     /// Its messages do not agree with each other.
     Fault(Fault),
@@ -122,7 +122,7 @@ pub enum Trouble {
     },
     /// It answers, but the departure time of our Delay_Reqs is unknown.
     NoTransmitTimestamp,
-    /// Its Syncs are too rare for a lock so far.
+    /// Its Syncs are so rare that the clock has not locked yet.
     FewSyncs {
         /// Interval between them.
         interval: Nanos,

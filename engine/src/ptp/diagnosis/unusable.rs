@@ -12,7 +12,8 @@ use crate::units::{LocalTime, Nanos};
 /// How long an entry is valid after the last message: three of AES67's usual Announce intervals
 /// (AES67-2018, A.4), unless it is an Announce with a longer interval.
 const KEPT: Nanos = Nanos::from_secs(6);
-/// Announce intervals of silence after which an announced clock has disappeared, as for masters.
+/// Number of announce intervals without an Announce after which an announced clock is considered
+/// gone, as for masters.
 const KEPT_INTERVALS: i64 = 3;
 /// Maximum number of other domains that are reported.
 const DOMAINS: usize = 2;
@@ -37,7 +38,7 @@ struct Entry {
     until: LocalTime,
 }
 
-/// One place for each kind.
+/// One entry for each kind of message, and two for other domains.
 #[derive(Clone, Debug, Default)]
 pub(in crate::ptp) struct Unusable {
     unauthenticated: Option<Entry>,
@@ -105,7 +106,7 @@ impl Unusable {
     }
 }
 
-/// Whether both are of the same sender.
+/// Whether both have the same sender.
 fn is_same(there: &What, what: &What) -> bool {
     match (there, what) {
         (What::TooFar { grandmaster: a, .. }, What::TooFar { grandmaster: b, .. })

@@ -1,10 +1,10 @@
 //! Selecting a master by more than its Announces: it must send Syncs, and the clock must lock to
 //! them.
 //!
-//! While another master sends Syncs, that one is followed until the better one has sent some, too.
-//! A master whose Syncs end is replaced by one that sends, after 2 s at the usual intervals and 8 s
-//! at the longest. If the clock does not lock to a master's time within [`RELOCK_TIMEOUT`], that
-//! master is passed over for [`PASSED_OVER`] in favour of another one that sends, and may then be
+//! A master that sends Syncs is followed until a better master has sent some, too. A master whose
+//! Syncs stop is replaced by one that sends Syncs, after 2 s at the usual intervals and 8 s at the
+//! longest. If the clock does not lock to a master's time within [`RELOCK_TIMEOUT`], that master is
+//! passed over for [`PASSED_OVER`] in favour of another one that sends Syncs, and may then be
 //! selected again.
 
 use super::*;
@@ -24,7 +24,8 @@ impl<L: ClockServo> Port<L> {
         self.masters.best(|of| evidence(&self.senders, self.negotiation.is_some(), now, of))
     }
 
-    /// Passes over the selected master if the clock has not been locked to it for too long.
+    /// Passes over the selected master if the clock has not locked to it in time and there is
+    /// another one that sends Syncs.
     pub(super) fn judge_master(&mut self, now: LocalTime) {
         let Some(followed) = self.master().map(|master| master.sender) else { return };
         if self.servo.reading(now).state == LockState::Locked {

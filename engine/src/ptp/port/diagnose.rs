@@ -3,10 +3,11 @@
 use super::*;
 use crate::ptp::diagnosis::{Diagnosis, Instead, Trouble};
 
-/// Sync intervals without a Sync, or Syncs without Follow_Ups, after which a master counts as
-/// sending none: at a loss of 5 %, four in a row are lost once in 160,000.
+/// Number of Sync intervals without a Sync, or of Syncs without a Follow_Up, after which the master
+/// is assumed to send none: at a loss of 5 %, four consecutive ones are lost once in 160,000.
 const MISSING: u32 = 4;
-/// With a longer Sync interval, a lock, which needs eight Syncs, takes longer than a user waits.
+/// With a Sync interval longer than this, the eight Syncs that a lock needs take longer than a user
+/// waits.
 const SELDOM: Nanos = Nanos::from_secs(2);
 
 impl<L: ClockServo> Port<L> {

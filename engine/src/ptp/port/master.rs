@@ -11,8 +11,8 @@
 use super::*;
 use crate::clock::PtpMap;
 
-/// The shortest interval, 2^n s, of any profile: whatever is configured, a timer must not be due
-/// all the time.
+/// The shortest interval of any profile, 2^n s. It bounds the configured intervals, so that no
+/// timer is due all the time.
 const SHORTEST_INTERVAL: i8 = -7;
 
 impl<L: ClockServo> Port<L> {
@@ -38,7 +38,7 @@ impl<L: ClockServo> Port<L> {
         self.transition(now, StateCause::BmcPassive);
     }
 
-    /// Stops serving: from now on another clock's time is followed.
+    /// Stops serving, because another clock's time is followed from now on.
     pub(super) fn stop_serving(&mut self) {
         if !matches!(self.state, PortState::Master | PortState::Passive) {
             return;
@@ -112,7 +112,7 @@ impl<L: ClockServo> Port<L> {
         self.send(header, Body::Sync { origin_timestamp }, Destination::Multicast);
     }
 
-    /// Our Sync left the host: sends its Follow_Up.
+    /// Takes the departure time of our Sync, and sends its Follow_Up.
     pub(super) fn sync_left(&mut self, sequence_id: u16, sent: LocalTime) {
         if self.master.open_sync != Some(sequence_id) {
             return;
@@ -123,7 +123,8 @@ impl<L: ClockServo> Port<L> {
         self.send(header, body, Destination::Multicast);
     }
 
-    /// Answers a Delay_Req that was received at `received`, by unicast or multicast as it came.
+    /// Answers a Delay_Req that was received at `received`, by unicast or multicast like the
+    /// request.
     pub(super) fn answer(&mut self, received: LocalTime, source: PeerAddress, request: &Header) {
         if self.state != PortState::Master {
             return;
@@ -137,8 +138,8 @@ impl<L: ClockServo> Port<L> {
             receive_timestamp: self.master.map.ptp_at(received),
             requesting_port_identity: request.source_port_identity,
         };
-        // The slave subtracts the residence time of its request, which only we know (IEEE
-        // 1588-2019, 11.3.2).
+        // The slave subtracts the correctionField of its request as received, which only we know
+        // (IEEE 1588-2019, 11.3.2).
         let header = Header {
             correction_field: request.correction_field,
             ..self.header(request.sequence_id, flags, self.config.log_min_delay_req_interval)
@@ -148,7 +149,7 @@ impl<L: ClockServo> Port<L> {
     }
 }
 
-/// The next due time: one interval after the last one, so that lateness does not add up, or one
+/// The next due time: one interval after the last one, so that delays do not accumulate, or one
 /// interval from now if that has passed.
 fn next_in_rhythm(now: LocalTime, due: LocalTime, log2: i8) -> LocalTime {
     let interval = Nanos::from_log2_secs(log2.max(SHORTEST_INTERVAL));

@@ -10,8 +10,9 @@
 //! Model: the ordinary clock of IEEE 1588-2019 with end-to-end delay (9.2, 9.3 and 11.3). Intervals
 //! of other clocks are taken from their messages. The [`ClockServo`] turns timestamps into time.
 //!
-//! Assumptions: the host's clock is never steered, so as master the port serves a map of it.
-//! Addresses alone identify peers, because PTP's ports are fixed.
+//! Assumptions: the host's clock is never adjusted, so as master the port serves a time that a map
+//! derives from it. Peers are identified by their addresses alone, because PTP's UDP ports are
+//! fixed.
 
 mod choice;
 mod diagnose;
@@ -48,11 +49,11 @@ use std::ops::RangeInclusive;
 const TWO_POW_32: f64 = 4_294_967_296.0;
 /// Events that wait to be polled.
 const MAX_EVENTS: usize = 64;
-/// Accepted Announce intervals, 2^n s. With one beyond AES67's longest (2^4 s), a dead master would
-/// be kept for too long.
+/// Accepted Announce intervals, 2^n s. With an interval longer than AES67's longest (2^4 s), a dead
+/// master would be kept for too long.
 const ANNOUNCE_INTERVALS: RangeInclusive<i8> = -7..=4;
-/// Announce interval where a message has none: half the default of AES67's media profile
-/// (AES67-2018, A.4).
+/// Announce interval that is assumed if a message states none: half the default of AES67's media
+/// profile (AES67-2018, A.4).
 const USUAL_ANNOUNCE_INTERVAL: Nanos = Nanos::from_secs(1);
 
 /// A PTP port with its clock. The clock servo is the engine's own unless another is given for
@@ -73,7 +74,7 @@ const USUAL_ANNOUNCE_INTERVAL: Nanos = Nanos::from_secs(1);
 /// assert_eq!(port.state(), PortState::Master);
 /// assert_eq!(port.poll_transmit().map(|announce| announce.datagram.len()), Some(64));
 ///
-/// // What is no PTP message is refused and counted.
+/// // A datagram that is not a PTP message is refused and counted.
 /// assert!(port.handle_datagram(due, [192, 0, 2, 1].into(), b"noise").is_err());
 /// assert_eq!(port.counters().malformed, 1);
 /// ```
@@ -83,7 +84,7 @@ pub struct Port<L = SlaveClock> {
     state: PortState,
     masters: ForeignMasters,
     senders: SyncSenders,
-    /// Time at which to become master if nobody announces.
+    /// Time at which to become master if no other clock announces itself.
     listen_until: Option<LocalTime>,
     slave: SlaveState,
     master: MasterState,
@@ -98,7 +99,7 @@ pub struct Port<L = SlaveClock> {
 }
 
 impl Port<SlaveClock> {
-    /// A port with the engine's clock, which begins to listen at `now`.
+    /// A port with the engine's clock servo; it begins to listen at `now`.
     #[must_use]
     pub fn new(config: PortConfig, now: LocalTime) -> Self {
         Self::with_servo(config, now, SlaveClock::new(SlaveClockConfig::default()))
@@ -213,8 +214,8 @@ impl<L: ClockServo> Port<L> {
         self.events.pop()
     }
 
-    /// The clock's reading at `now`: that of the servo as slave, and the time that we serve as
-    /// MASTER or PASSIVE.
+    /// The clock's reading at `now`: in MASTER and PASSIVE, the time that we serve; in other
+    /// states, the servo's reading.
     #[must_use]
     pub fn reading(&self, now: LocalTime) -> ClockReading {
         let servo = self.servo.reading(now);
@@ -242,8 +243,8 @@ impl<L: ClockServo> Port<L> {
         self.slave.parent().map(|parent| &parent.data)
     }
 
-    /// Properties of the timescale of [`Port::reading`]: those that the master announces, or as
-    /// master our own.
+    /// Properties of the timescale of [`Port::reading`]: in MASTER and PASSIVE, our own; in other
+    /// states, those that the master announces.
     #[must_use]
     pub fn time_properties(&self) -> Option<&TimeProperties> {
         match self.state {
@@ -294,7 +295,7 @@ impl<L: ClockServo> Port<L> {
 
     fn handle_announce(&mut self, now: LocalTime, source: PeerAddress, header: &Header, announce: &Announce) {
         if announce.grandmaster_identity == self.config.identity.clock_identity {
-            // A boundary clock announces our own clock to us, or an attacker forges its Announces.
+            // A boundary clock announces our own clock to us, or an attacker forges such Announces.
             self.counters.own += 1;
             return;
         }
@@ -318,9 +319,9 @@ impl<L: ClockServo> Port<L> {
         self.decide(now);
     }
 
-    /// Begins to listen, for the announce receipt timeout and a random share of one more interval
-    /// (IEEE 1588-2019, 9.2.6.12), so that the clocks of a network do not all become master at
-    /// once.
+    /// Begins to listen, for the announce receipt timeout and a random fraction of one more
+    /// interval (IEEE 1588-2019, 9.2.6.12), so that the clocks of a network do not all become
+    /// master at once.
     fn listen(&mut self, now: LocalTime) {
         if self.config.slave_only {
             return;
@@ -392,8 +393,8 @@ impl<L: ClockServo> Port<L> {
     }
 }
 
-/// State of a master's Syncs. A unicast master sends none before they are requested, so they are
-/// not required of it.
+/// Whether a master sends Syncs. A unicast master sends none before they are requested, so it is
+/// assumed to send them.
 fn evidence(senders: &SyncSenders, asks: bool, now: LocalTime, of: &Candidate) -> Evidence {
     if asks { Evidence::Sends } else { senders.evidence(now, of.data.sender, of.address) }
 }

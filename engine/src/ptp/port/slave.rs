@@ -1,8 +1,8 @@
 //! The port as slave: following a master.
 //!
 //! Model: Syncs and Delay_Resps of the selected master become timestamp pairs for the clock servo.
-//! Delay_Reqs are sent at the rate in the master's Delay_Resps. The servo is also informed of
-//! changes of the master and of unanswered requests.
+//! Delay_Reqs are sent at the rate that the master's Delay_Resps state. The servo is also informed
+//! of changes of the master and of unanswered requests.
 
 use super::slave_state::key;
 use super::*;
@@ -96,8 +96,8 @@ impl<L: ClockServo> Port<L> {
         self.drain_servo();
     }
 
-    /// UNCALIBRATED becomes SLAVE when the servo calls the time usable, and SLAVE becomes
-    /// UNCALIBRATED when it no longer does.
+    /// UNCALIBRATED becomes SLAVE when the servo reports that the time is usable, and SLAVE becomes
+    /// UNCALIBRATED when it is no longer usable.
     fn calibrate(&mut self, now: LocalTime) {
         let usable = self.servo.reading(now).state.is_usable();
         match self.state {
@@ -164,16 +164,16 @@ impl<L: ClockServo> Port<L> {
         self.events.push(PortEvent::RequestsUnanswered { master, requests, falls_back_to_multicast });
     }
 
-    /// Uniform over 0..2 intervals (IEEE 1588-2019, 9.5.11.2), so that the slaves of a network do
-    /// not all ask at the same time.
+    /// Schedules the next Delay_Req after 0 to 2 intervals, uniformly distributed (IEEE 1588-2019,
+    /// 9.5.11.2), so that the slaves of a network do not all send at the same time.
     pub(super) fn schedule_delay_request(&mut self, now: LocalTime) {
         let share = self.draw();
         let wait = Nanos::from_secs_f64(2.0 * share * self.slave.delay_interval.as_secs_f64());
         self.timers.set(Timer::DelayRequest, now + wait);
     }
 
-    /// Sends a Delay_Req within a Sync interval, because the answer shows whether an apparent step
-    /// was real; the time is uniformly distributed, as in [`Port::schedule_delay_request`].
+    /// Schedules the next Delay_Req within one Sync interval, uniformly distributed, because the
+    /// answer shows whether an apparent step was real.
     fn hasten_delay_request(&mut self, now: LocalTime) {
         if self.slave.parent.is_some() && !self.slave.delay.is_unanswered() {
             let wait = Nanos::from_secs_f64(self.draw() * self.slave.sync_interval.as_secs_f64());

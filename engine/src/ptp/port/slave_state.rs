@@ -25,7 +25,7 @@ pub(super) fn key(master: &Candidate) -> MasterKey {
 /// State of a port as slave.
 pub(super) struct SlaveState {
     pub(super) parent: Option<Candidate>,
-    /// The last parent, also after it was lost.
+    /// The last parent, even after it was lost.
     pub(super) last_parent: Option<MasterKey>,
     /// Whether the parent's time has been received since it was selected.
     pub(super) heard: bool,
@@ -38,9 +38,9 @@ pub(super) struct SlaveState {
     pub(super) claims: Claims,
     /// Departure of the last request whose answer was used.
     pub(super) answer_used: Option<LocalTime>,
-    /// Round trip of the exchange that the servo gets next.
+    /// Round-trip time of the exchange that is passed to the servo next.
     pub(super) longest: Option<Nanos>,
-    /// When its last Sync was received, usable or not.
+    /// When the parent's last Sync was received, usable or not.
     pub(super) sync_heard: Option<LocalTime>,
     pub(super) plausibility: Plausibility,
     /// The fault that was last reported, while it lasts.
@@ -57,9 +57,9 @@ pub(super) struct SlaveState {
     pub(super) shortest: (Nanos, Nanos),
     /// Consecutive Delay_Reqs that the parent did not answer.
     pub(super) unanswered: u32,
-    /// Consecutive Delay_Reqs that it answered, but whose departure time is unknown.
+    /// Consecutive Delay_Reqs that the parent answered, but whose departure time is unknown.
     pub(super) unstamped: u32,
-    /// Whether Delay_Reqs go by multicast because the parent did not answer by unicast.
+    /// Whether Delay_Reqs are sent by multicast because the parent did not answer unicast ones.
     pub(super) fell_back: bool,
 }
 

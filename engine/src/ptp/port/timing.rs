@@ -1,8 +1,9 @@
-//! The port as slave: from the messages of the master to the timestamps for the servo.
+//! The port as slave: extracting timestamps for the servo from the master's messages.
 //!
-//! Model: while a time is held, timestamps that agree with it are used at once. Those that
-//! contradict it are held back for an interval: if others [compete](super::claims) with them, they
-//! are not used; otherwise they are the master's, whose time may have stepped.
+//! Model: while the clock holds a time (the *held time*), timestamps that agree with it are used at
+//! once. Those that contradict it are held back for an interval: if others [compete](super::claims)
+//! with them, they are not used; otherwise they are the master's own, and its time may have
+//! stepped.
 
 use super::slave::SYNC_INTERVALS;
 use super::*;
@@ -11,7 +12,7 @@ use crate::ptp::claims;
 use crate::ptp::delay_exchange::Answered;
 
 impl<L: ClockServo> Port<L> {
-    /// Takes Sync, Follow_Up and Delay_Resp, which count only if the selected master sent them.
+    /// Handles Sync, Follow_Up and Delay_Resp. Only those of the selected master are used.
     pub(super) fn handle_master_message(&mut self, now: LocalTime, source: PeerAddress, header: &Header, body: &Body) {
         let timing = matches!(body, Body::Sync { .. } | Body::FollowUp { .. } | Body::DelayResp { .. });
         if !timing {
@@ -27,8 +28,8 @@ impl<L: ClockServo> Port<L> {
             }
             return;
         }
-        // Two addresses use one clock identity: the one that sends the master's Announces and Syncs
-        // counts.
+        // If two addresses use one clock identity, only messages from the address that sends the
+        // master's Announces and Syncs are used.
         let pursued = self.slave.parent().filter(|parent| parent.address != source);
         if pursued.is_some_and(|of| evidence(&self.senders, false, now, of) == Evidence::Sends) {
             self.counters.other_source += 1;
@@ -36,7 +37,7 @@ impl<L: ClockServo> Port<L> {
         }
         let admitted = self.slave.plausibility.admits_correction(header.correction_field);
         self.counters.implausible += u64::from(!admitted);
-        // Any Delay_Resp counts as an answer, even an implausible one.
+        // Any Delay_Resp shows that the master answers, even an implausible one.
         if admitted || matches!(body, Body::DelayResp { .. }) {
             self.take_timestamps(now, source, header, body, admitted);
         }
@@ -89,7 +90,7 @@ impl<L: ClockServo> Port<L> {
         self.servo.reading(now).state.is_usable()
     }
 
-    /// Records a sign of another sender in the master's name.
+    /// Records a sign that another sender impersonates the master.
     fn contest(&mut self, now: LocalTime) {
         let Some(master) = self.master().map(|master| master.sender) else { return };
         if self.slave.claims.contest(now, self.slave.claim_interval) {
@@ -109,7 +110,8 @@ impl<L: ClockServo> Port<L> {
         self.judge_answers(now);
         if self.slave.claims.settle(now) {
             self.servo.contest(now, false);
-            // An interval in a message of that time may be forged.
+            // The Delay_Req interval may come from a message forged during the contest, so it is
+            // reset.
             self.slave.delay_interval = Nanos::from_log2_secs(self.config.log_min_delay_req_interval);
             self.schedule_delay_request(now);
             self.events.push(PortEvent::Settled);
@@ -139,7 +141,7 @@ impl<L: ClockServo> Port<L> {
         let is_contested = self.slave.claims.is_contested();
         let is_crowded = self.slave.claims.is_crowded(pair.local, self.slave.claim_interval);
         // Larger contradictions are held back in any case. They may be the master's own, received
-        // late because this host stood still.
+        // late because this host had stalled.
         let counts = match agreement {
             Some(Agreement::Contradicts(off)) => is_contested || off <= claims::APART,
             Some(_) => true,
@@ -151,14 +153,15 @@ impl<L: ClockServo> Port<L> {
         match agreement {
             _ if self.slave.claims.is_contested() => self.hold_sync(now, pair),
             Some(Agreement::Contradicts(_) | Agreement::Unclear) if is_crowded => self.hold_sync(now, pair),
-            // The servo gets smaller contradictions at once, so that it does not stay locked to a
-            // time that drifts away.
+            // Smaller contradictions are passed to the servo at once, so that it does not stay
+            // locked to a time that drifts away.
             Some(Agreement::Contradicts(off)) if off > claims::APART => self.hold_sync(now, pair),
             _ => self.judge(now, &pair),
         }
     }
 
-    /// An alternative is used if it agrees with the held time and nothing else does.
+    /// During a contest, holds every alternative back. Otherwise, holds it back, and begins a
+    /// contest, only if it agrees with the held time and no Sync of its interval did.
     fn take_alternative(&mut self, now: LocalTime, pair: TimestampPair) {
         let interval = self.slave.claim_interval;
         if self.slave.claims.is_contested() {
@@ -204,7 +207,7 @@ impl<L: ClockServo> Port<L> {
     }
 
     /// Without a held time, the Syncs are used only if they agree with each other, because nothing
-    /// else shows which are the master's.
+    /// else shows which of them are genuine.
     fn judge_unheld(&mut self, now: LocalTime, pairs: &[TimestampPair]) {
         if claims::agree(pairs) {
             pairs.iter().for_each(|pair| self.judge(now, pair));
@@ -214,8 +217,8 @@ impl<L: ClockServo> Port<L> {
         }
     }
 
-    /// Handles the answers that are complete: the answer came, and the departure time of the
-    /// request is known.
+    /// Handles complete exchanges: those whose answer has arrived and whose request has a known
+    /// departure time.
     fn take_answers(&mut self, now: LocalTime, admitted: bool) {
         while let Some(answer) = self.slave.delay.poll_answer() {
             if !admitted {
@@ -223,7 +226,7 @@ impl<L: ClockServo> Port<L> {
             }
             match self.servo.agreement(&answer.pair) {
                 _ if self.slave.claims.is_contested() => self.hold_answer(now, answer),
-                // As for Syncs in `take_syncs`.
+                // As for Syncs in `take_sync`.
                 Some(Agreement::Contradicts(off)) if off > claims::APART => self.hold_answer(now, answer),
                 _ => self.use_answer(now, &answer),
             }
@@ -268,13 +271,14 @@ impl<L: ClockServo> Port<L> {
     }
 
     /// Learns the Sync interval. Forged Syncs can only make it look shorter, so it does not become
-    /// shorter while the clock is locked or another sender uses the master's name.
+    /// shorter while the clock is locked or another sender impersonates the master.
     pub(super) fn learn_sync_interval(&mut self, now: LocalTime, log2: i8) {
         let told = match log2 {
             NO_INTERVAL => self.slave.sync_interval,
             log2 => Nanos::from_log2_secs(log2.clamp(SYNC_INTERVALS.0, SYNC_INTERVALS.1)),
         };
-        // The measured interval is bounded, because a host clock that stands still measures zero.
+        // The measured interval is bounded, because the measurement is zero if the host's clock
+        // stands still.
         let (least, most) = (Nanos::from_log2_secs(SYNC_INTERVALS.0), Nanos::from_log2_secs(SYNC_INTERVALS.1));
         let slave = &mut self.slave;
         let interval = slave.intervals.interval(told).clamp(least, most);
@@ -308,7 +312,7 @@ impl<L: ClockServo> Port<L> {
         self.observe(now, pair);
     }
 
-    /// Our Delay_Req left.
+    /// Takes the departure time of our Delay_Req.
     pub(super) fn request_left(&mut self, sequence_id: u16, sent: LocalTime) {
         self.slave.delay.transmitted(sequence_id, sent);
         self.take_answers(sent, true);

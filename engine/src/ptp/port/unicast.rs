@@ -1,7 +1,7 @@
 //! The port as slave of unicast masters: see [`crate::ptp::unicast`].
 //!
-//! Only unicast messages of the configured masters count: a master that also serves others by
-//! multicast would be heard twice.
+//! Only unicast messages of the configured masters are used: the messages of a master that also
+//! serves by multicast would otherwise be used twice.
 
 use super::*;
 use crate::ptp::unicast::{Negotiation, Service, UnicastTlv};
@@ -21,8 +21,8 @@ impl<L: ClockServo> Port<L> {
         }
     }
 
-    /// Whether a message counts while unicast masters are configured; others are counted as
-    /// ignored.
+    /// Whether a message is used: if unicast masters are configured, only their unicast messages
+    /// are. Others are counted and ignored.
     pub(super) fn comes_by_unicast(&mut self, source: PeerAddress, header: &Header) -> bool {
         let Some(negotiation) = &self.negotiation else { return true };
         let counts = header.flags.contains(Flags::UNICAST) && negotiation.knows(source);
@@ -66,7 +66,7 @@ impl<L: ClockServo> Port<L> {
         self.negotiate(now);
     }
 
-    /// The announce interval of a master whose Announces do not state it.
+    /// The announce interval that a master has granted; its unicast Announces do not state it.
     pub(super) fn granted_announce_interval(&self, source: PeerAddress) -> Option<Nanos> {
         self.negotiation.as_ref()?.interval(source, Service::Announce)
     }
@@ -77,7 +77,7 @@ impl<L: ClockServo> Port<L> {
         self.negotiation.as_ref().is_none_or(granted)
     }
 
-    /// Sends the requests that are due to the masters.
+    /// Sends the masters the requests that are due.
     pub(super) fn negotiate(&mut self, now: LocalTime) {
         let parent = self.slave.parent().map(|parent| parent.address);
         let Some(negotiation) = &mut self.negotiation else { return };

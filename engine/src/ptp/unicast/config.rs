@@ -2,7 +2,7 @@
 
 use crate::ptp::transmit::PeerAddress;
 
-/// Maximum number of masters of a table: IEEE 1588-2019 sets no bound, and networks have two or
+/// Maximum number of masters in a table: IEEE 1588-2019 sets no limit, and networks have two or
 /// four.
 const MAX_MASTERS: usize = 8;
 
@@ -11,10 +11,10 @@ const MAX_MASTERS: usize = 8;
 pub struct UnicastMasters([Option<PeerAddress>; MAX_MASTERS]);
 
 impl UnicastMasters {
-    /// Maximum number of masters of a table.
+    /// Maximum number of masters in a table.
     pub const MOST: usize = MAX_MASTERS;
 
-    /// A table of these addresses; `None` if there is none, or more than [`UnicastMasters::MOST`].
+    /// A table of these addresses; `None` if there are none, or more than [`UnicastMasters::MOST`].
     /// A repeated address is kept once.
     ///
     /// ```
@@ -59,7 +59,8 @@ pub struct UnicastConfig {
 }
 
 impl UnicastConfig {
-    /// Durations that masters grant (ITU-T G.8265.1, table 3, allows from 60 s; others grant less).
+    /// Durations that masters grant, s. ITU-T G.8265.1, table 3, allows 60 s and more; some masters
+    /// grant less.
     pub const DURATIONS_S: std::ops::RangeInclusive<u32> = 10..=1000;
 
     /// These masters, with requests of the usual duration (ITU-T G.8265.1, table 3).

@@ -3,9 +3,10 @@
 //!
 //! Model: a table of masters. All of them are asked for Announces, so that the best master clock
 //! algorithm can choose; the selected one is asked for Syncs and Delay_Resps, too. A grant is
-//! renewed after three quarters of its duration. A request without an answer is repeated after 1 s,
-//! then after twice that, up to 8 s; a denied request after twice as long, up to 64 s. If granted
-//! messages stop, they are requested again: the master has restarted, and lost its grants.
+//! renewed after three quarters of its duration. An unanswered request is repeated after 1 s, then
+//! at intervals that double up to 8 s; a denied request at intervals that double from 2 s up to 64
+//! s. If granted messages stop, they are requested again, because the master may have restarted and
+//! lost its grants.
 //!
 //! Contract (sans-IO): after every call, the port polls `Negotiation::poll_signal` for messages to
 //! send, and calls `Negotiation::handle_timeout` when `Negotiation::poll_timeout` is due.
@@ -26,8 +27,8 @@ use crate::units::{LocalTime, Nanos};
 use std::collections::VecDeque;
 use std::fmt;
 
-/// Time until a request is first repeated. It doubles each time, up to 2^n times, with one limit
-/// for requests without an answer and one for those that were denied.
+/// Time until a request is first repeated. It doubles with each repetition, up to a factor of 2^n,
+/// with different limits n for unanswered and for denied requests.
 const RETRY: Nanos = Nanos::from_secs(1);
 const LONGEST_UNANSWERED: u32 = 3;
 const LONGEST_DENIED: u32 = 6;
@@ -35,9 +36,9 @@ const LONGEST_DENIED: u32 = 6;
 const UNANSWERED_LIMIT: u32 = 3;
 /// A grant is renewed after 3 / 4 of its duration, as linuxptp does.
 const RENEWAL: (i64, i64) = (3, 4);
-/// Intervals of silence, plus one second, after which a grant counts as lost; by service. For
-/// Announces it is the announce receipt timeout. Delay_Reqs are spaced at random, and some are
-/// lost.
+/// Number of intervals without a message, by service, after which (plus one second) a grant is
+/// considered lost. For Announces it is the announce receipt timeout; for Delay_Resps it is
+/// longest, because Delay_Reqs are spaced at random, and some are lost.
 const SILENT_INTERVALS: [i64; 3] = [3, 8, 16];
 const SILENCE: Nanos = Nanos::from_secs(1);
 /// Accepted intervals, 2^n s.
@@ -76,7 +77,7 @@ pub enum UnicastOutcome {
     Cancelled,
     /// The grant has ended, and was not renewed.
     Expired,
-    /// It was granted, but nothing comes.
+    /// It was granted, but no messages arrive.
     Silent,
 }
 
@@ -151,7 +152,7 @@ impl Contract {
 #[derive(Clone, Debug)]
 struct Master {
     address: PeerAddress,
-    /// Its port, as it identified itself.
+    /// The port identity that its messages state.
     port: Option<PortIdentity>,
     contracts: [Contract; 3],
 }
@@ -188,7 +189,7 @@ impl Negotiation {
         }
     }
 
-    /// Whether messages from this address count.
+    /// Whether this is the address of a master in the table.
     pub(super) fn knows(&self, address: PeerAddress) -> bool {
         self.masters.iter().any(|master| master.address == address)
     }
@@ -206,7 +207,7 @@ impl Negotiation {
         }
     }
 
-    /// Syncs and Delay_Resps are requested of this master, and of no other.
+    /// Requests Syncs and Delay_Resps from this master and from no other.
     pub(super) fn select(&mut self, now: LocalTime, selected: Option<PeerAddress>) {
         let Self { masters, signals, .. } = self;
         for master in masters {
@@ -363,7 +364,7 @@ impl Contract {
     fn granted(&mut self, now: LocalTime, log_interval: i8, duration_s: u32) -> Granted {
         self.requests = 0;
         if duration_s == 0 {
-            // A grant that is not renewed lasts until it ends.
+            // An existing grant lasts until it expires, even if its renewal is denied.
             self.denials = self.denials.saturating_add(1);
             self.next = now + RETRY.times(1 << self.denials.min(LONGEST_DENIED));
             return Granted::Denied;
@@ -378,8 +379,8 @@ impl Contract {
     }
 }
 
-/// The queue is bounded: each call queues at most one message for each master, and none if nobody
-/// drains it.
+/// Queues a message for a master. The queue is bounded: if nobody drains it, no more messages are
+/// queued.
 fn push_signal(signals: &mut VecDeque<Signal>, master: &Master, tlvs: Vec<u8>) {
     if !tlvs.is_empty() && signals.len() < 4 * UnicastMasters::MOST {
         signals.push_back(Signal { to: master.address, target: master.port.unwrap_or(PortIdentity::EVERYBODY), tlvs });

@@ -5,7 +5,7 @@ use super::header::{HEADER_LEN, four_bits};
 use super::{ClockIdentity, MessageType, PortIdentity, WireError};
 use crate::PtpTime;
 
-/// All messages with a timestamp start with it.
+/// The body of every message with a timestamp starts with it.
 const TIMESTAMP: Field<10> = Field::at(HEADER_LEN);
 const REQUESTING_PORT_IDENTITY: Field<10> = Field::at(TIMESTAMP.end());
 /// Makes Pdelay_Req as long as its response, so that both are delayed alike.

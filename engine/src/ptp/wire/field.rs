@@ -1,12 +1,12 @@
 //! Fields at constant offsets of a message, with their width in the type.
 //!
-//! Reading and writing check the bounds themselves, so that the parser is total whatever its
-//! callers checked before.
+//! Reading and writing check the bounds themselves, so that the parser never panics, whatever its
+//! callers have checked.
 
 use super::WireError;
 use crate::{NANOS_PER_SECOND, PtpTime};
 
-/// Seconds in a timestamp are a 48-bit count (IEEE 1588-2008 5.3.3).
+/// The limit of the 48-bit count of seconds in a timestamp (IEEE 1588-2008 5.3.3).
 const SECONDS_END: u64 = 1 << 48;
 
 /// A field of `N` bytes.

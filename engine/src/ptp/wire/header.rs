@@ -1,7 +1,7 @@
-//! The common header of every message (IEEE 1588-2008 13.3), as IEEE 1588-2019 13.3 names its
-//! fields.
+//! The common header of every message (IEEE 1588-2008 13.3), with the field names of IEEE 1588-2019
+//! 13.3.
 //!
-//! Reserved bytes are emitted as zero and ignored on receipt, and with them minorSdoId (byte 5) and
+//! Reserved bytes are emitted as zero and ignored on receipt. So are minorSdoId (byte 5) and
 //! messageTypeSpecific (bytes 16 to 19), which the 2008 edition reserves and no AES67 device sets.
 
 use std::ops::BitOr;
@@ -47,7 +47,7 @@ pub struct Header {
     pub source_port_identity: PortIdentity,
     /// Counts the messages of one type from one port; a response repeats that of its request.
     pub sequence_id: u16,
-    /// Base-2 logarithm of the interval between messages, in seconds; 127 where there is none.
+    /// Base-2 logarithm of the interval between messages, in seconds; 127 if there is none.
     pub log_message_interval: i8,
 }
 
@@ -68,8 +68,8 @@ impl Header {
         })
     }
 
-    /// Writes the header of a message of `message_type` that is exactly `message`, whose reserved
-    /// bytes are zero.
+    /// Writes the header of a message of `message_type` to `message`, which has exactly the length
+    /// of the message, and zeros as reserved bytes.
     pub(super) fn emit(&self, message_type: MessageType, message: &mut [u8]) -> Result<(), WireError> {
         let Ok(length) = u16::try_from(message.len()) else {
             return Err(WireError::MessageTooLong { length: message.len() });
@@ -172,8 +172,8 @@ impl BitOr for Flags {
     }
 }
 
-/// correctionField: nanoseconds times 2^16 (IEEE 1588-2008 13.3.2.7). The largest value means "too
-/// big to say".
+/// correctionField: nanoseconds times 2^16 (IEEE 1588-2008 13.3.2.7). The largest value means that
+/// the correction is too large to be represented.
 ///
 /// ```
 /// use engine::{Nanos, ptp::wire::CorrectionField};

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// The identity of a clock, an EUI-64 (IEEE 1588-2008 7.5.2.2). Ordered as the best master clock
-/// algorithm compares it.
+/// The identity of a clock, an EUI-64 (IEEE 1588-2008 7.5.2.2). The order is the one that the best
+/// master clock algorithm uses.
 ///
 /// ```
 /// use engine::ptp::wire::ClockIdentity;

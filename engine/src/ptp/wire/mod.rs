@@ -3,9 +3,9 @@
 //!
 //! [`Message::parse`] takes any bytes: it never panics or allocates, and its result can be emitted
 //! again. Received messages may be followed by padding, which is dropped, and may have any minor
-//! version. Transport is UDP, where the header starts the datagram. Messages are interpreted
-//! elsewhere; here they are refused only if they cannot be represented, such as a timestamp with a
-//! whole second of nanoseconds.
+//! version. The transport is UDP, so the datagram starts with the header. Messages are interpreted
+//! elsewhere; here they are refused only if they cannot be represented, for example because the
+//! nanoseconds of a timestamp reach a whole second.
 
 mod body;
 mod field;
@@ -39,7 +39,7 @@ use crate::PtpTime;
 /// assert_eq!(sync.emit(&mut bytes), Ok(44));
 /// assert_eq!(Message::parse(&bytes), Ok(sync));
 ///
-/// // A datagram that was cut short says by how much.
+/// // A truncated datagram is refused, with the needed length.
 /// assert_eq!(Message::parse(&bytes[..40]), Err(WireError::Truncated { needed: 44, available: 40 }));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,7 +119,7 @@ pub enum WireError {
         /// messageType.
         message_type: u8,
     },
-    /// The message says that it is shorter than its type's fixed fields.
+    /// The messageLength is less than the length of the fixed fields of the message's type.
     #[error("{message_type} with messageLength {message_length}, it needs {fixed_length} bytes")]
     MessageLengthTooShort {
         /// Type of the message.

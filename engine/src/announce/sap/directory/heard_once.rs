@@ -1,5 +1,5 @@
 //! Announcements that were heard once, remembered by their fingerprints: a session that was removed
-//! for lack of room before its second announcement is confirmed when that comes.
+//! for lack of room before its second announcement is confirmed when that arrives.
 
 use crate::units::{LocalTime, Nanos};
 use std::net::IpAddr;
@@ -8,8 +8,8 @@ use std::ops::Range;
 /// An announcement that is repeated after this time is not a copy of the first one on another
 /// group.
 pub(super) const CONFIRMED_AFTER: Nanos = Nanos::from_secs(1);
-/// Capacity: 384 KiB, which a flood of a thousand announcements a second fills in a quarter of a
-/// minute.
+/// Number of slots. They take 384 KiB, and a flood of a thousand announcements per second fills
+/// them in a quarter of a minute.
 const FINGERPRINTS: usize = 1 << 14;
 /// Number of slots that a fingerprint may be stored in; the oldest entry of these is replaced. With
 /// 3000 newer fingerprints, one in a hundred million is lost.
@@ -26,8 +26,8 @@ pub(super) struct HeardOnce {
 }
 
 impl HeardOnce {
-    /// FNV-1a of the announcer and its text. It need not resist forgery: whoever can forge an
-    /// announcement can send it twice.
+    /// FNV-1a hash of the announcer and its text. It need not resist forgery, because an attacker
+    /// who can forge an announcement can also send it twice.
     pub(super) fn fingerprint(from: IpAddr, text: &[u8]) -> u64 {
         let octets = match from {
             IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
@@ -40,7 +40,7 @@ impl HeardOnce {
     /// Records an announcement that was heard at `at`, but for which there is no room.
     pub(super) fn note(&mut self, fingerprint: u64, at: LocalTime) {
         self.heard.resize(FINGERPRINTS, None);
-        // A copy of the same announcement does not count as a later one.
+        // If it was heard before, the time of the first one is kept.
         let at = self.find(fingerprint).filter(|before| at.since(*before) <= REMEMBERED).unwrap_or(at);
         let places = self.heard.get_mut(places(fingerprint)).unwrap_or_default();
         let is_its = |slot: &Option<(u64, LocalTime)>| slot.is_some_and(|(other, _)| other == fingerprint);
@@ -61,7 +61,8 @@ impl HeardOnce {
     }
 }
 
-/// The low bits of FNV-1a depend on those of the text alone.
+/// The slots for a fingerprint. Its halves are combined, because the low bits of FNV-1a depend only
+/// on the low bits of the text.
 #[expect(clippy::cast_possible_truncation, reason = "only the low bits are used")]
 const fn places(fingerprint: u64) -> Range<usize> {
     let first = (fingerprint ^ fingerprint >> 32) as usize % (FINGERPRINTS / PLACES) * PLACES;

@@ -2,20 +2,20 @@
 //!
 //! In this order:
 //! 1. a session that was announced only once: the oldest one of the address with the most of these.
-//!    Addresses with up to [`FEW`] count as equal, so that a device with several streams is not the
-//!    one with most when a flood comes from ever-changing addresses;
+//!    Addresses with up to [`FEW`] are treated alike, so that a flood from ever-changing addresses
+//!    does not make a device with several streams the one with the most;
 //! 2. if all are confirmed, the newest session of the address with the most, if it has more than
 //!    [`GUARANTEED`];
 //! 3. otherwise none: the new session is refused.
 //!
-//! So one address can only displace sessions of another that were heard once, and a flood displaces
-//! its own sessions first. A session that was displaced before its second announcement is
-//! remembered by its fingerprint, and is confirmed when that comes.
+//! So an address can displace another's sessions only if these were heard once, and a flood
+//! displaces its own sessions first. A session that was displaced before its second announcement is
+//! remembered by its fingerprint, and is confirmed when that announcement arrives.
 //!
 //! Breakdown point: an attacker who forges ever-changing source addresses, announces each session
-//! twice, and has [`MAX_SESSIONS`] of them confirmed before an honest session is, keeps that
-//! session out. A list of accepted source addresses keeps such a flood out. Sessions that were
-//! confirmed before it stay.
+//! twice, and has [`MAX_SESSIONS`] of them confirmed before a genuine session is, keeps the genuine
+//! session out. A list of accepted source addresses prevents this. Sessions that were confirmed
+//! before the flood stay.
 
 use super::heard_once::HeardOnce;
 use super::{Crowd, Directory, Entry, MAX_SESSIONS, Removal, SapError, SapEvent, SessionKey};
@@ -23,11 +23,11 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-/// Confirmed sessions of one address that are never removed: more than any device in use has, and a
-/// quarter of the directory.
+/// Number of confirmed sessions of one address that are never removed for lack of room: more than
+/// any device in use has, and a quarter of the directory.
 pub(super) const GUARANTEED: usize = MAX_SESSIONS / 4;
-/// Up to this many unconfirmed sessions, addresses count as equal: a device of 64 channels in
-/// streams of 8 has 8, and may announce each on two groups.
+/// Addresses with up to this many unconfirmed sessions are treated alike: a device of 64 channels
+/// in streams of 8 has 8, and may announce each on two groups.
 const FEW: usize = 16;
 
 impl Directory {
