@@ -1,32 +1,33 @@
-//! Whether a phase error is ignored, trimmed or jumped over.
+//! Decides whether a phase error is ignored, trimmed, or removed by a jump.
 //!
-//! Model: clocks that have just begun to be measured still settle, so a stream that has just begun
-//! is left alone for a while. Then one crossfaded jump brings it to its setpoint. From there on,
-//! small errors are trimmed by the [rate controller](super::RateController), and large ones that
-//! last are jumped over.
+//! Model: the clock estimates of a new stream are still settling, so the stream is left uncorrected
+//! for a while. Then it is aligned with its setpoint, by one crossfaded jump if necessary. From
+//! then on, the [rate controller](super::RateController) trims small errors, and large errors that
+//! persist are removed by a jump.
 
 use crate::units::Nanos;
 
-/// Once the clocks have settled, a phase error beyond this is jumped over. Judgement: 5 frames at
-/// 48 kHz, which a trim would take minutes to remove.
+/// Once the clocks have settled, a phase error larger than this is removed by a jump. Judgement: 5
+/// frames at 48 kHz, which a trim would take minutes to remove.
 const ALIGNED: Nanos = Nanos::from_micros(100);
-/// The same in standard deviations of the setpoint, if that is more. Judgement: the uncertainty of
-/// the setpoint itself is not an error.
+/// The same limit in standard deviations of the setpoint; the larger one applies. Judgement: the
+/// uncertainty of the setpoint itself is not an error.
 const ALIGNED_SIGMAS: f64 = 1.0;
-/// A phase error beyond this is jumped over at any time, if it lasts. Judgement: the trim, limited
-/// to 20 ppm, would take 100 s to remove it.
+/// A phase error larger than this is removed by a jump at any time, if it persists. Judgement: the
+/// trim, limited to 20 ppm, would take 100 s to remove it.
 const JUMP: Nanos = Nanos::from_millis(2);
-/// The same in standard deviations of the setpoint, if that is more. Judgement: exceeded by chance
-/// once in 16 000 (normal distribution).
+/// The same limit in standard deviations of the setpoint; the larger one applies. Judgement:
+/// exceeded by chance once in 16 000 (normal distribution).
 const JUMP_SIGMAS: f64 = 4.0;
-/// Duration of such an error before a jump. Judgement: longer than usual stalls of a host.
+/// How long such an error must persist before a jump. Judgement: longer than the usual stalls of a
+/// host.
 const JUMP_PATIENCE: Nanos = Nanos::from_millis(500);
-/// Each jump that undoes the last one doubles the time for which the next error is tolerated, up to
-/// this: the reference wanders, and the size of its wander is not known yet. Judgement: measuring
-/// the wander takes about as long.
+/// Each jump that reverses the last one doubles the time for which the next error is tolerated, up
+/// to this limit: the reference wanders, and the size of its wander is not known yet. Judgement:
+/// measuring the wander takes about as long.
 const LONGEST_PATIENCE: Nanos = Nanos::from_secs(16);
-/// After this many patiences without such an error, the patience is [`JUMP_PATIENCE`] again.
-/// Judgement: 16 s at the shortest patience, 8.5 min at the longest.
+/// After this multiple of the patience without such an error, the patience is reset to
+/// [`JUMP_PATIENCE`]. Judgement: 16 s at the shortest patience, 8.5 min at the longest.
 const FORGIVEN_AFTER: i64 = 32;
 
 /// The correction of a phase error.
@@ -49,13 +50,13 @@ pub(crate) struct Setpoint {
     pub(crate) sigma: Nanos,
     /// How long a new stream is left uncorrected.
     pub(crate) settling: Nanos,
-    /// Whether the setpoint is known absolutely, by PTP. Otherwise it is a latency, and small
-    /// errors of it do not matter.
+    /// Whether the setpoint is known absolutely, by PTP. Otherwise it only defines the latency, and
+    /// small errors do not matter.
     pub(crate) is_absolute: bool,
 }
 
 impl Setpoint {
-    /// A limit, or this many standard deviations of the setpoint if that is more.
+    /// The larger of a limit and this many standard deviations of the setpoint.
     fn beyond(&self, limit: Nanos, sigmas: f64) -> Nanos {
         limit.max(Nanos::from_nanos_f64(sigmas * self.sigma.as_nanos_f64()))
     }
@@ -69,7 +70,7 @@ pub(crate) struct Alignment {
     /// How long the phase error has been large, and how long it has been small.
     error_duration: Nanos,
     calm_duration: Nanos,
-    /// How long an error must last to be jumped over.
+    /// How long an error must persist before a jump.
     patience: Nanos,
     last_jump: Nanos,
 }
@@ -94,12 +95,12 @@ impl Alignment {
         self.is_settled && phase_error.abs() <= JUMP
     }
 
-    /// Takes note of a block whose phase error was not to be corrected.
+    /// Accounts for a block whose phase error was not to be corrected.
     pub(crate) fn wait(&mut self, block: Nanos) {
         self.age += block;
     }
 
-    /// The position was moved to the setpoint for another reason.
+    /// Records that the position was moved to the setpoint for another reason.
     pub(crate) fn moved(&mut self) {
         self.error_duration = Nanos::ZERO;
     }
@@ -118,8 +119,8 @@ impl Alignment {
             return self.jump(phase_error, setpoint);
         }
         if self.is_settled {
-            // An error that will be jumped over is not trimmed meanwhile: that would only change
-            // the pitch.
+            // An error that a jump will remove is not trimmed meanwhile: that would only change the
+            // pitch.
             return if is_large { Correction::Hold } else { Correction::Trim };
         }
         self.is_settled = self.age >= setpoint.settling;
@@ -136,7 +137,8 @@ impl Alignment {
         Correction::Jump
     }
 
-    /// The clocks have settled, and the position is wrong by `phase_error` according to them.
+    /// Decides on the first correction, now that the clocks have settled and the position deviates
+    /// by `phase_error`.
     fn settle(phase_error: Nanos, setpoint: &Setpoint) -> Correction {
         if setpoint.is_absolute {
             let is_aligned = phase_error.abs() <= setpoint.beyond(ALIGNED, ALIGNED_SIGMAS);

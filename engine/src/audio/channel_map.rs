@@ -1,8 +1,8 @@
-//! Which channels of a stream the channels of the card play.
+//! The mapping from the channels of a stream to the channels of the sound card.
 //!
 //! Model: every output channel plays one input channel or silence. Packets are mapped when they are
 //! decoded, so that all later stages (jitter buffer, concealment, resampler) handle only the
-//! channels that are heard: two of 64 cost as much as two of two.
+//! channels that are heard: there, two channels of 64 cost no more than two of two.
 
 use crate::rtp::format::{MAX_CHANNELS, MAX_PAYLOAD, StreamFormat};
 use thiserror::Error;
@@ -31,7 +31,7 @@ pub enum ChannelMapError {
         output: usize,
         /// The input channel, from 0.
         input: usize,
-        /// Channels of the stream, or the most that a stream has.
+        /// Number of channels of the stream, or the maximum of any stream.
         channels: usize,
     },
 }
@@ -56,7 +56,8 @@ impl ChannelMap {
     /// One entry for each output channel.
     ///
     /// # Errors
-    /// [`ChannelMapError`] for no or more than [`MAX_CHANNELS`] outputs, or an input beyond that.
+    /// [`ChannelMapError`] if there are no outputs or more than [`MAX_CHANNELS`], or if an input is
+    /// out of that range.
     pub fn new(inputs: &[Option<usize>]) -> Result<Self, ChannelMapError> {
         let outputs = inputs.len();
         if outputs == 0 || outputs > MAX_CHANNELS {
@@ -73,7 +74,7 @@ impl ChannelMap {
         Ok(map)
     }
 
-    /// Every channel of a stream at the same index.
+    /// Maps every channel of a stream to the output of the same index.
     #[must_use]
     pub fn identity(format: StreamFormat) -> Self {
         let outputs = format.channels();
@@ -122,8 +123,8 @@ impl Decoder {
         Self { format, map, decoded: vec![0.0; frames * format.channels()], mapped: vec![0.0; mapped] }
     }
 
-    /// The payload's audio on the output channels, interleaved; empty if the payload is not of the
-    /// format.
+    /// The payload's audio on the output channels, interleaved; empty if the payload does not have
+    /// the stream's format.
     pub(crate) fn decode(&mut self, payload: &[u8]) -> &[f32] {
         let frames = self.format.decode_into(payload, &mut self.decoded).unwrap_or(0);
         let decoded = &self.decoded[..frames * self.format.channels()];

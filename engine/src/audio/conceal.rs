@@ -4,8 +4,7 @@
 //! prediction](super::linear_prediction), so that it has no corner. The prediction is crossfaded
 //! with the last pitch period, which is repeated without a seam for up to 10 ms and then faded to
 //! silence. The audio after a gap is crossfaded in. A jump of the read position is a gap of length
-//! zero, which the same crossfade hides. So no event of the network causes a discontinuity in the
-//! output.
+//! zero, which the same crossfade hides. So no network event causes a discontinuity in the output.
 //!
 //! The waveform substitution follows Goodman et al., "Waveform substitution techniques for
 //! recovering missing speech segments", IEEE Trans. ASSP, 1986. The constants limit all loops;
@@ -16,24 +15,26 @@ use crate::units::{Nanos, SampleRate};
 
 /// Length of the substitution at full level. Judgement: a longer repetition is heard as a tone.
 const SUBSTITUTE: Nanos = Nanos::from_millis(10);
-/// Fade to silence after that. Judgement: without a click.
+/// Length of the fade to silence after that. Judgement: long enough to avoid a click.
 const FADE_OUT: Nanos = Nanos::from_millis(10);
-/// Crossfade into the audio after a gap or a jump. Judgement: without a click.
+/// Length of the crossfade into the audio after a gap or a jump. Judgement: long enough to avoid a
+/// click.
 const FADE_IN: Nanos = Nanos::from_millis(5);
 /// Shortest pitch period that is tried. Judgement: 500 Hz.
 const SHORTEST_PERIOD: Nanos = Nanos::from_millis(2);
 /// Longest pitch period that is tried. Judgement: 83 Hz.
 const LONGEST_PERIOD: Nanos = Nanos::from_millis(12);
-/// Audio before the gap that a period is matched with. Judgement: two of the shortest periods.
+/// Length of the audio before the gap that is compared with earlier audio to find the period.
+/// Judgement: two of the shortest periods.
 const TEMPLATE: Nanos = Nanos::from_millis(4);
-/// Crossfade from the prediction to the repeated period. Judgement: predictions are not good for
-/// longer.
+/// Length of the crossfade from the prediction to the repeated period. Judgement: predictions are
+/// not accurate for longer.
 const LEAD: Nanos = Nanos::from_millis(2);
-/// Audio from which the coefficients of the prediction are computed. Judgement: 16 times as many
-/// samples as coefficients at 48 kHz.
+/// Length of the audio from which the coefficients of the prediction are computed. Judgement: 16
+/// times as many samples as coefficients at 48 kHz.
 const LEARNED: Nanos = Nanos::from_millis(8);
-/// Crossfade inside the repeated period, from its end to its begin. Judgement: half of the shortest
-/// period.
+/// Length of the crossfade inside the repeated period, which joins its end to its beginning.
+/// Judgement: half of the shortest period.
 const SEAM: Nanos = Nanos::from_millis(1);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -169,8 +170,8 @@ impl Concealer {
         self.lengths.fade_in
     }
 
-    /// The same, if the audio that would have come is known. It is crossfaded with the next audio,
-    /// unless it would have been part of a crossfade itself.
+    /// As [`Concealer::splice`], if the audio that would have followed is known. That audio is
+    /// crossfaded with the next audio, unless concealment or a crossfade is already in progress.
     pub(super) fn splice_from(&mut self, continuation: &[f32]) {
         if self.state != State::Playing {
             self.splice();
@@ -206,7 +207,7 @@ impl Concealer {
         0
     }
 
-    /// Predicts every channel.
+    /// Computes the prediction for every channel.
     fn predict(&mut self) {
         let frames = self.lengths.history();
         let Self { channels, ref history, oldest, .. } = *self;
@@ -281,8 +282,8 @@ fn share(part: usize, whole: usize) -> f32 {
     part as f32 / whole as f32
 }
 
-/// Cubic from 0 at `x` = 0 to 1 at `x` = 1, with slope 0 at both ends. The audio thread needs no
-/// cosine for a fade.
+/// Cubic from 0 at `x` = 0 to 1 at `x` = 1, with slope 0 at both ends. The audio thread thus needs
+/// no cosine for a fade.
 fn smoothstep(x: f32) -> f32 {
     x * x * (3.0 - 2.0 * x)
 }

@@ -1,13 +1,13 @@
 //! The jitter buffer: a ring indexed by media position, not a queue.
 //!
-//! Model: every frame has its place, so that reordering, duplicates and loss are positions instead
-//! of special cases. A frame is present if the tag of its place is its position. Places need not be
+//! Model: every frame has a fixed slot, so that reordering, duplicates and loss need no special
+//! treatment. A frame is present if its slot is tagged with its position. Slots need not be
 //! cleared, because an old tag never equals a new position. Memory is fixed at creation.
 
 use crate::units::Frames;
 
-/// Media position of an empty place. Judgement: positions start near 0 and increase by 48 000 per
-/// second, so they never reach it.
+/// Media position that marks an empty slot. Judgement: positions start near 0 and increase by
+/// 48 000 per second, so they never reach it.
 pub(crate) const NO_FRAME: i64 = i64::MIN;
 
 /// Result of inserting a packet.
@@ -19,7 +19,7 @@ pub enum Insertion {
     Duplicate,
     /// All frames had been played or skipped.
     Late,
-    /// The packet lies further ahead than the buffer is long.
+    /// The packet is further ahead than the length of the buffer.
     TooEarly,
 }
 
@@ -45,7 +45,7 @@ pub struct JitterBuffer {
     samples: Vec<f32>,
     tags: Vec<i64>,
     channels: usize,
-    /// Number of places, a power of two.
+    /// Number of slots, a power of two.
     capacity: i64,
     /// End of the newest packet seen.
     end: i64,
@@ -96,8 +96,8 @@ impl JitterBuffer {
         if stored { Insertion::Stored } else { Insertion::Duplicate }
     }
 
-    /// Keeps late frames in places that no frame still to be played occupies, because playout may
-    /// go back to them.
+    /// Keeps late frames in slots that hold no frame still to be played, because playout may move
+    /// back to them.
     fn keep(&mut self, cursor: Frames, first: Frames, samples: &[f32]) {
         let oldest = cursor.get() - self.capacity / 2;
         for (position, frame) in (first.get()..).zip(samples.chunks_exact(self.channels)) {
@@ -119,7 +119,7 @@ impl JitterBuffer {
         (present, end.map_or(limit, |(length, _)| length))
     }
 
-    /// Place of a position.
+    /// Slot of a position.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,

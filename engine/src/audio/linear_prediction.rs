@@ -10,13 +10,13 @@
 //! Cost: about 5 x order x frames multiplications per prediction. Nothing is allocated after
 //! creation.
 
-/// Number of coefficients. Judgement: eight resonances, and a slope.
+/// Number of coefficients. Judgement: enough for eight resonances and a spectral slope.
 const ORDER: usize = 24;
-/// Factor for each coefficient per lag. Judgement: the prediction fades within a few ms instead of
-/// ringing.
+/// Damping: coefficient k is multiplied by the k-th power of this. Judgement: the prediction fades
+/// within a few ms instead of ringing.
 const DECAY: f64 = 0.998;
 
-/// Predicts channels from pasts of the same length.
+/// Predicts signals from pasts of a fixed length.
 #[derive(Debug)]
 pub(super) struct Predictor {
     past: Vec<f64>,
@@ -26,7 +26,7 @@ pub(super) struct Predictor {
 }
 
 impl Predictor {
-    /// A predictor from pasts of `frames` samples.
+    /// A predictor that uses the last `frames` samples.
     pub(super) fn new(frames: usize) -> Self {
         let zeros = vec![0.0; frames.max(ORDER + 1)];
         Self { past: zeros.clone(), forward: zeros.clone(), backward: zeros, coefficients: [0.0; ORDER] }
@@ -71,7 +71,7 @@ impl Predictor {
         }
     }
 
-    /// The next sample, which then is part of the past.
+    /// Predicts the next sample and appends it to the past.
     #[expect(clippy::cast_possible_truncation, reason = "audio is f32")]
     pub(super) fn next(&mut self) -> f32 {
         let sample: f64 =

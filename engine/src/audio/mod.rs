@@ -1,9 +1,10 @@
-//! Audio parts that receiving, capturing and relaying share.
+//! Audio components that receiving, capturing and relaying share.
 //!
-//! Between a clock map and samples there are always the same parts: a [`JitterBuffer`] by media
-//! position, concealment of missing audio, a [`RateController`] that turns two measured rates and a
-//! phase error into the resampling ratio, and the decision whether a phase error is trimmed or
-//! jumped over. None of them allocates after its creation, locks, or calls the system.
+//! The path from a clock map to samples is built from the same components: a [`JitterBuffer`]
+//! indexed by media position, concealment of missing audio, a [`RateController`] that turns two
+//! measured rates and a phase error into the resampling ratio, and the decision whether a phase
+//! error is trimmed or removed by a jump. None of them allocates after its creation, locks, or
+//! makes system calls.
 
 mod alignment;
 mod channel_map;

@@ -1,47 +1,50 @@
-//! Rate control: the step by which audio is read from the source, so that the sink neither starves
-//! nor lags.
+//! Rate control: the step by which audio is read from the source, so that the sink neither runs out
+//! of audio nor falls behind.
 //!
 //! Model: the step is the ratio of two *measured* rates, both against the host's clock. In a
 //! receiver these are the sender's media clock (from arrivals) and the sound card (from callbacks).
-//! A slow proportional trim removes the phase error that the rates leave. There is no integrator,
-//! because the clock estimators are the integrators. The level of the buffer has no part in the
-//! control loop: it is a saw-tooth with beats at ppm x packet rate, which are inside any bandwidth.
+//! A slow proportional trim removes the phase error that remains. There is no integrator, because
+//! the clock estimators are the integrators. The buffer level is not used for control: it is a
+//! sawtooth that beats at the relative rate difference times the packet rate, a frequency too low
+//! for any loop to filter out.
 
 use crate::clock::TargetMotion;
 use crate::units::{Nanos, Ppb};
 
-/// Bandwidth of the phase trim for small errors, Hz. Judgement: it keeps PTP's noise out of the
-/// pitch.
+/// Bandwidth of the phase trim for small errors, Hz. Judgement: low enough to keep the noise of PTP
+/// out of the pitch.
 const SLOW_TRIM_HZ: f64 = 0.0007;
-/// Bandwidth of the phase trim for large errors, Hz. Judgement: a large error ends within a minute.
+/// Bandwidth of the phase trim for large errors, Hz. Judgement: a large error is removed within a
+/// minute.
 const FAST_TRIM_HZ: f64 = 0.01;
-/// Largest standard deviation of the pitch due to the uncertainty of the setpoint; if that is
-/// large, the slow trim is slower. Judgement: far below what is audible.
+/// Largest standard deviation of the pitch due to the uncertainty of the setpoint. If the
+/// uncertainty is large, the bandwidth of the slow trim is reduced to keep this limit. Judgement:
+/// far below what is audible.
 const TRIM_NOISE: Ppb = Ppb::new(50.0);
-/// Phase errors beyond this are trimmed fast. Judgement: 12 frames at 48 kHz.
+/// Phase errors larger than this are trimmed fast. Judgement: 12 frames at 48 kHz.
 const LARGE_ERROR: Nanos = Nanos::from_micros(250);
 /// Fast trimming ends when the error is below this. Judgement: one frame at 48 kHz.
 const SMALL_ERROR: Nanos = Nanos::from_micros(20);
-/// Fast trimming also needs an error of this many standard deviations of the setpoint, as its clock
-/// states them or as it is seen to [move](TargetMotion). Judgement: exceeded by chance once in 16
-/// 000 (normal distribution).
+/// Fast trimming also requires an error of this many standard deviations of the setpoint: the
+/// larger of the stated value and the value observed from its [motion](TargetMotion) is used.
+/// Judgement: exceeded by chance once in 16 000 (normal distribution).
 const LARGE_SIGMAS: f64 = 4.0;
-/// Fast trimming also ends below this many. Judgement: exceeded by chance in half of the cases
-/// (normal distribution).
+/// Fast trimming also ends when the error is below this many standard deviations. Judgement:
+/// exceeded by chance in half of the cases (normal distribution).
 const SMALL_SIGMAS: f64 = 0.7;
 /// Largest phase trim. Judgement: inaudible as a change of pitch even if it comes and goes; abrupt
 /// steps are noticed from about 170 ppm on.
 const TRIM_LIMIT: Ppb = Ppb::from_ppm(20.0);
 /// Largest change of the trim, ppb per second. Judgement: the limit is reached in 20 s.
 const TRIM_SLEW: f64 = 1000.0;
-/// Corner frequency of the two-pole low-pass for the ratio, Hz. Judgement: it keeps the noise of
-/// callbacks out of the pitch.
+/// Corner frequency of the two-pole low-pass for the ratio, Hz. Judgement: low enough to keep the
+/// noise of the callback times out of the pitch.
 const SMOOTHING_HZ: f64 = 0.3;
-/// The low-pass of a young stream averages over at most this share of its age. Judgement: the first
-/// measured rates are far off.
+/// In a new stream, the low-pass averages over at most this share of the stream's age. Judgement:
+/// the first measured rates are far off.
 const YOUNG_SHARE: f64 = 0.25;
-/// Largest deviation of the ratio. Judgement: beyond it the nominal sample rate is wrong, and not
-/// the crystal.
+/// Largest deviation of the ratio. Judgement: beyond this, the nominal sample rate is wrong rather
+/// than the crystal.
 const AUTHORITY: Ppb = Ppb::from_ppm(500.0);
 
 /// Input of a rate controller at each block.
@@ -55,11 +58,11 @@ pub struct RateInput {
     /// Rate of the clock that the audio goes to, against the host's clock: in a receiver the sound
     /// card's, in a capture the media clock's.
     pub sink_rate: Ppb,
-    /// How far the position lags its setpoint, as far as this is to be trimmed. If it is positive,
-    /// the ratio must rise.
+    /// The phase error that is to be trimmed: how far the position lags its setpoint. If it is
+    /// positive, the ratio must increase.
     pub phase_error: Nanos,
-    /// Standard deviation of the part of the setpoint's error that changes: how well the reference
-    /// is known.
+    /// Standard deviation of the varying part of the setpoint's error: how well the reference is
+    /// known.
     pub setpoint_sigma: Nanos,
 }
 
@@ -112,8 +115,8 @@ impl FusedRateController {
     }
 
     fn trim_ppb(&mut self, input: &RateInput) -> f64 {
-        // A phase error of exactly zero means that none is to be trimmed, while a stream settles or
-        // will jump.
+        // A phase error of exactly zero means that there is nothing to trim, because the stream is
+        // settling or is about to jump.
         let behind_ns = (input.phase_error != Nanos::ZERO).then_some(input.phase_error.as_nanos_f64());
         self.motion.take(behind_ns, self.trim_ppb, input.block.as_secs_f64());
         let change = self.wanted_trim_ppb(input.phase_error, input.setpoint_sigma) - self.trim_ppb;

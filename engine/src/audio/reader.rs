@@ -57,9 +57,9 @@ impl Reader {
         cursor
     }
 
-    /// Continues at `cursor` with the next read: the audio so far is crossfaded with the frames
-    /// from `cursor` on if they are present and fit into `scratch`, otherwise with the substitute
-    /// of the concealment.
+    /// Prepares a jump of the read position away from `cursor`: the next audio is crossfaded with
+    /// the frames from `cursor` on, if they are present and fit into `scratch`, otherwise with the
+    /// concealment's substitute.
     pub(crate) fn splice_at(&mut self, cursor: Frames, scratch: &mut [f32]) {
         let wanted = self.concealer.splice_frames();
         match self.buffer.run(cursor, wanted) {

@@ -1,20 +1,21 @@
-//! The sender's media clock, from the arrivals of its packets by one path.
+//! The sender's media clock, estimated from the arrivals of its packets on one path.
 //!
-//! Model: an [`Estimator`] of one-way timestamps, and a [detector](ShiftDetector) of what the
-//! estimator cannot distinguish from a change of rate: packets that come later or earlier for good.
-//! After such a shift the offset is moved at once and the rate is kept. If the arrivals were widely
-//! scattered before the shift, the estimate is discarded, except the rate that was well known.
+//! Model: an [`Estimator`] for one-way timestamps, and a [detector](ShiftDetector) of lasting
+//! shifts, which the estimator cannot distinguish from a change of rate: packets that arrive later
+//! or earlier for good. After such a shift, the offset is moved at once and the rate is kept. If
+//! the arrivals were widely scattered before the shift, the estimate is discarded, except for a
+//! well-known rate.
 
 use crate::clock::{ClockMap, Estimator, EstimatorConfig, Judgement, RatePrior, Sample, Shift, ShiftDetector};
 use crate::units::{LocalTime, Nanos};
 
 /// Initial jitter of arrivals. Judgement: a wired network with other traffic.
 const JITTER: Nanos = Nanos::from_micros(300);
-/// If the least late packets deviate by more than this before a shift, the estimate is discarded,
-/// ns. Judgement: nothing in it is worth keeping.
+/// If the least delayed packets before a shift scatter by more than this, the estimate is
+/// discarded, ns. Judgement: such an estimate is not worth keeping.
 const DISTURBED_NS: f64 = 1e6;
 
-/// The arrivals by one path.
+/// The arrivals on one path.
 #[derive(Debug)]
 pub(super) struct Arrivals {
     estimator: Estimator,
@@ -32,7 +33,7 @@ impl Arrivals {
         Self { estimator, shifts: ShiftDetector::default(), shifted_at: None, is_moved: false }
     }
 
-    /// Arrivals of the timeline that follows; the rate is kept.
+    /// Arrivals of the next timeline; the rate is kept.
     pub(super) fn moved(mut self) -> Self {
         self.shifts.reacquire();
         Self { is_moved: true, ..self }
@@ -55,8 +56,8 @@ impl Arrivals {
         None
     }
 
-    /// Assumes a shift because all packets come too late to be used, so that nothing is lost by it.
-    /// Returns the shift; `None` if they are not late compared with earlier ones.
+    /// Assumes a shift because all packets arrive too late to be used, so that nothing can be lost.
+    /// Returns the shift; `None` if the packets are not late compared with earlier ones.
     pub(super) fn assume_shift(&mut self, now: LocalTime) -> Option<Shift> {
         let shift = self.shifts.assume(now)?;
         self.shift(now, &shift);
@@ -73,12 +74,12 @@ impl Arrivals {
         }
     }
 
-    /// Whether a packet comes before it can have been sent, compared with those before.
+    /// Whether a packet arrives before it can have been sent, judging by earlier packets.
     pub(super) fn is_early(&self, sample: &Sample) -> bool {
         !self.is_moved && self.shifts.is_early(sample.at, self.estimator.lateness(sample))
     }
 
-    /// Whether packets have shifted in the last `time`, or are suspected of it.
+    /// Whether packets have shifted in the last `time`, or are suspected of having shifted.
     pub(super) fn is_unsteady(&self, now: LocalTime, time: Nanos) -> bool {
         self.shifts.is_in_doubt() || self.shifted_at.is_some_and(|at| now.since(at) < time)
     }

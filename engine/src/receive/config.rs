@@ -1,4 +1,4 @@
-//! Prior knowledge of a stream, and the requirements of its listener.
+//! What is known about a stream in advance, and the requirements of its listener.
 
 use super::conformance::Described;
 use crate::audio::{ChannelMap, ChannelMapError};
@@ -51,15 +51,17 @@ pub struct StreamConfig {
     pub longest_packet: Option<u32>,
     /// Relation of the timestamps to PTP.
     pub media_clock: MediaClock,
-    /// How long the first frame of a packet without network delay waits until the callback that
-    /// plays it. If the timestamps are related to PTP and PTP is known, this is exact, and the link
-    /// offset is one packet time longer. Otherwise the smallest delay of the network is added. A
-    /// callback fetches a whole block at once, so late packets have this less one block.
+    /// How long the first frame of a packet without network delay waits for the callback that plays
+    /// it. If the timestamps are related to PTP and PTP time is known, this is exact, and the link
+    /// offset is one packet time longer. Otherwise the smallest network delay is added. Because a
+    /// callback fetches a whole block at once, the margin for late packets is this depth minus one
+    /// block.
     pub target_depth: Nanos,
     /// Reference point of [`StreamConfig::target_depth`] and [`StreamConfig::depth_limit`].
     pub depth_from: DepthFrom,
-    /// The largest depth to which late packets may increase it. [`StreamConfig::target_depth`] or
-    /// less keeps the latency constant (presentation-time playout).
+    /// The limit up to which late packets may increase the depth. A limit of
+    /// [`StreamConfig::target_depth`] or less keeps the latency constant (presentation-time
+    /// playout).
     pub depth_limit: Nanos,
     /// Nominal rate of the sound card.
     pub card_rate: SampleRate,
@@ -98,8 +100,8 @@ pub struct WarmStart {
 
 impl StreamConfig {
     /// The simplest way to receive a stream: all its channels as they are, any payload type, timing
-    /// by arrivals, a constant depth, and a card of the stream's nominal rate of which nothing is
-    /// remembered.
+    /// by arrivals, a constant depth, and a card with the stream's nominal rate, whose measured
+    /// rate is not known from an earlier session.
     ///
     /// ```
     /// use engine::rtp::format::{Encoding, StreamFormat};
@@ -151,7 +153,7 @@ impl StreamConfig {
         Ok(self.channel_map.check(self.format)?)
     }
 
-    /// Media frames per card frame, by the nominal rates.
+    /// Media frames per card frame, at the nominal rates.
     pub(super) fn nominal_step(&self) -> f64 {
         f64::from(self.format.sample_rate().as_hz()) / f64::from(self.card_rate.as_hz())
     }

@@ -1,22 +1,22 @@
-//! Which packets continue the stream, if several senders claim to be its source.
+//! Decides which packets continue the stream when several senders claim to be its source.
 //!
 //! Model: the packets of one sender are on a *line*: with each sequence number the timestamp
 //! advances by the frames of one packet. A line that was regular for [`REGULAR`] is *established*.
-//! From then on a packet continues the stream if it is on that line, does not come before it can
+//! From then on a packet continues the stream if it is on that line, does not arrive before it can
 //! have been sent, and is not longer than the line's packets. Any other packet is *held*. If the
 //! established line continues meanwhile, the held packets are from another sender and are refused.
-//! If the line has ended, which means that it was silent for longer than the usual distance of its
+//! If the line has ended, that is, has been silent for longer than the usual interval of its
 //! packets, the sender itself has jumped: the held packets are released in order, and none is lost.
-//! A sender that jumps after a pause is not delayed at all.
+//! If the sender jumps after a pause, its packets are not held at all.
 //!
 //! There is no majority vote: one packet of the established line outweighs any number of others,
-//! however fast they come. Breakdown points: an attacker succeeds who
+//! however fast they arrive. Breakdown points: an attack succeeds if the attacker
 //!
 //! * sends the stream's next packets, with its sequence numbers and timestamps, before the sender
-//!   does, by less than the arrivals wander (the stream's content cannot be distinguished then);
-//! * attacks before the line was regular for [`REGULAR`], so that no line is established;
-//! * attacks while the sender is silent for [`LONGEST_PATIENCE`]. The sender's line is remembered
-//!   for [`REMEMBERED`] after that, and its first packet on it ends the attack.
+//!   does, but by less than the variation of the arrivals (the two cannot be distinguished then);
+//! * begins before the line has been regular for [`REGULAR`], so that no line is established;
+//! * begins when the sender has been silent for [`LONGEST_PATIENCE`]. The sender's line is
+//!   remembered for [`REMEMBERED`] after that, and the sender's first packet on it ends the attack.
 //!
 //! Memory is bounded: [`LINES`] lines, and [`MOST_EARLY`] packets.
 
@@ -27,53 +27,54 @@ use crate::units::{Frames, LocalTime, Nanos, RtpTimestamp, SampleRate};
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
-/// A line is established after this time. Judgement: longer than the proof that packets come
-/// earlier for good, so that such packets are held once and not again.
+/// How long a line must be regular to be established. Judgement: longer than it takes to prove that
+/// packets arrive earlier for good, so that such packets are held only once.
 const REGULAR: Nanos = Nanos::from_millis(750);
-/// Packets that a line needs to be established. Judgement: about the same time with packets of 20
-/// ms, the longest in use.
+/// Number of packets that a line needs to be established. Judgement: about the same time with
+/// packets of 20 ms, the longest in use.
 const REGULAR_PACKETS: u32 = 32;
 /// Smallest and largest ratio at which the timestamps of an established line advance with time.
-/// Judgement: the nearest two sample rates in use are 8 % apart, and a description may name the
+/// Judgement: the closest two sample rates in use are 8 % apart, and a description may state the
 /// wrong one.
 const ADVANCE: std::ops::RangeInclusive<f64> = 0.8..=1.25;
-/// Maximum number of lines that are watched at the same time. Judgement: the stream's, the one
-/// before it, and six that claim to be its next.
+/// Maximum number of lines that are watched at the same time. Judgement: the stream's line, the
+/// previous one, and six that claim to follow it.
 const LINES: usize = 8;
-/// Maximum number of packets that are held. Judgement: 128 ms of AES67's packets, as many as come
-/// before the end of a line is known, if no other sender is active.
+/// Maximum number of packets that are held. Judgement: 128 ms of 1 ms packets, as many as may
+/// arrive before the end of a line is detected if no other sender is active.
 const MOST_HELD: usize = 128;
-/// Maximum number of packets that are held if they are on the line but early. Judgement: a path
-/// that becomes shorter by a second brings as many before the last ones of the longer path have
-/// come.
+/// Maximum number of packets that are held if they are on the line but early. Judgement: if the
+/// path becomes shorter by a second, about as many arrive before the last packets of the longer
+/// path.
 const MOST_EARLY: usize = 1024;
-/// A line has ended when it was silent for its longest recent gap, times this ratio. Judgement:
-/// half as long again.
+/// A line has ended when it has been silent for its longest recent gap times this ratio. Judgement:
+/// a margin of one half.
 const GAPS: (i64, i64) = (3, 2);
-/// Minimum of that silence, in packets of the line. Judgement: reordered and lost packets leave
-/// gaps of two or three.
+/// Minimum of that silence, in packet times of the line. Judgement: reordered and lost packets
+/// leave gaps of two or three.
 const PACKETS_APART: i64 = 4;
-/// Minimum of that silence. Judgement: hosts timestamp packets that late.
+/// Minimum of that silence. Judgement: hosts may timestamp packets this late.
 const SHORTEST_PATIENCE: Nanos = Nanos::from_millis(5);
 /// Maximum of that silence, which also applies during an attack. Derived: the silence after which
-/// another source may follow.
+/// another source may take over.
 const LONGEST_PATIENCE: Nanos = Nanos::from_millis(250);
-/// An attack lasts for this long after its last refused packet. Judgement: longer than any
+/// An attack counts as over this long after its last refused packet. Judgement: longer than any
 /// patience.
 const ATTACK: Nanos = Nanos::from_secs(1);
-/// Time in which the longest gap decays to a third. Judgement: several bursts of a bursty network.
+/// Time in which the longest gap decays to about a third. Judgement: several bursts of a bursty
+/// network.
 const GAP_MEMORY: Nanos = Nanos::from_secs(4);
-/// Time for which a line that has ended is remembered. Judgement: longer than an attack needs to be
-/// noticed.
+/// How long a line that has ended is remembered. Judgement: longer than it takes to notice an
+/// attack.
 const REMEMBERED: Nanos = Nanos::from_secs(10);
-/// Packets that are older than this do not belong to the stream. Judgement: a little less than a
-/// jump of the timestamps, 1 s.
+/// Packets that are older than this do not belong to the stream. Judgement: slightly less than the
+/// 1 s that counts as a jump of the timestamps.
 const OLDEST: Nanos = Nanos::from_millis(900);
 /// Largest number of frames of a packet; a larger difference of timestamps is a jump. Judgement:
 /// packets in use have at most 1920.
 const MOST_FRAMES: i64 = 8192;
-/// Consecutive packets without audio after which a line is still recognised. Judgement: keep-alives
-/// are sent one at a time.
+/// Maximum number of consecutive packets without audio after which a line is still recognised.
+/// Judgement: keep-alives are sent one at a time.
 const MOST_SKIPPED: i64 = 4;
 
 /// A datagram as it was received.
@@ -122,9 +123,9 @@ impl Held {
 /// The decision about a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It belongs to the stream, after the packets of [`Continuity::poll_released`].
+    /// It belongs to the stream and follows the packets of [`Continuity::poll_released`].
     Take,
-    /// It is held, or refused at once because too many are.
+    /// It is held, or refused at once because too many packets are held.
     Held,
 }
 
@@ -176,7 +177,7 @@ impl Line {
         }
     }
 
-    /// How many packets after the newest one a packet of this line was sent; `None` if it is not on
+    /// How far a packet is ahead of the newest one of this line, in packets; `None` if it is not on
     /// the line.
     fn place(&self, packet: &RtpPacket<'_>) -> Option<i64> {
         let header = packet.header;
@@ -203,7 +204,7 @@ impl Line {
         is_on.then_some(ahead)
     }
 
-    /// Takes a packet of this line that is newer than its newest.
+    /// Extends this line by a packet that is newer than its newest one.
     fn extend(&mut self, now: LocalTime, ahead: i64, packet: &RtpPacket<'_>) {
         let advance = i64::from(packet.header.timestamp.get().wrapping_sub(self.timestamp.get()).cast_signed());
         if ahead == 1 && !self.proven {
@@ -221,7 +222,7 @@ impl Line {
         self.packets = self.packets.saturating_add(1);
     }
 
-    /// Whether it is as regular as a stream.
+    /// Whether this line is as regular as a stream.
     fn is_regular(&self, rate: SampleRate) -> bool {
         let elapsed = self.at.since(self.since);
         let advance = self.timestamp.get().wrapping_sub(self.first.get());
@@ -288,8 +289,9 @@ impl Continuity {
     }
 
     /// Judges the packet of a datagram that has `frames` frames in the described format. `is_early`
-    /// says whether it comes before it can have been sent, according to the estimate of the
-    /// sender's clock. The packets of [`Continuity::poll_released`] precede a packet that is taken.
+    /// says whether the packet arrives before it can have been sent, according to the estimate of
+    /// the sender's clock. The packets of [`Continuity::poll_released`] precede a packet that is
+    /// taken.
     #[expect(clippy::cast_possible_truncation, reason = "a packet has fewer than 2^16 frames")]
     pub fn judge(&mut self, datagram: Datagram<'_>, packet: &RtpPacket<'_>, frames: usize, is_early: bool) -> Verdict {
         let header = packet.header;
@@ -348,7 +350,7 @@ impl Continuity {
             return Verdict::Held;
         }
         if let Some(ahead) = place {
-            // The sender is where its line predicts, but at another time, or with longer packets.
+            // The packet is on the sender's line, but arrives at another time or is longer.
             let mut line = Line { proven: false, length: packet.payload.len(), packets: 0, since: now, ..line };
             line.first = packet.header.timestamp;
             line.extend(now, ahead.max(0), packet);
@@ -359,7 +361,7 @@ impl Continuity {
         Verdict::Take
     }
 
-    /// A packet without audio has used a sequence number of the stream.
+    /// Records that a packet without audio has used a sequence number of the stream.
     pub fn skip(&mut self, ssrc: Ssrc, sequence: SequenceNumber) {
         for line in self.lines.iter_mut().flatten().filter(|line| line.ssrc == ssrc) {
             let ahead = i64::from(sequence.get().wrapping_sub(line.sequence.get()));
@@ -377,7 +379,7 @@ impl Continuity {
         self.released.pop_front()
     }
 
-    /// Whether the stream's packets are coming, so that other packets are not its own.
+    /// Whether the established line is active, so that other packets do not belong to the stream.
     #[must_use]
     pub fn goes_on(&self, now: LocalTime) -> bool {
         self.established().is_some_and(|(_, line)| now.since(line.at) < self.patience(now, &line))
@@ -394,7 +396,7 @@ impl Continuity {
         std::mem::take(&mut self.refused)
     }
 
-    /// Whether the newest held packet is of this source.
+    /// Whether the newest held packet is from this source.
     #[must_use]
     pub fn holds_of(&self, ssrc: Ssrc) -> bool {
         let newest = self.held.back().and_then(|held| RtpPacket::parse(&held.bytes).ok());
@@ -407,9 +409,9 @@ impl Continuity {
     }
 
     /// Restarts because the host's clock was set back or stood still, so that earlier times are
-    /// invalid: the next packet has an earlier time than the last one, or more packets of the
-    /// stream come early in one burst than can be held. To imitate this, an attacker would have to
-    /// send as many packets between two of the sender's.
+    /// invalid. This is the case if a packet has an earlier time than the previous one, or if more
+    /// early packets of the stream arrive in one burst than can be held. To imitate such a burst,
+    /// an attacker would have to send as many packets between two of the sender's packets.
     fn reacquire(&mut self, now: LocalTime, packet: &RtpPacket<'_>) {
         (self.lines, self.established, self.attacked_at) = ([None; LINES], None, None);
         self.early_in_a_row = 0;
@@ -422,7 +424,7 @@ impl Continuity {
         Some((index, (*self.lines.get(index)?)?))
     }
 
-    /// How long the established line may be silent.
+    /// How long the established line may be silent before it has ended.
     fn patience(&self, now: LocalTime, line: &Line) -> Nanos {
         if self.is_attacked(now) {
             return LONGEST_PATIENCE;
@@ -432,9 +434,9 @@ impl Continuity {
         gaps.max(least).min(LONGEST_PATIENCE)
     }
 
-    /// Whether packets have become shorter or longer: the packet begins where the one before it
-    /// ends, and a longer one comes when its last frame can have been captured, within a quarter of
-    /// its length. This is not trusted during an attack.
+    /// Whether the stream continues with packets of another length: the packet begins where the
+    /// previous one ended. A longer packet must also not arrive before its last frame can have been
+    /// captured, with a tolerance of a quarter of its length. This is not trusted during an attack.
     fn is_of_another_length(
         &self,
         now: LocalTime,
@@ -465,7 +467,7 @@ impl Continuity {
         self.attacked_at.is_some_and(|at| now.since(at) < ATTACK)
     }
 
-    /// The established line continues.
+    /// Continues the established line.
     fn advance(&mut self, index: usize, now: LocalTime, ahead: i64, packet: &RtpPacket<'_>) {
         let Some(line) = &mut self.lines[index] else { return };
         let gap = now.since(line.at).min(LONGEST_PATIENCE);
@@ -487,7 +489,7 @@ impl Continuity {
             match line.place(&packet).filter(is_ours) {
                 // The established line has not reached its position yet.
                 Some(1..) => self.held.push_back(held),
-                // Nothing came in its place, so it was early but genuine; or it is a copy.
+                // No other packet came in its place, so it was early but genuine; or it is a copy.
                 Some(..0) => self.released.push_back(held),
                 Some(0) if packet.payload == newest.payload => self.released.push_back(held),
                 Some(0) | None => self.refuse(now),
@@ -535,7 +537,7 @@ impl Continuity {
         self.established = Some(index);
     }
 
-    /// Index of the line that is least probably the stream's.
+    /// Index of the line that is least likely to be the stream's.
     fn least_worth(&self, now: LocalTime) -> usize {
         let worth = |(index, line): &(usize, &Option<Line>)| {
             let Some(line) = line else { return (0, 0, LocalTime::ZERO) };

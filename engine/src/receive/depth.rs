@@ -1,33 +1,34 @@
-//! The target depth: the requested one, increased when packets come too late, and decreased again
+//! The target depth: the requested one, increased when packets arrive too late, and decreased again
 //! after no packet was late for some time.
 //!
 //! Model: a packet that misses its playout by some time would have been played if the depth had
-//! been larger by that time. So the target is increased by it, once, and the packet is still
+//! been larger by that time. So the target is increased by that time, and the packet is still
 //! played.
 //!
-//! Each change is a crossfade that may be heard, and a network that was late may be late again. So
-//! the target is decreased only after a time in which every packet came early enough for the
-//! smaller depth, with a reserve. Each increase after that doubles this time.
+//! Each change is a crossfade that may be heard, and a network that has delayed packets may do so
+//! again. So the target is decreased only after a period in which every packet arrived early enough
+//! for the smaller depth, with a reserve. An increase that follows a decrease doubles this period.
 
 use super::config::{DepthFrom, StreamConfig};
 use crate::units::{LocalTime, Nanos};
 
-/// The target is increased in steps of this size. Judgement: packets that are successively later
-/// then cause few jumps, and an error of this size is jumped over anyway.
+/// The target is increased in steps of this size. Judgement: successively later packets then cause
+/// few jumps, and a phase error of this size causes a jump anyway.
 const STEP: Nanos = Nanos::from_millis(2);
-/// Increases within this time have the same cause. Judgement: longer than the proof that packets
-/// come later for good.
+/// Increases within this time are attributed to the same cause. Judgement: longer than it takes to
+/// prove that packets arrive later for good.
 const ONE_TROUBLE: Nanos = Nanos::from_secs(1);
 /// Time without late packets before the target is decreased. Judgement: a scan of a wireless
 /// network, a backup or an update delays packets several times within a minute.
 const QUIET: Nanos = Nanos::from_secs(60);
-/// Upper limit of that time when it is doubled. Judgement: a delay once an hour then costs two
+/// Upper limit of that time when it is doubled. Judgement: a delay once an hour then causes two
 /// crossfades an hour.
 const LONGEST_QUIET: Nanos = Nanos::from_secs(3600);
-/// Parts of the quiet time. Judgement: the reserves of packets at the end of a disturbance are then
-/// discarded a sixth of the time later than necessary.
+/// Number of parts into which the quiet time is divided. Judgement: the small reserves of packets
+/// at the end of a disturbance are then discarded later than necessary by a sixth of the quiet
+/// time.
 const PARTS: usize = 6;
-/// Reserve of the packets after the target is decreased. Derived: one step.
+/// Reserve that packets keep after the target is decreased. Derived: one step.
 const RESERVE: Nanos = STEP;
 
 #[derive(Clone, Copy, Debug)]
@@ -44,7 +45,7 @@ pub(super) struct Depth {
     quiet: Quiet,
 }
 
-/// The time in which no packet was late, nor nearly late.
+/// The period without late or nearly late packets.
 #[derive(Clone, Copy, Debug)]
 struct Quiet {
     since: LocalTime,
@@ -53,7 +54,7 @@ struct Quiet {
     spares: [Option<Nanos>; PARTS + 1],
     /// Number of the newest part.
     part: i64,
-    /// Necessary length of the quiet time.
+    /// Required length of the quiet time.
     necessary: Nanos,
     /// Whether the target was decreased and has not been increased since.
     follows_decrease: bool,
@@ -88,8 +89,8 @@ impl Quiet {
         *newest = Some(newest.map_or(spare, |least| least.min(spare)));
     }
 
-    /// Smallest reserve of all packets in the necessary time; `None` if the time has not passed
-    /// yet, or no packet came.
+    /// Smallest reserve of all packets in the required time; `None` if the time has not passed yet,
+    /// or no packet arrived.
     fn spare(&mut self, now: LocalTime) -> Option<Nanos> {
         if now.since(self.since) < self.necessary {
             return None;
@@ -137,15 +138,15 @@ impl Depth {
         self.requested.max(self.limit)
     }
 
-    /// Largest network delay of a packet that can still be played, with callbacks of a given
-    /// length, each of which fetches a whole block at once. Where the depth may be increased, the
-    /// first late packet increases it.
+    /// Largest network delay of a packet that can still be played, with callbacks that each fetch a
+    /// whole block of this length at once. If the depth may be increased, the first late packet
+    /// increases it.
     pub(super) fn latest(&self, block: Nanos) -> Nanos {
         self.target().min(self.maximum() - block)
     }
 
-    /// Starts with a new source, whose packets have this length. It may come by a better path than
-    /// the last one.
+    /// Starts with a new source, whose packets have this length. The increase is discarded, because
+    /// the new source may have a better network path.
     pub(super) fn begin(&mut self, packet: Nanos) {
         let (requested, limit) = self.configured;
         let until_sent = match self.from {
@@ -162,7 +163,7 @@ impl Depth {
         self.increase > self.increase_before && now.since(self.increased_at) <= ONE_TROUBLE
     }
 
-    /// Takes back the increases of the present disturbance, because their cause was not lateness.
+    /// Undoes the increases of the present disturbance, because their cause was not lateness.
     /// Returns the decrease of the target.
     pub(super) fn undo_increase(&mut self, now: LocalTime) -> Nanos {
         if !self.was_increased_lately(now) {
@@ -174,8 +175,8 @@ impl Depth {
     }
 
     /// Takes a packet that was `late` for its playout. Returns the increase of the target. It is
-    /// zero if the packet would be too late at the limit, too: depth that saves nothing is only
-    /// latency.
+    /// zero if the packet would be too late even at the limit, because more depth would then only
+    /// add latency.
     pub(super) fn increase_for(&mut self, now: LocalTime, late: Nanos) -> Nanos {
         self.quiet.begin(now);
         let room = self.limit - self.target();
@@ -192,8 +193,8 @@ impl Depth {
         increase
     }
 
-    /// Takes a packet that came in time, with a reserve of `spare`. A packet that would have been
-    /// late without the last step restarts the quiet time.
+    /// Takes a packet that arrived in time, with a reserve of `spare`. A packet that would have
+    /// been late without the last step restarts the quiet time.
     pub(super) fn observe_spare(&mut self, now: LocalTime, spare: Nanos) {
         if spare < STEP + RESERVE {
             return self.quiet.begin(now);
@@ -201,8 +202,9 @@ impl Depth {
         self.quiet.observe_spare(now, spare);
     }
 
-    /// Returns the decrease of the target, after no packet was late for the necessary time: the
-    /// whole increase, or after twice that time what the reserve of the packets permits.
+    /// Decreases the target if no packet was late for the required time: by the whole increase, or,
+    /// after twice that time, by as much as the reserve of the packets permits. Returns the
+    /// decrease.
     pub(super) fn decrease(&mut self, now: LocalTime) -> Nanos {
         if self.increase == Nanos::ZERO {
             return Nanos::ZERO;

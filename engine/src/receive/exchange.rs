@@ -1,11 +1,11 @@
-//! Data that the two halves of a stream exchange.
+//! Data that the two halves of a receiver exchange.
 
 use crate::clock::MediaMap;
 use crate::rtp::format::MAX_PAYLOAD;
 use crate::units::{Frames, LocalTime, MediaPosition, Nanos, Ppb, RtpTimestamp};
 
-/// The audio of one packet (or a part of a packet that is longer than AES67's), still encoded, with
-/// its position on the unwrapped media timeline. It is a plain value, so that it can be copied
+/// The audio of one packet (or a part of a packet that is longer than AES67 allows), still encoded,
+/// with its position on the unwrapped media timeline. It is a plain value, so that it can be copied
 /// through a ring of fixed size.
 #[derive(Clone, Copy, Debug)]
 pub struct MediaPacket {
@@ -29,21 +29,22 @@ impl MediaPacket {
     }
 }
 
-/// The control half's newest knowledge, for the audio half.
+/// The latest state of the control half, for the audio half.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct ControlSnapshot {
     /// Number of restarts of the media timeline. Positions of different generations cannot be
     /// compared.
     pub generation: u32,
-    /// How often arrivals have shifted for good; playout by arrivals follows at once.
+    /// How often arrivals have shifted for good. Playout that is timed by arrivals follows at once.
     pub shifts: u32,
-    /// Map from host time to the media position whose packet arrives then without queueing.
+    /// Map from host time to the media position of the packet that would arrive then without
+    /// queueing delay.
     pub arrivals: Option<MediaMap>,
     /// Rate of the sender's media clock against the host's clock: the measured one, or the best
     /// prior.
     pub media_rate: Ppb,
-    /// Map from host time to media position by PTP; `None` while the sender does not follow PTP or
-    /// PTP is unusable.
+    /// Map from host time to media position, derived from PTP; `None` while the sender does not
+    /// follow PTP or PTP is unusable.
     pub reference: Option<MediaMap>,
     /// Frames of the packet that began the timeline: a packet is sent this much after the time of
     /// its first frame.
@@ -61,7 +62,7 @@ pub struct PlayoutStats {
     pub at: LocalTime,
     /// Whether audio, or its concealment, is being played.
     pub started: bool,
-    /// The restart of the media timeline that [`PlayoutStats::position`] belongs to; 0 before
+    /// Generation of the media timeline that [`PlayoutStats::position`] belongs to; 0 before
     /// playout.
     pub generation: u32,
     /// Media position of the next frame to be played.
@@ -75,15 +76,15 @@ pub struct PlayoutStats {
     pub phase_error: Nanos,
     /// The requested depth: the time from the arrival of a packet without queueing to its playout.
     pub requested_depth: Nanos,
-    /// The present target depth: the requested one, and [`PlayoutStats::depth_increase`].
+    /// The present target depth: the requested one plus [`PlayoutStats::depth_increase`].
     pub target_depth: Nanos,
-    /// The increase of the target by late packets, as far as it was not undone.
+    /// The present increase of the target due to late packets.
     pub depth_increase: Nanos,
     /// The actual depth: how far playout is behind the arrivals at the last callback. The card's
-    /// own latency comes on top.
+    /// own latency is not included.
     pub actual_depth: Nanos,
     /// The actual link offset (AES67-2018, 7.5): from the time that a frame's timestamp denotes to
-    /// the callback that plays it. `None` while the target is known by arrivals only.
+    /// the callback that plays it. `None` while playout is timed by arrivals only.
     pub link_offset: Option<Nanos>,
     /// Contiguous audio after the read position at the last callback.
     pub fill: Nanos,
@@ -91,14 +92,14 @@ pub struct PlayoutStats {
     pub underruns: u64,
     /// Frames that were concealed, for any reason.
     pub concealed_frames: u64,
-    /// Packets that arrived after their playout had begun and were missing in it, including those
-    /// that an increased depth still saved.
+    /// Packets that arrived after the playout of their first frame, without copies, but including
+    /// those that were still played because the depth was increased.
     pub late_packets: u64,
-    /// Packets that arrived after their playout, and that no increased depth saved.
+    /// Packets that arrived after their playout and were not played.
     pub dropped_packets: u64,
     /// Packets that arrived twice.
     pub duplicate_packets: u64,
-    /// Packets that lay further ahead than the buffer is long.
+    /// Packets that were further ahead than the length of the buffer.
     pub early_packets: u64,
     /// Crossfaded jumps of the read position.
     pub jumps: u64,

@@ -1,23 +1,23 @@
-//! The ratio of sender and sound card while the host's clock, by which both are measured, is not
-//! steady.
+//! The rate ratio of sender and sound card while the host's clock, against which both are measured,
+//! is unsteady.
 //!
-//! Model: the sender's crystal and the card's have one ratio, whatever the host's clock does. A
+//! Model: the ratio of the sender's crystal to the card's does not depend on the host's clock. A
 //! time service that slews the host's clock changes both measured rates by the same amount, but not
-//! at the same moment: there are many arrivals, which show it early, and few callbacks. So a ratio
-//! that changes by more than crystals can is ignored while either rate is being measured again, and
-//! for as long after that as the other clock takes to notice. If it persists, one of the crystals
-//! or the device has changed, and the ratio is followed.
+//! at the same moment: the many arrivals show the change early, the few callbacks late. So a change
+//! of the ratio that is too large for crystals is ignored while either rate is being measured
+//! again, and for as long afterwards as the other rate may take to show the same change. If it
+//! persists, one of the crystals or the device has changed, and the new ratio is used.
 
 use crate::units::{Nanos, Ppb};
 
-/// Largest abrupt change of the ratio by crystals. Judgement: the successor of a device on the same
-/// network is assumed to be within it, too.
+/// Largest abrupt change of the ratio that crystals may cause. Judgement: a device that replaces
+/// another one on the same network is assumed to be within this limit, too.
 const APART: Ppb = Ppb::from_ppm(10.0);
-/// A rate less certain than this is being measured again. Judgement: crystals are known better
-/// within seconds.
+/// Standard deviation above which a rate counts as being measured again. Judgement: the rate of a
+/// crystal is known better than this within seconds.
 const SETTLED: Ppb = Ppb::from_ppm(2.0);
-/// How long the two rates may take to show the same change. Judgement: twice the 1.5 s within which
-/// a line of late callbacks proves it.
+/// Time within which both rates must show the same change. Judgement: twice the 1.5 s that a run of
+/// late callbacks takes to prove it.
 const PATIENCE: Nanos = Nanos::from_secs(3);
 
 /// A rate and its standard deviation.
@@ -27,7 +27,7 @@ pub(super) struct MeasuredRate {
     pub(super) sigma: Ppb,
 }
 
-/// The two rates that are used.
+/// The rates of sender and card that are in use.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct HeldRatio {
     /// Rates of media and card; `None` until both have been known well.
@@ -58,7 +58,7 @@ impl HeldRatio {
         measured
     }
 
-    /// Discards the rate of the sender, because there is another source.
+    /// Discards the rates, because there is another source.
     pub(super) fn reset(&mut self) {
         *self = Self::default();
     }

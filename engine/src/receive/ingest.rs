@@ -1,11 +1,12 @@
-//! The control half of a stream: from datagrams to placed packets and a media clock.
+//! The control half of a receiver: from datagrams to packets with media positions, and a media
+//! clock.
 //!
-//! Model: RTP timestamps are unwrapped to a timeline of 64 bits for each *generation*. A new source
+//! Model: RTP timestamps are unwrapped to a 64-bit timeline for each *generation*. A new source
 //! (SSRC) or a jump of the timestamps starts a new generation, and the audio half then aligns
-//! itself again. The rate of the old generation is kept, because most restarts are of the same
-//! device. A source that changes nothing but its SSRC continues the stream. The media clock is
+//! itself again. The rate of the old generation is kept, because most restarts are those of the
+//! same device. A source that changes nothing but its SSRC continues the stream. The media clock is
 //! estimated from arrivals, even if the sender claims to follow PTP, so that the rate never depends
-//! on a master.
+//! on a PTP master.
 
 mod admission;
 
@@ -24,19 +25,19 @@ use crate::rtp::timeline::{DISCONTINUITY, PendingJump, RtpTimeline};
 use crate::rtp::wire::RtpPacket;
 use crate::units::{Frames, LocalTime, NANOS_PER_SECOND, Nanos, Ppb, PtpTime, RtpTimestamp, SampleRate};
 
-/// Media clocks known to this standard deviation can be a reference. Judgement: an error of it
-/// moves a timeline by 1 us per second.
+/// A media clock whose rate is known to this standard deviation can be a reference. Judgement: such
+/// an error moves a timeline by 1 us per second.
 const USABLE_RATE: Ppb = Ppb::from_ppm(1.0);
-/// A timeline is abandoned when all packets of this time came after their playout. Judgement: as
-/// long as the silence of a source.
+/// A timeline is abandoned when all packets have arrived after their playout for this long.
+/// Judgement: as long as the silence after which another source takes over.
 const ONLY_LATE: Nanos = Nanos::from_millis(250);
 
 /// Counts and findings of the control half.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct IngestStats {
-    /// Sequence counts of both legs together: lost packets came by neither leg, duplicates are
-    /// copies that came later.
+    /// Sequence counts of both legs together: lost packets arrived on neither leg, and duplicates
+    /// are the copies that arrived later.
     pub sequence: SequenceCounts,
     /// Packets received from all sources since the start, without duplicates. The counts of
     /// [`IngestStats::sequence`] restart with each source.
@@ -45,7 +46,7 @@ pub struct IngestStats {
     pub legs: [LegStats; 2],
     /// Refused datagrams, see [`IngestError`].
     pub refused: u64,
-    /// The same by reason, and datagrams that were neither refused nor audio.
+    /// Refused datagrams by reason, and datagrams that were neither refused nor audio.
     pub refusals: Refusals,
     /// Difference between the packets and the description of the stream.
     pub finding: Option<Finding>,
@@ -55,23 +56,25 @@ pub struct IngestStats {
     pub takeovers: u32,
     /// The last takeover.
     pub takeover: Option<Takeover>,
-    /// Packets that did not fit in the ring to the audio half, because the sound card does not
-    /// pull.
+    /// Packets that did not fit in the ring to the audio half, because the sound card fetches no
+    /// audio.
     pub overflows: u64,
     /// Restarts of the media timeline.
     pub generation: u32,
-    /// Restarts, including the first one, with another source or with unrelated timestamps.
+    /// Number of timelines that began with another source or with unrelated timestamps, including
+    /// the first one.
     pub sources: u32,
-    /// How often packets were found to come later, or earlier, for good.
+    /// How often packets were found to arrive later, or earlier, for good.
     pub shifts: u32,
-    /// Size of the last shift; negative if packets come earlier.
+    /// Size of the last shift; negative if packets arrive earlier.
     pub shifted_by: Nanos,
     /// Rate of the sender's media clock against the host's clock.
     pub media_rate: Ppb,
-    /// The sender claims to follow PTP ([`MediaClock::Ptp`]), but its rate is not PTP's, which is
-    /// worth an alarm. It is played by arrivals alone.
+    /// The sender claims to follow PTP ([`MediaClock::Ptp`]), but its rate differs from that of
+    /// PTP, which warrants an alarm. Playout is then timed by arrivals alone.
     pub sender_off_ptp: bool,
-    /// The sender's rate against PTP's, if it claims to follow PTP and both are known.
+    /// The sender's rate relative to PTP, if the sender claims to follow PTP and both rates are
+    /// known.
     pub rate_against_ptp: Ppb,
     /// Jitter of the arrivals on the leg that determines the media clock.
     pub arrival_jitter: Nanos,
@@ -90,7 +93,7 @@ struct Timeline {
 }
 
 impl Timeline {
-    /// Whether a packet of another SSRC is the stream's next one.
+    /// Whether a packet with another SSRC is the stream's next one.
     fn goes_on_with(&self, packet: &RtpPacket<'_>, frames: Frames) -> bool {
         self.legs.newest().is_some_and(|newest| self.rtp.continues(&packet.header, newest, frames))
     }
@@ -110,7 +113,7 @@ pub struct Ingest {
     timeline: Option<Timeline>,
     jump: PendingJump,
     conformance: Conformance,
-    /// Of each leg.
+    /// One for each leg.
     gates: [SourceGate; 2],
     continuity: Continuity,
     snapshot: ControlSnapshot,
@@ -144,7 +147,7 @@ impl Ingest {
         }
     }
 
-    /// Takes a datagram that was received at `now` by `leg`, which is [`Leg::A`] for a stream
+    /// Takes a datagram that was received at `now` on `leg`, which is [`Leg::A`] for a stream
     /// without redundancy. The sender is unknown: packets from any sender to the stream's address
     /// may be accepted.
     ///
@@ -182,8 +185,8 @@ impl Ingest {
     }
 
     /// The sender's media clock as a source of [`crate::clock::Reference`]: its rate is the
-    /// sender's, its origin the stream's first packet. It is usable once the rate is known to 1
-    /// ppm.
+    /// sender's, its origin the stream's first packet. It is usable once the rate is known to
+    /// 1 ppm.
     #[must_use]
     pub fn arrivals(&self) -> Option<ClockReading> {
         let timeline = self.timeline.as_ref()?;
@@ -286,7 +289,7 @@ impl Ingest {
         if !goes_on {
             return Ok(self.begin_source(leg, now, packet));
         }
-        // It stood still, and continues where it was.
+        // The sender stood still, and continues where it stopped.
         self.note_shift(rate.duration(Frames::new(-distance)));
         Ok(self.begin(leg, now, packet))
     }
@@ -297,7 +300,7 @@ impl Ingest {
         self.begin(leg, now, packet)
     }
 
-    /// Records that the stream comes later for good.
+    /// Records that the stream arrives later for good.
     fn note_shift(&mut self, later: Nanos) {
         self.stats.shifts = self.stats.shifts.wrapping_add(1);
         self.stats.shifted_by = later;
@@ -340,9 +343,9 @@ impl Ingest {
         }
     }
 
-    /// Whether a packet that came at `now` and ends at `end` has missed its playout. A packet that
-    /// came long before the callback that passed its position was in time, but the host has stood
-    /// still since.
+    /// Whether a packet that arrived at `now` and ends at `end` has missed its playout. If it
+    /// arrived long before the callback that passed its position, it was in time, but the host has
+    /// stood still since.
     fn is_late(&mut self, now: LocalTime, end: Frames) -> bool {
         let playout = self.playout_stats.read();
         playout.at.since(now) < ONLY_LATE
@@ -351,12 +354,13 @@ impl Ingest {
     }
 
     /// Whether so many packets were late that the stream must be aligned again to be heard: the
-    /// sender went back by less than a discontinuity, or the network delay increased by more than
-    /// the depth.
+    /// sender's timestamps went back by less than a discontinuity, or the network delay increased
+    /// by more than the depth.
     fn has_fallen_behind(&mut self, now: LocalTime, end: Frames) -> bool {
         let late = self.is_late(now, end);
         let Some(timeline) = &mut self.timeline else { return false };
-        // After a pause, late packets are counted from the first one: a delayed burst ends at once.
+        // After a pause, late packets are counted from the first one, because a delayed burst is
+        // over at once.
         if !late || now.since(timeline.rtp.newest_at) > ONLY_LATE {
             timeline.late_since = None;
             return false;
@@ -365,8 +369,8 @@ impl Ingest {
         now.since(since) >= ONLY_LATE
     }
 
-    /// Passes a packet to the legs. Returns whether it is the first copy, and by how much later the
-    /// stream comes for good, if this packet proves that.
+    /// Passes a packet to the legs. Returns whether it is the first copy, and the lasting delay of
+    /// the stream, if this packet proves one.
     fn arrive(
         &mut self,
         leg: Leg,
@@ -398,7 +402,7 @@ impl Ingest {
         self.publisher.write(self.snapshot);
     }
 
-    /// Passes a packet's audio on, in parts if it is longer than AES67's packets.
+    /// Passes a packet's audio on, in parts if it is longer than AES67 allows.
     fn push(&mut self, at: LocalTime, mut position: Frames, payload: &[u8]) {
         let frame_bytes = self.config.format.bytes_per_frame();
         for piece in payload.chunks(MAX_PAYLOAD / frame_bytes * frame_bytes) {
@@ -415,7 +419,7 @@ impl Ingest {
 }
 
 /// The stream's timeline according to PTP. RTP time is PTP time x rate + offset modulo 2^32 (RFC
-/// 7273, 5.2); of the possible timelines, the one closest to the received packets is used.
+/// 7273, 5.2); among the possible timelines, the one closest to the received packets is used.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,

@@ -3,7 +3,7 @@
 //! There are two halves, because there are two threads. The control half ([`Ingest`], network
 //! thread) parses packets, estimates the sender's media clock from their arrivals, and passes
 //! packets and clock maps on. The audio half ([`Playout`], sound card's thread) owns the jitter
-//! buffer exclusively and is pulled: it never allocates, locks, logs or calls the system, and
+//! buffer exclusively and is pulled: it never allocates, locks, logs or makes system calls, and
 //! always fills its output. The halves share a lock-free ring of packets and two wait-free
 //! snapshots. [`stream`] makes a connected pair.
 

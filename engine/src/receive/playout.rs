@@ -1,7 +1,7 @@
-//! The audio half of a stream: the sound card pulls it, and it always fills the card's buffer.
+//! The audio half of a receiver: the sound card pulls it, and it always fills the card's buffer.
 //!
-//! Model: the read position is a fractional media frame that moves by the resampling step, also
-//! through silence, so that the latency is the same after an underrun. It is controlled towards a
+//! Model: the read position is a fractional media frame that advances by the resampling step, even
+//! during silence, so that the latency is the same after an underrun. It is regulated to a
 //! [setpoint](super::target).
 //!
 //! Contract of [`Playout::pull`]: no allocation, no lock, no log, no system call, no unbounded
@@ -17,14 +17,14 @@ use crate::clock::{CardClock, MediaMap};
 use crate::resample::{Resampler, input_capacity};
 use crate::units::{Frames, LocalTime, MediaPosition, Nanos, SampleRate};
 
-/// Playout begins once the arrivals are known to this standard deviation. Judgement: its initial
-/// position is then nearly its final one.
+/// Playout begins once the offset of the arrivals is known to this standard deviation. Judgement:
+/// the initial position is then close to the final one.
 const START_SIGMA: Nanos = Nanos::from_micros(200);
 /// Playout begins after about this time in any case. Judgement: a first packet that was delayed
 /// would otherwise mute a stream for seconds.
 const START_PATIENCE: Nanos = Nanos::from_millis(400);
-/// After a shift of the arrivals, a smaller remaining error is trimmed. Judgement: the card's clock
-/// has shifted as well, because the host's clock was set.
+/// After a shift of the arrivals, a remaining error smaller than this is trimmed. Judgement: the
+/// card's clock has then shifted as well, because the host's clock was set.
 const WORTH_A_JUMP: Nanos = Nanos::from_micros(200);
 
 /// Audio half of a stream.
@@ -39,18 +39,18 @@ pub struct Playout<D> {
     held: HeldRatio,
     card: CardClock,
     reader: Reader,
-    /// Position of the next frame for the resampler; `None` until the first packets have come.
+    /// Position of the next frame for the resampler; `None` until the first packets have arrived.
     cursor: Option<Frames>,
     target: Option<Target>,
     /// Since when the arrivals have been known, but not well enough to begin.
     waiting_since: Option<LocalTime>,
-    /// Beginning of the first timeline's audio. By PTP playout begins earlier, and nothing is
-    /// missing there.
+    /// Earliest frame received before playout began. With PTP, playout may begin at an earlier
+    /// position, and no audio is missing up to this frame.
     first_frame: Option<Frames>,
     snapshot: ControlSnapshot,
     /// Whether arrivals have shifted and playout has not followed yet.
     follows_shift: bool,
-    /// When callbacks returned after the host had stood still.
+    /// When callbacks resumed after the host had stood still.
     resumed_at: Option<LocalTime>,
     stats: PlayoutStats,
     input: Vec<f32>,
@@ -102,14 +102,15 @@ impl<D: RateController> Playout<D> {
     }
 
     /// Fills `out` (interleaved by the channel map's outputs; a whole number of frames) with the
-    /// audio that the card plays next. `now` is the time of the callback. Silence before the first
-    /// packets.
+    /// audio that the card plays next. `now` is the time of the callback. Before the first packets,
+    /// the audio is silence.
     pub fn pull(&mut self, now: LocalTime, out: &mut [f32]) {
         self.pull_fetched(now, out, true);
     }
 
-    /// The same for an output that requests the audio that it has played since its last request.
-    /// `now` is when the first frame was played; packets that arrived before this call can be used.
+    /// As [`Playout::pull`], for an output that requests afterwards the audio that it has played
+    /// since its last request. `now` is when the first frame was played; packets that arrived
+    /// before this call can be used.
     pub fn pull_played(&mut self, now: LocalTime, out: &mut [f32]) {
         self.pull_fetched(now, out, false);
     }
@@ -147,8 +148,8 @@ impl<D: RateController> Playout<D> {
         &self.stats
     }
 
-    /// Detects that no callbacks came for longer than any depth: packets of that time say nothing
-    /// about the network.
+    /// Detects that no callbacks came for longer than any depth. The lateness of packets from that
+    /// period is no evidence about the network.
     fn notice_standstill(&mut self, now: LocalTime) {
         let last = std::mem::replace(&mut self.stats.at, now);
         if self.stats.started && now.since(last) > self.depth.maximum() {
@@ -204,7 +205,7 @@ impl<D: RateController> Playout<D> {
         has_room && self.cursor.is_some_and(|cursor| self.reader.buffer.has_arrived_beyond(cursor))
     }
 
-    /// Continues while the sender's timeline is unknown, by concealment of the last audio.
+    /// Continues with concealment of the last audio while the sender's timeline is unknown.
     fn wait(&mut self, out: &mut [f32]) {
         if self.stats.started {
             self.render(out, self.nominal_step * self.stats.ratio.ratio());
@@ -239,8 +240,8 @@ impl<D: RateController> Playout<D> {
         }
     }
 
-    /// Moves back, crossfaded, because a packet was `late`, as far as the limit permits, so that
-    /// this packet and similar ones are played.
+    /// Moves the read position back, with a crossfade, because a packet was `late`. Moves as far as
+    /// the limit permits, so that this packet and similar ones are played.
     fn increase_delay(&mut self, now: LocalTime, late: Frames) {
         let Some(target) = &mut self.target else { return };
         let increase = self.depth.increase_for(now, self.rate.duration(late));
@@ -252,7 +253,8 @@ impl<D: RateController> Playout<D> {
         self.jump(Frames::from_f64(-back));
     }
 
-    /// Moves forward, crossfaded, by the part of the increase that is no longer needed.
+    /// Moves the read position forward, with a crossfade, by the part of the increase that is no
+    /// longer needed.
     fn decrease_delay(&mut self, now: LocalTime) {
         let Some(target) = &mut self.target else { return };
         let decrease = self.depth.decrease(now);
@@ -302,7 +304,7 @@ impl<D: RateController> Playout<D> {
         Some(self.position_of(cursor))
     }
 
-    /// Whether arrivals are known well enough to begin, or did not become so in time.
+    /// Whether the arrivals are known well enough to begin, or it is time to begin in any case.
     fn knows_arrivals(&mut self, now: LocalTime) -> bool {
         let since = *self.waiting_since.get_or_insert(now);
         let sigma_ns = self.snapshot.arrivals.map_or(f64::INFINITY, |arrivals| arrivals.clock().sigma_ns(now));
@@ -348,8 +350,8 @@ impl<D: RateController> Playout<D> {
     }
 
     /// Follows a shift of the arrivals. If late packets have increased the depth meanwhile, and so
-    /// compensated most of the shift, playout stays there. Otherwise the increase is undone,
-    /// because the shift was the reason for it. Returns the phase error that remains.
+    /// compensated most of the shift, playout stays where it is. Otherwise the increase is undone,
+    /// because the shift was its cause. Returns the phase error that remains.
     fn follow_shift(&mut self, now: LocalTime, behind_frames: f64) -> Nanos {
         let Some(target) = &mut self.target else { return Nanos::ZERO };
         let is_deep_enough = self.stats.actual_depth.times(2) >= self.depth.requested();
@@ -412,8 +414,8 @@ impl<D: RateController> Playout<D> {
         self.stats.position = self.cursor.map_or(self.stats.position, |cursor| self.position_of(cursor));
     }
 
-    /// Reads the next frames, and conceals missing ones. Returns whether audio was missing that had
-    /// not arrived.
+    /// Reads the next frames, and conceals missing ones. Returns whether audio was missing because
+    /// it had not arrived.
     fn fetch(&mut self, samples: &mut [f32]) -> bool {
         let Some(cursor) = self.cursor else {
             self.reader.concealer.conceal(samples);
@@ -425,7 +427,7 @@ impl<D: RateController> Playout<D> {
         let end = self.reader.read(cursor, samples, |run| {
             starved |= run.is_starved;
             if !run.is_present {
-                // Before its first packet nothing is missing.
+                // Before the first packet, no audio is missing.
                 let frames = Frames::of(run.frames).get();
                 let early = first_frame.map_or(0, |first_frame| (first_frame - run.first).get().clamp(0, frames));
                 stats.concealed_frames += (frames - early).unsigned_abs();

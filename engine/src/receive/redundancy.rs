@@ -6,14 +6,14 @@
 //! here, so that the ring to the audio half carries the stream once. A packet that is missing on
 //! one leg is taken from the other one.
 //!
-//! The media clock: each leg has its own estimator, which takes all packets of the leg, whether
-//! they were first or not. One leg is *followed*: the audio half gets its map. If that leg falls
-//! silent, the other leg's map is followed from there on, moved by the skew, so that the position
-//! does not step; the rate does not either, because the other estimator has measured the same
-//! sender for as long. A single estimator for the winners of both legs would see the lower envelope
-//! jump by the skew when the faster leg fails, and mistake it for a change of rate. The followed
-//! leg is kept after the other one returns: changing back gains nothing, because the latency stays
-//! anyway.
+//! Media clock: each leg has its own estimator, which takes all packets of that leg, first copies
+//! or not. One leg is *followed*: its map is passed to the audio half. If that leg falls silent,
+//! the other leg's map is followed instead, moved by the skew, so that the position does not step.
+//! The rate does not step either, because the other estimator has measured the same sender for as
+//! long. A single estimator for the first copies of both legs would see the lower envelope of the
+//! delays jump by the skew when the faster leg fails, and mistake the jump for a change of rate.
+//! When the failed leg returns, the other one is still followed: changing back gains nothing,
+//! because the latency stays the same.
 //!
 //! When the source restarts, each leg's estimator keeps its rate, and its offset is moved according
 //! to the first new packet of the leg.
@@ -34,20 +34,20 @@ const LEG_SILENCE: Nanos = Nanos::from_millis(100);
 /// A leg that returns after this time may have another delay. Judgement: the time in which networks
 /// reroute.
 const FORGET_DELAY: Nanos = Nanos::from_secs(1);
-/// A leg with a rate known to this standard deviation may be followed. Judgement: an error of it
-/// moves playout by 1 us per second.
+/// A leg may be followed once its rate is known to this standard deviation. Judgement: such an
+/// error moves playout by 1 us per second.
 const SETTLED_RATE: Ppb = Ppb::from_ppm(1.0);
 /// Number of packets whose copies are recognised. Derived: a skew of 1 s at the shortest packet
 /// time (125 us); a power of two that divides 2^16.
 const REMEMBERED: usize = 8192;
-/// Copies on one leg that are this many packets behind its newest are not reordered packets (RFC
-/// 3550 A.1, MAX_MISORDER).
+/// Copies on one leg that are this many packets behind its newest packet were not merely reordered
+/// (RFC 3550 A.1, MAX_MISORDER).
 const OLD_COPY: i64 = 100;
 /// Packets without audio that are remembered, to recognise their copies on the other leg.
 /// Judgement: more keep-alives than any sender has in transit on two networks.
 const SKIPPED: usize = 16;
-/// Shifts of both legs within this time have their cause at the sender. Judgement: longer than the
-/// proof of a shift.
+/// Shifts of both legs within this time are attributed to the sender. Judgement: longer than it
+/// takes to prove a shift.
 const BOTH_SHIFT: Nanos = Nanos::from_secs(2);
 
 /// Statistics of one leg since the timeline began.
@@ -56,13 +56,13 @@ const BOTH_SHIFT: Nanos = Nanos::from_secs(2);
 pub struct LegStats {
     /// Sequence numbers of this leg alone: received, lost, reordered, duplicates.
     pub sequence: SequenceCounts,
-    /// Packets that came first on this leg.
+    /// Packets that arrived first on this leg.
     pub won: u64,
-    /// Packets, first or not, that came after their playout: without the other leg they would have
-    /// been missing.
+    /// Packets, first or not, that arrived after their playout: without the other leg they would
+    /// have been missing.
     pub late: u64,
-    /// How much later packets come by this leg than by the followed one; negative if earlier.
-    /// `None` until both have come.
+    /// How much later packets arrive on this leg than on the followed one; negative if earlier.
+    /// `None` until packets have arrived on both.
     pub skew: Option<Nanos>,
     /// Jitter of the arrivals.
     pub jitter: Nanos,
@@ -71,7 +71,7 @@ pub struct LegStats {
 }
 
 impl LegStats {
-    /// Since when the leg has been silent; `None` while packets come, and if none ever came.
+    /// Since when the leg has been silent; `None` while packets arrive, and before the first one.
     ///
     /// ```
     /// use engine::receive::LegStats;
@@ -114,18 +114,18 @@ impl Path {
 
     /// Takes a packet. Returns the shift that it proves.
     fn arrive(&mut self, sequence: SequenceNumber, index: i64, first: bool, sample: Sample) -> Option<Shift> {
-        // A copy this old was recorded and is sent again, so it says nothing of the leg.
+        // A copy this old is a replayed recording, so it is no evidence about the leg.
         if !first && self.newest.is_some_and(|newest| newest - index >= OLD_COPY) {
             return None;
         }
         self.last_arrival = Some(sample.at);
-        // The copy of a packet was delayed, and says nothing of the sender's clock.
+        // A duplicate was delayed, so its arrival says nothing about the sender's clock.
         let is_new = self.count(sequence, index) != Arrival::Duplicate;
         if is_new { self.arrivals.take(&sample) } else { None }
     }
 
-    /// Counts a packet. By its sequence number alone, a leg that returns after a long time would
-    /// seem to have restarted; the other leg shows that it has not.
+    /// Counts a packet. Judging by its sequence number alone, a leg that returns after a long time
+    /// would seem to have restarted; the packets of the other leg show that it has not.
     fn count(&mut self, sequence: SequenceNumber, index: i64) -> Arrival {
         let ahead = self.newest.map_or(0, |newest| index - newest);
         self.newest = Some(self.newest.map_or(index, |newest| newest.max(index)));
@@ -137,13 +137,13 @@ impl Path {
     }
 }
 
-/// A packet that the legs judge.
+/// A packet that is passed to the legs.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Candidate {
     pub(super) leg: Leg,
     pub(super) sequence: SequenceNumber,
     pub(super) position: Frames,
-    /// Whether its playout was over when it came.
+    /// Whether it arrived after its playout.
     pub(super) late: bool,
     /// Its arrival as a sample of the media clock.
     pub(super) sample: Sample,
@@ -155,13 +155,14 @@ pub(super) struct Legs {
     paths: [Path; 2],
     followed: Leg,
     known: RatePrior,
-    /// How much earlier packets came by the leg that was followed first than by the present one.
+    /// How much later packets arrive on the followed leg than they did on the leg that was followed
+    /// first.
     carried: Nanos,
     merge: Merge,
 }
 
 impl Legs {
-    /// Legs of a timeline that begins with a packet of `leg`, from a sender of this rate.
+    /// Legs of a timeline that begins with a packet on `leg`, from a sender with this rate.
     pub(super) fn new(leg: Leg, rate: RatePrior) -> Self {
         Self {
             paths: [Path::new(rate), Path::new(rate)],
@@ -172,8 +173,7 @@ impl Legs {
         }
     }
 
-    /// Legs of the following timeline, which begins with a packet of `leg`. Only the rates are
-    /// kept.
+    /// Legs of the next timeline, which begins with a packet on `leg`. Only the rates are kept.
     pub(super) fn restarted(self, leg: Leg) -> Self {
         let rate = self.known.updated(self.clock().map(|(map, _)| map));
         let paths = self.paths.map(|path| match path.arrivals.map() {
@@ -183,24 +183,25 @@ impl Legs {
         Self { paths, ..Self::new(leg, rate) }
     }
 
-    /// A packet without audio came, so its sequence number is not missing.
+    /// Records a packet without audio, whose sequence number is therefore not missing.
     pub(super) fn skip(&mut self, leg: Leg, sequence: SequenceNumber) {
         self.merge.skip(sequence);
         self.paths[leg as usize].sequence.insert(sequence);
     }
 
-    /// Sequence number of the newest packet by either leg.
+    /// Sequence number of the newest packet on either leg.
     pub(super) fn newest(&self) -> Option<SequenceNumber> {
         self.merge.newest
     }
 
-    /// Whether a packet comes before it can have been sent, compared with others of its leg.
+    /// Whether a packet arrives before it can have been sent, judging by the other packets of its
+    /// leg.
     pub(super) fn is_early(&self, leg: Leg, sample: &Sample) -> bool {
         self.path(leg).arrivals.is_early(sample)
     }
 
-    /// Takes a packet. Returns whether it is the first copy, and how much later the stream comes
-    /// for good, if this packet proves that.
+    /// Takes a packet. Returns whether it is the first copy, and the lasting delay of the stream,
+    /// if this packet proves one.
     pub(super) fn arrive(&mut self, packet: &Candidate) -> (bool, Option<Nanos>) {
         let first = self.merge.insert(packet.sequence, packet.position);
         let followed = self.followed == packet.leg;
@@ -226,8 +227,8 @@ impl Legs {
         Some(Nanos::from_nanos_f64(libm::round(shift.later_ns)))
     }
 
-    /// The followed leg has shifted. Returns the shift of the stream, which is zero while the other
-    /// leg delivers packets as before.
+    /// Takes a shift of the followed leg. Returns the shift of the stream, which is zero while the
+    /// other leg delivers packets as before.
     fn shifted(&mut self, now: LocalTime, shift: &Shift) -> Option<Nanos> {
         let later = Nanos::from_nanos_f64(libm::round(shift.later_ns));
         let other = self.path(self.followed.other());
@@ -238,7 +239,7 @@ impl Legs {
         None
     }
 
-    /// Whether `leg` may begin a new timeline. Of two skewed legs, one still brings the old
+    /// Whether `leg` may begin a new timeline. If the legs are skewed, one still delivers the old
     /// timeline when the other one begins the new one.
     pub(super) fn decides(&self, leg: Leg, now: LocalTime) -> bool {
         leg == self.followed || self.path(self.followed).is_silent(now)
@@ -254,7 +255,7 @@ impl Legs {
         self.rate_by(self.clock())
     }
 
-    /// The same, given the result of [`Legs::clock`].
+    /// As [`Legs::media_rate`], given the result of [`Legs::clock`].
     pub(super) fn rate_by(&self, clock: Option<(ClockMap, Nanos)>) -> Ppb {
         self.known.or_measured(clock.map(|(map, _)| map))
     }
@@ -269,8 +270,8 @@ impl Legs {
         self.path(self.followed).arrivals.jitter()
     }
 
-    /// Sequence counts of both legs together: lost packets came by neither leg; the other counts
-    /// are sums.
+    /// Sequence counts of both legs together: lost packets arrived on neither leg; reordered
+    /// packets and restarts are summed.
     pub(super) fn merged(&self) -> SequenceCounts {
         let [a, b] = [0, 1].map(|i| self.paths[i].sequence.counts());
         SequenceCounts {
@@ -301,7 +302,7 @@ impl Legs {
         &self.paths[leg as usize]
     }
 
-    /// How much later packets come by `leg` than by the followed leg.
+    /// How much later packets arrive on `leg` than on the followed leg.
     fn lag(&self, leg: Leg, now: LocalTime) -> Option<Nanos> {
         let [followed, other] = [self.followed, leg].map(|leg| self.path(leg).arrivals.map());
         Some(Nanos::from_nanos_f64(libm::round(followed?.offset_ns(now) - other?.offset_ns(now))))
@@ -324,21 +325,21 @@ impl Legs {
     }
 }
 
-/// Distinguishes first packets from copies, over both legs.
+/// Distinguishes first packets from copies across both legs.
 #[derive(Debug)]
 struct Merge {
-    /// Position of the newest packet with this sequence number, modulo the length.
+    /// Position of the newest packet with each sequence number, modulo the length.
     positions: Box<[i64]>,
     newest: Option<SequenceNumber>,
-    /// Index of the newest packet: how many were sent before it, by either leg's numbers, since the
-    /// first one that came.
+    /// Index of the newest packet: how many packets were sent before it since the first one
+    /// received, according to the sequence numbers.
     newest_index: i64,
     /// Number of packets from the first one to the newest.
     span: u64,
     received: u64,
     copies: u64,
-    /// Numbers of the last packets without audio, and how many of them came since the newest packet
-    /// with audio.
+    /// Sequence numbers of the last packets without audio, and how many of them came since the
+    /// newest packet with audio.
     skipped: [Option<SequenceNumber>; SKIPPED],
     next_skipped: usize,
     skipped_ahead: u16,
@@ -360,9 +361,9 @@ impl Merge {
         }
     }
 
-    /// Whether a packet is the first one with its sequence number and position. A copy that comes
-    /// more than [`REMEMBERED`] packets later counts as a first one; the jitter buffer finds its
-    /// place occupied, or played.
+    /// Whether a packet is the first one with its sequence number and position. A copy that arrives
+    /// more than [`REMEMBERED`] packets later is mistaken for a first one; the jitter buffer then
+    /// finds its frames present or already played.
     fn insert(&mut self, sequence: SequenceNumber, position: Frames) -> bool {
         let slot = &mut self.positions[usize::from(sequence.get()) % REMEMBERED];
         if *slot == position.get() {
@@ -375,7 +376,7 @@ impl Merge {
         true
     }
 
-    /// Takes the number of a packet without audio, which is then not missing.
+    /// Takes the sequence number of a packet without audio, which is then not missing.
     fn skip(&mut self, sequence: SequenceNumber) {
         let Some(newest) = self.newest.filter(|_| !self.skipped.contains(&Some(sequence))) else { return };
         self.skipped[self.next_skipped] = Some(sequence);
@@ -407,7 +408,7 @@ impl Merge {
             self.span += u64::from(ahead - without_audio);
             self.newest_index += i64::from(ahead);
         } else if usize::from(behind) < REMEMBERED {
-            // May be older than the first one that came.
+            // The packet may be older than the first one received.
             self.span = self.span.max(u64::from(behind) + 1);
             return;
         } else {

@@ -29,10 +29,11 @@ pub enum IngestError {
     /// A second source in the same group, which is refused while the first one is active.
     #[error("another source ({0}) sends to the same address")]
     OtherSource(Ssrc),
-    /// The stream comes from another address, which is active.
+    /// The stream comes from another address, which is still active.
     #[error("{0}")]
     OtherAddress(Intruder),
-    /// It has the stream's SSRC, but the stream continues elsewhere, see [`super::Continuity`].
+    /// The packet has the stream's SSRC, but does not continue the stream, see
+    /// [`super::Continuity`].
     #[error(
         "packets with the SSRC of the stream that do not go on with it, beside those that do: somebody forges them"
     )]
@@ -61,7 +62,7 @@ pub enum IngestError {
 }
 
 impl IngestError {
-    /// Whether it indicates a problem. Otherwise the datagram is not supposed to have audio.
+    /// Whether it indicates a problem, rather than a datagram that is not meant to carry audio.
     #[must_use]
     pub const fn is_refusal(&self) -> bool {
         !matches!(self, Self::KeepAlive | Self::Companion(_))
@@ -105,8 +106,8 @@ pub fn is_keep_alive(packet: &RtpPacket<'_>, described: Option<u8>, is_own: bool
 }
 
 impl Companion {
-    /// The kind of a datagram, unless it may be RTP with audio. The parser finds RTP without a
-    /// payload.
+    /// The kind of datagram; `None` if it may be RTP with audio. RTP without a payload is left to
+    /// the parser.
     #[must_use]
     pub fn of(datagram: &[u8]) -> Option<Self> {
         match datagram {

@@ -1,11 +1,11 @@
-//! The address that a stream comes from.
+//! Restricts a stream to one source address.
 //!
-//! Model: without a source filter anybody can send to a stream's group. The address of the first
+//! Model: without a source filter, anybody can send to a stream's group. The address of the first
 //! packets becomes the stream's, and packets from other addresses are refused while it is active.
 //! When it has been silent for [`SILENCE`], another one may take over: the sender's address has
-//! changed, or a standby sends. The former address gets the stream back after it has sent again for
-//! the same time, so that a stranger who waited for an outage does not keep the stream. Of two
-//! addresses that never had the stream, the first one that sends gets it.
+//! changed, or a standby sends. The former address regains the stream once it has been sending
+//! again for as long, so that a stranger who waited for an outage cannot keep the stream. Between
+//! two addresses that never had the stream, the first one to send gets it.
 //!
 //! Only accepted packets keep an address active. Each leg of a redundant stream has its own
 //! address. A sender that restarts at its old address is accepted at once.
@@ -21,10 +21,10 @@ use std::net::IpAddr;
 /// networks take to replace a failed path (rapid spanning tree, IEEE 802.1w: less than a second),
 /// so that no other sender takes over meanwhile. A standby has to wait for it.
 const SILENCE: Nanos = Nanos::from_secs(1);
-/// Packets further apart than this do not count as a sender that has returned. Judgement: the
-/// silence after which a source of the same address is followed by another one.
+/// If packets of a former sender are further apart than this, it does not count as having returned.
+/// Judgement: the silence after which another source at the same address takes over.
 const APART: Nanos = Nanos::from_millis(250);
-/// Time after its silence for which an address can get the stream back. Judgement: the restart of a
+/// How long after falling silent an address can regain the stream. Judgement: the restart of a
 /// device.
 const REMEMBERED: Nanos = Nanos::from_secs(60);
 
@@ -52,7 +52,7 @@ impl fmt::Display for Intruder {
 pub struct Takeover {
     /// The new sender.
     pub sender: IpAddr,
-    /// The sender before.
+    /// The previous sender.
     pub before: IpAddr,
     /// Whether the new sender had the stream before.
     pub is_back: bool,
@@ -79,7 +79,7 @@ struct Sender {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SourceGate {
     sender: Option<Sender>,
-    /// The sender before, and since when it has been sending again.
+    /// The previous sender, and since when it has been sending again.
     former: Option<Sender>,
     back_since: Option<LocalTime>,
     takeover: Option<Takeover>,

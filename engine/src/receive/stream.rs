@@ -8,11 +8,12 @@ use crate::audio::{FusedRateController, RateController};
 use crate::resample::{NearUnityResampler, Resampler, SincResampler};
 use crate::units::Nanos;
 
-/// Packets that wait for the audio thread. Judgement: 256 ms of the shortest packets (125 us).
-/// Nobody takes them between two callbacks, the longest of which have 8192 frames, 171 ms at 48
-/// kHz. Copies by a second leg do not enter the ring.
+/// Maximum number of packets that wait for the audio thread. Judgement: 256 ms of the shortest
+/// packets (125 us). No packets are taken between two callbacks, and the longest callbacks have
+/// 8192 frames, 171 ms at 48 kHz. Copies from a second leg do not enter the ring.
 const RING_PACKETS: usize = 2048;
-/// Length of the jitter buffer, in largest depths. Judgement: room for bursts after a stall.
+/// Length of the jitter buffer, as a multiple of the largest depth. Judgement: room for bursts
+/// after a stall.
 const BUFFER_DEPTHS: i64 = 4;
 /// Smallest length of the jitter buffer. Judgement: three of the longest callbacks in use.
 const SMALLEST_BUFFER: Nanos = Nanos::from_millis(500);
@@ -26,7 +27,7 @@ pub fn stream(config: StreamConfig) -> Result<(Ingest, Playout<FusedRateControll
     StreamBuilder::new(config).build()
 }
 
-/// Makes the two halves of a receiver with other parts than [`stream`].
+/// Makes the two halves of a receiver, with other parts than those of [`stream`].
 ///
 /// ```
 /// use engine::audio::{RateController, RateInput};
@@ -52,7 +53,7 @@ pub struct StreamBuilder<D> {
 }
 
 impl StreamBuilder<FusedRateController> {
-    /// The parts of [`stream`].
+    /// Begins with the parts of [`stream`].
     #[must_use]
     pub fn new(config: StreamConfig) -> Self {
         Self { config, rate_controller: FusedRateController::default(), resampler: None }
@@ -60,20 +61,20 @@ impl StreamBuilder<FusedRateController> {
 }
 
 impl<D: RateController> StreamBuilder<D> {
-    /// Takes another rate controller.
+    /// Replaces the rate controller.
     #[must_use]
     pub fn rate_controller<E: RateController>(self, rate_controller: E) -> StreamBuilder<E> {
         StreamBuilder { config: self.config, rate_controller, resampler: self.resampler }
     }
 
-    /// Takes another resampler, which must fit the channel map's outputs and the configured block
-    /// and rates.
+    /// Replaces the resampler. It must fit the channel map's outputs and the configured block and
+    /// rates.
     #[must_use]
     pub fn resampler(self, resampler: Box<dyn Resampler>) -> Self {
         Self { resampler: Some(resampler), ..self }
     }
 
-    /// Makes the two halves, connected.
+    /// Makes the two connected halves.
     ///
     /// # Errors
     /// If the configuration is out of range.
@@ -107,8 +108,8 @@ pub(crate) fn connect(config: &StreamConfig) -> (Ingest, AudioEnds) {
     (Ingest::new(config, packets_in, snapshot_in, stats_out), AudioEnds { packets, snapshot, stats })
 }
 
-/// A resampler that only corrects drift if the nominal rates are equal, and otherwise one that
-/// converts.
+/// A resampler that only corrects drift if the nominal rates are equal; otherwise one that converts
+/// between them.
 fn default_resampler(config: &StreamConfig) -> Result<Box<dyn Resampler>, StreamError> {
     let channels = config.channel_map.outputs();
     if config.format.sample_rate() == config.card_rate {

@@ -1,23 +1,23 @@
-//! Whether the sender is syntonized to PTP, as its SDP says.
+//! Checks whether the sender is syntonized to PTP, as its SDP claims.
 //!
-//! Model: a sender that follows PTP has PTP's rate, whatever the network does to its packets. So
-//! the rate of its media clock, from arrivals, is compared with PTP's; both are measured against
+//! Model: a sender that follows PTP has the rate of PTP, whatever the network does to its packets.
+//! So the rate of its media clock, from arrivals, is compared with PTP's; both are measured against
 //! the host's clock. The claim of the SDP is accepted until three conditions hold: both rates are
 //! known well enough, they have differed for longer than either takes to settle after a fault, and
-//! the sender has moved away from PTP by more than a slave wanders. From then on the sender is
-//! played without PTP, until the rates have been equal for the same time.
+//! the sender has moved away from PTP by more than a slave wanders. From then on the stream is
+//! played without PTP, until the rates have been equal for as long.
 //!
 //! The phase of a slave is bounded, but its rate need not be close: GStreamer's PTP clock was
 //! observed to be 20 to 50 ppm off for 10 s after its start, and up to 9 ppm off for 20 s later,
 //! each time by less than 0.4 ms in total.
 //!
-//! Limit: a sender whose crystal happens to be within the limit of PTP's rate is not found.
+//! Limit: a sender whose crystal happens to be within the limit of PTP's rate is not detected.
 
 use crate::clock::ClockMap;
 use crate::units::{LocalTime, Nanos, Ppb};
 
-/// Largest difference of rates that one clock may show. Judgement: ten times the wander of a good
-/// PTP slave.
+/// Largest rate difference that is still attributed to one clock. Judgement: ten times the wander
+/// of a good PTP slave.
 const LIMIT: Ppb = Ppb::from_ppm(3.0);
 /// Rates that differ by less belong to the same clock again. Judgement: hysteresis of a factor of
 /// two.
@@ -25,11 +25,11 @@ const SAME: Ppb = Ppb::from_ppm(1.5);
 /// How long the evidence must persist. Judgement: a timeline that is slewed after a fault of its
 /// master exceeds the limit for some seconds.
 const PATIENCE: Nanos = Nanos::from_secs(10);
-/// A sender that has moved by this does not follow PTP. Judgement: twice the wander of a poor
-/// slave, and little compared with most latencies.
+/// A sender that has moved by this much relative to PTP does not follow it. Judgement: twice the
+/// wander of a poor slave, and little compared with most latencies.
 const MOVED: Nanos = Nanos::from_millis(1);
-/// The same in standard deviations of the wander of both clocks. Judgement: exceeded by chance once
-/// in 16 000 (normal distribution).
+/// The same limit in standard deviations of the wander of both clocks; the larger one applies.
+/// Judgement: exceeded by chance once in 16 000 (normal distribution).
 const MOVED_SIGMAS: f64 = 4.0;
 /// Less certain rates are not evidence. Judgement: a third of the limit.
 const KNOWN: Ppb = Ppb::from_ppm(1.0);
@@ -42,7 +42,7 @@ pub(super) struct Syntony {
     against: Option<Against>,
 }
 
-/// Evidence against the verdict.
+/// Evidence against the present verdict.
 #[derive(Clone, Copy, Debug)]
 struct Against {
     since: LocalTime,

@@ -1,41 +1,42 @@
 //! The setpoint of playout.
 //!
 //! Model: the depth is how far playout is behind the *first frame of the packet that the sender
-//! sends now*. By PTP that frame is known absolutely, from the sender's own timestamps, so that all
-//! receivers of the stream with the same depth play the same frame at the same time, whatever their
-//! cards and networks: the link offset of AES67 (AES67-2018, 7.5) is the depth plus one packet
-//! time. By arrivals the smallest delay of the network is added.
+//! sends now*. With PTP, that frame is known exactly from the sender's own timestamps. So all
+//! receivers with the same depth play the same frame at the same time, whatever their cards and
+//! networks: the link offset of AES67 (AES67-2018, 7.5) is the depth plus one packet time. Without
+//! PTP, the frame is estimated from the arrivals, and playout is later by the smallest network
+//! delay.
 //!
-//! When PTP is lost, the setpoint continues by arrivals from the playback position, so that nothing
-//! is heard: only PTP could determine the error that remained to be trimmed. When PTP returns, the
-//! difference is trimmed, slowly.
+//! When PTP is lost, the setpoint moves to the current playback position, which is inaudible, and
+//! then follows the arrivals. The remaining phase error is dropped, because only PTP can measure
+//! it. When PTP returns, the difference is trimmed slowly.
 //!
-//! A new stream is left uncorrected for a while, because its clocks still settle, and a trim that
-//! follows them would be heard as a change of pitch. Then playout moves to the setpoint: by PTP
-//! with one crossfade, if necessary; by arrivals the setpoint moves instead, because a depth need
-//! not be exact to some us.
+//! A new stream is left uncorrected for a while, because its clock estimates are still settling,
+//! and a trim that follows them would be heard as a change of pitch. Then playout is aligned with
+//! the setpoint: with PTP by one crossfade, if necessary; without PTP the setpoint is moved
+//! instead, because a small error of the depth does not matter.
 //!
-//! Assumption: a sender that follows PTP sends a packet after the time of its first frame, and
-//! early enough to be played, as far as arrivals show. Otherwise the sender follows another
-//! grandmaster or none.
+//! Assumption: a sender that follows PTP sends each packet after the time of its first frame, and
+//! the packet arrives early enough to be played. If the arrivals show otherwise, the sender is
+//! assumed to follow another grandmaster or none.
 
 use super::exchange::ControlSnapshot;
 use crate::audio::{Alignment, Correction, Setpoint};
 use crate::clock::MediaMap;
 use crate::units::{LocalTime, MediaPosition, Nanos, SampleRate};
 
-/// How long the clocks of a new stream are left to settle. Judgement: rates are known to a ppm by
-/// then.
+/// How long the clock estimates of a new stream are left to settle. Judgement: by then, rates are
+/// known to 1 ppm.
 const SETTLING: Nanos = Nanos::from_secs(5);
-/// The same while PTP is not known. Judgement: a PTP client that was started with the stream locks
-/// within seconds, or on a busy network within half a minute.
+/// The same while PTP time is not known. Judgement: a PTP client that was started with the stream
+/// locks within seconds, or on a busy network within half a minute.
 const SETTLING_WITHOUT_PTP: Nanos = Nanos::from_secs(30);
 /// Smallest uncertainty of a wandering reference, as a share of its wander. Judgement: the time
-/// constant of a slow wander is known late, and the error of long averages of it exceeds their
-/// standard deviation.
+/// constant of a slow wander takes long to measure, and until then the error of a long average
+/// exceeds its estimated standard deviation.
 const WANDER_SHARE: f64 = 1.0;
-/// How much before its first frame's time a packet may seem to come. Judgement: PTP is not exact,
-/// and some senders timestamp late.
+/// How long before the time of its first frame a packet may seem to arrive. Judgement: PTP is not
+/// exact, and some senders timestamp late.
 const EARLY: Nanos = Nanos::from_millis(1);
 
 /// The setpoint of a stream that is being played.
@@ -47,7 +48,8 @@ pub(super) struct Target {
     by_ptp: bool,
     /// Whether PTP was lost with this callback.
     left_ptp: bool,
-    /// Standard deviation of the setpoint by PTP: that of the estimate, and a share of the wander.
+    /// Standard deviation of the setpoint derived from PTP: of the estimate, but at least a share
+    /// of the wander.
     sigma: Nanos,
     alignment: Alignment,
 }
@@ -65,12 +67,12 @@ impl Target {
         }
     }
 
-    /// Whether the setpoint is known by PTP.
+    /// Whether the setpoint is derived from PTP.
     pub(super) fn is_by_ptp(&self) -> bool {
         self.by_ptp
     }
 
-    /// Standard deviation of the part of the setpoint's error that changes.
+    /// Standard deviation of the varying part of the setpoint's error.
     pub(super) fn sigma(&self) -> Nanos {
         self.sigma
     }
@@ -85,8 +87,8 @@ impl Target {
         self.behind_arrivals_frames += frames;
     }
 
-    /// The media position to be played at `now`; `None` while nothing is known of the sender. By
-    /// PTP, packets that were in transit for longer than `latest` cannot be played.
+    /// The media position to be played at `now`; `None` while nothing is known about the sender.
+    /// With PTP, packets that were in transit for longer than `latest` cannot be played.
     pub(super) fn position(
         &mut self,
         now: LocalTime,
@@ -109,7 +111,8 @@ impl Target {
         Some(position)
     }
 
-    /// The setpoint by PTP; `None` if the packets that arrive now cannot have been sent by it.
+    /// The setpoint derived from PTP; `None` if PTP time is not known, or if the present arrivals
+    /// show that the sender does not follow it.
     fn by_ptp(
         &self,
         now: LocalTime,

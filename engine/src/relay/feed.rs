@@ -1,5 +1,5 @@
-//! The audio of a relay between input and output: a jitter buffer by media position, concealment,
-//! and gains.
+//! The audio of a relay between input and output: a jitter buffer indexed by media position,
+//! concealment, and gains.
 
 use super::gain::Gain;
 use crate::audio::{Insertion, Reader};
@@ -65,7 +65,7 @@ impl RelayFeed {
         (self.relayed_frames, self.concealed_frames, self.gaps)
     }
 
-    /// Drops the audio that waits; the next audio is crossfaded in.
+    /// Discards the waiting audio; the next audio is crossfaded in.
     pub(super) fn restart(&mut self) {
         self.reader.restart();
         self.end = None;

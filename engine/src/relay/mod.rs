@@ -6,13 +6,14 @@
 //! latency. Nothing is resampled and no clock is estimated. At unity gain the output has the bits
 //! of the input.
 //!
-//! The latency counts from media time to media time. It must hold the input's packet time (its
-//! first frame waits for the last one), the network's delay and its jitter. Frames that have not
-//! come by then are concealed and counted; later packets are counted as late.
+//! The latency is the difference between the media times of output and input. It must cover the
+//! input's packet time (the first frame of a packet waits for the last one), the network's delay
+//! and its jitter. Frames that have not arrived by then are concealed and counted; packets that
+//! arrive later are counted as late.
 //!
-//! Assumptions: the sender of the input is on PTP and states the offset of its timestamps
-//! (`a=mediaclk:direct=`); others are received with [`crate::receive::stream`], which measures
-//! their clock.
+//! Assumptions: the sender of the input follows PTP and states the offset of its timestamps
+//! (`a=mediaclk:direct=`); other streams are received with [`crate::receive::stream`], which
+//! measures their clock.
 
 mod feed;
 mod gain;
@@ -34,10 +35,10 @@ const MAX_LATENCY: Nanos = Nanos::from_secs(1);
 /// Configuration of a relay.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RelayConfig {
-    /// The input; its channel map selects the output's channels. Of the depths only the limit of a
-    /// discontinuity is derived here; the fields of the sound card are not used.
+    /// The input; its channel map selects the output's channels. The depths only determine the
+    /// limit of a discontinuity here; the fields for the sound card are not used.
     pub input: StreamConfig,
-    /// The output, of the input's sample rate.
+    /// The output, which must have the input's sample rate.
     pub output: SenderConfig,
     /// Media time of the output minus that of the input, rounded up to whole frames.
     pub latency: Nanos,
@@ -85,9 +86,9 @@ pub enum RelayError {
 pub struct RelayStats {
     /// Frames that were sent as received.
     pub relayed_frames: u64,
-    /// Frames that were concealed, because they had not come.
+    /// Frames that were concealed, because they had not arrived.
     pub concealed_frames: u64,
-    /// Gaps.
+    /// Number of gaps.
     pub gaps: u64,
     /// Packets that came after their frames had been sent.
     pub late_packets: u64,
@@ -178,8 +179,8 @@ impl Relay {
         Ok(())
     }
 
-    /// Follows the reference's timeline, see [`Sender::set_clock`]. A step drops the audio that
-    /// waits, because its positions are on the old timeline.
+    /// Follows the reference's timeline, see [`Sender::set_clock`]. A step of the timeline discards
+    /// the waiting audio, because its positions are on the old timeline.
     pub fn set_clock(&mut self, now: LocalTime, reference: &Reference) {
         let before = self.sender.stats().realignments;
         self.sender.set_clock(now, reference);
@@ -240,7 +241,7 @@ impl Relay {
             self.stats.unplaced_packets += 1;
             return;
         }
-        // Of the positions that the timestamp may stand for, the one closest to the present is
+        // Among the positions that the timestamp may stand for, the one closest to the present is
         // used: the others are a day away.
         let timestamp = RtpTimestamp::new(packet.timestamp().get().wrapping_sub(self.offset));
         let first = timestamp.unwrap_near(self.sender.position());

@@ -13,8 +13,8 @@ pub use near_unity::{NearUnityError, NearUnityResampler, Precision};
 pub use polyphase::kernel::Kernel;
 pub use sinc::{SincResampler, SincResamplerError};
 
-/// Frames of input for which a program of blocks of `max_frames` output frames should have room:
-/// twice the nominal need, for any step in range, and the length of the filter.
+/// Frames of input to reserve for blocks of up to `max_frames` output frames: twice the nominal
+/// need, which covers any step in range, and the length of the filter.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,

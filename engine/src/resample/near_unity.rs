@@ -9,13 +9,13 @@
 //!
 //! * Aliases of components within 4 kHz of the Nyquist frequency fall next to their origin, above
 //!   20 kHz, and are inaudible. So the transition band may be 20 to 28 kHz, *around* the Nyquist
-//!   frequency: a short filter does, 1 ms of latency.
+//!   frequency, and a short filter with 1 ms of latency suffices.
 //! * The cutoff is exactly the Nyquist frequency, so at `f = 0` the filter is a unit impulse: at
 //!   step 1 the output is the input, bit for bit, 48 frames late.
 //! * `f` hardly moves: by 1e-4 of a frame per frame at 100 ppm. So neighbouring frames share the
-//!   loads of one row of the table, and channels share coefficients that were blended once.
+//!   loads of one row of the table, and channels share the interpolated coefficients.
 //!
-//! The table, the position and the loops are those of [`polyphase`](super::polyphase).
+//! The table, the position and the loops are in [`polyphase`](super::polyphase).
 //!
 //! Assumptions: finite samples, and hardly any denormals in the input (a short filter produces none
 //! itself).
@@ -34,13 +34,14 @@ const TAPS: usize = 96;
 /// Its cutoff is exactly the Nyquist frequency.
 const CUTOFF: f64 = 1.0;
 
-/// Largest deviation of the step from 1, either way: that of IEC 60958 level II, and the largest
-/// reported of virtual sound cards.
+/// Largest deviation of the step from 1, either way: the tolerance of IEC 60958 level II, and the
+/// largest deviation reported for virtual sound cards.
 const MAX_DEVIATION: f64 = 1e-3;
 /// Maximum number of frames of a block, so that deviations of the position fit in an `i64`.
 const MAX_FRAMES: usize = 1 << 20;
 
-/// The history's second frame: the first output frame then needs exactly one input frame.
+/// Initial position: the history's second frame, so that the first output frame needs exactly one
+/// input frame.
 const START: PhaseAccumulator = PhaseAccumulator { window: 1, fraction: 0, deviation: 0, increment: 0 };
 
 #[expect(clippy::cast_precision_loss, reason = "powers of two, and a limit with a margin of two")]
@@ -53,7 +54,7 @@ pub enum Precision {
     /// Twice as fast; noise and distortion below -142 dB.
     #[default]
     Single,
-    /// Noise and distortion only by rounding the output: -150 dB.
+    /// Noise and distortion only from rounding the output: -150 dB.
     Double,
 }
 
@@ -115,7 +116,7 @@ fn table_of_doubles() -> Arc<[Row<f64, TAPS>]> {
 
 impl NearUnityResampler {
     /// A resampler for blocks of up to `max_frames` frames of `channels` channels, in single
-    /// precision and as fast as this machine can.
+    /// precision and with the fastest kernel of this machine.
     ///
     /// # Errors
     /// If there are 0 or more than 64 channels, or 0 or more than 2^20 frames.
@@ -123,7 +124,7 @@ impl NearUnityResampler {
         Self::with(channels, max_frames, Precision::Single, Kernel::detect())
     }
 
-    /// As [`new`](Self::new), in this precision and by this kernel.
+    /// As [`new`](Self::new), with this precision and this kernel.
     ///
     /// # Errors
     /// As [`new`](Self::new).

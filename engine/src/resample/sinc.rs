@@ -3,13 +3,14 @@
 //! Purpose: conversion between 44.1, 48 and 96 kHz, while the step also follows two crystals.
 //!
 //! Model: as [`super::near_unity`], with a table for each ratio. The cutoff is the lower one of the
-//! two Nyquist frequencies, *around* which the transition band lies, so that a short filter does:
-//! 20.2 to 23.9 kHz from 48 to 44.1 kHz, and its aliases lie above 20 kHz, inaudible. If the
-//! input's rate is the higher one, the band is a smaller share of it, and requires more taps.
+//! two Nyquist frequencies, and the transition band lies *around* it, so that a short filter
+//! suffices. From 48 to 44.1 kHz, the band is 20.2 to 23.9 kHz, and its aliases are above 20 kHz
+//! and thus inaudible. If the input's rate is the higher one, the band is a smaller share of that
+//! rate, and requires more taps.
 //!
-//! The table is computed by `libm` and summed in a fixed order, so the simulator's guarantee of the
-//! same bytes on any machine holds here, too. (rubato computes its table by the platform's `sin`,
-//! and its vector code depends on the processor.)
+//! The table is computed with `libm`, and products are summed in a fixed order, so the simulator's
+//! guarantee of identical bytes on any machine holds here, too. (rubato computes its table with the
+//! platform's `sin`, and its vector code depends on the processor.)
 //!
 //! Assumptions: finite samples.
 
@@ -92,7 +93,7 @@ impl SincResampler {
         Self::with(channels, max_frames, nominal_step, Kernel::detect())
     }
 
-    /// As [`new`](Self::new), by this kernel.
+    /// As [`new`](Self::new), with this kernel.
     ///
     /// # Errors
     /// As [`new`](Self::new).
@@ -119,7 +120,8 @@ impl SincResampler {
             Taps::Short(Convolver::new(channels, max_needed, SHORT.get(cutoff)))
         };
         let deviation = deviation(nominal_step);
-        // The history's second frame: the first output frame then needs exactly one input frame.
+        // Starts at the history's second frame, so that the first output frame needs exactly one
+        // input frame.
         let phase = PhaseAccumulator { window: 1, fraction: 0, deviation, increment: 0 };
         Ok(Self {
             convolver,

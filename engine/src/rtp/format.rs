@@ -11,8 +11,8 @@ pub use super::packet_time::{MAX_PAYLOAD, PacketTime};
 use crate::SampleRate;
 pub use crate::units::MAX_CHANNELS;
 
-/// Accepted sample rates, Hz: those of devices in use. A rate that is read from a text must be
-/// within these, because memory is allocated in proportion to it.
+/// Accepted sample rates, Hz: the range of devices in use. A rate that is read from text must be
+/// within this range, because memory is allocated in proportion to it.
 pub const SAMPLE_RATES_HZ: RangeInclusive<u32> = 8_000..=384_000;
 
 /// The format of a stream: `a=rtpmap` of its SDP.
@@ -41,7 +41,7 @@ impl StreamFormat {
     /// A format of 1 to [`MAX_CHANNELS`] channels.
     ///
     /// # Errors
-    /// [`FormatError::Channels`] for any other number of them.
+    /// [`FormatError::Channels`] for any other number of channels.
     pub const fn new(encoding: Encoding, sample_rate: SampleRate, channels: usize) -> Result<Self, FormatError> {
         if channels == 0 || channels > MAX_CHANNELS {
             return Err(FormatError::Channels { channels });
@@ -73,8 +73,8 @@ impl StreamFormat {
         self.encoding.bytes_per_sample() * self.channels
     }
 
-    /// Frames in a payload of `length` bytes. Payloads longer than [`MAX_PAYLOAD`] are fine: the
-    /// limit is the sender's.
+    /// Frames in a payload of `length` bytes. Payloads longer than [`MAX_PAYLOAD`] are fine: that
+    /// limit applies to senders only.
     ///
     /// # Errors
     /// [`FormatError::Empty`], or [`FormatError::PartialFrame`]: the payload does not have the
@@ -105,7 +105,7 @@ impl StreamFormat {
     /// is silence. No dither is added.
     ///
     /// # Errors
-    /// [`FormatError::Empty`] or [`FormatError::PartialFrame`], which count samples here, and
+    /// [`FormatError::Empty`] or [`FormatError::PartialFrame`] (with lengths in samples), and
     /// [`FormatError::OutputTooSmall`]; nothing is written then.
     pub fn encode_into(self, samples: &[f32], out: &mut [u8]) -> Result<usize, FormatError> {
         let frames = whole_frames(samples.len(), self.channels)?;
@@ -135,8 +135,8 @@ const fn whole_frames(length: usize, frame_length: usize) -> Result<usize, Forma
 const FULL_SCALE_L16: f32 = 32_768.0;
 const FULL_SCALE_L24: f32 = 8_388_608.0;
 /// 1.5 x 2^52. A number of this size has no fraction: adding it rounds to the nearest integer,
-/// halves to even, which is then in the low bits. Unlike `round_ties_even` this is no call where
-/// the processor has no such instruction, and is done for several samples at once.
+/// halves to even, and leaves that integer in the low bits. Unlike `round_ties_even`, it needs no
+/// function call on processors without such an instruction, and is vectorized.
 const ROUNDER: f64 = 6_755_399_441_055_744.0;
 
 fn decode_l16(payload: &[u8], out: &mut [f32]) {
@@ -150,7 +150,8 @@ fn decode_l16(payload: &[u8], out: &mut [f32]) {
 fn decode_l24(payload: &[u8], out: &mut [f32]) {
     let (samples, _) = payload.as_chunks();
     for (out, &[high, middle, low]) in out.iter_mut().zip(samples) {
-        // At the top of an i32 the sign bit is in its place; the scale divides by the 8 bits.
+        // In the upper bytes of an i32, the sign bit is in its place; the scale includes the shift
+        // by 8 bits.
         *out = i32::from_be_bytes([high, middle, low, 0]) as f32 * (1.0 / (FULL_SCALE_L24 * 256.0));
     }
 }
@@ -183,7 +184,7 @@ fn quantize(sample: f32, full_scale: f32) -> i32 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FormatError {
-    /// A number of channels that no stream has.
+    /// The number of channels is out of range.
     #[error("{channels} channels, a stream has 1 to {MAX_CHANNELS}")]
     Channels {
         /// The number.

@@ -3,7 +3,7 @@
 /// The network on which a packet is sent or received.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Leg {
-    /// The primary network, and that of streams without redundancy.
+    /// The primary network, which also carries streams without redundancy.
     #[default]
     A,
     /// The secondary network.

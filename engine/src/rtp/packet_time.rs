@@ -33,14 +33,14 @@ impl PacketTime {
     pub const MS_1: Self = Self { frames_at_48k: 48 };
     /// 4 ms.
     pub const MS_4: Self = Self { frames_at_48k: 192 };
-    /// 5 ms: not of AES67, but of Livewire's standard streams.
+    /// 5 ms: not a packet time of AES67, but used by Livewire's standard streams.
     pub const MS_5: Self = Self { frames_at_48k: 240 };
 
     /// The packet times of AES67-2018 7.2, shortest first.
     pub const AES67: [Self; 5] = [Self::US_125, Self::US_250, Self::US_333, Self::MS_1, Self::MS_4];
 
-    /// Frames in a packet. At 44.1 kHz they are as many as at 48 kHz, so packets last slightly
-    /// longer than the name says. `None` for sample rates that AES67 does not have.
+    /// Frames in a packet. At 44.1 kHz, there are as many as at 48 kHz, so packets last slightly
+    /// longer than the name says. `None` for sample rates that AES67 does not define.
     #[must_use]
     pub const fn frames(self, sample_rate: SampleRate) -> Option<usize> {
         match sample_rate.as_hz() {

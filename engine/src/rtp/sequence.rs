@@ -70,18 +70,19 @@ pub enum Arrival {
     Reordered,
     /// Seen before.
     Duplicate,
-    /// Too far away to be either; a restart if the next packet follows it. Not counted until then.
+    /// Too far away to be any of these; a restart if the next packet follows it. Not counted until
+    /// then.
     OutOfRange,
     /// Follows a packet that was out of range: the source has restarted its numbering.
     Restarted,
 }
 
-/// Totals since the start, through restarts.
+/// Totals since the start, not reset by restarts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SequenceCounts {
     /// Packets received, without duplicates.
     pub received: u64,
-    /// Packets that should have come but did not. Decreases when one comes late.
+    /// Packets that should have arrived but did not. Decreases when one arrives late.
     pub lost: u64,
     /// Packets that came more than once.
     pub duplicates: u64,

@@ -1,26 +1,27 @@
-//! The timeline of an RTP stream: timestamps of 32 bits, unwrapped to positions of 64 bits.
+//! The timeline of an RTP stream: 32-bit timestamps, unwrapped to 64-bit positions.
 //!
-//! Model: while a sender pauses, its timestamps are expected to advance with time. Of the positions
-//! that a timestamp may stand for, the one closest to the expected position is used. A packet that
-//! is further away than [`DISCONTINUITY`] is refused, unless the next packet confirms the jump
-//! ([`PendingJump`]): a single wrong timestamp has no effect.
+//! Model: while a sender pauses, its timestamps are expected to advance with time. Among the
+//! positions that a timestamp may stand for, the one closest to the expected position is used. A
+//! packet that is further away than [`DISCONTINUITY`] is refused, unless the next packet confirms
+//! the jump ([`PendingJump`]): a single wrong timestamp has no effect.
 //!
-//! A packet of another source (SSRC) belongs to the timeline if its number and timestamp continue
-//! it; otherwise it is accepted only after the present source was silent for [`SOURCE_SILENCE`].
+//! A packet of another source (SSRC) belongs to the timeline if its sequence number and timestamp
+//! continue it; otherwise it is accepted only after the present source has been silent for
+//! [`SOURCE_SILENCE`].
 
 use super::sequence::SequenceNumber;
 use super::wire::{RtpHeader, Ssrc};
 use crate::units::{Frames, LocalTime, Nanos, RtpTimestamp, SampleRate};
 
 /// A timestamp this far from the expected one belongs to a new timeline, if the next packet agrees.
-/// Judgement: longer than any error of a host's clock in measuring a pause, and a mistake costs at
-/// most a second of audio.
+/// Judgement: longer than any error of the host's clock when it measures a pause, and a wrong
+/// decision costs at most a second of audio.
 pub const DISCONTINUITY: Nanos = Nanos::from_secs(1);
-/// Another source takes over once the present one was silent for this long. Judgement: twelve of
-/// the longest packets in use (20 ms), and short enough for a standby sender.
+/// Another source takes over once the present one has been silent for this long. Judgement: twelve
+/// of the longest packets in use (20 ms), and short enough for a standby sender.
 pub const SOURCE_SILENCE: Nanos = Nanos::from_millis(250);
 
-/// Where the packets of a stream lie.
+/// The timeline of a stream, and the position of its newest packet.
 ///
 /// ```
 /// use engine::rtp::timeline::RtpTimeline;
@@ -39,7 +40,7 @@ pub const SOURCE_SILENCE: Nanos = Nanos::from_millis(250);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RtpTimeline {
-    /// The source that sends it.
+    /// The source that sends the stream.
     pub ssrc: Ssrc,
     /// End of its newest packet.
     pub newest: Frames,
@@ -48,14 +49,14 @@ pub struct RtpTimeline {
 }
 
 impl RtpTimeline {
-    /// Begins with a packet of this timestamp, which came at `now`.
+    /// Begins with a packet that has this timestamp and arrived at `now`.
     #[must_use]
     pub fn new(ssrc: Ssrc, first: RtpTimestamp, now: LocalTime) -> Self {
         Self { ssrc, newest: Frames::new(i64::from(first.get())), newest_at: now }
     }
 
-    /// The expected position of a packet that comes at `now`, if the sender has continued during a
-    /// pause.
+    /// The expected position of a packet that arrives at `now`, if the sender has continued during
+    /// a pause.
     #[must_use]
     pub fn expected(&self, now: LocalTime, rate: SampleRate) -> Frames {
         self.newest + Frames::from_f64(rate.frames_in(now.since(self.newest_at)))
@@ -78,7 +79,8 @@ impl RtpTimeline {
         if distance.abs() > limit.get() { Err(distance) } else { Ok(position) }
     }
 
-    /// Whether a packet of `frames` frames follows the packet number `newest`, whatever its SSRC.
+    /// Whether a packet of `frames` frames follows the packet with the sequence number `newest`,
+    /// whatever its SSRC.
     #[must_use]
     pub fn continues(&self, header: &RtpHeader, newest: SequenceNumber, frames: Frames) -> bool {
         header.goes_on_from(newest, self.newest, frames)
@@ -112,7 +114,7 @@ impl PendingJump {
         self.0.replace(timestamp).is_some_and(|before| timestamp.confirms(before, limit))
     }
 
-    /// Forgets the jump.
+    /// Discards the pending jump.
     pub fn clear(&mut self) {
         self.0 = None;
     }

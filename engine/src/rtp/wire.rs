@@ -19,7 +19,7 @@ const PADDING: u8 = 0x20;
 const EXTENSION: u8 = 0x10;
 const CSRC_COUNT: u8 = 0x0F;
 const CSRC_LEN: usize = 4;
-/// A stream of which only the SSRC changes continues within this many packets.
+/// A stream that changes nothing but its SSRC continues within this many packets.
 const RENAMED_WITHIN: u16 = 64;
 /// Marker bit, in the second byte; the rest is the payload type.
 const MARKER: u8 = 0x80;
@@ -100,8 +100,9 @@ impl RtpHeader {
     }
 
     /// Whether a packet of `frames` frames belongs to the stream whose newest packet had the number
-    /// `newest` and ended at `end`, although its SSRC may differ: number and timestamp continue,
-    /// after few lost packets. Another sender with timestamps of the same clock has other numbers.
+    /// `newest` and ended at `end`, although its SSRC may differ: its sequence number and timestamp
+    /// continue the stream, apart from a few lost packets. Another sender with timestamps of the
+    /// same clock has other sequence numbers.
     #[must_use]
     pub fn goes_on_from(&self, newest: SequenceNumber, end: Frames, frames: Frames) -> bool {
         let ahead = self.sequence.get().wrapping_sub(newest.get());
@@ -178,8 +179,8 @@ fn without_extension(rest: &[u8], available: usize) -> Result<&[u8], RtpError> {
     skip(rest, 4 * words, available)
 }
 
-/// `rest` without the padding at its end, whose last byte counts it, itself included (RFC 3550
-/// 5.1).
+/// `rest` without the padding at its end. The last byte of the padding is its length, including
+/// that byte (RFC 3550 5.1).
 fn without_padding(rest: &[u8]) -> Result<&[u8], RtpError> {
     let padding = rest.last().copied().unwrap_or(0);
     let invalid = RtpError::InvalidPadding { padding, available: rest.len() };

@@ -1,10 +1,10 @@
 //! A sound card as a source: from its crystal to the media timeline.
 //!
 //! Model: playout in reverse, with the same parts. The card's clock is estimated from the times of
-//! its callbacks, as for a card that plays. A frame of the media timeline has a PTP time, which has
-//! a host time (the reference's map), which has a position in the captured audio (the card's map).
-//! The stream should be at that position. It moves by the ratio of the two measured rates, card
-//! over PTP, with a slow trim of the phase error that remains; see [`RateController`].
+//! its callbacks, as for a card that plays. The setpoint for a frame of the media timeline follows
+//! from its PTP time, which is mapped to host time (by the reference's map) and then to a position
+//! in the captured audio (by the card's map). The stream moves by the ratio of the two measured
+//! rates, card over PTP, with a slow trim of the phase error that remains; see [`RateController`].
 //!
 //! There are two halves, because there are two threads: [`CaptureInput`] belongs to the card's
 //! callback, [`CaptureSource`] to the sender. They share lock-free rings.
@@ -23,10 +23,10 @@ use crate::rtp::format::MAX_CHANNELS;
 use crate::units::{Frames, LocalTime, MediaPosition, Nanos, Ppb, SampleRate};
 use thiserror::Error;
 
-/// Longest audio that waits between the halves, and that is kept. Judgement: longer than the blocks
-/// of any card.
+/// Maximum duration of audio that waits between the halves, and of audio that is kept. Judgement:
+/// longer than the blocks of any card.
 const BUFFER: Nanos = Nanos::from_millis(500);
-/// Maximum number of blocks that wait between the halves. Judgement: that time in blocks of 24
+/// Maximum number of blocks that wait between the halves. Judgement: [`BUFFER`] in blocks of 24
 /// frames at 48 kHz.
 const MOST_BLOCKS: usize = 1024;
 /// How long a new card is left uncorrected while its clock settles. Judgement: as long as in
@@ -158,7 +158,7 @@ pub fn capture(config: &CaptureConfig) -> Result<(CaptureInput, CaptureSource), 
 struct Block {
     first: Frames,
     frames: usize,
-    /// The card's clock at that time.
+    /// The card's clock when the block was captured.
     card: Option<MediaMap>,
     rate: Ppb,
 }
@@ -176,7 +176,7 @@ pub struct CaptureInput {
 impl CaptureInput {
     /// Takes a block of all channels of the card, interleaved. `now` is when its last frame was
     /// captured, as far as the callback knows. Neither allocates nor waits. Audio that does not
-    /// fit, because nobody sends, is lost.
+    /// fit, because the sender takes none, is lost.
     pub fn push(&mut self, now: LocalTime, samples: &[f32]) {
         let frames = samples.len() / self.card_channels;
         let first = self.captured;
@@ -208,7 +208,7 @@ pub struct CaptureSource {
     followed: Option<PtpMap>,
     /// Map from host time to the card's frames.
     card: Option<MediaMap>,
-    /// Card frame that is fed to the resampler next.
+    /// Card frame to be fed to the resampler next.
     cursor: Option<Frames>,
     /// Media frame that should be requested next.
     expected: Option<Frames>,

@@ -54,8 +54,8 @@ pub struct SenderConfig {
     pub primary: SocketAddr,
     /// Destination of the same packets on the second leg (SMPTE ST 2022-7).
     pub secondary: Option<SocketAddr>,
-    /// How long after the end of their last frame packets leave: the latency of the source, such as
-    /// a sound card.
+    /// How long after the end of its last frame a packet leaves. This covers the latency of the
+    /// source, such as a sound card.
     pub delay: Nanos,
     /// Noise for 16-bit streams.
     pub dither: Dither,

@@ -10,8 +10,8 @@ const STEPS: f32 = 32_768.0;
 /// Scale of a 32-bit random number. Definition: 2^-32.
 const TWO_POW_MINUS_32: f32 = 1.0 / 4_294_967_296.0;
 
-/// The noise, from `SplitMix64` (Steele, Lea and Flood, OOPSLA 2014): a draw is three
-/// multiplications, and each is cut into the two uniform numbers of a sample.
+/// The noise, from `SplitMix64` (Steele, Lea and Flood, OOPSLA 2014): each draw takes three
+/// multiplications and is split into the two uniform numbers of a sample.
 #[derive(Clone, Debug)]
 pub(super) struct Tpdf {
     state: u64,

@@ -11,7 +11,7 @@ const PER_OCTAVE: usize = 4;
 const FIRST_OCTAVE: u32 = 10;
 /// Octaves that are resolved. Judgement: up to 2^30 ns, about a second.
 const OCTAVES: usize = 20;
-/// Number of buckets. Derived: those of the octaves, and one for smaller values.
+/// Number of buckets. Derived: the buckets of all octaves, and one for smaller values.
 const BUCKETS: usize = OCTAVES * PER_OCTAVE + 1;
 
 /// A histogram of lateness.

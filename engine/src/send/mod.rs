@@ -1,4 +1,4 @@
-//! Sending a stream: from audio on the media timeline to packets that leave when they should.
+//! Sending a stream: from audio on the media timeline to packets that leave at the right time.
 //!
 //! Purpose: [`Packetizer`] writes packets, [`Pacer`] determines when they leave, and [`Sender`]
 //! combines both with the engine's polling interface. A sound card is a source by way of

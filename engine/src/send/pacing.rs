@@ -9,11 +9,12 @@
 use crate::clock::PtpMap;
 use crate::units::{Frames, LocalTime, NANOS_PER_SECOND, Nanos, PtpTime, SampleRate};
 
-/// Packets that are later than this are not sent. Judgement: AES67 requires receivers to hold 20
-/// ms, so a later packet is useless, and a burst of them after a stall would only harm others.
+/// Packets that are later than this are not sent. Judgement: AES67 requires receivers to hold
+/// 20 ms, so a later packet is useless, and a burst of them after a stall would only disturb other
+/// traffic.
 const LATEST: Nanos = Nanos::from_millis(20);
-/// Limit of positions. Judgement: arithmetic on them cannot overflow, whatever seconds a master
-/// states; it is 700 000 years at 96 kHz.
+/// Limit of positions. Judgement: arithmetic on positions then cannot overflow, whatever time a
+/// master sends; the limit is 700 000 years at 96 kHz.
 const FURTHEST_FRAME: i128 = 1 << 61;
 
 /// The media timeline of a sample rate: frame n begins at PTP time n / rate.
@@ -96,8 +97,8 @@ pub struct Pacer {
 }
 
 impl Pacer {
-    /// A pacer of packets of `packet_frames` frames that leave `delay` after their end. It knows no
-    /// time yet.
+    /// A pacer of packets of `packet_frames` frames that leave `delay` after their end. It does not
+    /// know the time yet.
     #[must_use]
     pub fn new(sample_rate: SampleRate, packet_frames: usize, delay: Nanos) -> Self {
         let packet_frames = Frames::of(packet_frames).get().max(1);
@@ -119,7 +120,7 @@ impl Pacer {
         let jump = wanted - self.next;
         let stays = match before {
             None => false,
-            // The next packet may be due already, or be the one after it.
+            // The next packet may be one packet before or after the wanted one.
             Some(before) => before.epoch == epoch || jump.get().abs() <= self.packet_frames,
         };
         self.move_to(if stays { self.next } else { wanted });
@@ -145,7 +146,7 @@ impl Pacer {
         Some(self.followed?.map.local_at(end) + self.delay)
     }
 
-    /// The next packet has left.
+    /// Records that the next packet has left.
     pub fn advance(&mut self) {
         self.move_to(self.next + Frames::new(self.packet_frames));
     }

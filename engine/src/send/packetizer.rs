@@ -20,13 +20,13 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 
 /// A source of audio, by positions on the media timeline.
 pub trait Source {
-    /// Fills `out`, interleaved, with the frames from `first` on: frame n is that of PTP time n /
+    /// Fills `out`, interleaved, with the frames from `first` on: frame n belongs to PTP time n /
     /// rate. Full scale is [-1, 1). Write all of `out`, which initially holds the last packet's
     /// audio.
     fn read(&mut self, first: Frames, out: &mut [f32]);
 
-    /// Informs the source of the relation of media time to host time, whenever that is known
-    /// better. A source with its own clock, such as a sound card, is aligned by it.
+    /// Informs the source of the relation of media time to host time, whenever a better estimate is
+    /// available. A source with its own clock, such as a sound card, uses it for alignment.
     fn set_timeline(&mut self, _timeline: &PtpMap) {}
 }
 
@@ -126,7 +126,7 @@ impl Packetizer {
         self.ssrc
     }
 
-    /// Takes another SSRC, because another sender has ours (RFC 3550, 8.2).
+    /// Chooses another SSRC, because another sender uses ours (RFC 3550, 8.2).
     pub fn renew_ssrc(&mut self) {
         let taken = self.ssrc;
         while self.ssrc == taken {

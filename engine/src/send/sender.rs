@@ -1,9 +1,9 @@
-//! A sender: packets of a stream when they are due.
+//! A sender: writes the packets of a stream when they are due.
 //!
-//! Contract (sans-IO): call [`Sender::set_clock`] with the timeline whenever the reference was
+//! Contract (sans-IO): call [`Sender::set_clock`] with the timeline whenever the reference has been
 //! advanced. When [`Sender::poll_timeout`] is due, call [`Sender::handle_timeout`], which pulls the
-//! audio of one packet, and drain [`Sender::poll_transmit`]. Repeat this while the timeout is due,
-//! as it is when the caller is late.
+//! audio of one packet, and drain [`Sender::poll_transmit`]. Repeat this while the timeout is due:
+//! a late caller may have several packets to send.
 
 use super::config::{SenderConfig, SenderError};
 use super::lateness::LatenessHistogram;
@@ -32,7 +32,7 @@ pub struct Transmit<'a> {
 pub struct SenderStats {
     /// Packets written; with two legs each is sent twice.
     pub packets: u64,
-    /// How often the stream jumped on the media timeline, because that was stepped.
+    /// How often the stream jumped on the media timeline, because the timeline was stepped.
     pub realignments: u64,
     /// The last jump; negative if back.
     pub last_jump: Frames,
@@ -80,7 +80,7 @@ pub struct Sender {
     packetizer: Packetizer,
     /// The next packet does not follow the last one on the media timeline.
     discontinuous: bool,
-    /// The legs by which the last packet is yet to be sent, in their order.
+    /// The legs on which the last packet is yet to be sent, in order.
     pending: [bool; 2],
     stats: SenderStats,
 }
@@ -103,17 +103,17 @@ impl Sender {
     }
 
     /// Follows the timeline of the reference, whatever its source: while PTP is lost, the timeline
-    /// continues without a jump, and so does the stream. The timeline may also pace the stream
-    /// before PTP is known, if the reference may fall back; its timestamps are then in an arbitrary
-    /// time, and [`Reference::reading`] has no map.
+    /// continues without a jump, and so does the stream. If the reference may fall back to another
+    /// clock, its timeline may also pace the stream before PTP time is known. The timestamps are
+    /// then on an arbitrary timescale, and [`Reference::reading`] has no map.
     ///
     /// A new epoch means that PTP time itself was stepped. Timestamps must be PTP time (RFC 7273,
     /// 5.2), so the stream jumps once to the packet that is due next, unless that differs from the
     /// present one by at most one packet. SSRC and sequence numbers continue, and the first packet
     /// after the jump has the marker bit, which for audio says that the difference from the
-    /// previous timestamps has no meaning (RFC 3551, 4.1). By RFC 3550 (3: one timing space per
-    /// SSRC) a new SSRC would be stricter. But receivers, including ours, mistake it for a second
-    /// sender in the group, and refuse it until the first one has been silent.
+    /// previous timestamps has no meaning (RFC 3551, 4.1). A new SSRC would comply with RFC 3550
+    /// more strictly (3: one timing space per SSRC). But receivers, including ours, would mistake
+    /// it for a second sender in the group, and refuse it until the first one has been silent.
     pub fn set_clock(&mut self, now: LocalTime, reference: &Reference) {
         let Some(timeline) = reference.timeline() else { return };
         if let Some(jump) = self.pacer.set_clock(now, timeline, reference.reading().epoch) {
@@ -152,12 +152,12 @@ impl Sender {
         Some(Transmit { leg, destination, datagram: self.packetizer.datagram() })
     }
 
-    /// Takes another SSRC, because a packet with ours came from another address (RFC 3550, 8.2).
+    /// Chooses another SSRC, because a packet with ours came from another address (RFC 3550, 8.2).
     pub fn resolve_collision(&mut self) {
         self.packetizer.renew_ssrc();
     }
 
-    /// The stream.
+    /// The configuration of the stream.
     #[must_use]
     pub const fn config(&self) -> &SenderConfig {
         &self.config

@@ -9,7 +9,7 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Finding {
-    /// The timestamps advance by a number of frames that differs from the length of packets.
+    /// The timestamps advance by another number of frames than the packets contain.
     FrameSize {
         /// Frames by which the timestamp advances from packet to packet.
         advance: u32,
@@ -44,8 +44,8 @@ pub enum Finding {
 }
 
 impl Finding {
-    /// Whether the audio would be noise, have the wrong speed, or be that of another stream, so
-    /// that it must not be played.
+    /// Whether the audio would be noise, have the wrong speed, or belong to another stream, so that
+    /// it must not be played.
     #[must_use]
     pub const fn is_contradiction(self) -> bool {
         !matches!(self, Self::PacketTime { .. })

@@ -1,4 +1,4 @@
-//! Whether the packets of a stream match its description.
+//! Checks whether the packets of a stream match its description.
 //!
 //! Model: a description may be wrong, and wrong PCM is full-scale noise. Packets contain enough
 //! information to detect that. The timestamps of two consecutive packets yield the number of frames
@@ -27,16 +27,16 @@ const PAIRS: u32 = 2;
 /// The same for a stream that has matched before. Judgement: it is more probable that something
 /// disturbs the stream than that its format changes.
 const PAIRS_LATER: u32 = 4;
-/// Consecutive packets of another payload type after which they count as the stream's. Judgement:
-/// there are fewer keep-alives within [`TYPE_WITHIN`].
+/// Number of consecutive packets of another payload type after which it counts as the stream's.
+/// Judgement: fewer keep-alives than this are sent within [`TYPE_WITHIN`].
 const TYPE_PACKETS: u32 = 8;
-/// Time within which they must come. Judgement: keep-alives come seconds apart.
+/// Time within which these packets must arrive. Judgement: keep-alives are sent seconds apart.
 const TYPE_WITHIN: Nanos = Nanos::from_secs(1);
-/// Larger differences of timestamps are a jump. Judgement: the longest packets in use, 20 ms at 96
-/// kHz, have 1920 frames.
+/// Larger differences of timestamps are a jump. Judgement: the longest packets in use, 20 ms at
+/// 96 kHz, have 1920 frames.
 const MOST_FRAMES: u32 = 8192;
-/// Packet times that differ by less than this factor are the same, rounded. Judgement: descriptions
-/// round a third of a millisecond to 0.33.
+/// Packet times that differ by less than this factor count as equal, apart from rounding.
+/// Judgement: descriptions round a third of a millisecond to 0.33.
 const PACKET_TIME_TOLERANCE: f64 = 1.25;
 
 /// The newest packet of a source.

@@ -3,22 +3,23 @@
 use super::finding::Finding;
 use crate::units::{LocalTime, Nanos, SampleRate};
 
-/// First window of the measurement. Derived: [`RATE_TOLERANCE`] of it is a jitter of 7 ms.
+/// First window of the measurement. Derived: [`RATE_TOLERANCE`] times this window permits a jitter
+/// of 7 ms.
 const SHORT_WINDOW: Nanos = Nanos::from_millis(250);
-/// Window for rates that the short one does not distinguish. Derived: [`RATE_TOLERANCE`] of it is a
-/// jitter of 30 ms.
+/// Window for rates that the short one does not distinguish. Derived: [`RATE_TOLERANCE`] times this
+/// window permits a jitter of 30 ms.
 const LONG_WINDOW: Nanos = Nanos::from_secs(1);
 /// Consecutive windows that must agree on another rate. Judgement: one may contain a burst.
 const WINDOWS: u32 = 2;
-/// The same for a stream whose rate was right before. Judgement: it is more probable that something
-/// disturbs the stream than that its rate changes.
+/// The same for a stream whose rate was correct before. Judgement: it is more probable that
+/// something disturbs the stream than that its rate changes.
 const WINDOWS_LATER: u32 = 6;
-/// Pause after which a new window begins. Judgement: the packets after it may come in a burst.
+/// Pause after which a new window begins. Judgement: the packets after it may arrive in a burst.
 const PAUSE: Nanos = Nanos::from_millis(100);
-/// Sample rates of senders. Judgement: those in use, of which the nearest two are 8 % apart.
+/// Sample rates of senders. Judgement: those in use; the closest two are 8 % apart.
 const RATES_HZ: [u32; 7] = [32_000, 44_100, 48_000, 88_200, 96_000, 176_400, 192_000];
-/// A measured rate counts as a nominal one if it is within this share of it. Derived: less than
-/// half of the distance between the nearest two.
+/// A measured rate counts as a nominal one if it differs from it by less than this share. Derived:
+/// less than half of the distance between the closest two.
 const RATE_TOLERANCE: f64 = 0.03;
 /// Rates that differ by this factor are distinguished by the short window. Judgement: see
 /// [`SHORT_WINDOW`].
@@ -87,7 +88,8 @@ impl RateWatch {
         self.judge(rate);
     }
 
-    /// Takes the rate of a window; `None` is a rate of no sender, and not evidence.
+    /// Takes the rate of a window; `None` means that no sender has such a rate, so it is not
+    /// evidence.
     fn judge(&mut self, rate: Option<u32>) {
         if rate == Some(self.described_hz) {
             self.other = None;

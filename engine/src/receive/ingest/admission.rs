@@ -1,5 +1,5 @@
-//! Which datagrams belong to the stream: by their address, their kind, and whether they continue
-//! it.
+//! Decides which datagrams belong to the stream: by their address, by their kind, and by whether
+//! they continue it.
 
 use super::super::refusals::Companion;
 use super::{Datagram, Frames, Ingest, IngestError, RtpPacket};
@@ -7,7 +7,7 @@ use crate::receive::continuity::Verdict;
 use crate::receive::refusals::is_keep_alive;
 
 impl Ingest {
-    /// Takes a datagram. If its sender is given, the stream is that of one address, see
+    /// Takes a datagram. If its sender is given, the stream is bound to one address, see
     /// [`SourceGate`](crate::receive::SourceGate).
     ///
     /// # Errors
@@ -68,15 +68,15 @@ impl Ingest {
             return Err(IngestError::KeepAlive);
         }
         let Some(expected) = wrong_type else { return Ok(()) };
-        // While packets of the described type come, others are not the stream's.
+        // While packets of the described type arrive, others do not belong to the stream.
         if !self.continuity.goes_on(datagram.at) {
             self.conformance.observe(datagram.at, packet);
         }
         Err(IngestError::PayloadType { found, expected })
     }
 
-    /// Whether a packet continues the stream. A packet of another source is not judged here, unless
-    /// it may be the stream's next one, which has its own rule.
+    /// Whether a packet continues the stream. A packet from another source is judged here only if
+    /// it may be the stream's next one; otherwise the rule for other sources applies.
     fn judge(&mut self, datagram: Datagram<'_>, packet: &RtpPacket<'_>) -> Verdict {
         let ssrc = packet.header.ssrc;
         let frames = self.config.format.frames_in_payload(packet.payload.len()).unwrap_or(0);

@@ -4,7 +4,7 @@
 //! half a phase before, at and half a phase after. Neighbouring parabolas thus have the same value
 //! where they meet, and their error is below -160 dB at 19 kHz.
 //!
-//! All of it is computed by `libm`, so that it is the same on any machine.
+//! The table is computed with `libm`, so that it is the same on any machine.
 //!
 //! Sources: J. O. Smith, "Digital Audio Resampling"; J. F. Kaiser, "Nonrecursive digital filter
 //! design using the I0-sinh window function" (1974).

@@ -6,10 +6,11 @@
 //! the accumulators in one register, AVX2 in two, SSE2 and NEON in four.
 //!
 //! In single precision every product is rounded before it is added, so all kernels produce the same
-//! bits. The simulator's guarantee of the same bytes on any machine depends on that. Fused
-//! multiply-adds gained nothing there on Zen 3, whose multipliers and adders work in parallel. In
-//! double precision they gained a sixth, and are used where the processor has them: after rounding
-//! to single precision, kernels differ by one unit in the last place at most.
+//! bits. The simulator's guarantee of identical bytes on any machine depends on that. Fused
+//! multiply-adds gained no speed in single precision on Zen 3, whose multipliers and adders work in
+//! parallel. In double precision they gained a sixth, and are used where the processor has them;
+//! after the output is rounded to single precision, kernels differ by at most one unit in the last
+//! place.
 //!
 //! No `unsafe`: `fearless_simd` (without dependencies) contains the unsafe parts, the loads and the
 //! call across the target-feature boundary, and compiles to the same instructions as intrinsics.
@@ -40,20 +41,20 @@ const QUARTERS: usize = 4;
 pub struct Kernel(Level);
 
 impl Kernel {
-    /// The fastest of this machine. AVX-512 is used from Ice Lake and Zen 4 on; older processors
-    /// lower their clock rate for it.
+    /// The fastest kernel of this machine. AVX-512 is used from Ice Lake and Zen 4 on; older
+    /// processors lower their clock rate for it.
     #[must_use]
     pub fn detect() -> Self {
         Self(Level::new())
     }
 
-    /// The one of every machine of this architecture: SSE2 on x86-64, NEON on ARM.
+    /// The kernel that every machine of this architecture supports: SSE2 on x86-64, NEON on ARM.
     #[must_use]
     pub fn portable() -> Self {
         Self(Level::baseline())
     }
 
-    /// All of this machine, the slowest first.
+    /// All kernels of this machine, the slowest first.
     #[must_use]
     pub fn available() -> Vec<Self> {
         #[cfg(target_arch = "x86_64")]
@@ -66,7 +67,7 @@ impl Kernel {
         std::iter::once(Self::portable()).chain(faster.into_iter().flatten()).collect()
     }
 
-    /// Its name, for display.
+    /// Name of the kernel, for display.
     #[must_use]
     pub fn name(self) -> &'static str {
         #[cfg(target_arch = "x86_64")]
@@ -99,12 +100,12 @@ pub(super) fn convolve<S: Simd, T: Real, const TAPS: usize, const CHANNELS: usiz
     const { assert!(TAPS.is_multiple_of(2 * T::LANES), "blocks are taken in pairs") };
     let empty = [T::Block::<S>::splat(simd, T::ZERO); QUARTERS];
     let mut quarters = [[empty; CHANNELS]; FRAMES];
-    // One register's lanes after the other's, so that the sums of a whole group fit the registers.
+    // One register at a time, so that the sums of a whole group fit in the registers.
     for first in (0..T::LANES).step_by(T::Register::<S>::LEN) {
         // Adding to -0 changes nothing, so the first addition vanishes.
         let mut sums = [[T::Register::<S>::splat(simd, T::NEGATIVE_ZERO); CHANNELS]; FRAMES];
-        // From both ends to the centre: the large terms come last, so that few roundings happen at
-        // their size (2 dB less noise).
+        // From both ends to the centre: the large terms are added last, so that few roundings
+        // happen at their magnitude (2 dB less noise).
         let blocks = TAPS / T::LANES;
         for pair in 0..blocks / 2 {
             for block in [pair, blocks - 1 - pair] {

@@ -1,4 +1,4 @@
-//! Sums of input frames weighted by a windowed sinc, at positions that move by any step.
+//! Sums of input frames weighted by a windowed sinc, at positions that advance by any step.
 //!
 //! [`filter`] has the table of coefficients, [`phase`] the position, [`kernel`] the inner loop,
 //! [`convolver`] the loops around it, [`real`] the precisions, and [`shared`] the tables that

@@ -10,7 +10,7 @@ use super::filter::PHASES;
 const FRACTION_BITS: u32 = 48;
 /// One frame as a position.
 pub(in super::super) const ONE: i64 = 1 << FRACTION_BITS;
-/// Bits of a position below those of its phase's number.
+/// Number of fraction bits below the phase index.
 const PHASE_BITS: u32 = FRACTION_BITS - PHASES.trailing_zeros();
 
 /// The position of the next output frame, and its step.
@@ -20,7 +20,7 @@ pub(in super::super) struct PhaseAccumulator {
     pub(in super::super) window: usize,
     /// The fraction of the position after the frame under the filter's centre, within `0..ONE`.
     pub(in super::super) fraction: i64,
-    /// The step less 1.
+    /// The step minus 1.
     pub(in super::super) deviation: i64,
     /// Change of the step per frame.
     pub(in super::super) increment: i64,

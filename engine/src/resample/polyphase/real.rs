@@ -1,9 +1,9 @@
-//! The precisions that the resamplers compute in.
+//! The arithmetic precisions of the resamplers.
 
 use fearless_simd::prelude::*;
 use fearless_simd::{f32x4, f64x2};
 
-/// A precision to compute in.
+/// An arithmetic precision.
 pub(in super::super) trait Real: Copy + Send + core::ops::Add<Output = Self> + 'static {
     /// A vector register.
     type Register<S: Simd>: SimdBase<S, Element = Self>;

@@ -1,14 +1,13 @@
-//! Tables that are there once for all resamplers of one ratio.
+//! Filter tables that are shared by all resamplers of one ratio.
 //!
-//! A table takes milliseconds to compute and some hundred kilobytes: of eight streams that are
-//! played by one card, seven need neither.
+//! A table takes milliseconds to compute and some hundred kilobytes of memory. If one card plays
+//! eight streams, seven of them need neither.
 
 use super::filter::{Row, table};
 use super::real::Real;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-/// The tables that resamplers have, by their cutoff. One that no resampler has any more is
-/// forgotten.
+/// The tables in use, by cutoff. A table that no resampler uses any more is freed.
 pub(in super::super) struct SharedTables<T, const TAPS: usize> {
     known: Mutex<Vec<Known<T, TAPS>>>,
 }
@@ -21,7 +20,7 @@ impl<T: Real, const TAPS: usize> SharedTables<T, TAPS> {
         Self { known: Mutex::new(Vec::new()) }
     }
 
-    /// The table of a cutoff: computed, unless a resampler has it.
+    /// The table for a cutoff: computed, unless a resampler already uses it.
     pub(in super::super) fn get(&self, cutoff: f64) -> Arc<[Row<T, TAPS>]> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let found = known.iter().find(|(bits, _)| *bits == cutoff.to_bits());
