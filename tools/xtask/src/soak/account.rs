@@ -74,14 +74,15 @@ impl Account {
             let start_s = usage.first().map_or(0.0, |(at_s, _)| *at_s) + WARM_UP_S;
             let warm: Vec<Usage> = usage.iter().filter(|(at_s, _)| *at_s >= start_s).map(|(_, usage)| *usage).collect();
             let quarter = warm.len() / 4;
-            let largest = |part: &[Usage], of: fn(&Usage) -> u64| part.iter().map(of).max().unwrap_or(0);
+            // A leak raises the least; the most is what was in use for a moment.
+            let least = |part: &[Usage], of: fn(&Usage) -> u64| part.iter().map(of).min().unwrap_or(0);
             let (first, last) = (&warm[..quarter], &warm[warm.len() - quarter..]);
             for (name, of, margin) in [
                 ("KB of memory", (|usage| usage.memory_kb) as fn(&Usage) -> u64, GROWTH_KB),
                 ("threads", |usage| usage.threads, 0),
                 ("open files", |usage| usage.files, 0),
             ] {
-                let (before, after) = (largest(first, of), largest(last, of));
+                let (before, after) = (least(first, of), least(last, of));
                 if after > before + margin {
                     growth.push(format!("{who}: {before} {name} in the first quarter, {after} in the last"));
                 }
@@ -155,8 +156,8 @@ mod tests {
         let flat = |second: u64| Usage { memory_kb: 5000 + second % 7, threads: 4, files: 9 };
         assert_eq!(grown(flat), [""; 0]);
         let leaks = |second: u64| Usage { memory_kb: 5000 + second * 20, threads: 4, files: 9 };
-        assert_eq!(grown(leaks), ["play: 7880 KB of memory in the first quarter, 12980 in the last"]);
+        assert_eq!(grown(leaks), ["play: 6200 KB of memory in the first quarter, 11300 in the last"]);
         let opens = |second: u64| Usage { memory_kb: 5000, threads: 4, files: 9 + second / 100 };
-        assert_eq!(grown(opens), ["play: 10 open files in the first quarter, 12 in the last"]);
+        assert_eq!(grown(opens), ["play: 9 open files in the first quarter, 12 in the last"]);
     }
 }

@@ -29,9 +29,12 @@ const DESCRIPTION: &str = "studio.sdp";
 /// A clock that is used is not further off.
 const USED_WITHIN_US: f64 = 1000.0;
 /// What `play` counts, each of which can be heard.
-const COUNTS: [&str; 5] = ["concealed_frames", "underruns", "jumps", "restarts", "dropped_by_kernel"];
+const COUNTS: [&str; 5] = ["concealed_frames", "underruns", JUMPS, "restarts", "dropped_by_kernel"];
 /// The same in the words of the program with BASS.
-const BASS_COUNTS: [&str; 3] = ["frames concealed", "underruns", "jumps"];
+const BASS_COUNTS: [&str; 3] = ["frames concealed", "underruns", JUMPS];
+const JUMPS: &str = "jumps";
+/// A depth that is smaller by more than this after a jump was raised, and returns. A trim is slower.
+const RETURN_MS: f64 = 1.0;
 /// The tone has -20 dBFS.
 const QUIET_DBFS: f64 = -30.0;
 
@@ -50,13 +53,31 @@ pub(super) struct BassHost {
     pub(super) addon: PathBuf,
 }
 
+/// What a program has reported so far.
+#[derive(Clone, Copy, Debug, Default)]
+struct Seen {
+    counts: [f64; COUNTS.len()],
+    /// Its depth, ms.
+    depth_ms: f64,
+}
+
+impl Seen {
+    /// Notes a counter and the depth beside it. Returns how much the counter has grown, unless it
+    /// counts the jump by which a depth that was raised returns when the network has been quiet.
+    fn grown(&mut self, index: usize, name: &str, count: f64, depth_ms: f64) -> Option<f64> {
+        let grown = count - std::mem::replace(&mut self.counts[index], count);
+        let returns = name == JUMPS && self.depth_ms - depth_ms > RETURN_MS;
+        (grown > 0.0 && !returns).then_some(grown)
+    }
+}
+
 /// A program of ours.
 struct Ours {
     running: Running,
     start_s: f64,
     /// How many bytes of its log were looked at.
     read: usize,
-    counts: [f64; COUNTS.len()],
+    seen: Seen,
 }
 
 pub(super) struct Scene<'a> {
@@ -128,7 +149,7 @@ impl<'a> Scene<'a> {
             (Some(bass), BASS) => self.bass_command(host, bass),
             _ => self.command(host, ROLES[role]),
         };
-        Ours { running: self.wire.start(command), start_s: self.elapsed_s(), read: 0, counts: [0.0; COUNTS.len()] }
+        Ours { running: self.wire.start(command), start_s: self.elapsed_s(), read: 0, seen: Seen::default() }
     }
 
     fn bass_command(&self, host: char, bass: &BassHost) -> Command {
@@ -220,11 +241,11 @@ impl<'a> Scene<'a> {
             let new = log.get(ours.read..).unwrap_or_default();
             let whole = new.rfind('\n').map_or(0, |end| end + 1);
             if role == ROLES[BASS] {
-                new[..whole].lines().for_each(|line| tell_bass(line, now_s, &mut ours.counts, account));
+                new[..whole].lines().for_each(|line| tell_bass(line, now_s, &mut ours.seen, account));
             }
             for line in new[..whole].lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
                 let at_s = ours.start_s + line["elapsed_s"].as_f64().unwrap_or(0.0);
-                tell(&line, at_s, (role, &mut ours.counts), account);
+                tell(&line, at_s, (role, &mut ours.seen), account);
             }
             ours.read += whole;
         }
@@ -239,15 +260,16 @@ impl<'a> Scene<'a> {
 }
 
 /// Notes what a line of a program says.
-fn tell(line: &Value, at_s: f64, (who, counts): (&'static str, &mut [f64; COUNTS.len()]), account: &mut Account) {
+fn tell(line: &Value, at_s: f64, (who, seen): (&'static str, &mut Seen), account: &mut Account) {
     let mut glitch = |what: String| account.glitches.push(Glitch { at_s, who, what });
-    for (name, before) in COUNTS.into_iter().zip(counts) {
+    let depth_ms = line["achieved_us"].as_f64().map_or(seen.depth_ms, |us| us / 1e3);
+    for (index, name) in COUNTS.into_iter().enumerate() {
         let Some(count) = line[name].as_f64() else { continue };
-        if count > *before {
-            glitch(format!("{} {name}", count - *before));
+        if let Some(grown) = seen.grown(index, name, count, depth_ms) {
+            glitch(format!("{grown} {name}"));
         }
-        *before = count;
     }
+    seen.depth_ms = depth_ms;
     let state = line["state"].as_str().unwrap_or_default();
     if let Some(ns) = line["system_minus_ptp_ns"].as_f64().filter(|_| ["LOCKED", "HOLDOVER"].contains(&state)) {
         let error_us = ns.abs() / 1e3;
@@ -259,7 +281,7 @@ fn tell(line: &Value, at_s: f64, (who, counts): (&'static str, &mut [f64; COUNTS
 }
 
 /// Notes what a line of the program with BASS says; it writes one a second.
-fn tell_bass(line: &str, at_s: f64, counts: &mut [f64], account: &mut Account) {
+fn tell_bass(line: &str, at_s: f64, seen: &mut Seen, account: &mut Account) {
     let mut glitch = |what: String| account.glitches.push(Glitch { at_s, who: ROLES[BASS], what });
     let Some((levels, _)) = line.split_once(" dBFS, ") else { return };
     let peak = levels.rsplit(' ').next().and_then(|peak| peak.parse::<f64>().ok());
@@ -267,14 +289,15 @@ fn tell_bass(line: &str, at_s: f64, counts: &mut [f64], account: &mut Account) {
     if !peak.is_some_and(|dbfs| dbfs >= QUIET_DBFS) {
         glitch("a second without the tone".to_owned());
     }
-    for (name, before) in BASS_COUNTS.into_iter().zip(counts) {
+    let depth = line.rsplit_once(" of ").and_then(|(_, rest)| rest.strip_suffix(" ms")?.parse::<f64>().ok());
+    let depth_ms = depth.unwrap_or(seen.depth_ms);
+    for (index, name) in BASS_COUNTS.into_iter().enumerate() {
         let count = line.split(", ").find_map(|part| part.strip_suffix(name)?.trim_end().parse::<f64>().ok());
-        let Some(count) = count else { continue };
-        if count > *before {
-            glitch(format!("{} {name}", count - *before));
+        if let Some(grown) = count.and_then(|count| seen.grown(index, name, count, depth_ms)) {
+            glitch(format!("{grown} {name}"));
         }
-        *before = count;
     }
+    seen.depth_ms = depth_ms;
 }
 
 /// What a process uses.
@@ -297,34 +320,36 @@ mod tests {
 
     #[test]
     fn glitches_are_read_from_the_lines_of_programs() {
-        let (mut account, mut counts) = (Account::default(), [0.0; COUNTS.len()]);
+        let (mut account, mut seen) = (Account::default(), Seen::default());
         for line in [
             r#"{"state":"PLAYING","underruns":0,"concealed_frames":0}"#,
             r#"{"state":"PLAYING","underruns":2,"concealed_frames":0}"#,
             r#"{"state":"PLAYING","underruns":2,"concealed_frames":0}"#,
+            r#"{"state":"PLAYING","jumps":1,"achieved_us":190000}"#,
+            r#"{"state":"PLAYING","jumps":2,"achieved_us":40000}"#,
         ] {
-            tell(&serde_json::from_str(line).unwrap(), 7.0, ("play", &mut counts), &mut account);
+            tell(&serde_json::from_str(line).unwrap(), 7.0, ("play", &mut seen), &mut account);
         }
         let locked = r#"{"state":"LOCKED","system_minus_ptp_ns":-2000000}"#;
-        tell(&serde_json::from_str(locked).unwrap(), 8.0, ("ptp", &mut counts), &mut account);
+        tell(&serde_json::from_str(locked).unwrap(), 8.0, ("ptp", &mut seen), &mut account);
         let acquiring = r#"{"state":"ACQUIRING","system_minus_ptp_ns":-9000000}"#;
-        tell(&serde_json::from_str(acquiring).unwrap(), 9.0, ("ptp", &mut counts), &mut account);
+        tell(&serde_json::from_str(acquiring).unwrap(), 9.0, ("ptp", &mut seen), &mut account);
         let told: Vec<&str> = account.glitches.iter().map(|glitch| &glitch.what[..]).collect();
-        assert_eq!(told, ["2 underruns", "LOCKED while 2000 us off"]);
+        assert_eq!(told, ["2 underruns", "1 jumps", "LOCKED while 2000 us off"]);
         assert_eq!(account.worst_us as u32, 2000);
     }
 
     #[test]
     fn glitches_are_read_from_the_lines_of_the_program_with_bass() {
-        let (mut account, mut counts) = (Account::default(), [0.0; COUNTS.len()]);
+        let (mut account, mut seen) = (Account::default(), Seen::default());
         for (peak, concealed, underruns) in [("-20.0", 0, 0), ("-20.1", 48, 0), ("-inf", 48, 3)] {
             let line = format!(
                 "  aes67://239.69.1.1:5004  -20.0 {peak} dBFS, 7 packets, 1 lost, 0 late, {concealed} frames concealed, \
                  {underruns} underruns, 0 jumps, jitter 0.01 ms, level 3.0 of 3.0 ms"
             );
-            tell_bass(&line, 7.0, &mut counts, &mut account);
+            tell_bass(&line, 7.0, &mut seen, &mut account);
         }
-        tell_bass("  9 s  Slave to: PTP/aabb", 9.0, &mut counts, &mut account);
+        tell_bass("  9 s  Slave to: PTP/aabb", 9.0, &mut seen, &mut account);
         let told: Vec<&str> = account.glitches.iter().map(|glitch| &glitch.what[..]).collect();
         assert_eq!(told, ["48 frames concealed", "a second without the tone", "3 underruns"]);
     }
