@@ -326,10 +326,12 @@ impl SlaveClock {
         let is_measured = self.path_delay == PathDelay::Measured;
         // The forward delay is at most the whole round trip.
         let round_trip_ns = 2.0 * self.estimator.mean_path_delay().as_nanos_f64();
+        let floor_ns = self.unsteady.floor_ns(self.precision_ns(at));
         let usual_ns = EARLY_JITTERS * self.jitter().as_nanos_f64();
         Limits {
             noise_ns,
-            earliness_ns: self.unsteady.floor_ns(self.precision_ns(at)).max(usual_ns).max(STEP_FLOOR_NS).min(noise_ns),
+            // Packets that are early by less may show a wander that is not known yet.
+            earliness_ns: floor_ns.max(usual_ns).max(ROUTE_DIFFERENCE_NS).min(noise_ns),
             shortening_ns: if is_measured { round_trip_ns + noise_ns } else { 0.0 },
         }
     }
