@@ -33,7 +33,8 @@ const COUNTS: [&str; 5] = ["concealed_frames", "underruns", JUMPS, "restarts", "
 /// The same in the words of the program with BASS.
 const BASS_COUNTS: [&str; 3] = ["frames concealed", "underruns", JUMPS];
 const JUMPS: &str = "jumps";
-/// A depth that is smaller by more than this after a jump was raised, and returns. A trim is slower.
+/// A depth that is smaller by more than this after a jump was raised, and returns now. A trim is
+/// slower.
 const RETURN_MS: f64 = 1.0;
 /// The tone has -20 dBFS.
 const QUIET_DBFS: f64 = -30.0;
