@@ -105,7 +105,7 @@ kind = 'engine'
 rejoin_every_s = 60
 ";
 
-/// Faults of every kind that does not need a talker's model; the last line of each is what it is.
+/// A fault of every kind; the last line of each is what it is.
 const FAULTS: &[&str] = &[
     "'grandmaster_lost'",
     "'rivals_lost'",
