@@ -81,6 +81,12 @@ const ON_PULSE: [Way; 2] = [
 
 /// What it plays on.
 pub(super) trait Card {
+    /// The player. A server of sounds mixes with little to spare, so it plays in real time;
+    /// JACK's own threads must not wait for it.
+    fn player(&self, wire: &Wire, example: &str) -> Command {
+        real_time(wire, 'b', example)
+    }
+
     /// A program that finds it.
     fn with(&self, wire: &Wire, command: Command) -> Command;
 
@@ -118,7 +124,7 @@ fn play(bench: &Bench, wire: &Wire, card: &dyn Card, ways: &[Way]) -> Outcome {
     let seconds = bench.seconds(8, 120);
     for way in ways {
         let url = format!("aes67://{}{}", wire.path("tone.sdp").display(), way.options);
-        let mut player = real_time(wire, 'b', &example);
+        let mut player = card.player(wire, &example.to_string_lossy());
         player.args([&url, "vb", "0", &(SETTLING_S + seconds + 30).to_string(), way.buffer]);
         player.env("BASS", &bass).env("BASS_AES67", &plugin);
         let player = wire.start(card.with(wire, player));
@@ -186,6 +192,10 @@ struct JackCard {
 }
 
 impl Card for JackCard {
+    fn player(&self, wire: &Wire, example: &str) -> Command {
+        wire.command('b', example)
+    }
+
     fn with(&self, wire: &Wire, command: Command) -> Command {
         self.jack.with(wire, command)
     }
