@@ -1,6 +1,7 @@
 //! The short forms of `cargo xtask interop`, each a test. A case that this machine cannot run tells
-//! so, and is counted as skipped. The cases of sound servers, `cpal-pulseaudio` and `cpal-pipewire`,
-//! are run by hand: three cards at once take the real time from each other on two processors.
+//! so, and is counted as skipped. The cases of sound servers, `cpal-pulseaudio` and
+//! `cpal-pipewire`, are run by hand: on two processors, three cards at once take the real time from
+//! each other.
 
 use std::path::Path;
 use std::process::Command;
