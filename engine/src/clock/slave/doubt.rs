@@ -37,16 +37,18 @@ impl SlaveClock {
         }
     }
 
-    /// Ends a suspension when the exchanges are possible again, or when it has lasted too long.
+    /// Ends a suspension when the exchanges are possible again, however long it has lasted, because
+    /// a clock in holdover keeps its estimate. Otherwise discards the estimate when that was too
+    /// long.
     pub(super) fn end_suspension(&mut self, now: LocalTime) {
         let Some(since) = self.suspended else { return };
-        if now.since(since) > SUSPENDED {
-            self.reacquire(now);
-        } else if self.round_trips.impossible(self.jitter()).is_none() {
+        if self.round_trips.impossible(self.jitter()).is_none() {
             self.suspended = None;
             self.steps = StepDetector::default();
             self.unsteady.forget();
             self.lock.hear_again();
+        } else if now.since(since) > SUSPENDED {
+            self.reacquire(now);
         }
     }
 

@@ -90,6 +90,14 @@ impl Bench {
         (locked, worst)
     }
 
+    /// Some seconds in which nothing is heard.
+    fn silence(&mut self, seconds: i64) {
+        for _ in 0..8 * seconds {
+            self.round += 1;
+            self.clock.advance(self.now());
+        }
+    }
+
     fn answer(&mut self, trouble: &Trouble) {
         let us = |us: f64| Nanos::from_nanos_f64(1e3 * us);
         let sent = self.now() + Nanos::from_millis(30);
@@ -170,4 +178,17 @@ fn a_master_that_contradicts_itself_for_good_is_given_up_and_never_locked_to() {
     let (_, worst) = bench.run(200, Trouble { answers_random_us: 10_000.0, ..Trouble::default() });
     assert!(worst < Nanos::from_millis(1), "LOCKED and {worst} off");
     assert!(bench.clock.suspended.is_none(), "the estimate is given up after a minute");
+}
+
+/// In holdover nothing is reacquired, so that a suspension must end by itself however long it was.
+#[test]
+fn a_suspension_that_a_holdover_outlasts_ends_with_it() {
+    let mut bench = Bench::locked(6);
+    let doubt = bench.clock.estimated_delay().cause();
+    bench.clock.suspend(bench.now(), doubt);
+    bench.silence(2 * SUSPENDED.as_nanos() / 1_000_000_000);
+    assert_eq!(bench.state(), LockState::Holdover);
+    bench.run(5, Trouble::default());
+    assert_eq!(bench.state(), LockState::Locked);
+    assert!(bench.clock.suspended.is_none(), "LOCKED to an estimate that takes nothing");
 }
