@@ -14,7 +14,8 @@ use crate::units::{LocalTime, Nanos, PtpTime};
 /// `local` is t3, `remote` is t4 minus the correction field (IEEE 1588-2019, 11.3).
 ///
 /// ```
-/// use engine::clock::{ClockServo, Direction, LockState, SlaveClock, SlaveClockConfig, TimestampPair};
+/// use engine::clock::{ClockServo, Direction, LockState, TimestampPair};
+/// use engine::clock::{SlaveClock, SlaveClockConfig};
 /// use engine::{LocalTime, Nanos, PtpTime};
 /// let mut clock = SlaveClock::new(SlaveClockConfig::default());
 /// // PTP time is the host's time plus 1000 s, and the path takes 20 us: 10 s of 8 Syncs a second.
@@ -22,10 +23,12 @@ use crate::units::{LocalTime, Nanos, PtpTime};
 /// let delay = Nanos::from_micros(20);
 /// for i in 0..80 {
 ///     let local = LocalTime::from_nanos(i * 125_000_000);
-///     clock.observe(&TimestampPair { direction: Direction::Forward, local, remote: ptp_at(local) - delay });
+///     let sent = ptp_at(local) - delay;
+///     clock.observe(&TimestampPair { direction: Direction::Forward, local, remote: sent });
 ///     // A Delay_Req each second.
 ///     if i % 8 == 0 {
-///         clock.observe(&TimestampPair { direction: Direction::Reverse, local, remote: ptp_at(local) + delay });
+///         let received = ptp_at(local) + delay;
+///         clock.observe(&TimestampPair { direction: Direction::Reverse, local, remote: received });
 ///     }
 ///     clock.advance(local);
 /// }

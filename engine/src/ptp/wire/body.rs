@@ -111,8 +111,13 @@ pub enum Body {
 /// use engine::ptp::wire::{ClockQuality, PortIdentity};
 /// use engine::ptp::{PortConfig, Profile};
 /// // A grandmaster that is locked to a primary reference within 100 ns.
-/// let quality = ClockQuality { clock_class: 6, clock_accuracy: 0x21, offset_scaled_log_variance: 0x4E5D };
-/// let config = PortConfig { quality, ..PortConfig::new(&Profile::AES67_MEDIA, PortIdentity::default()) };
+/// let quality = ClockQuality {
+///     clock_class: 6,
+///     clock_accuracy: 0x21,
+///     offset_scaled_log_variance: 0x4E5D,
+/// };
+/// let config = PortConfig::new(&Profile::AES67_MEDIA, PortIdentity::default());
+/// let config = PortConfig { quality, ..config };
 /// assert_eq!(Profile::AES67_MEDIA.check(&config), Ok(()));
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

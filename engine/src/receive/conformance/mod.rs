@@ -67,7 +67,8 @@ struct Run {
 /// use engine::rtp::{sequence::SequenceNumber, wire::{PayloadType, RtpHeader, RtpPacket, Ssrc}};
 /// use engine::{LocalTime, RtpTimestamp, SampleRate};
 /// let format = StreamFormat::new(Encoding::L16, SampleRate::HZ_48000, 2)?;
-/// let mut check = Conformance::new(Described { format, payload_type: Some(96), packet_frames: Some(48) });
+/// let described = Described { format, payload_type: Some(96), packet_frames: Some(48) };
+/// let mut check = Conformance::new(described);
 /// // 48 frames of two channels in 24 bits.
 /// let payload = [0; 48 * 2 * 3];
 /// for i in 0..10 {
@@ -78,7 +79,8 @@ struct Run {
 ///         timestamp: RtpTimestamp::new(48 * u32::from(i)),
 ///         ssrc: Ssrc(1),
 ///     };
-///     check.observe(LocalTime::from_nanos(1_000_000 * i64::from(i)), &RtpPacket { header, payload: &payload });
+///     let received = LocalTime::from_nanos(1_000_000 * i64::from(i));
+///     check.observe(received, &RtpPacket { header, payload: &payload });
 /// }
 /// assert!(matches!(check.contradiction(), Some(Finding::FrameSize { advance: 48, .. })));
 /// # Ok::<(), engine::rtp::format::FormatError>(())

@@ -576,3 +576,21 @@ impl Told {
 fn write(path: &std::path::Path, text: &str) -> Result<()> {
     whole_file::write(path, text).map_err(|error| Failure::input(format!("{}: {error}", path.display())))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Command;
+
+    /// An option that is neither refused beside a file nor read would be left out in silence.
+    #[test]
+    fn each_option_is_refused_beside_a_file_or_read() {
+        let read = ["config", "init", "wait", "no_wait", "json", "seconds"];
+        let of_ptp = PtpOptions::augment_args(Command::new("ptp"));
+        let is_of_ptp = |id: &str| of_ptp.get_arguments().any(|option| option.get_id() == id);
+        for option in SendArguments::augment_args(Command::new("send")).get_arguments() {
+            let id = option.get_id().as_str();
+            assert!(OF_THE_FILE.contains(&id) || read.contains(&id) || is_of_ptp(id), "--{id} beside --config");
+        }
+    }
+}
