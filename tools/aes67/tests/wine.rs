@@ -250,6 +250,10 @@ fn runs_as_a_service(bench: &Bench) {
     let noise = write_noise(&bench.wire.path("service.wav"), 2, 60);
     // Wine ends its services as soon as no other program runs.
     let other = bench.start("discover --interface vb --seconds 600");
+    // A run that failed may have left its services.
+    for service in ["studio", "wrong"] {
+        bench.start(&format!("service uninstall {service}")).end();
+    }
     let said = bench.run_to(2, "service install studio --log service.log -- record");
     assert!(said.contains("what the service is to run is not a command of aes67"), "{said}");
     let record = "record aes67://239.69.2.6 --interface vb --no-ptp --output by_service.wav --seconds 600";
@@ -261,18 +265,22 @@ fn runs_as_a_service(bench: &Bench) {
         let (code, log) = bench.wire.start_program('b', "wine", arguments).end();
         assert_eq!(code, Some(0), "{arguments}:\n{log}");
     };
-    let log = || fs::read_to_string(bench.wire.path("service.log")).unwrap_or_default().replace('\r', "");
+    let said_in = |name: &str| fs::read_to_string(bench.wire.path(name)).unwrap_or_default().replace('\r', "");
+    // A service writes its log when it has started, which `net` does not wait for.
+    let waits_for = |name: &str, text: &str| {
+        let is_said = (0..300).any(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(100));
+            said_in(name).contains(text)
+        });
+        assert!(is_said, "{text} is not in {name}: {}", said_in(name));
+    };
     asked("net start studio");
-    let records = (0..300).any(|_| {
-        std::thread::sleep(std::time::Duration::from_millis(100));
-        log().contains("recording ")
-    });
-    assert!(records, "{}", log());
+    waits_for("service.log", "recording ");
     let send = bench.wire.start('a', "send service.wav --group 239.69.2.6 --interface va --clock system");
     send.wait_for("packets, late by", 30);
     std::thread::sleep(std::time::Duration::from_secs(20));
     asked("net stop studio");
-    let log = log();
+    let log = said_in("service.log");
     let (_, sent) = send.stop();
     let recorded = samples(&bench.wire.path("by_service.wav"));
     // Windows does not count what it drops, and the log does not tell it.
@@ -285,11 +293,10 @@ fn runs_as_a_service(bench: &Bench) {
     assert!(gone.contains("there is no service studio"), "{gone}");
     bench.run("service install wrong --log wrong.log -- ptp --interface none9");
     // Whether `net` says that it has failed depends on how soon it does.
-    let (_, started) = bench.wire.start_program('b', "wine", "net start wrong").end();
-    let log = fs::read_to_string(bench.wire.path("wrong.log")).unwrap_or_else(|error| panic!("{error}: {started}"));
-    assert!(log.contains("error: there is no network interface none9"), "{log}");
+    bench.wire.start_program('b', "wine", "net start wrong").end();
+    waits_for("wrong.log", "error: there is no network interface none9");
     bench.run("service uninstall wrong");
-    show("service: what fails", log.trim());
+    show("service: what fails", said_in("wrong.log").trim());
     bench.end(other, TASKKILL);
 }
 
