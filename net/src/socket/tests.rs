@@ -37,8 +37,8 @@ fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 
 /// A datagram, if one is there.
 fn take(socket: &mut Socket) -> Option<(Vec<u8>, Received)> {
-    let (mut buffer, mut found) = ([0; 64], None);
-    let round = socket.receive(&mut buffer, 1, |received, bytes| found = Some((bytes.to_vec(), received)));
+    let (mut inbox, mut found) = (Inbox::new(64), None);
+    let round = socket.receive(&mut inbox, 1, |received, bytes| found = Some((bytes.to_vec(), received)));
     assert!(round.error.is_none(), "{round:?}");
     found
 }
@@ -126,7 +126,7 @@ fn a_flood_is_taken_in_rounds() {
         let mut sender = sender();
         (0..5).for_each(|_| assert!(sender.send(b"not for us", address).is_ok()));
         std::thread::sleep(std::time::Duration::from_millis(20));
-        [3, 3].map(|most| receiver.receive(&mut [0; 64], most, |_, _| panic!("it is of another source")).more)
+        [3, 3].map(|most| receiver.receive(&mut Inbox::new(64), most, |_, _| panic!("it is of another source")).more)
     };
     // What is left out counts, too. Some may still have been on their way, but not each time.
     assert!((0..10).any(|_| rounds() == [true, false]), "{:?}", rounds());
