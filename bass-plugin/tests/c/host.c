@@ -93,7 +93,7 @@ static int threads_settle_at(int wanted) {
     return threads();
 }
 
-/* How many there are when all have begun that were to begin: their number is the same for a while. */
+/* How many there are when all have begun that were to begin: their number stays for a while. */
 static int settled_threads(void) {
     int count = threads();
     for (int i = 0, same = 0; i < 1000 && same < 10; i++) {

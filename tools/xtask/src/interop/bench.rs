@@ -169,8 +169,8 @@ impl Bench {
         Ok(())
     }
 
-    /// Fails if something took longer than `limit_s`, and longer by more than the machine stood still
-    /// in all.
+    /// Fails if something took longer than `limit_s`, and longer by more than the machine stood
+    /// still in all.
     pub(super) fn check_within(&self, watch: &Watch, took_s: f64, limit_s: f64, what: &str) -> Outcome {
         let paused_s = self.disturbances(watch).iter().map(|pause| pause.1 / 1e3).sum::<f64>();
         self.check(
