@@ -45,11 +45,17 @@ impl Bench {
         self.folder.path().join(name).display().to_string()
     }
 
-    /// Runs the host; what it wrote.
-    fn run(&self, command: &str, arguments: &[&str]) -> String {
+    /// The host with a command.
+    fn host(&self, command: &str, arguments: &[&str]) -> Command {
         let mut host = Command::new("timeout");
         host.args(["-k", "5", "120"]).arg(&self.host).arg(command).arg(&self.bass).arg(&self.plugin).args(arguments);
-        let done = host.env("HOST_INTERFACE", "127.0.0.1").output().expect("timeout runs");
+        host.env("HOST_INTERFACE", "127.0.0.1");
+        host
+    }
+
+    /// Runs the host; what it wrote.
+    fn run(&self, command: &str, arguments: &[&str]) -> String {
+        let done = self.host(command, arguments).output().expect("timeout runs");
         let (out, errors) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
         assert!(done.status.success(), "{command}: {:?}\n{out}{errors}", done.status.code());
         out.into_owned()
@@ -184,23 +190,25 @@ fn a_channel_is_played_on_the_device_without_sound() {
     assert_eq!((value(&log, "state"), value(&log, "lost")), (2, 0), "{log}");
 }
 
-/// The sender goes for 2 s, and comes back as another one.
+/// The sender goes for 2 s, and comes back as another one. It goes when it has been heard.
 #[test]
 fn syncs_tell_of_a_loss_and_of_a_new_source() {
     let Some(bench) = Bench::new() else { return };
     let first = send([239, 69, 7, 113], Encoding::L24);
-    let senders = std::thread::spawn(move || {
-        // The host has opened the stream by then, and heard it.
-        std::thread::sleep(Duration::from_secs(4));
-        drop(first);
-        // The next one looks for a clock for longer than a second of silence.
-        let second = send_as(2, [239, 69, 7, 113], Encoding::L24);
-        // Until the host has heard this one, too.
-        std::thread::sleep(Duration::from_secs(3));
-        drop(second);
-    });
-    let log = bench.run("play", &["aes67://239.69.7.113", "9", "-", "decode"]);
-    senders.join().unwrap();
+    let file = bench.path("log");
+    let out = std::fs::File::create(&file).unwrap();
+    let mut host = bench.host("play", &["aes67://239.69.7.113", "12", "-", "decode"]);
+    let mut host = host.stdout(out).spawn().expect("timeout runs");
+    let log = || std::fs::read_to_string(&file).unwrap();
+    let is_heard = || log().contains("received=") && value(&log(), "received") > 0;
+    while !is_heard() && host.try_wait().unwrap().is_none() {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    drop(first);
+    // The next one looks for a clock for longer than a second of silence.
+    let _second = send_as(2, [239, 69, 7, 113], Encoding::L24);
+    let (status, log) = (host.wait().unwrap(), log());
+    assert!(status.success(), "{status}: {log}");
     assert!(value(&log, "sync_loss") > 0 && value(&log, "sync_source") > 0, "{log}");
     assert_eq!(value(&log, "sync_lock"), 0, "there is no clock here: {log}");
 }

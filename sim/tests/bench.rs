@@ -105,11 +105,20 @@ fn ctrl_c_ends_a_bench_with_130_and_without_files() {
     let reports = folder.path().join("reports");
     let mut command = Command::new(env!("CARGO_BIN_EXE_sim"));
     command.args(["bench", "clocks", "--seeds", "100000", "--reports"]).arg(&reports).arg(condition("a"));
-    let child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(500));
-    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    assert!(killed.success());
-    let output = child.wait_with_output().unwrap();
+    // Until it has got to where it heeds the signal, the signal ends it: as long as that is so, it
+    // is given more time.
+    let mut wait_ms = 500;
+    let output = loop {
+        let child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(wait_ms));
+        let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+        assert!(killed.success());
+        let output = child.wait_with_output().unwrap();
+        wait_ms *= 2;
+        if output.status.code().is_some() || wait_ms > 10_000 {
+            break output;
+        }
+    };
     assert_eq!(output.status.code(), Some(130), "{output:?}");
     assert!(!reports.exists());
 }

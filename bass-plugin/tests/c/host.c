@@ -89,8 +89,19 @@ static const char *base_name(const char *path) {
 
 /* A thread that was joined may be listed for a moment. */
 static int threads_settle_at(int wanted) {
-    for (int i = 0; i < 200 && threads() > wanted; i++) sleep_ms(5);
+    for (int i = 0; i < 4000 && threads() > wanted; i++) sleep_ms(5);
     return threads();
+}
+
+/* How many there are when all have begun that were to begin: their number stays for a while. */
+static int settled_threads(void) {
+    int count = threads();
+    for (int i = 0, same = 0; i < 1000 && same < 10; i++) {
+        sleep_ms(10);
+        same = threads() == count ? same + 1 : 0;
+        count = threads();
+    }
+    return count;
 }
 
 /* ---- play ---- */
@@ -425,8 +436,7 @@ static void CALLBACK on_sync(HSYNC sync, DWORD channel, DWORD data, void *user) 
 
 static int life(const char *plugin_path, const char *url, const char *second_copy) {
     CHECK(p_BASS_Init(0, 48000, 0, NULL, NULL));
-    sleep_ms(100);
-    int base_threads = threads(), base_files = files();
+    int base_threads = settled_threads(), base_files = files();
 
     HSTREAM stream = create(url);
     CHECK(threads() >= base_threads);
@@ -477,8 +487,7 @@ static int life(const char *plugin_path, const char *url, const char *second_cop
 /* Loads and unloads with live streams; `bass` is loaded, the add-on only by BASS_PluginLoad. */
 static int reload(const char *plugin_path, const char *url) {
     CHECK(p_BASS_Init(0, 48000, 0, NULL, NULL));
-    sleep_ms(100);
-    int base_threads = threads(), base_files = files();
+    int base_threads = settled_threads(), base_files = files();
     for (int i = 0; i < 10; i++) {
         CHECK(p_BASS_GetConfig(BASS_CONFIG_AES67_JITTER) == 0xFFFFFFFF);
         CHECK_ERROR(20);
@@ -634,14 +643,14 @@ static DWORD CALLBACK on_data(HSTREAM stream, void *buffer, DWORD length, void *
 
 static void do_within(int wished) {
     wish = wished;
-    for (int i = 0; i < 250 && done_within != wished; i++) sleep_ms(20);
+    for (int i = 0; i < 3000 && done_within != wished; i++) sleep_ms(20);
     CHECK(done_within == wished);
 }
 
 static void wait_for_state(DWORD state) {
     BASS_AES67_OUTPUT_STATS_EX s;
     s.size = sizeof s;
-    for (int i = 0; i < 500; i++) {
+    for (int i = 0; i < 3000; i++) {
         CHECK(p_BASS_AES67_OutputGetStats(sending, &s));
         if (s.state == state) return;
         sleep_ms(20);
@@ -652,8 +661,7 @@ static void wait_for_state(DWORD state) {
 
 static int within(const char *group, const char *interface_name) {
     CHECK(p_BASS_Init(0, 48000, 0, NULL, NULL));
-    sleep_ms(100);
-    int base_threads = threads(), base_files = files();
+    int base_threads = settled_threads(), base_files = files();
     HSTREAM stream = p_BASS_StreamCreate(48000, 2, BASS_STREAM_DECODE | BASS_SAMPLE_FLOAT, on_data, NULL);
     CHECK(stream);
     BASS_AES67_OUTPUT_CONFIG_EX config;

@@ -18,9 +18,12 @@ fn announcers_of_one_host_are_told_apart_and_descriptions_are_whole() {
         wire.start_program('a', "ffmpeg", &format!("{source} -ac 2 -c:a pcm_s16be -f sap {url}"))
     };
     let others = [ffmpeg("239.77.4.2", "239.255.255.255"), ffmpeg("239.77.4.3", "224.0.0.56")];
-    let found = wire.start('b', "discover --interface vb --json --seconds 7");
-    let seen_there = wire.start('b', "discover --interface vb --sdp Ours --sap-group 239.9.9.9 --seconds 9");
-    let found = found.wait();
+    let discover = wire.start('b', "discover --interface vb --json");
+    let seen_there = wire.start('b', "discover --interface vb --sdp Ours --sap-group 239.9.9.9 --seconds 50");
+    discover.wait_until("three sessions", 60, |log| log.matches("\"event\":\"added\"").count() >= 3);
+    // FFmpeg announces its own every 5 s, and we every 2 s.
+    std::thread::sleep(std::time::Duration::from_millis(5_500));
+    let (_, found) = discover.stop();
     let port = wire.command('a', "ss", "-uHan sport = :5010").output().expect("ss runs");
     let events: Vec<serde_json::Value> = found.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
     let told = |event: &serde_json::Value| {

@@ -248,7 +248,7 @@ fn a_refused_port_says_how_to_be_allowed() {
         text(&done)
     );
     // So does a session with an AirPlay receiver, from other ports.
-    let done = run("ptp --interface vb --yield 10.67.0.1 --seconds 5 --json");
+    let done = run("ptp --interface vb --yield 10.67.0.1 --seconds 7 --json");
     let lines = String::from_utf8_lossy(&done.stdout).into_owned();
     assert!(lines.contains("\"on_own_ports\":false") && lines.contains("OWN TIMELINE"), "{lines}{}", text(&done));
 }
@@ -269,7 +269,7 @@ fn a_time_that_is_waited_for_in_vain_is_exit_code_1_and_a_reason() {
         assert_one_sentence(&wire.aes67('b', arguments), arguments, 1, reason);
     }
     // After 3 s of silence ours is the timeline.
-    let done = wire.aes67('b', "ptp --interface vb --yield 10.67.0.1 --wait 4 --seconds 5 --json");
+    let done = wire.aes67('b', "ptp --interface vb --yield 10.67.0.1 --wait 20 --seconds 6 --json");
     let lines = String::from_utf8_lossy(&done.stdout).into_owned();
     let last = lines.lines().last().unwrap_or_default();
     assert_eq!(done.status.code(), Some(0), "{lines}{}", text(&done));
@@ -283,7 +283,7 @@ fn a_busy_port_is_told() {
     let hold = "import socket,time\ns=[socket.socket(socket.AF_INET,socket.SOCK_DGRAM) for _ in range(2)]\ns[0].bind(('',9875))\ns[1].bind(('',320))\nprint('held',flush=True)\ntime.sleep(20)";
     fs::write(wire.path("hold.py"), hold).unwrap();
     let holder = wire.start_program('b', "python3", "hold.py");
-    holder.wait_for("held", 10);
+    holder.wait_for("held", 60);
     for (arguments, port) in [("discover --interface vb --seconds 1", 9875), ("ptp --interface vb --seconds 1", 320)] {
         let message = format!("error: UDP port {port} at 0.0.0.0 is in use by a program that does not share it");
         assert_one_sentence(&wire.aes67('b', arguments), arguments, 2, &message);
@@ -308,7 +308,7 @@ fn a_closed_pipe_ends_a_command_in_order() {
             assert!(sent.status.success(), "{}", text(&sent));
         }
         let mut status = None;
-        for _ in 0..200 {
+        for _ in 0..1200 {
             status = child.try_wait().unwrap();
             if status.is_some() {
                 break;
@@ -329,7 +329,9 @@ fn a_recording_outlives_its_process() {
     let Some(wire) = Wire::new(&[]) else { return };
     let _send = wire.start('a', "send tone --group 239.1.1.3 --interface va --clock system --level -6");
     let record = wire.start('b', "record aes67://239.1.1.3 --interface vb --output take.wav --no-ptp");
-    record.wait_for("\n4.", 20);
+    record.wait_until("four seconds", 60, |log| {
+        log.contains(" s in take.wav") && told::<f64>(log, " s in take.wav") >= 4.0
+    });
     let log = record.kill();
     let kept = samples(&wire.path("take.wav"));
     // All but the second since the last update, and what waits in the buffer for late packets.

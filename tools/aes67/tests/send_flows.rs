@@ -37,7 +37,7 @@ fn a_wizards_file_sends_sixteen_channels_as_two_streams_bit_for_bit() {
                     "record aes67://239.69.2.{number}?channels=8 --interface vb --output {number}.wav --overwrite"
                 ),
             );
-            record.wait_for("recording", 10);
+            record.wait_for("recording", 60);
             record
         });
         let sent = wire.aes67('a', &format!("send --config {file}"));
@@ -67,7 +67,7 @@ fn a_playlist_that_repeats_goes_to_one_receiver_without_a_gap() {
     second.iter().for_each(|&sample| writer.write_sample(sample).expect("room"));
     writer.finalize().expect("a WAV file");
     let record = wire.start('b', "record aes67://10.67.0.2:5010 --interface vb --output out.wav");
-    record.wait_for("recording", 10);
+    record.wait_for("recording", 60);
     let sent =
         wire.aes67('a', "send a.wav b.wav --loop --to 10.67.0.2:5010 --interface va --clock system --json --seconds 7");
     assert!(sent.status.success(), "{}", String::from_utf8_lossy(&sent.stderr));
@@ -96,7 +96,7 @@ fn stdin_is_sent_as_it_comes() {
     )
     .expect("a file");
     let record = wire.start('b', "record aes67://239.69.2.7 --interface vb --output out.wav");
-    record.wait_for("recording", 10);
+    record.wait_for("recording", 60);
     let said = wire.start_program('a', "sh", "send.sh").wait();
     assert!(said.contains("sending stdin to 239.69.2.7:5004"), "{said}");
     let log = record.stop().1;
@@ -109,9 +109,9 @@ fn what_is_looped_at_unity_has_the_bits_that_came_in() {
     let noise = write_noise(&wire.path("in.wav"), 2, 20);
     let send =
         wire.start('a', "send in.wav --loop --group 239.69.2.9 --interface va --clock master --no-sap --sdp in.sdp");
-    send.wait_for("packets, late by", 20);
+    send.wait_for("packets, late by", 60);
     let looped = wire.start('b', "loop in.sdp --group 239.69.2.10 --interface vb --latency 40 --sdp out.sdp");
-    looped.wait_for("frames as they came", 30);
+    looped.wait_for("frames as they came", 60);
     let record = wire.start('a', "record aes67://239.69.2.10 --interface va --output out.wav --seconds 4").wait();
     let (code, said) = looped.stop();
     assert_eq!(code, Some(0), "{said}");

@@ -3,7 +3,8 @@
 #[expect(dead_code, reason = "the rig serves other tests, too")]
 mod rig;
 
-use rig::{Wire, assert_recorded, samples, told, write_noise};
+use rig::{Wire, assert_recorded, has_clock, median, objects, samples, told, write_noise};
+use serde_json::Value;
 use std::fs;
 
 #[test]
@@ -12,7 +13,7 @@ fn a_file_is_sent_announced_and_recorded_bit_for_bit() {
     let noise = write_noise(&wire.path("in.wav"), 2, 3);
     let discover = wire.start('b', "discover --interface vb --json");
     let record = wire.start('b', "record aes67://239.69.1.1 --interface vb --output out.wav --split-minutes 0.04");
-    record.wait_for("recording", 10);
+    record.wait_for("recording", 60);
     let sent =
         wire.aes67('a', "send in.wav --group 239.69.1.1 --interface va --clock system --name Noise --sdp noise.sdp");
     assert!(sent.status.success(), "{}", String::from_utf8_lossy(&sent.stderr));
@@ -23,7 +24,7 @@ fn a_file_is_sent_announced_and_recorded_bit_for_bit() {
     let recorded = [samples(&wire.path("out.wav")), samples(&wire.path("out-002.wav"))].concat();
     assert_recorded((&log, &String::from_utf8_lossy(&sent.stdout)), (&recorded, &noise), 2, false);
     assert!(recorded[noise.len().min(recorded.len())..].iter().all(|&sample| sample == 0), "something follows");
-    discover.wait_for("\"event\":\"removed\"", 5);
+    discover.wait_for("\"event\":\"removed\"", 60);
     let (_, heard) = discover.stop();
     assert_eq!(heard.matches("\"event\":\"added\",\"name\":\"Noise\"").count(), 1, "{heard}");
     let linted = wire.aes67('b', "lint noise.sdp");
@@ -37,23 +38,28 @@ fn a_stream_on_our_own_ptp_is_played_at_the_latency_asked_for() {
         'a',
         "send tone --group 239.69.1.2 --interface va --clock master --name Tone --sdp tone.sdp --level -20",
     );
-    send.wait_for("packets, late by", 15);
+    send.wait_for("packets, late by", 60);
     let sdp = fs::read_to_string(wire.path("tone.sdp")).unwrap();
     assert!(sdp.contains("a=ts-refclk:ptp=IEEE1588-2008:") && sdp.contains("a=mediaclk:direct=0"), "{sdp}");
     let played =
         wire.aes67('b', "play tone.sdp --interface vb --output null --ppm 80 --latency 50 --json --seconds 14");
     let text = String::from_utf8_lossy(&played.stdout);
-    let last: serde_json::Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
-    assert_eq!((&last["state"], &last["clock"]), (&"PLAYING".into(), &"PTP LOCKED".into()), "{last}");
-    assert_eq!(last["lost"], 0, "{last}");
+    let lines = objects(&text);
+    let last = lines.last().unwrap_or_else(|| panic!("{text}"));
+    assert!(last["lost"].as_u64() <= last["dropped_by_kernel"].as_u64(), "{last}");
     let stamps = (&last["timestamping"], &last["local_clock"]);
     assert_eq!(stamps, (&serde_json::json!(["kernel"]), &net::clock::NAME.into()), "{last}");
+    let settled: Vec<&Value> = lines.iter().filter(|line| line["elapsed_s"].as_f64() > Some(9.0)).collect();
+    let is_right = |line: &&&Value| line["state"] == "PLAYING" && line["clock"] == "PTP LOCKED";
+    let right: Vec<&Value> = settled.iter().filter(is_right).copied().collect();
+    assert!(2 * right.len() > settled.len(), "{} of {} s are played by PTP: {text}", right.len(), settled.len());
     // The latency that was asked for, and the packet time.
-    let link_offset_us = last["link_offset_us"].as_f64().unwrap();
-    assert!((link_offset_us - 51_000.0).abs() < 3_000.0, "{last}");
-    assert!((last["card_ppm"].as_f64().unwrap() - 80.0).abs() < 20.0, "{last}");
-    let peak_dbfs = last["peaks_dbfs"][0].as_f64().unwrap();
-    assert!((peak_dbfs + 20.0).abs() < 0.5, "{last}");
+    let link_offset_us = median(right.iter().copied(), "link_offset_us");
+    assert!((link_offset_us - 51_000.0).abs() < 3_000.0, "{link_offset_us} us: {text}");
+    let card_ppm = median(right.iter().copied(), "card_ppm");
+    assert!((card_ppm - 80.0).abs() < 20.0, "{card_ppm} ppm: {text}");
+    let is_loud = |line: &&&Value| line["peaks_dbfs"][0].as_f64().is_some_and(|dbfs| (dbfs + 20.0).abs() < 0.5);
+    assert!(2 * right.iter().filter(is_loud).count() > right.len(), "{text}");
     assert_eq!(send.stop().0, Some(0));
 }
 
@@ -75,22 +81,25 @@ udp_ttl 1
 
 #[test]
 fn we_lock_to_ptp4l_and_are_right() {
-    let Some(wire) = Wire::new(&["ptp4l"]) else { return };
+    let Some(wire) = Wire::new(&["ptp4l", "chrt"]) else { return };
     let socket = wire.path("gm.sock");
     fs::write(wire.path("gm.cfg"), format!("{GRANDMASTER}uds_address {}\n", socket.display())).unwrap();
-    let master = wire.start_program('a', "ptp4l", "-i va -S -m -q -f gm.cfg");
+    let master = wire.start_real_time('a', "ptp4l", "-i va -S -m -q -f gm.cfg");
     let log = wire.start('b', "ptp --interface vb --domain 10 --json --seconds 16").wait();
-    let lines: Vec<serde_json::Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let last = lines.last().unwrap();
-    assert_eq!((&last["port"], &last["state"]), (&"SLAVE".into(), &"LOCKED".into()), "{last}\n{}", master.log());
+    let lines = objects(&log);
+    let last = lines.last().unwrap_or_else(|| panic!("{log}"));
+    assert!(last["port"] == "SLAVE" && has_clock(last), "{last}\n{}", master.log());
     assert_eq!(last["timestamping"], "kernel", "{last}");
     assert_eq!(last["local_clock"], net::clock::NAME, "{last}");
     assert_eq!((&last["local_clock_steps_back"], &last["system_clock_steps"]), (&0.into(), &0.into()), "{last}");
     assert!(last["transmit_stamps"].as_u64().unwrap() > 10, "{last}");
     // ptp4l serves this machine's own system clock: the truth is known. 50 us are for busy
     // machines; a quiet one is within 1 us.
-    let error_ns = last["system_minus_ptp_ns"].as_i64().unwrap();
-    assert!(error_ns.abs() < 50_000, "{last}");
+    let locked: Vec<&Value> = lines.iter().filter(|line| line["state"] == "LOCKED").collect();
+    let settled = &locked[locked.len() / 3..];
+    assert!(settled.len() > 2, "{log}");
+    let error_ns = median(settled.iter().copied(), "system_minus_ptp_ns");
+    assert!(error_ns.abs() < 50_000.0, "{error_ns} ns: {log}");
 }
 
 #[test]
@@ -98,7 +107,7 @@ fn the_status_line_has_its_form() {
     let Some(wire) = Wire::new(&[]) else { return };
     let master = wire.start('a', "ptp --interface va --domain 2 --master");
     let slave = wire.start('b', "ptp --interface vb --domain 2");
-    slave.wait_for("[LOCKED]", 25);
+    slave.wait_for("[LOCKED]", 60);
     let (code, log) = slave.stop();
     assert_eq!(code, Some(0), "{log}");
     let line = log.lines().find(|line| line.ends_with("[LOCKED]")).unwrap();
@@ -113,18 +122,18 @@ fn the_status_line_has_its_form() {
 
 #[test]
 fn several_streams_are_recorded_and_each_file_knows_its_time() {
-    let Some(wire) = Wire::of(&['a', 'b', 'c'], &["ptp4l"]) else { return };
+    let Some(wire) = Wire::of(&['a', 'b', 'c'], &["ptp4l", "chrt"]) else { return };
     write_noise(&wire.path("in.wav"), 2, 60);
     // It serves this machine's own clock, so its time of day is plausible.
     fs::write(wire.path("gm.cfg"), format!("{GRANDMASTER}uds_address {}\n", wire.path("gm.sock").display())).unwrap();
-    let _master = wire.start_program('c', "ptp4l", "-i vc -S -m -q -f gm.cfg");
+    let _master = wire.start_real_time('c', "ptp4l", "-i vc -S -m -q -f gm.cfg");
     let arguments =
         "send in.wav --group 239.69.1.5 --interface va --clock ptp --domain 10 --name Noise --sdp noise.sdp";
     let send = wire.start('a', arguments);
-    send.wait_for("packets, late by", 40);
+    send.wait_for("packets, late by", 60);
     let arguments = "record noise.sdp aes67://239.69.1.5 --interface vb --seconds 12 --output take.wav";
     let first = wire.start('b', arguments);
-    first.wait_for("recording", 10);
+    first.wait_for("recording", 60);
     std::thread::sleep(std::time::Duration::from_millis(700));
     let second = wire.aes67('b', "record noise.sdp --interface vb --seconds 11 --output later.wav");
     assert!(second.status.success(), "{}", String::from_utf8_lossy(&second.stderr));
@@ -155,9 +164,9 @@ fn a_stream_is_monitored_with_its_master() {
     let Some(wire) = Wire::new(&[]) else { return };
     let send =
         wire.start('a', "send tone --group 239.69.1.8 --interface va --clock master --name Tone --sap-interval 1");
-    send.wait_for("packets, late by", 20);
+    send.wait_for("packets, late by", 60);
     let log = wire.start('b', "monitor --interface vb --json --seconds 12").wait();
-    let lines: Vec<serde_json::Value> = log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let lines: Vec<Value> = log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
     let last = lines.last().unwrap_or_else(|| panic!("{log}"));
     assert_eq!(
         (&last["masters"][0]["domain"], last["masters"].as_array().map(Vec::len)),
@@ -184,7 +193,7 @@ fn a_stream_is_monitored_with_its_master() {
 #[test]
 fn livewire_sources_are_listed_with_their_groups() {
     let Some(wire) = Wire::new(&["python3"]) else { return };
-    let advertise = "import socket,struct,time
+    let advertise = "import os,socket,struct,time
 s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM)
 s.setsockopt(socket.IPPROTO_IP,socket.IP_MULTICAST_IF,socket.inet_aton('10.67.0.1'))
 def text(op,t): return op+b'\\x03\\x00\\x10'+t.ljust(16,b'\\0')
@@ -192,15 +201,18 @@ def ad(*sources):
     m=bytes([3,0,2,7])+bytes(12)+b'ADVT\\x07\\x01'+text(b'ATRN',b'Studio A')
     for i,(n,name) in enumerate(sources): m+=b'S%03d'%(i+1)+b'\\x06\\0\\x20PSID\\x01'+struct.pack('>I',n)+text(b'PSNM',name)
     s.sendto(m,('239.192.255.3',4001))
-ad((6031,b'PGM1'),(7,b'Mic')); time.sleep(1); ad((7,b'Mic'))
+while not os.path.exists('heard'): ad((6031,b'PGM1'),(7,b'Mic')); time.sleep(.2)
+ad((7,b'Mic'))
 ";
     fs::write(wire.path("advertise.py"), advertise.replace("\\\\", "\\")).unwrap();
     let discover = wire.start('b', "discover --interface vb --json");
-    std::thread::sleep(std::time::Duration::from_millis(500));
-    let _ = wire.start_program('a', "python3", "advertise.py").wait();
-    discover.wait_for("\"event\":\"removed\"", 5);
+    let node = wire.start_program('a', "python3", "advertise.py");
+    discover.wait_until("both sources", 60, |log| log.matches("\"event\":\"added\"").count() == 2);
+    fs::write(wire.path("heard"), "").unwrap();
+    let _ = node.wait();
+    discover.wait_for("\"event\":\"removed\"", 60);
     let (_, log) = discover.stop();
-    let lines: Vec<serde_json::Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let told: Vec<_> =
         lines.iter().map(|line| (&line["event"], &line["livewire_channel"], &line["addresses"][0])).collect();
     let (added, removed, one, two) =

@@ -30,10 +30,10 @@ const SAID: [(&str, &str); 9] = [
 fn each_wrong_master_is_named_and_none_is_locked_to() {
     // `vf` is a word of `ip link`.
     let hosts: Vec<char> = ('a'..='l').filter(|&host| host != 'f').collect();
-    let Some(wire) = Wire::of(&hosts, &["python3"]) else { return };
+    let Some(wire) = Wire::of(&hosts, &["python3", "chrt"]) else { return };
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/rig/wrong_masters.py");
     let masters = format!("{script} 10.67.0.1 {}", WRONG.join(" "));
-    let _masters = wire.start_program('a', "python3", &masters);
+    let _masters = wire.start_real_time('a', "python3", &masters);
     // All at once: each takes the time that it waits.
     let unflagged = wire.start('b', "ptp --interface vb --domain 1 --json");
     let waits = hosts[2..].iter().zip(SAID).map(|(&host, (domain, said))| {
@@ -57,7 +57,7 @@ fn each_wrong_master_is_named_and_none_is_locked_to() {
         assert!(!log.contains("[LOCKED]"), "{command}\n{log}");
     }
     // A master in Python answers late now and then, and is not believed then.
-    unflagged.wait_for("\"state\":\"LOCKED\"", 25);
+    unflagged.wait_for("\"state\":\"LOCKED\"", 60);
     let (_, log) = unflagged.stop();
     let lines: Vec<serde_json::Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let last = lines.iter().rfind(|line| line["state"] == "LOCKED").unwrap();

@@ -2,6 +2,7 @@
 //! missing a test tells so, and is counted as skipped.
 
 use netns::{Running, Stopped, Wire as Hosts};
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::str::FromStr;
@@ -66,6 +67,12 @@ impl Wire {
         self.start_command(self.command(host, program, arguments))
     }
 
+    /// The same before all programs that are not real-time: what a peer does late is not what is
+    /// tested. It takes `chrt`.
+    pub(crate) fn start_real_time(&self, host: char, program: &str, arguments: &str) -> Program {
+        self.start_program(host, "chrt", &format!("-f 60 {program} {arguments}"))
+    }
+
     /// Starts a [command](Self::command).
     pub(crate) fn start_command(&self, command: Command) -> Program {
         Program(self.0.start(command))
@@ -121,6 +128,25 @@ impl Program {
     pub(crate) fn wait(self) -> String {
         self.0.wait(60).log
     }
+}
+
+/// The JSON objects of a log, one a line; what is none is left out.
+pub(crate) fn objects(log: &str) -> Vec<Value> {
+    log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+}
+
+/// The middle one of what these lines tell under a key: one that was read while a machine stood
+/// still does not count.
+pub(crate) fn median<'a>(lines: impl IntoIterator<Item = &'a Value>, key: &str) -> f64 {
+    let mut values: Vec<f64> = lines.into_iter().filter_map(|line| line[key].as_f64()).collect();
+    values.sort_by(f64::total_cmp);
+    *values.get(values.len() / 2).unwrap_or_else(|| panic!("no line tells {key}"))
+}
+
+/// Whether a line tells of a clock that is known: one that heard nothing for a moment, because the
+/// machine stood still, holds over.
+pub(crate) fn has_clock(line: &Value) -> bool {
+    line["state"] == "LOCKED" || line["state"] == "HOLDOVER"
 }
 
 /// The samples of a WAV file.

@@ -66,6 +66,10 @@ impl Time {
     }
 }
 
+/// What keeps a kernel from starting is told from the beginning. Where the host stands still, the
+/// kernel would find that its timer does not work, and panic.
+const KERNEL_OPTIONS: &str = "console=ttyS0 earlyprintk=ttyS0 quiet panic=-1 tsc=reliable no_timer_check";
+
 /// Has what a guest was made of, once it is complete.
 const RECIPE: &str = "recipe";
 
@@ -103,7 +107,7 @@ impl Guest {
         let rest = [
             ("-kernel", self.folder.join("vmlinuz").display().to_string()),
             ("-initrd", self.folder.join("initrd").display().to_string()),
-            ("-append", format!("console=ttyS0 quiet panic=-1 tsc=reliable{cards}")),
+            ("-append", format!("{KERNEL_OPTIONS}{cards}")),
             ("-virtfs", share(Path::new("/"), "root", ",readonly=on,multidevs=remap")),
             ("-virtfs", share(shared, "shared", "")),
         ];

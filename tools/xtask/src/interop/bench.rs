@@ -152,6 +152,33 @@ impl Bench {
         Ok(())
     }
 
+    /// Fails if a claim does not hold that holds on any machine but one that stands still for at
+    /// least so long at once: then it only says so.
+    pub(super) fn check_unless_paused(
+        &self,
+        watch: &Watch,
+        pause_ms: f64,
+        holds: bool,
+        claim: impl Display,
+    ) -> Outcome {
+        let longest_ms = self.disturbances(watch).iter().map(|pause| pause.1).fold(0.0, f64::max);
+        if holds || longest_ms < pause_ms {
+            return self.check(holds, claim);
+        }
+        self.figure("not held", format_args!("{claim}; the machine stood still for {longest_ms:.0} ms"));
+        Ok(())
+    }
+
+    /// Fails if something took longer than `limit_s`, and longer by more than the machine stood
+    /// still in all.
+    pub(super) fn check_within(&self, watch: &Watch, took_s: f64, limit_s: f64, what: &str) -> Outcome {
+        let paused_s = self.disturbances(watch).iter().map(|pause| pause.1 / 1e3).sum::<f64>();
+        self.check(
+            took_s < limit_s + paused_s,
+            format!("{what} took {took_s:.2} s, not {limit_s} s, and the machine stood still for {paused_s:.2} s"),
+        )
+    }
+
     /// What the JSON lines of a program that began `began_s` after the watch count under `name`,
     /// with a line a second for each of so many streams, in the seconds in which the machine did
     /// not stand still, and no other disturbance is known: nothing, or a case that is alone fails.

@@ -19,7 +19,7 @@ pub(super) fn start(wire: &Wire, host: char, bench: &Bench, count: usize) -> Res
     let mut command = real_time(wire, host, &program);
     command.args([COMMAND, &count.to_string(), &netns::address(host)]);
     let running = wire.start(command);
-    running.wait_for("sending", 10);
+    running.wait_for("sending", 60);
     Ok(running)
 }
 

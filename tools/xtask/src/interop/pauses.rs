@@ -58,7 +58,7 @@ pub(crate) fn start_by(program: &Path, wire: &Wire, host: char) -> Result<Watch,
         let mut command = wire.command(host, "chrt");
         command.args(["-f", PRIORITY, "taskset", "-c", &processor.to_string()]).arg(program).arg(COMMAND);
         let watch = wire.start(command);
-        watch.wait_for(WATCHING, 10);
+        watch.wait_for(WATCHING, 60);
         watch
     };
     let programs: Vec<Running> = processors()?.into_iter().map(watch).collect();

@@ -99,7 +99,7 @@ interface, address, domain, frames, file = sys.argv[1], sys.argv[2], int(sys.arg
 Gst.init(None)
 GstNet.ptp_init(GstNet.PTP_CLOCK_ID_NONE, [interface])
 clock = GstNet.PtpClock.new('p', domain)
-if not clock.wait_for_sync(20 * Gst.SECOND):
+if not clock.wait_for_sync(60 * Gst.SECOND):
     sys.exit('no PTP')
 pipeline = Gst.parse_launch(
     f'audiotestsrc wave=white-noise volume=0.3 is-live=true samplesperbuffer={frames} ! audio/x-raw,format=S24BE,rate=48000,channels=2 ! tee name=t '

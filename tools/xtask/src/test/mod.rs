@@ -14,6 +14,7 @@ use crate::error::Error;
 use setting::Setting;
 use skips::Count;
 use step::Step;
+use times::Times;
 
 mod deny;
 mod macos;
@@ -24,6 +25,7 @@ mod skips;
 mod step;
 mod tally;
 mod text;
+mod times;
 mod tools;
 mod windows;
 
@@ -32,6 +34,7 @@ const EXAMPLES: &str = "\
 Examples:
   cargo xtask test                          everything, as CI does it
   cargo xtask test --list                   the steps and their commands
+  cargo xtask test --list --times           and how long each took when it last ran
   cargo xtask test --only fmt               one step
   cargo xtask test --only clippy,doc        some steps, in their usual order
   cargo xtask test --install                everything, with every peer: some hundred MB of packages, as root
@@ -55,6 +58,10 @@ pub(crate) struct TestArgs {
     #[arg(long)]
     list: bool,
 
+    /// With --list: how long each step took when it last ran here
+    #[arg(long, requires = "list")]
+    times: bool,
+
     /// Install what is missing: packages of Debian's by apt-get, which takes root, BASS, readers of
     /// SDP, a guest, and cargo-deny, which takes a few minutes; with CI=true in the environment
     /// this is tried anyway
@@ -71,8 +78,7 @@ pub(crate) struct TestArgs {
 pub(crate) fn run(args: &TestArgs) -> ExitCode {
     let setting = Setting::find(args.install, &args.runner);
     if args.list {
-        list(&setting);
-        return ExitCode::SUCCESS;
+        return list(&setting, args.times);
     }
     let named = args.only.clone();
     let mut run = Run { setting, named, count: Count::default(), wine: None };
@@ -81,11 +87,24 @@ pub(crate) fn run(args: &TestArgs) -> ExitCode {
     run.end(failed)
 }
 
-fn list(setting: &Setting) {
+fn list(setting: &Setting, with_times: bool) -> ExitCode {
     for step in step::ALL {
         println!("{:<9} {}", step.name(), step.help());
         if let Some(command) = step.command(setting) {
             println!("{:<9} $ {command}", "");
+        }
+    }
+    if !with_times {
+        return ExitCode::SUCCESS;
+    }
+    match Times::find(&setting.target_dir) {
+        Ok(times) => {
+            println!("\n{}", times.table(&step::ALL).join("\n"));
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(error.exit_code())
         }
     }
 }
@@ -123,8 +142,9 @@ impl Run {
             Step::Test => self.test()?,
             _ => command.map_or(Ok(()), |command| command.run())?,
         }
-        eprintln!("    {} took {:.1} s", step.name(), start.elapsed().as_secs_f64());
-        Ok(())
+        let took_s = start.elapsed().as_secs_f64();
+        eprintln!("    {} took {took_s:.1} s", step.name());
+        Times::find(&self.setting.target_dir)?.note(step, took_s)
     }
 
     fn test(&mut self) -> Result<(), Error> {

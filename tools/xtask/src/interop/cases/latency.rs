@@ -90,7 +90,7 @@ pub(super) fn run(bench: &Bench) -> Outcome {
     let send =
         format!("send pulse.wav --loop --group {GROUP} --interface vb --domain {DOMAIN} --sdp pulse.sdp --no-sap");
     let send = bench.start(&wire, 'b', &send);
-    let sends = send.poll(30, |log| log.contains("packets, late by")) && wire.path("pulse.sdp").is_file();
+    let sends = send.poll(60, |log| log.contains("packets, late by")) && wire.path("pulse.sdp").is_file();
     bench.check(sends, format!("nothing is sent:\n{}", send.log()))?;
     let seconds = bench.seconds(SETTLING_S + 8, SETTLING_S + 300);
     let watch = pauses::start(bench, &wire, 'a')?;

@@ -46,7 +46,9 @@ pub(super) fn streams(bench: &Bench) -> Outcome {
     let play = format!("play {} --interface vb --output null --clock arrivals --latency 20 --json", urls.join(" "));
     let began_s = watch.elapsed_s();
     let play = bench.start(&wire, 'b', &play);
-    pause(3.0);
+    let receives = |line: &serde_json::Value| number(line, "received") > 0.0;
+    let all_receive = play.poll(60, |log| objects(log).iter().filter(|line| receives(line)).count() >= 2 * count);
+    bench.check(all_receive, format!("not all streams are received:\n{}", play.log()))?;
     let before_s = processor_s(&play);
     pause(f64::from(seconds));
     let used = (processor_s(&play) - before_s) / f64::from(seconds);

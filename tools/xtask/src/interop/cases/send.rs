@@ -22,7 +22,7 @@ pub(super) fn ffmpeg(bench: &Bench) -> Outcome {
     let arguments =
         "send in.wav --group 239.69.3.1 --interface va --clock system --sdp in.sdp --sap-interval 1 --name Counter";
     let send = bench.start(&wire, 'a', arguments);
-    send.wait_for(SENDING, 20);
+    send.wait_for(SENDING, 60);
     let sources = [
         ("SDP", "-protocol_whitelist file,udp,rtp -localaddr 10.67.0.2 -i in.sdp"),
         ("SAP", "-i sap://239.255.255.255:9875"),
@@ -42,7 +42,7 @@ pub(super) fn gstreamer(bench: &Bench) -> Outcome {
     write(&wire.path("receive.py"), include_str!("../scripts/gst_rfc7273.py"))?;
     let arguments = "send tone --group 239.69.3.2 --interface va --clock master --no-sap --sdp tone.sdp";
     let send = bench.start(&wire, 'a', arguments);
-    send.wait_for(SENDING, 20);
+    send.wait_for(SENDING, 60);
     let sdp = String::from_utf8_lossy(&read(&wire.path("tone.sdp"), "")?).into_owned();
     let grandmaster = sdp.split("IEEE1588-2008:").nth(1).and_then(|rest| rest.split(':').next());
     let grandmaster = grandmaster.ok_or_else(|| Trouble::Failed(format!("no grandmaster in\n{sdp}")))?;
@@ -84,11 +84,11 @@ pub(super) fn tshark(bench: &Bench) -> Outcome {
     let mut dump = wire.command('b', "tcpdump");
     dump.args(["-i", "vb", "-U", "-w", "wire.pcap", "udp"]);
     let dump = wire.start(dump);
-    dump.wait_for("listening on", 10);
+    dump.wait_for("listening on", 60);
     let arguments =
         "send tone --group 239.69.3.3 --interface va --clock master --ptime 0.25 --ttl 17 --dscp 46 --name T";
     let send = bench.start(&wire, 'a', arguments);
-    send.wait_for(SENDING, 20);
+    send.wait_for(SENDING, 60);
     // The first status comes with the first packets: a second of them is enough to look at.
     pause(f64::from(bench.seconds(1, 20)));
     let sent = send.stop();
@@ -152,7 +152,7 @@ pub(super) fn sdp_libraries(bench: &Bench) -> Outcome {
             "send ident --source-channels 8 --group {group} --interface va --clock master --no-sap --ptime {ptime} --sdp our.sdp"
         );
         let send = bench.start(&wire, 'a', &arguments);
-        send.wait_for(SENDING, 20);
+        send.wait_for(SENDING, 60);
         bench.check(send.stop().code == Some(0), "the sender ends well")?;
         let options = "--checkEndings --whitespace --audioOnly --channelOrder --multicast --useIP4 our.sdp";
         let poked = output(&wire, 'a', &sdpoker, options, 30);

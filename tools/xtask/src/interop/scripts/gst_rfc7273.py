@@ -9,7 +9,7 @@ interface, domain, gmid, group, channels, seconds = sys.argv[1:7]
 Gst.init(None)
 assert GstNet.ptp_init(GstNet.PTP_CLOCK_ID_NONE, [interface]), 'no PTP'
 clock = GstNet.PtpClock.new('p', int(domain))
-assert clock.wait_for_sync(20 * Gst.SECOND), 'PTP does not lock'
+assert clock.wait_for_sync(60 * Gst.SECOND), 'PTP does not lock'
 RATE = 48000
 for latency in sys.argv[7:]:
     caps = (f'application/x-rtp,media=audio,clock-rate={RATE},encoding-name=L24,channels=(int){channels},payload=96,'
