@@ -1,5 +1,5 @@
-//! Linux: `nix` where it has a safe call, `libc` for those that it lacks (`adjtimex`,
-//! `pthread_setschedparam`) or whose buffers it does not let be used again (`sendmmsg`, `recvmmsg`).
+//! Linux, by `nix` where it has a safe call. `libc` has the calls that it lacks (`adjtimex`,
+//! `pthread_setschedparam`), and those whose buffers it cannot use again (`sendmmsg`, `recvmmsg`).
 
 pub(crate) mod batch;
 pub(crate) mod clock;
