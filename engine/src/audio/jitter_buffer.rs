@@ -15,7 +15,7 @@ pub(crate) const NO_FRAME: i64 = i64::MIN;
 pub enum Insertion {
     /// At least one frame was new and not yet played.
     Stored,
-    /// All frames were there already.
+    /// All frames were in the buffer already.
     Duplicate,
     /// All frames had been played or skipped.
     Late,
