@@ -1,10 +1,11 @@
 //! Clicks within audio whose path is known: peaks of the second difference of the residual.
 //!
-//! A block of 16 frames is flagged where that peak exceeds all of: an absolute floor, what the
-//! programme masks, a share of the programme's own level (the kink where a fade starts is 1/T of
-//! it, and is not a click), and a multiple of what the residual does some milliseconds before and
-//! after. That last comparison takes medians, so that a neighbouring click does not hide one, and
-//! the louder side, so that the onset of a drum is not one.
+//! A block of 16 frames is flagged where that peak exceeds all of these: an absolute floor; the
+//! level that the programme masks; a share of the programme's own level (where a fade of length T
+//! starts, the kink is 1/T of the level, and is not a click); and a multiple of the level of the
+//! residual some milliseconds before and after. The last comparison uses medians, so that a
+//! neighbouring click does not hide another one, and the louder side, so that the onset of a drum
+//! is not taken for a click.
 
 use std::collections::VecDeque;
 
@@ -20,7 +21,7 @@ const MASK_PEAK: f32 = 1.5;
 const KINK: f32 = 0.01;
 /// Multiple of the RMS of the residual's own second difference.
 pub(super) const OUTLIER: f32 = 9.0;
-/// Blocks on either side that are looked at: 4 ms at 48 kHz.
+/// Blocks on either side that are compared: 4 ms at 48 kHz.
 const REACH: usize = 12;
 /// Blocks on either side that belong to the instant itself.
 const NEAR: usize = 1;
@@ -32,7 +33,7 @@ pub(super) enum Trust {
     Exact,
     /// The path is extrapolated, or the gain is moving.
     Rough,
-    /// There is no path: only flags what stands out by itself.
+    /// There is no path: only clicks that stand out by themselves are flagged.
     None,
 }
 
@@ -41,7 +42,7 @@ struct Stat {
     start: u64,
     trust: Trust,
     energy: f32,
-    /// Mean square of the second difference of the residual; its peak.
+    /// Mean square and peak of the second difference of the residual.
     e2: f32,
     peak: f32,
     /// Mean square and peak of the second difference of the reference; mean square of the
@@ -58,7 +59,7 @@ pub(super) struct Residual {
     e: Vec<f32>,
 }
 
-/// A value that goes linearly from start over middle to end of a hop.
+/// The start, middle and end of a hop; between these, the value is interpolated linearly.
 pub(super) type Bend = [f32; 3];
 
 impl Residual {
