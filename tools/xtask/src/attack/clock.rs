@@ -46,7 +46,7 @@ pub(super) struct Measured {
     attacker: String,
 }
 
-/// Programs that run, and when each began.
+/// The running programs, and the time at which each began.
 struct Scene<'a> {
     wire: &'a Wire,
     options: &'a Options,

@@ -198,8 +198,8 @@ pub(crate) fn forged_names() -> Vec<&'static str> {
     rows::all().filter(is_forged).map(|row| row.name).collect()
 }
 
-/// A warning that the machine is busy: with fewer processors than that, measurements of sound
-/// include its own disturbances.
+/// A warning if the machine is busy: if the load exceeds the number of processors, measurements of
+/// sound include disturbances of the machine.
 fn load() -> String {
     let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let last_minutes = text.split(' ').nth(1).map(|load| format!("; load of the last 5 minutes: {load}"));

@@ -60,7 +60,7 @@ pub(super) struct Heard {
     pub(super) at_ns: i64,
 }
 
-/// What a forgery works with.
+/// The data and the sockets that a forgery uses.
 pub(super) struct Forger {
     pub(super) own: Ipv4Addr,
     pub(super) random: Random,
@@ -176,7 +176,7 @@ fn next(heard: &Receiver<Heard>, until: Instant) -> Option<Heard> {
     match heard.recv_timeout(until.saturating_duration_since(instant())) {
         Ok(packet) => Some(packet),
         Err(RecvTimeoutError::Timeout) => None,
-        // Nothing is listened to.
+        // The forgery listens to nothing.
         Err(RecvTimeoutError::Disconnected) => {
             thread::sleep(until.saturating_duration_since(instant()));
             None
