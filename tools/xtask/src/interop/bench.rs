@@ -12,7 +12,7 @@ use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
 
-/// Why a case did not pass.
+/// The reason why a case did not pass.
 #[derive(Debug)]
 pub(crate) enum Trouble {
     /// This machine lacks something.
@@ -27,9 +27,9 @@ pub(super) type Outcome = Result<(), Trouble>;
 /// How a case is run.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Form {
-    /// For minutes instead of seconds.
+    /// Runs for minutes instead of seconds.
     pub(super) long: bool,
-    /// In an emulated machine.
+    /// Runs in an emulated machine.
     pub(super) emulated: bool,
 }
 
@@ -57,10 +57,11 @@ impl Bench {
         catch_unwind(AssertUnwindSafe(|| case(&bench))).unwrap_or_else(|panic| Err(Trouble::Failed(words(&*panic))))
     }
 
-    /// Hosts, and the programs that they need besides `aes67`.
+    /// Creates hosts, and checks that the programs that they need in addition to `aes67` are
+    /// installed.
     pub(super) fn wire(&self, hosts: &[char], tools: &[&str]) -> Result<Wire, Trouble> {
         Wire::new(hosts, tools).map_err(|missing| match missing {
-            // Everything is permitted there.
+            // In the emulated machine, everything is permitted.
             Missing::Refused(reason) if self.form.emulated => Trouble::Failed(reason),
             Missing::Tool(reason) | Missing::Refused(reason) => Trouble::Skipped(reason),
         })
@@ -76,7 +77,8 @@ impl Bench {
         self.form.emulated
     }
 
-    /// Whether nothing else runs beside the case, so that it may fail by a claim about time.
+    /// Whether the case runs alone on the machine, so that it may fail because of a claim about
+    /// time.
     pub(super) fn is_alone(&self) -> bool {
         self.form.long || self.form.emulated
     }
@@ -86,7 +88,7 @@ impl Bench {
         if self.form.long { long } else { short }
     }
 
-    /// The `aes67` that is looked at.
+    /// The `aes67` under test.
     pub(super) fn program(&self) -> &Path {
         &self.program
     }
@@ -128,14 +130,14 @@ impl Bench {
         if holds { Ok(()) } else { Err(Trouble::Failed(claim.to_string())) }
     }
 
-    /// When the machine stood still, as [`pauses::of`] has it. An emulated one never does: if a
-    /// program waits there, it is one of the case that makes it wait.
+    /// Pauses of the machine, as [`pauses::of`] returns them. An emulated machine has none: if a
+    /// program waits there, a program of the case causes it.
     pub(super) fn disturbances(&self, watch: &Watch) -> Vec<(f64, f64)> {
         if self.form.emulated { Vec::new() } else { pauses::of(watch) }
     }
 
-    /// Fails if a claim about time does not hold although the machine never stood still. A short
-    /// form that runs beside other tests only says so.
+    /// Fails if a claim about time does not hold although the machine had no pause. A short form
+    /// that runs in parallel with other tests only reports this.
     pub(super) fn check_undisturbed(&self, watch: &Watch, holds: bool, claim: impl Display) -> Outcome {
         if holds {
             return Ok(());
@@ -152,9 +154,10 @@ impl Bench {
         Ok(())
     }
 
-    /// What the JSON lines of a program that began `began_s` after the watch count under `name`,
-    /// with a line a second for each of so many streams, in the seconds in which the machine did
-    /// not stand still, and no other disturbance is known: nothing, or a case that is alone fails.
+    /// Checks that a counter does not grow in seconds without a pause of the machine or another
+    /// known disturbance; otherwise a case that runs alone fails. The counter is `name` in the JSON
+    /// lines of a program that began `began_s` after the watch, which has one line per second for
+    /// each stream.
     pub(super) fn check_quiet_seconds(
         &self,
         (watch, others): (&Watch, &[(f64, f64)]),
@@ -188,7 +191,8 @@ pub(super) fn output(wire: &Wire, host: char, program: &str, arguments: &str, se
     wire.start(command).wait(seconds)
 }
 
-/// A file that a program should have written; `said` is what the program wrote besides.
+/// Reads a file that a program should have written; `said` is the program's other output, for the
+/// error message.
 pub(super) fn read(path: &Path, said: &str) -> Result<Vec<u8>, Trouble> {
     std::fs::read(path).map_err(|error| Trouble::Failed(format!("{}: {error}\n{said}", path.display())))
 }

@@ -1,4 +1,4 @@
-//! The add-on in the real BASS: `bass-plugin/tests/c/host.c` loads both and does as it is told.
+//! The add-on in the real BASS: `bass-plugin/tests/c/host.c` loads both and executes commands.
 //!
 //! `cargo xtask bass-fetch` gets BASS, or `BASS` in the environment names its `libbass.so`.
 
@@ -15,9 +15,9 @@ use std::process::Command;
 
 /// Frames of a stereo stream in three bytes a sample.
 const FRAME_BYTES: usize = 6;
-/// What a stream begins with is faded in.
+/// Number of frames over which the beginning of a stream is faded in.
 const FADE_FRAMES: usize = 9_600;
-/// A latency that outlasts most moments in which a machine stands still.
+/// A latency that is longer than most pauses of a machine.
 const LATENCY_MS: u32 = 200;
 
 /// BASS's library.
@@ -60,7 +60,7 @@ impl Host {
         self.called(wire.command(name, &self.program), name, &[what], arguments)
     }
 
-    /// A program that knows one command only, with the priority of our own threads.
+    /// A program with only one command, run with the priority of our own threads.
     pub(super) fn real_time(&self, wire: &Wire, name: char, arguments: &str) -> Command {
         self.called(real_time(wire, name, &self.program), name, &[], arguments)
     }
@@ -99,7 +99,7 @@ fn last_status(log: &str) -> String {
     format!("{}; {}", line("state="), line("ptp="))
 }
 
-/// GStreamer's stream on PTP, decoded at PTP's pace.
+/// GStreamer's stream on PTP, decoded at the rate of PTP.
 pub(super) fn receive(bench: &Bench) -> Outcome {
     let wire = bench.wire(&['a', 'b', 'c'], &["ptp4l", "python3-gst"])?;
     let host = Host::new(bench, &wire, "host.c")?;
@@ -132,8 +132,8 @@ pub(super) fn receive(bench: &Bench) -> Outcome {
     let seconds_of = |frames: usize| frames as f64 / 48_000.0;
     let told = format!("{:.1} s in a row, {:.1} s in all", seconds_of(longest), seconds_of(all));
     bench.figure("decoded bit for bit", told);
-    // A machine that stands still for longer than the latency breaks it off, but alters nothing
-    // else.
+    // A pause of the machine that is longer than the latency interrupts the audio, but has no other
+    // effect.
     let enough = all >= seconds as usize * 48_000 / 2;
     bench.check(enough, format_args!("half of {seconds} s is decoded bit for bit"))?;
     let long_enough = longest >= seconds as usize * 48_000;
@@ -147,7 +147,7 @@ fn master_identity(master: &Running) -> String {
     identity.unwrap_or("no identity").replace('.', "")
 }
 
-/// The device without sound, on whose pace BASS mixes.
+/// The device without sound, at whose rate BASS mixes.
 pub(super) fn no_sound(bench: &Bench) -> Outcome {
     let wire = bench.wire(&['a', 'b'], &[])?;
     let host = Host::new(bench, &wire, "host.c")?;
@@ -226,7 +226,7 @@ pub(super) fn cycles(bench: &Bench) -> Outcome {
     Ok(())
 }
 
-/// A channel of BASS as a stream, as others receive it; and a stream that is sent on.
+/// A channel of BASS as a stream that other programs receive, and a stream that is relayed.
 pub(super) fn send(bench: &Bench) -> Outcome {
     let wire = bench.wire(&['a', 'b', 'c', 'd'], &["ptp4l", "ffmpeg", "gst-launch-1.0"])?;
     let host = Host::new(bench, &wire, "host.c")?;
@@ -258,7 +258,8 @@ pub(super) fn send(bench: &Bench) -> Outcome {
     loopback(bench, &wire, &host, &watch, seconds)
 }
 
-/// AES67 in, through BASS, AES67 out: by how much the same audio is later on the network.
+/// AES67 input through BASS to AES67 output: measures how much later the same audio is on the
+/// network.
 fn loopback(bench: &Bench, wire: &Wire, host: &Host, watch: &Watch, seconds: u32) -> Outcome {
     let send = format!("send in.wav --group 239.69.1.9 --interface vd --clock ptp --domain {DOMAIN} --no-sap");
     let send = bench.start(wire, 'd', &send);
@@ -312,8 +313,8 @@ impl Take {
         Ok(Self { audio: swapped(&audio, 3), began: i64::from_le_bytes(reference) })
     }
 
-    /// How much later the same audio is in `other`, in frames. On a machine that stands still some
-    /// of that is concealed, or missing; it is looked at from the middle on.
+    /// How much later the same audio is in `other`, in frames. After a pause of the machine, some
+    /// of it is concealed or missing, so the comparison begins in the middle.
     fn delay_of(&self, other: &Self) -> Result<i64, Trouble> {
         const PROBE: usize = 8 * FRAME_BYTES;
         const STEP: usize = 480;

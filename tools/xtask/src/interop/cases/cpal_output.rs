@@ -5,9 +5,9 @@
 //! The player and the servers have real-time priority: ALSA's plugin for PulseAudio passes audio on
 //! in a thread of its own, which has to wait on a busy machine, whatever the player does.
 //!
-//! The stream is a tone. A block of 5 ms without a sample above -80 dBFS is silence that somebody
-//! put in. A click is a sample that the two before it do not predict, which they do for a sine: the
-//! second difference of a tone of 1 kHz is a known multiple of it.
+//! The stream is a tone. A block of 5 ms without a sample above -80 dBFS is inserted silence. A
+//! click is a sample that cannot be predicted from the two before it: for a sine it can, because
+//! its second difference is a known multiple of the sample.
 
 use super::super::bench::{Bench, Outcome, Trouble, pause};
 use super::super::measure::wav_data;
@@ -32,8 +32,8 @@ const SILENT: f64 = 1e-4;
 /// A hundredth of the tone, which is of -20 dBFS: the step of a gap that begins anywhere but at a
 /// zero crossing is larger, and a crossfade of some ms stays below.
 const CLICK: f64 = 1e-3;
-/// Until the stream plays by PTP and has been crossfaded to its place; with buffers of 1.28 s the
-/// rate of the card is known later.
+/// Time until the stream plays by PTP and is aligned. With buffers of 1.28 s, it takes longer until
+/// the rate of the card is known.
 const SETTLING_S: u32 = 12;
 
 /// One way to open the device.
@@ -41,11 +41,11 @@ struct Way {
     name: &'static str,
     /// The example's last argument.
     buffer: &'static str,
-    /// Of the URL.
+    /// Options in the URL.
     options: &'static str,
-    /// Whether all of the tone is to be heard.
+    /// Whether the whole tone must be heard.
     is_right: bool,
-    /// What it has to say.
+    /// Text that the program must print.
     says: &'static str,
 }
 
@@ -61,7 +61,7 @@ const ON_JACK: [Way; 3] = [
     },
 ];
 
-/// On servers whose plugin of ALSA's has short buffers by default, too.
+/// Ways on servers whose ALSA plugin has short buffers by default.
 const ON_PULSE: [Way; 2] = [
     Way {
         name: "960 frames",
@@ -79,7 +79,7 @@ const ON_PULSE: [Way; 2] = [
     },
 ];
 
-/// What it plays on.
+/// The card that the example plays on.
 pub(super) trait Card {
     /// The player. A server of sounds mixes with little to spare, so it plays in real time;
     /// JACK's own threads must not wait for it.
@@ -90,11 +90,11 @@ pub(super) trait Card {
     /// A program that finds it.
     fn with(&self, wire: &Wire, command: Command) -> Command;
 
-    /// Records what is played for so many seconds: the samples of the left channel, in four bytes
-    /// each, little endian.
+    /// Records the output for some seconds: the samples of the left channel, four bytes each,
+    /// little endian.
     fn record(&self, bench: &Bench, wire: &Wire, seconds: u32) -> Result<Vec<u8>, Trouble>;
 
-    /// What its programs said.
+    /// The output of its programs.
     fn log(&self) -> String;
 }
 
@@ -152,7 +152,7 @@ fn judge(bench: &Bench, watch: &Watch, way: &Way, heard: &Heard) -> Outcome {
     }
     let claim = format!("{}: nothing is silent, and nothing clicks: {heard}", way.name);
     bench.check_undisturbed(watch, heard.silent == 0 && heard.clicks == 0, claim)?;
-    // No machine is so busy that most of it is lost, as it is by a buffer that is too large.
+    // Even on a busy machine less than half is lost, whereas too large a buffer loses most of it.
     bench.check(2 * heard.silent < heard.blocks, format!("{}: {heard}", way.name))
 }
 

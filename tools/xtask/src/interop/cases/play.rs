@@ -1,5 +1,5 @@
-//! Playing on a sound card: jackd's dummy, which is a real-time device of ALSA's for us; and what a
-//! trace of it shows.
+//! Playing on a sound card: jackd's dummy, which is a real-time ALSA device for us; and the
+//! contents of a trace.
 
 use super::super::bench::{Bench, Outcome, Trouble, pause};
 use super::super::measure::{last, number, objects};

@@ -10,9 +10,9 @@ use std::time::Instant;
 /// Seconds after the lock that are left out: the estimate still settles.
 const SETTLING_S: f64 = 5.0;
 
-/// How well we follow a master, with the kernel's timestamps and without, beside a slave of
-/// linuxptp: one after the other on the same host, because on a small machine they would be in each
-/// other's way.
+/// How well we follow a master, with kernel timestamps and without, compared with a slave of
+/// linuxptp. They run one after the other on the same host, because on a small machine they would
+/// disturb each other.
 pub(super) fn accuracy(bench: &Bench) -> Outcome {
     let wire = bench.wire(&['a', 'b'], &["ptp4l"])?;
     let master = Ptp4l::master(100).start(&wire, 'a')?;
@@ -129,8 +129,7 @@ pub(super) fn serve(bench: &Bench) -> Outcome {
     bench.check(follows, format!("ptp4l does not follow us:\n{}\n{}", slave.log(), us.log()))?;
     pause(f64::from(bench.seconds(8, 60)));
     let offsets_us = master_offsets_us(&slave.stop().log);
-    // Its clock and ours are not the same one: the system's may be disciplined, ours is the
-    // crystal.
+    // ptp4l measures with the system's clock, which may be disciplined, and we with the crystal.
     let noise_us = without_trend(&offsets_us);
     bench.figure(
         "ptp4l as slave of our master",
@@ -152,9 +151,9 @@ fn now() -> Instant {
     Instant::now()
 }
 
-/// `ptp4l[12.345]: master offset -123 s0 freq +0 path delay 456`, with every Sync. The first of
-/// them is taken off, as long as it is an integer: our master counts from another epoch. ptp4l says
-/// 0 until it knows the path's delay.
+/// `ptp4l[12.345]: master offset -123 s0 freq +0 path delay 456`, with every Sync. The first offset
+/// is subtracted while it is an integer, because our master has another epoch. ptp4l reports 0
+/// until it knows the path delay.
 fn master_offsets_us(log: &str) -> Vec<f64> {
     let offset = |line: &str| line.split("master offset").nth(1)?.split_whitespace().next()?.parse::<i128>().ok();
     let offsets: Vec<i128> = log.lines().filter_map(offset).skip_while(|offset| *offset == 0).collect();
@@ -162,7 +161,7 @@ fn master_offsets_us(log: &str) -> Vec<f64> {
     offsets.iter().map(|offset| (offset - far) as f64 / 1e3).collect()
 }
 
-/// What is left of values at equal intervals beside a straight line.
+/// Values at equal intervals minus the straight line through them.
 fn without_trend(values: &[f64]) -> Vec<f64> {
     let times = centred(&(0..values.len()).map(|index| index as f64).collect::<Vec<_>>());
     let values = centred(values);

@@ -1,5 +1,5 @@
-//! Our slave of masters that serve only who asks (unicast negotiation), beside the same by
-//! multicast. The masters are ptp4l, which serves this machine's clock: so the truth is known.
+//! Our slave of masters that serve only on request (unicast negotiation), compared with multicast.
+//! The masters are ptp4l, which serves this machine's clock: so the truth is known.
 
 use super::super::bench::{Bench, Outcome, Trouble};
 use super::super::measure::{number, objects, rms};
@@ -34,7 +34,7 @@ fn asked() -> String {
     format!("{} --unicast-master {second},{first} --unicast-duration {DURATION_S}", ptp())
 }
 
-/// We are locked for longer than the first grants last. Returns for how many seconds we followed.
+/// We stay locked for longer than the first grants last. Returns for how many seconds we followed.
 fn renewal(bench: &Bench, wire: &Wire) -> Result<u32, Trouble> {
     let seconds = bench.seconds(DURATION_S + 2, 75);
     let ended = bench.start(wire, 'c', &format!("{} --seconds {seconds}", asked())).wait(seconds + 20);
@@ -48,7 +48,7 @@ fn renewal(bench: &Bench, wire: &Wire) -> Result<u32, Trouble> {
     Ok(seconds)
 }
 
-/// The master is killed, and starts anew without its grants.
+/// The master is killed, and restarts without its grants.
 fn restart(bench: &Bench, wire: &Wire, master: &Running, seconds: u32) -> Outcome {
     let us = bench.start(wire, 'c', &asked());
     let locked = us.poll(seconds + 20, |log| objects(log).iter().filter(|line| line["state"] == "LOCKED").count() > 3);
@@ -74,7 +74,7 @@ fn restart(bench: &Bench, wire: &Wire, master: &Running, seconds: u32) -> Outcom
     bench.check(worst_us < 200.0, format!("{worst_us:.1} us off"))
 }
 
-/// Nothing comes to who does not ask; and the same by multicast.
+/// A client that does not ask receives nothing; and the same test by multicast.
 fn by_multicast(bench: &Bench, wire: &Wire) -> Outcome {
     let master = Ptp4l::unicast_master(100).start(wire, 'a')?;
     master.wait_for("assuming the grand master role", 15);

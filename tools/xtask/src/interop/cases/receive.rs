@@ -1,4 +1,4 @@
-//! Streams of senders that nobody here wrote, recorded bit for bit, and played.
+//! Streams of other programs, recorded bit for bit, and played.
 
 use super::super::bench::{Bench, Outcome, Trouble, pause};
 use super::super::measure::{identical, last, number, swapped, wav_data};
@@ -7,7 +7,8 @@ use super::super::peers::{DOMAIN, Ffmpeg, Ptp4l, gstreamer};
 use netns::Wire;
 use std::fs;
 
-/// GStreamer paces by PTP: the recording is what it sent, and playback is at the latency asked for.
+/// GStreamer sends at the rate of PTP: the recording equals what it sent, and playback has the
+/// requested latency.
 pub(super) fn gstreamer_l24(bench: &Bench) -> Outcome {
     let wire = bench.wire(&['a', 'b', 'c'], &["ptp4l", "python3-gst"])?;
     let _master = Ptp4l::master(100).start(&wire, 'a')?;
@@ -89,13 +90,13 @@ pub(super) fn ffmpeg(bench: &Bench) -> Outcome {
     Ok(())
 }
 
-/// Nothing is missing by what a recorder says at its end.
+/// Checks the final report of a recorder: nothing is missing.
 fn check_complete(bench: &Bench, name: &str, log: &str) -> Outcome {
     let end = log.lines().rfind(|line| line.contains(" frames missing")).unwrap_or("nothing was said");
     bench.check(end.contains(" 0 frames missing"), format!("{name}: {end}"))
 }
 
-/// `take.wav` against raw audio in the network's byte order.
+/// Compares `take.wav` with raw audio in network byte order.
 fn compare(bench: &Bench, wire: &Wire, name: &str, sent: &str, sample_bytes: usize) -> Outcome {
     let sent = fs::read(wire.path(sent)).map_err(|error| Trouble::Failed(format!("{sent}: {error}")))?;
     let (recorded, frame) = wav_data(&wire.path("take.wav"))?;

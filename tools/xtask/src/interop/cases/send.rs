@@ -1,4 +1,4 @@
-//! What other programs make of our streams.
+//! Our streams, as received by other programs.
 
 use super::super::bench::{Bench, Outcome, Trouble, output, pause, read, write};
 use super::super::counter::{check_stretch, counter, wav};
@@ -12,7 +12,7 @@ const SENDING: &str = "packets, late by";
 /// Latencies of a receiver by RFC 7273, in ms.
 const LATENCIES_MS: [u32; 3] = [2, 10, 50];
 
-/// By our description, and by our announcement.
+/// FFmpeg receives by our description, and by our announcement.
 pub(super) fn ffmpeg(bench: &Bench) -> Outcome {
     let wire = bench.wire(&['a', 'b'], &["ffmpeg"])?;
     let seconds = bench.seconds(3, 60);
@@ -89,17 +89,17 @@ pub(super) fn tshark(bench: &Bench) -> Outcome {
         "send tone --group 239.69.3.3 --interface va --clock master --ptime 0.25 --ttl 17 --dscp 46 --name T";
     let send = bench.start(&wire, 'a', arguments);
     send.wait_for(SENDING, 20);
-    // The first status comes with the first packets: a second of them is enough to look at.
+    // The first status comes with the first packets, of which a second is enough.
     pause(f64::from(bench.seconds(1, 20)));
     let sent = send.stop();
     bench.check(sent.code == Some(0), "the sender ends well")?;
-    // tcpdump hands on what it has once a second.
+    // tcpdump writes its packets once per second.
     pause(2.0);
     bench.check(dump.stop().code == Some(0), "tcpdump ends well")?;
     let tshark = |arguments: &str| {
         output(&wire, 'b', "tshark", &format!("-r wire.pcap -d udp.port==5004,rtp {arguments}"), 60).log
     };
-    // It warns of running as root among what it says.
+    // Its output contains a warning about running as root.
     let rows = |arguments: &str| -> Vec<String> {
         tshark(arguments).lines().filter(|line| !line.starts_with("Running as user")).map(str::to_owned).collect()
     };
@@ -117,7 +117,7 @@ pub(super) fn tshark(bench: &Bench) -> Outcome {
     let steps: Vec<u32> = stamps.windows(2).map(|pair| pair[1].wrapping_sub(pair[0])).collect();
     let are_in_order = steps.iter().all(|step| step % 12 == 0 && (12..48_000).contains(step));
     bench.check(stamps.len() == media.len() && are_in_order, format_args!("timestamps are 12 apart: {steps:?}"))?;
-    // A sender that was held up leaves out what is too late, and says so.
+    // A sender that was delayed skips packets that are too late, and reports it.
     let left_out: u32 = steps.iter().map(|step| step / 12 - 1).sum();
     let told = skipped(&sent.log);
     bench.check(left_out <= told, format_args!("{left_out} packets are not there, {told} were told as skipped"))?;
@@ -131,7 +131,7 @@ pub(super) fn tshark(bench: &Bench) -> Outcome {
     )
 }
 
-/// How many packets the sender says in its last account that it has skipped.
+/// Number of skipped packets in the last report of the sender.
 fn skipped(log: &str) -> u32 {
     let count = |line: &str| line.split(" skipped").next()?.split(", ").last()?.parse().ok();
     log.lines().rev().filter(|line| line.contains(" skipped")).find_map(count).unwrap_or(0)
@@ -173,7 +173,7 @@ pub(super) fn sdp_libraries(bench: &Bench) -> Outcome {
     Ok(())
 }
 
-/// How late packets are, and what they cost, beside GStreamer's sender.
+/// Lateness of packets and processor time, compared with GStreamer's sender.
 pub(super) fn lateness(bench: &Bench) -> Outcome {
     let wire = bench.wire(&['a', 'b'], &["tcpdump", "gst-launch-1.0"])?;
     write(&wire.path("lateness.py"), include_str!("../scripts/lateness.py"))?;
