@@ -1,4 +1,4 @@
-//! What goes wrong, and when: drawn by a seed.
+//! The faults and their times, drawn at random from a seed.
 
 use super::scene::{MASTER_HOST, ROLE_HOSTS, ROLES};
 use crate::attack::{self, Random};
@@ -6,7 +6,7 @@ use std::fmt;
 
 /// Between two faults: 15 s in which everything becomes right again, and some in which it must be.
 pub(super) const QUIET_S: f64 = 25.0;
-/// Beyond that, at most.
+/// Maximum random addition to [`QUIET_S`], s.
 const SPREAD_S: f64 = 20.0;
 
 /// One fault.
@@ -18,7 +18,7 @@ pub(super) enum Plan {
     MasterKilled { seconds: f64 },
     /// The cable of a host is out.
     Cable { host: char, seconds: f64 },
-    /// A program stands still.
+    /// A program is stopped.
     Stopped { role: usize, seconds: f64 },
     /// The sender is ended, and started anew afterwards.
     SenderAway { seconds: f64 },
@@ -57,7 +57,7 @@ pub(super) struct Schedule {
 }
 
 impl Schedule {
-    /// For the first so many of the programs of ours.
+    /// A schedule for the first `roles` programs of [`ROLES`].
     pub(super) fn new(seed: u64, roles: usize) -> Self {
         Self { random: Random::new(&format!("soak {seed}")), attacks: attack::forged_names(), roles }
     }
@@ -70,7 +70,7 @@ impl Schedule {
         from_s + (to_s - from_s) * (self.random.next() % 1000) as f64 / 1000.0
     }
 
-    /// How long it is quiet first, and what happens then. Every second fault is an attack.
+    /// The quiet time before the next fault, and the fault. Every second fault is an attack.
     pub(super) fn next(&mut self) -> (f64, Plan) {
         let wait_s = self.between(QUIET_S, QUIET_S + SPREAD_S);
         let plan = match self.below(10) {

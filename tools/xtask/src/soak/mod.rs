@@ -32,7 +32,7 @@ Examples:
 Needs root, and ptp4l. INTEROP_KEEP=1 in the environment keeps the folder with every log.
 Exit code: 0 if each glitch has a cause and all resources are flat, 1 if not, 77 if this machine cannot run it.";
 
-/// How often programs are looked at.
+/// Interval at which programs are checked.
 const LOOK: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Args)]
@@ -87,7 +87,7 @@ pub(crate) fn run(args: &SoakArgs) -> ExitCode {
     }
 }
 
-/// What runs.
+/// The programs that run.
 fn programs(args: &SoakArgs) -> Result<Programs, Error> {
     let target = absolute(&crate::target_folder());
     let has_bass = crate::bass::is_there(&target);
@@ -117,7 +117,7 @@ fn programs(args: &SoakArgs) -> Result<Programs, Error> {
 fn soak(args: &SoakArgs, wire: &netns::Wire, programs: &Programs) -> Result<Account, String> {
     let mut scene = Scene::start(wire, programs)?;
     let mut account = Account::default();
-    // A stream begins by its arrivals, and moves once to its place in PTP time when that is known.
+    // A stream begins to play by its arrivals, and jumps once when PTP time is known.
     account.faults.push(Fault { name: "the start".to_owned(), begin_s: 0.0, end_s: scene.elapsed_s() });
     let mut schedule = Schedule::new(args.seed, scene.roles());
     let lasts_s = args.hours * 3600.0;
@@ -139,7 +139,7 @@ fn soak(args: &SoakArgs, wire: &netns::Wire, programs: &Programs) -> Result<Acco
     Ok(account)
 }
 
-/// Looks at all programs until some seconds are over.
+/// Checks all programs for some seconds.
 fn watch(scene: &mut Scene<'_>, account: &mut Account, seconds: f64) -> Result<(), String> {
     let until = now() + Duration::from_secs_f64(seconds);
     loop {
