@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 /// Packages for fetching and running it.
 pub(crate) const PROGRAMS: [&str; 6] = ["qemu-system-x86_64", "busybox", "cpio", "cc", "make", "ptp4l"];
-/// The package that always depends on Debian's present kernel.
+/// The package that always depends on Debian's current kernel.
 const KERNEL: &str = "linux-image-amd64";
 /// Debian 12's kernel: the module of the cards is for its interfaces, and later ones come with
 /// other modules.
@@ -66,7 +66,7 @@ impl Time {
     }
 }
 
-/// Has what a guest was made of, once it is complete.
+/// File with the ingredients of a guest. It exists once the guest is complete.
 const RECIPE: &str = "recipe";
 
 fn recipe() -> String {
@@ -150,7 +150,8 @@ fn unpack(folder: &Path, release: &str) -> Result<(), Error> {
     remove(folder)?;
     let packages = folder.join("packages");
     make_folder(&packages)?;
-    // "6.1.0-56-amd64" has headers in common with its kin, and tools named by "6.1".
+    // The headers of "6.1.0-56-amd64" are partly shared with other flavours, and its tools are
+    // named after "6.1".
     let abi = release.strip_suffix("-amd64").unwrap_or(release);
     let series = release.split('.').take(2).collect::<Vec<_>>().join(".");
     let names = [
@@ -164,7 +165,7 @@ fn unpack(folder: &Path, release: &str) -> Result<(), Error> {
     for package in list(&packages)? {
         Cmd::new("dpkg").words("--extract").arg(package).arg(folder).run()?;
     }
-    // The headers expect to be installed.
+    // The headers' makefile expects that they are installed.
     let makefile = folder.join(format!("usr/src/linux-headers-{release}/Makefile"));
     let text = read(&makefile)?.replace("include /usr/src/", &format!("include {}/usr/src/", folder.display()));
     write(&makefile, &text)?;
@@ -182,7 +183,7 @@ fn build_card(folder: &Path, unpacked: &Path, release: &str) -> Result<PathBuf, 
     Ok(card.join(format!("{CARD}.ko")))
 }
 
-/// Packs the guest's first files, from which it gets at the host's.
+/// Packs the guest's first files, from which it mounts the host's.
 fn pack(folder: &Path, unpacked: &Path, card: &Path) -> Result<(), Error> {
     let files = folder.join("files");
     remove(&files)?;

@@ -5,7 +5,7 @@ use crate::error::Error;
 use std::fmt::Write as _;
 use std::path::Path;
 
-/// Libraries of Windows itself: nothing else may be needed.
+/// Libraries of Windows itself, the only ones that may be needed.
 const SYSTEM_LIBRARIES: [&str; 17] = [
     "advapi32.dll",
     "avrt.dll",
@@ -26,7 +26,7 @@ const SYSTEM_LIBRARIES: [&str; 17] = [
     "ws2_32.dll",
 ];
 
-/// A program or library, as `objdump` tells of it.
+/// A program or library as described by `objdump`.
 pub(super) struct Binary {
     name: String,
     bytes: u64,

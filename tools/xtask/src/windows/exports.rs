@@ -1,5 +1,5 @@
-//! What a library for Windows exports is what its header declares, and all that programs written
-//! for the public header import is among it.
+//! Checks that a library for Windows exports exactly what its header declares, including everything
+//! that programs written for the public header import.
 
 use super::Library;
 use crate::error::Error;
@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-/// Functions of the public headers, each behind its library's name.
+/// Functions of the public headers, each after the name of its library.
 const PUBLIC: &str = include_str!("../../../../bass-plugin/tests/public_names.txt");
 
 /// Compares the header with what `objdump --private-headers` has listed of the library.

@@ -7,7 +7,7 @@ use crate::files::{absolute, copy, copy_folder, list, remove, remove_file, write
 use netns::SYSTEM_PYTHON;
 use std::path::{Path, PathBuf};
 
-/// What comes along: from, to.
+/// Files of the release: source and destination.
 const FILES: [(&str, &str); 8] = [
     ("docs/windows.md", "windows.md"),
     ("bass-plugin/README.md", "bass_aes67.md"),
@@ -18,13 +18,13 @@ const FILES: [(&str, &str); 8] = [
     ("LICENSE-MIT", "LICENSE-MIT"),
     ("scenarios/unlock_recover.toml", "scenarios/unlock_recover.toml"),
 ];
-/// Folders that come along whole.
+/// Folders that are copied completely.
 const FOLDERS: [(&str, &str); 2] = [("bass-plugin/examples", "examples"), ("scenarios/audio", "scenarios/audio")];
 const INSTALLER: &str = "tools/xtask/src/windows/installer.nsi";
 
-/// What was made.
+/// The results.
 pub(super) struct Release {
-    /// The folder with all of it.
+    /// The release folder.
     pub(super) folder: PathBuf,
     /// Programs and libraries for Windows.
     pub(super) binaries: Vec<PathBuf>,
@@ -80,7 +80,7 @@ fn third_party() -> Result<String, Error> {
     Ok(format!("Libraries that are part of these programs and libraries, and their licences:\n\n{parts}\n"))
 }
 
-/// Our own crates have the place where they lie in brackets.
+/// Removes the path in brackets that follows our own crates.
 fn without_path(line: &str) -> String {
     match (line.find(" (/"), line.find("):")) {
         (Some(from), Some(to)) if from < to => format!("{}{}", &line[..from], &line[to + 1..]),

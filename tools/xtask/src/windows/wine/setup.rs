@@ -1,4 +1,4 @@
-//! The installer: what it installs, and that its uninstaller leaves nothing.
+//! Tests the installer: it installs all files, and its uninstaller removes them.
 
 use super::super::release::Release;
 use super::Prefix;
@@ -20,7 +20,7 @@ pub(super) fn test(prefix: &Prefix, release: &Release) -> Result<(), Error> {
         }
     }
     let installed = list(&folder)?.len();
-    // It copies itself elsewhere, and goes on there.
+    // The uninstaller copies itself to another folder and continues there.
     prefix.program(&folder.join("Uninstall.exe")).arg("/S").run()?;
     prefix.quit()?;
     if folder.exists() {

@@ -7,7 +7,7 @@ use std::path::Path;
 
 /// Names the program to the test.
 const PROGRAM: &str = "AES67_EXE";
-/// For how long the test has it serve: ten minutes.
+/// How long the test lets it serve: ten minutes.
 const SERVICE: (&str, &str) = ("AES67_WINE_SERVICE_S", "600");
 
 /// Runs the test.
