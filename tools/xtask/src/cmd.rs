@@ -60,7 +60,7 @@ impl Cmd {
         if status.success() { Ok(()) } else { Err(Error::Failed { command: self.to_string(), code: status.code() }) }
     }
 
-    /// Runs the command with this process's error output; what it wrote to its output.
+    /// Runs the command with this process's error output, and returns what it wrote to its output.
     ///
     /// # Errors
     /// As [`run`](Self::run).
@@ -89,7 +89,7 @@ impl Cmd {
         if output.status.success() { Ok(()) } else { Err(last_line(&String::from_utf8_lossy(&output.stderr))) }
     }
 
-    /// The command as a process that was not started yet.
+    /// The command as a process that is not started yet.
     ///
     /// Nothing that is run here asks questions, so nothing gets an input: a terminal and CI behave
     /// alike.

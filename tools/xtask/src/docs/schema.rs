@@ -22,7 +22,7 @@ pub(super) enum Shape {
 /// A type of the schema.
 #[derive(Clone, Debug)]
 pub(super) struct Kind {
-    /// What is said of it.
+    /// Its meaning.
     pub(super) meaning: String,
     /// What it is.
     pub(super) shape: Shape,
@@ -33,7 +33,7 @@ pub(super) struct Kind {
 pub(super) struct Key {
     /// Its name.
     pub(super) name: String,
-    /// What is said of it.
+    /// Its meaning.
     pub(super) meaning: String,
     /// Its value.
     pub(super) value: Value,
@@ -46,7 +46,7 @@ pub(super) struct Key {
 pub(super) struct Variant {
     /// The name.
     pub(super) name: String,
-    /// What is said of it.
+    /// Its meaning.
     pub(super) meaning: String,
     /// What must be given with it.
     pub(super) with: With,

@@ -14,7 +14,7 @@ fn file(target: &str) -> PathBuf {
     Path::new("fuzz/corpus").join(format!("{target}.hex"))
 }
 
-/// Writes each input into a file of its own, as libFuzzer wants them.
+/// Writes each input into a separate file, as libFuzzer requires.
 pub(super) fn unpack(target: &str, folder: &Path) -> Result<(), Error> {
     files::make_folder(folder)?;
     let path = file(target);
@@ -32,11 +32,11 @@ pub(super) fn unpack(target: &str, folder: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// Keeps the smallest inputs that reach all that was reached; how many those are.
+/// Keeps the smallest inputs that reach all code that was reached. Returns their number.
 pub(super) fn keep(target: &str, program: &Path, corpus: &Path, merged: &Path) -> Result<u64, Error> {
     files::remove(merged)?;
     files::make_folder(merged)?;
-    // How often an edge is passed is no reason to keep an input.
+    // An input is not kept only because it passes an edge more often.
     let merge = Cmd::new(program)
         .words("-merge=1 -use_counters=0")
         .arg(format!("-max_len={LONGEST_KEPT}"))

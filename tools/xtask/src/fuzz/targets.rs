@@ -1,18 +1,18 @@
-//! What each target searches in: a parser or a state machine.
+//! The kind of each target: a parser or a state machine.
 
 use super::{Error, files};
 use std::path::{Path, PathBuf};
 
-/// Where each target has a file.
+/// Folder with one file per target.
 pub(super) const FOLDER: &str = "fuzz/fuzz_targets";
 
-/// Inputs that each kind is to have had before it counts as searched. Judgement: where a search of
-/// some minutes to an hour stops reaching new code.
+/// Number of inputs after which a target of each kind counts as searched. Judgement: where a search
+/// of some minutes to an hour stops reaching new code.
 const ENOUGH_FOR_PARSER: u64 = 5_000_000;
 const ENOUGH_FOR_MACHINE: u64 = 1_000_000;
 
-/// Targets whose inputs are what a parser reads. Those of the others are scripts of what happens to
-/// a state machine.
+/// Targets whose inputs are texts or datagrams for a parser. The inputs of other targets are
+/// scripts of events for a state machine.
 const PARSERS: [&str; 11] = [
     "bass_url",
     "livewire_datagram",

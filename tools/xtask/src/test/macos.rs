@@ -31,8 +31,8 @@ pub(super) fn check(setting: &Setting, count: &mut Count) -> Result<(), Error> {
     }
 }
 
-/// One library that is used has a part in C, of which nothing is looked at here: `true` stands for
-/// its compiler. The compiler's own library need not be fast.
+/// One library has a part in C, which is not checked here: `true` replaces its compiler. Rust's
+/// standard library need not be optimised.
 pub(super) fn command(setting: &Setting) -> Cmd {
     let folder = setting.target_dir.join("macos");
     let cargo = debian::cargo("check --locked -p aes67-net -p aes67 -p bass-plugin -p bass-ptp", TRIPLE, &folder);

@@ -90,7 +90,7 @@ fn list(setting: &Setting) {
     }
 }
 
-/// The steps on their way.
+/// A run of the steps.
 struct Run {
     setting: Setting,
     /// Those that were asked for by name.
@@ -143,7 +143,7 @@ impl Run {
         if !skipped.is_empty() {
             eprintln!("\n{}", skipped.join("\n"));
         }
-        // What failed before the tests leaves nothing to count.
+        // If a step before the tests failed, there is nothing to count.
         let is_counted = failed.is_none() || self.count.has_tests();
         let code = match failed {
             Some((step, error)) => {
@@ -158,7 +158,7 @@ impl Run {
         ExitCode::from(code)
     }
 
-    /// Whether what was skipped may be missing here; the exit code.
+    /// Checks whether the skipped tests may be skipped here. Returns the exit code.
     fn check(&self) -> u8 {
         if !self.setting.is_ci {
             return 0;
@@ -173,7 +173,7 @@ impl Run {
     }
 }
 
-/// Says what failed and why; the last line is the one to copy.
+/// Says what failed and why. The last line is the command to copy.
 fn report(step: Step, error: &Error) {
     if matches!(error, Error::Interrupted) {
         eprintln!("\ninterrupted in step `{}`", step.name());
@@ -184,7 +184,7 @@ fn report(step: Step, error: &Error) {
     eprintln!("  repeat it with: cargo xtask test --only {}", step.name());
 }
 
-/// One line that a person should see without it being a failure.
+/// Prints a line that a person should see, although it is not a failure.
 fn note(text: &str) {
     eprintln!("    note: {text}");
 }

@@ -47,7 +47,7 @@ const FETCHED: [Fetched; 3] = [
     },
 ];
 
-/// Installs and fetches what is missing if that is allowed, and names what is missing then.
+/// Installs and fetches missing peers if that is allowed, and names those that are still missing.
 ///
 /// # Errors
 /// If Ctrl-C was pressed, or ALSA's headers are missing, without which the workspace does not
@@ -72,7 +72,7 @@ pub(super) fn check(setting: &Setting) -> Result<(), Error> {
     Ok(())
 }
 
-/// `aes67` does not build without.
+/// Whether ALSA's headers are installed, without which `aes67` does not build.
 fn has_alsa() -> bool {
     Cmd::new("pkg-config").words("--exists alsa").succeeds()
 }

@@ -1,5 +1,5 @@
-//! What did not run: named with its reason, counted, and in CI refused unless it is on the list of
-//! the repository.
+//! Tests and steps that did not run: named with their reasons, counted, and refused in CI unless
+//! they are on the repository's list.
 
 use super::runner::Ended;
 use crate::error::Error;
@@ -17,7 +17,7 @@ struct Skip {
     reason: String,
 }
 
-/// What a run of steps comes to.
+/// The counts of a run of steps.
 #[derive(Debug, Default)]
 pub(super) struct Count {
     /// Absent until the tests have run.
@@ -34,14 +34,14 @@ struct Tests {
 }
 
 impl Count {
-    /// Notes that a step, or a part of it, did not run.
+    /// Records that a step or a part of it did not run.
     pub(super) fn skip_step(&mut self, step: &str, reason: impl Into<String>) {
         let skip = Skip { name: format!("step {step}"), reason: reason.into() };
         super::note(&format!("skipped, {}", skip.reason));
         self.skips.push(skip);
     }
 
-    /// Notes how the tests went.
+    /// Records the results of the tests.
     pub(super) fn add_tests(&mut self, ended: &Ended) {
         let tally = &ended.tally;
         self.tests = Some(Tests { passed: tally.passed, failed: tally.failed, left_out: tally.left_out });
@@ -64,7 +64,7 @@ impl Count {
         Some(format!("{passed} passed, {failed} failed, {} skipped", self.skips.len() + left_out))
     }
 
-    /// What did not run, a line each.
+    /// Tests and steps that did not run, one per line.
     pub(super) fn list(&self) -> Vec<String> {
         let mut lines: Vec<String> =
             self.skips.iter().map(|Skip { name, reason }| format!("skipped: {name}: {reason}")).collect();

@@ -105,7 +105,7 @@ pub(super) fn select(only: &[Step], install: Install) -> Vec<Step> {
 }
 
 impl Step {
-    /// It starts a program of which [`Build`](Self::Build) makes the newest version.
+    /// Whether it starts a program that [`Build`](Self::Build) builds.
     fn runs_what_was_built(self) -> bool {
         matches!(self, Self::Scenario | Self::Mutants | Self::Bench)
     }
@@ -181,8 +181,8 @@ fn simulator(setting: &Setting) -> Cmd {
     Cmd::new(setting.target_dir.join("debug/sim"))
 }
 
-/// Every test runs, whether or not one failed before: else those that did not run would have to be
-/// counted, too.
+/// All tests run even if one fails, because otherwise those that did not run would have to be
+/// counted as well.
 fn tests(setting: &Setting) -> Cmd {
     let which = if setting.runner_arguments.is_empty() { "--workspace" } else { "" };
     let features = if setting.runner_arguments.is_empty() { FEATURES } else { "" };
@@ -201,7 +201,8 @@ fn tests(setting: &Setting) -> Cmd {
     setting.runner_arguments.iter().fold(runner, |command, argument| command.arg(argument))
 }
 
-/// Without libFuzzer's counters, for which `cargo xtask fuzz` builds all anew.
+/// The fuzz targets without libFuzzer's counters, for which `cargo xtask fuzz` builds everything
+/// again.
 fn fuzz(setting: &Setting) -> Cmd {
     Cmd::cargo("check --locked --manifest-path fuzz/Cargo.toml --target-dir").arg(setting.target_dir.join("fuzz-check"))
 }

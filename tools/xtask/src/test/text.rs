@@ -1,8 +1,8 @@
-//! What the formatter and the compiler leave to people: the width of comments and documents, and a
-//! source beside every constant of the loops.
+//! Checks that neither the formatter nor the compiler makes: the width of comments and documents,
+//! and a source for every constant of the control loops.
 //!
-//! A line is too wide beyond 100 columns if it is a comment, or stands in a document, and could be
-//! broken: a long address cannot, nor can tables, pictures and listings.
+//! A line of a comment or a document is too wide if it has more than 100 columns and could be
+//! broken. A long address cannot be broken, nor can tables, pictures and listings.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -37,10 +37,10 @@ const SOURCES: [&str; 17] = [
 ];
 /// Marks of comments and of lists.
 const MARKS: [char; 7] = [' ', '/', '!', '*', '-', '#', '>'];
-/// Complaints that are listed.
+/// Maximum number of complaints that are listed.
 const LISTED: usize = 20;
 
-/// Looks at every file that git knows.
+/// Checks every file that git tracks.
 ///
 /// # Errors
 /// With the places that are wrong, or if git or a file cannot be read.
@@ -127,15 +127,15 @@ fn too_wide(text: &str, kind: Kind) -> impl Iterator<Item = usize> + '_ {
     (1..).zip(text.lines()).filter_map(move |(number, line)| {
         let is_comment = kind.is_comment(line);
         let is_fence = line.trim_start_matches(MARKS).starts_with("```");
-        // A listing in a comment ends with it, whatever was forgotten.
+        // A listing in a comment ends with the comment, even if its end is missing.
         is_listing = (is_listing != is_fence) && (is_comment || kind == Kind::Markdown);
         let counts = !is_listing && is_comment && line.chars().count() > WIDTH;
         (counts && can_be_broken(line)).then_some(number)
     })
 }
 
-/// Whether there is a space within the width after the first word, behind the marks of a comment or
-/// of a list; and no table, which has columns of its own.
+/// Whether the line has a space within the width after the first word (marks of comments and lists
+/// are skipped), and is not a row of a table.
 fn can_be_broken(line: &str) -> bool {
     let text = line.trim_start_matches(MARKS);
     let begin = line.chars().count() - text.chars().count();

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 /// promised.
 pub(super) const NOT_IN_CI: &str = "it takes three and a half minutes: cargo xtask test --only windows,test";
 
-/// Builds it if what this takes is there; the folder, if it was built.
+/// Builds the add-on if the necessary tools are installed. Returns the folder if it was built.
 pub(super) fn prepare(setting: &Setting, count: &mut Count) -> Result<Option<PathBuf>, Error> {
     let tools = windows::tools();
     if setting.install != Install::No {
