@@ -20,12 +20,13 @@
 //! behaves as the table says. The engine notices either from PTP and the packets.
 //!
 //! Linux stamps packets in the system's time (`CLOCK_REALTIME`). A stamp is converted by reading
-//! both clocks after the packet was read, once for all packets of a system call: the age of the stamp is the same on both clocks,
-//! except for the steering of the system's clock during that time: 0.1 ns for an age of 1 us and
-//! 100 ppm. The remaining error is half of the time that it took to read the clocks, some 50 ns on
-//! a usual machine; see [`StampConverter::worst`]. When somebody sets the system's clock by more
-//! than the error of a reading, in either direction, earlier stamps are converted by the time that
-//! was valid then. Stamps that may be from before or after the step are refused (`clock/steps.rs`).
+//! both clocks after the packet was read, once for all packets of a system call: the age of the
+//! stamp is the same on both clocks, except for the steering of the system's clock during that
+//! time: 0.1 ns for an age of 1 us and 100 ppm. The remaining error is half of the time that it
+//! took to read the clocks, some 50 ns on a usual machine; see [`StampConverter::worst`]. When
+//! somebody sets the system's clock by more than the error of a reading, in either direction,
+//! earlier stamps are converted by the time that was valid then. Stamps that may be from before or
+//! after the step are refused (`clock/steps.rs`).
 //!
 //! A network card stamps in the time of its own clock. Such a stamp is converted in the same way,
 //! by reading that clock. Two crystals differ by up to 100 ppm, which would be an error of 1 us for

@@ -1,5 +1,6 @@
 //! Linux: `nix` where it has a safe call, `libc` for those that it lacks (`adjtimex`,
-//! `pthread_setschedparam`) or whose buffers it does not let be used again (`sendmmsg`, `recvmmsg`).
+//! `pthread_setschedparam`) or with which it does not allow buffers to be reused (`sendmmsg`,
+//! `recvmmsg`).
 
 pub(crate) mod batch;
 pub(crate) mod clock;
