@@ -17,9 +17,10 @@ const FLOOR: f32 = 3.2e-4;
 const MASK_RMS: f32 = 0.3;
 /// Share of the peak of the programme's second difference, where the path is not exact.
 const MASK_PEAK: f32 = 1.5;
-/// Share of the programme's level: a linear fade of 3 ms begins and ends with kinks of 1/144.
+/// Smallest kink that counts as a click, as a share of the programme's RMS. A linear fade of 3 ms
+/// begins and ends with kinks of 1/144, which must not count.
 const KINK: f32 = 0.01;
-/// Multiple of the RMS of the residual's own second difference.
+/// A click must exceed the RMS of the residual's second difference nearby by this factor.
 pub(super) const OUTLIER: f32 = 9.0;
 /// Blocks on either side that are compared: 4 ms at 48 kHz.
 const REACH: usize = 12;

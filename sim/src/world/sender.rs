@@ -31,8 +31,8 @@ const SYSTEM_INTERVAL: Nanos = Nanos::from_millis(125);
 const SYSTEM_READING: Nanos = Nanos::new(200);
 /// TAI - UTC.
 const TAI_MINUS_UTC_S: i16 = 37;
-/// The programme cannot be captured before it begins, nor its first frames, which the interpolation
-/// needs.
+/// First frame of the programme that a card can capture. The interpolation needs some frames before
+/// it.
 const FIRST_CAPTURED: Frames = Frames::new(4800);
 /// Time after which an undisciplined system clock is no longer used.
 const SYSTEM_FALLBACK: Nanos = Nanos::from_secs(2);

@@ -53,7 +53,7 @@ pub enum DriftBenchError {
     Run(#[from] RunError),
 }
 
-/// What is compared.
+/// The laws and conditions to compare.
 #[derive(Clone, Debug)]
 pub struct DriftPlan {
     /// The conditions.
