@@ -14,7 +14,7 @@ const STAYS_S: f64 = 3.0;
 /// A client that starts while Announces are forged must lock within this. Without an attack it
 /// takes some 3 s.
 const START_S: f64 = 10.0;
-/// The states of a clock whose time is used: it is followed, or carried on without its master.
+/// The states of a clock whose time is used: it follows its master, or continues without one.
 pub(super) const LOCKED: &str = "LOCKED";
 const HOLDOVER: &str = "HOLDOVER";
 
@@ -24,7 +24,7 @@ pub(super) struct Sample {
     /// Since the row began.
     pub(super) at_s: f64,
     pub(super) state: String,
-    /// PTP time by the client minus the truth; none if it has no time.
+    /// PTP time according to the client, minus the true time; `None` if the client has no time.
     pub(super) error_us: Option<f64>,
 }
 
@@ -47,7 +47,7 @@ impl Client {
         self.samples.iter().filter(move |sample| sample.at_s >= at_s)
     }
 
-    /// How many lines it said in each state while the attack lasted.
+    /// Number of the client's reports in each state during the attack.
     pub(super) fn states(&self, times: Times) -> BTreeMap<&str, usize> {
         let mut states = BTreeMap::new();
         for sample in self.from(times.begin_s).filter(|sample| sample.at_s <= times.end_s) {
@@ -70,7 +70,7 @@ impl Client {
         self.worst_us(times, HOLDOVER)
     }
 
-    /// Number of lines during the attack in which it had no usable time.
+    /// Number of the client's reports without a usable time during the attack.
     fn lost(&self, times: Times) -> usize {
         let lost = |(state, count): (&str, usize)| if [LOCKED, HOLDOVER].contains(&state) { 0 } else { count };
         self.states(times).into_iter().map(lost).sum()
@@ -134,7 +134,7 @@ pub(super) fn faults(clients: &[Client], times: Times, meets: Meets, bar: Bar) -
     faults
 }
 
-/// A length of time that is given in microseconds, in the unit that suits it.
+/// A duration as text, in a suitable unit.
 pub(super) fn microseconds(us: f64) -> String {
     match us.abs() {
         small if small < 1e3 => format!("{us:.0} us"),

@@ -41,7 +41,7 @@ the attack. Where a client starts during an attack, it has to lock within 10 s.
 Needs root, and ptp4l. INTEROP_KEEP=1 in the environment keeps the folders with every log.
 Exit code: 0 if no row failed, 1 if one did, 77 if this machine cannot run them.";
 
-/// The text of a value that cannot be measured.
+/// A measured value, or the reason why it could not be measured.
 type Result<T> = std::result::Result<T, String>;
 
 #[derive(Debug, Args)]
@@ -81,7 +81,7 @@ pub(crate) struct AttackArgs {
     json: Option<PathBuf>,
 }
 
-/// How rows are run.
+/// Options for all rows.
 struct Options {
     program: PathBuf,
     seconds: Option<f64>,

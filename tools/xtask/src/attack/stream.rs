@@ -148,7 +148,7 @@ pub(super) fn run(row: &Row, options: &Options) -> Result<Sounds> {
     let times = Times { begin_s, end_s: scene.zero.elapsed().as_secs_f64() };
     sleep(WATCH);
     let listeners: Result<Vec<Listener>> = players.into_iter().map(|player| scene.end(player)).collect();
-    // Before the sender, which withdraws its announcement.
+    // It is stopped before the sender, which withdraws its announcement.
     let told = discover.map(|running| Told::of(&running.stop().log));
     drop(sender);
     Ok(Sounds { times, meets: row.meets, bar: row.bar, listeners: listeners?, told, attacker })
@@ -166,8 +166,8 @@ impl Scene<'_> {
         self.wire.start(command)
     }
 
-    /// Waits until the player plays, and a while longer. Whoever plays by a name waits for the next
-    /// announcement first.
+    /// Waits until the player plays, and a while longer. A player that was given a name first waits
+    /// for the next announcement.
     fn wait_playing(&self, players: &[(&'static str, f64, Running)]) -> Result<()> {
         for (_, _, player) in players.iter().filter(|(name, ..)| *name == "play") {
             if !player.poll(20, |log| log.contains("PLAYING")) {
@@ -201,7 +201,7 @@ impl Scene<'_> {
         if running.poll(20, |log| log.contains(" packets, ")) { Ok(running) } else { Err(running.log()) }
     }
 
-    /// A player by the description and a recorder, or a player by the session's name.
+    /// Starts a player of the description and a recorder, or a player of the session's name.
     fn start_listeners(&self, is_announced: bool) -> Vec<(&'static str, f64, Running)> {
         let start =
             |name, host, arguments: &str| (name, self.zero.elapsed().as_secs_f64(), self.start(host, arguments));

@@ -1,4 +1,4 @@
-//! The table: one line for each row, in three parts with columns of their own.
+//! The table: one line for each row, in three parts with different columns.
 
 use super::rows::{Bar, Row, Target};
 use crate::error::Error;
@@ -17,8 +17,9 @@ pub(super) trait Outcome {
 }
 
 /// Heading of each part. `LOCKED` and `HOLDOVER` are the largest errors in these states since the
-/// beginning of the attack; `right after` is the time from its end until a clock is locked and
-/// right, or until the stream alone is heard; of attacks that meet a start, from the start.
+/// beginning of the attack; `right after` is the time from the end of the attack until a clock is
+/// locked and right, or until only the stream is heard. If the target starts during the attack, it
+/// is the time from that start.
 pub(super) fn head(target: Target) -> &'static str {
     match target {
         Target::Clock => {

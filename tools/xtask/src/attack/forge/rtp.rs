@@ -30,7 +30,7 @@ impl Packet {
         packet
     }
 
-    /// Fills it with `length` bytes of full-scale noise.
+    /// Replaces the payload by `length` bytes of full-scale noise.
     pub(in crate::attack) fn fill(&mut self, length: usize, random: &mut Random) {
         self.bytes.truncate(HEADER_BYTES);
         self.bytes.extend(random.some_bytes(length));

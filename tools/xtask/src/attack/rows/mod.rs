@@ -66,11 +66,12 @@ pub(in crate::attack) enum Meets {
 /// The criteria.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::attack) enum Bar {
-    /// Never wrong while locked, and right again soon after.
+    /// The target is never wrong while locked, and right again soon after the attack.
     Right,
-    /// Recovered soon after. Such an attack cannot be distinguished from the real sender: a
-    /// consistent master that is better by every rule of IEEE 1588, or packets with the address and
-    /// SSRC of the stream. Only a list of acceptable masters or authentication prevents it.
+    /// The target need only recover soon after the attack. Such an attack cannot be distinguished
+    /// from the real sender: a consistent master that is better by every rule of IEEE 1588, or
+    /// packets with the address and SSRC of the stream. Only a list of acceptable masters or
+    /// authentication prevents it.
     Recovery,
 }
 

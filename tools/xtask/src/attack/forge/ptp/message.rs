@@ -24,7 +24,7 @@ pub(super) const LEAP_59: u16 = 0x0002;
 pub(super) const UTC_VALID: u16 = 0x0004;
 pub(super) const PTP_TIMESCALE: u16 = 0x0008;
 
-/// `preciseOriginTimestamp` and its likes: 48 bits of seconds and 32 of nanoseconds.
+/// `preciseOriginTimestamp` and similar fields: 48 bits of seconds and 32 of nanoseconds.
 pub(super) fn timestamp(ns: i64) -> [u8; 10] {
     let (seconds, nanoseconds) = (ns.div_euclid(1_000_000_000), ns.rem_euclid(1_000_000_000) as u32);
     let mut bytes = [0; 10];

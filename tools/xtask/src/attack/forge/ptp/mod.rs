@@ -22,7 +22,7 @@ use std::time::Duration;
 /// UDP ports (IEEE 1588-2019 annex C).
 pub(in crate::attack) const EVENT: u16 = 319;
 pub(in crate::attack) const GENERAL: u16 = 320;
-/// The group of all messages but those of peer delay.
+/// The multicast group of all messages except those of peer delay.
 const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 1, 129);
 
 /// Source address of a forged packet.
@@ -30,7 +30,7 @@ const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 1, 129);
 pub(in crate::attack) enum From {
     /// The attacker's own.
     Own,
-    /// That of the imitated device.
+    /// The address of the imitated device.
     Victim,
 }
 
@@ -187,11 +187,11 @@ pub(in crate::attack) fn delayed(by: Duration, from: From) -> Forgery {
 /// The Delay_Req that a forged Delay_Resp answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::attack) enum Answers {
-    /// The one that was just heard.
+    /// The Delay_Req that was just received.
     This,
-    /// The one that the port will send next.
+    /// The Delay_Req that the port will send next.
     Next,
-    /// It, and the 200 after it.
+    /// The next Delay_Req and the 200 after it.
     Many,
 }
 
@@ -275,7 +275,7 @@ pub(in crate::attack) fn utc_flips(rate: u32, from: From) -> Forgery {
     })
 }
 
-/// Follow_Ups for the next Sync, or Syncs, whose time is right and whose correctionField is not.
+/// Follow_Ups for the next Sync, or Syncs, with a right time and a wrong correctionField.
 pub(in crate::attack) fn corrections(is_of_syncs: bool, from: From) -> Forgery {
     /// Corrections in 2^-16 ns: the largest, the smallest, and 5 ms of either sign.
     const SAID: [i64; 4] = [i64::MAX, i64::MIN, 5_000_000 << 16, -(5_000_000 << 16)];
@@ -320,8 +320,8 @@ pub(in crate::attack) fn malformed(rate: u32, from: From) -> Forgery {
     })
 }
 
-/// Syncs, Follow_Ups and Announces by unicast to each port that asks for delays, flagged so, with
-/// wrong times.
+/// Syncs, Follow_Ups and Announces with wrong times and the unicast flag, sent to each port that
+/// asks for delays.
 pub(in crate::attack) fn unicast(rate: u32, lie: Lie, from: From) -> Forgery {
     let mut clients = std::collections::BTreeSet::new();
     beside_a_master().per_second(rate, move |forger, n| {
