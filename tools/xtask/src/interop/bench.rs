@@ -15,16 +15,16 @@ use std::time::Duration;
 /// The reason why a case did not pass.
 #[derive(Debug)]
 pub(crate) enum Trouble {
-    /// This machine lacks something.
+    /// This machine lacks something that the case needs.
     Skipped(String),
-    /// It went wrong.
+    /// The case failed.
     Failed(String),
 }
 
-/// How a case ends.
+/// The result of a case.
 pub(super) type Outcome = Result<(), Trouble>;
 
-/// How a case is run.
+/// The form in which a case is run.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Form {
     /// Runs for minutes instead of seconds.
@@ -34,7 +34,7 @@ pub(super) struct Form {
 }
 
 impl Form {
-    /// The options that ask for it, each with a space after it.
+    /// The command line options for this form, each followed by a space.
     pub(super) fn options(self) -> String {
         [(self.emulated, "--emulated "), (self.long, "--long ")]
             .iter()
@@ -77,13 +77,13 @@ impl Bench {
         self.form.emulated
     }
 
-    /// Whether the case runs alone on the machine, so that it may fail because of a claim about
+    /// Whether the case runs alone on the machine. Only then may it fail because of a claim about
     /// time.
     pub(super) fn is_alone(&self) -> bool {
         self.form.long || self.form.emulated
     }
 
-    /// Seconds of the short or the long form.
+    /// Selects the duration of the short or the long form, s.
     pub(super) fn seconds(&self, short: u32, long: u32) -> u32 {
         if self.form.long { long } else { short }
     }
@@ -197,7 +197,7 @@ pub(super) fn read(path: &Path, said: &str) -> Result<Vec<u8>, Trouble> {
     std::fs::read(path).map_err(|error| Trouble::Failed(format!("{}: {error}\n{said}", path.display())))
 }
 
-/// A file for programs.
+/// Writes a file that programs will read.
 pub(super) fn write(path: &Path, bytes: impl AsRef<[u8]>) -> Outcome {
     std::fs::write(path, bytes).map_err(|error| Trouble::Failed(format!("{}: {error}", path.display())))
 }

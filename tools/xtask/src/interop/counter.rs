@@ -8,7 +8,8 @@ use super::pauses::Watch;
 /// Longest duration for which numbers of 23 bits suffice.
 const LONGEST_S: u32 = 174;
 
-/// Three bytes per sample: the number of the frame, from 1, and that of the channel.
+/// Audio whose samples of three bytes contain the number of the frame, from 1, and the number of
+/// the channel.
 pub(super) fn counter(seconds: u32) -> Vec<u8> {
     assert!(seconds <= LONGEST_S, "{seconds} s have more frames than there are numbers");
     let sample = |frame: u32, channel: u32| ((frame << 1) | channel).to_be_bytes();

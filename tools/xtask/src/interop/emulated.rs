@@ -1,9 +1,9 @@
-//! `cargo xtask interop --emulated`: the cases on a machine that never stands still.
+//! `cargo xtask interop --emulated`: the cases on a machine without pauses.
 //!
 //! Model: an emulated processor whose [time is counted](Time::Counted) runs the real kernel, the
 //! peers and `aes67`. Delays of the host cannot be noticed there, so any glitch is caused by us or
-//! a peer. It is a slow machine with one processor: its figures of load apply only to it, and a
-//! second of it may take several of the host's.
+//! a peer. It is a slow machine with one processor: measurements of load apply only to it, and one
+//! of its seconds may take several seconds of the host.
 //!
 //! While files are read from the host, the guest's time continues. So each case is first run in its
 //! short form, whose result does not count, so that programs do not wait for their own pages later.
@@ -34,7 +34,7 @@ const VARIABLES: [&str; 4] = ["PATH", "BASS", "AES67_NODE_MODULES", netns::KEEP]
 /// Runs cases with this `aes67`.
 ///
 /// # Errors
-/// If the guest does not start, or does not come to its end.
+/// If the guest does not start or does not finish.
 pub(super) fn run(program: &Path, cases: &[&Case], is_long: bool) -> Result<Count, Error> {
     let guest = match Guest::find(&crate::target_folder()) {
         Ok(guest) => guest,
@@ -95,8 +95,8 @@ fn tell(console: impl Read) -> std::io::Result<String> {
     Ok(before)
 }
 
-/// What the guest runs: the `xtask` that was built with `aes67`, which finds the workspace where it
-/// is on the host.
+/// The script of the guest. It runs the `xtask` that was built with `aes67`, and the workspace has
+/// the same path as on the host.
 fn script(program: &Path, cases: &[&Case], is_long: bool) -> Result<String, Error> {
     let told = |source| Error::File { path: PathBuf::from("."), source };
     let root = std::env::current_dir().map_err(told)?;

@@ -2,10 +2,10 @@
 //! namespaces.
 //!
 //! A case is one function: it makes its hosts ([`Bench::wire`]), starts peers and `aes67` on them,
-//! notes [figures](Bench::figure), and fails by [`Bench::check`] or a panic. To add one, write it
-//! in a file of `cases/` and name it in [`cases::ALL`]. Each has a short form, of seconds, which
-//! the test suite runs too (`tests/interop.rs`, one test a case), and a long one, which `--long`
-//! asks for.
+//! records [figures](Bench::figure), and fails by [`Bench::check`] or a panic. To add a case, write
+//! it in a file of `cases/` and name it in [`cases::ALL`]. Each case has a short form of some
+//! seconds, which the test suite also runs (`tests/interop.rs`, one test per case), and a long
+//! form, selected by `--long`.
 //!
 //! On a machine that is shared with others, claims about time prove little. [emulated] provides a
 //! machine on which they can be tested.
@@ -168,7 +168,7 @@ fn target_dir() -> PathBuf {
     absolute(&crate::target_folder())
 }
 
-/// Runs a case and says how it went.
+/// Runs a case and prints its result.
 #[expect(clippy::disallowed_methods, reason = "a person wants to know how long a case takes")]
 fn tell(case: &Case, program: &Path, form: Form) -> Outcome {
     println!("==> {}: {}", case.name, case.help);

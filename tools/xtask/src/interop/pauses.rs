@@ -14,12 +14,12 @@ use std::time::{Duration, Instant};
 pub(crate) const COMMAND: &str = "interop-pauses";
 /// Line that a watch prints when it has begun.
 const WATCHING: &str = "watching";
-/// Sleeps of this length are watched.
+/// Duration of the sleeps whose lateness is measured.
 const STEP: Duration = Duration::from_millis(2);
 /// A longer delay is a pause: a quarter of the shortest latency in use, because sender and receiver
 /// may both be delayed.
 const PAUSE: Duration = Duration::from_millis(5);
-/// Above all programs of a case.
+/// Real-time priority above that of all programs of a case.
 const PRIORITY: &str = "70";
 /// A pause is heard in the row of the trace that it falls into, or in the next one.
 const HEARD_WITHIN_S: f64 = 2.5;
@@ -28,7 +28,7 @@ const HEARD_WITHIN_S: f64 = 2.5;
 /// s.
 const BESIDE_S: f64 = 0.5;
 
-/// A program for each processor.
+/// The watching programs, one for each processor.
 pub(crate) struct Watch {
     programs: Vec<Running>,
     started: Instant,
@@ -89,7 +89,7 @@ pub(crate) fn of(watch: &Watch) -> Vec<(f64, f64)> {
     watch.programs.iter().flat_map(|watch| watch.log().lines().filter_map(pair).collect::<Vec<_>>()).collect()
 }
 
-/// Whether one of them explains a glitch at this time.
+/// Whether one of the pauses explains a glitch at this time.
 pub(super) fn explain(pauses: &[(f64, f64)], at_s: f64) -> bool {
     pauses.iter().any(|(pause_s, _)| (at_s - HEARD_WITHIN_S..=at_s + HEARD_WITHIN_S).contains(pause_s))
 }

@@ -9,8 +9,8 @@ use std::process::Command;
 /// The domain of all cases.
 pub(crate) const DOMAIN: u8 = 10;
 
-/// A program with the priority of our own threads, because on a busy machine the results of a
-/// program that has to wait would only show the load.
+/// A program with the priority of our own threads. Without it, results on a busy machine would only
+/// show the load.
 pub(crate) fn real_time(wire: &Wire, host: char, program: impl AsRef<OsStr>) -> Command {
     let mut command = wire.command(host, "chrt");
     command.args(["-f", "60"]).arg(program);
@@ -63,7 +63,7 @@ impl Ptp4l {
         Self { log_delay_interval: 0, fault_reset_interval: "ASAP", ..self }
     }
 
-    /// Starts it on a host.
+    /// Starts ptp4l on a host.
     pub(crate) fn start(&self, wire: &Wire, host: char) -> Result<Running, Trouble> {
         let name = format!("ptp4l-{host}");
         let socket = wire.path(&format!("{name}.sock"));
@@ -111,7 +111,7 @@ print('sending', flush=True)
 GLib.MainLoop().run()
 ";
 
-/// Starts it; `file` gets what it sends, as raw L24.
+/// Starts the GStreamer sender. The audio that it sends is also written to `file` as raw L24.
 pub(super) fn gstreamer(wire: &Wire, host: char, address: &str, frames: u32, file: &str) -> Running {
     let mut command = real_time(wire, host, netns::SYSTEM_PYTHON);
     command.args(["-c", GST_SENDER, &format!("v{host}"), address, &DOMAIN.to_string(), &frames.to_string(), file]);

@@ -1,4 +1,4 @@
-//! Announcements of others, in `aes67 discover`.
+//! Announcements of other programs, read by `aes67 discover`.
 
 use super::super::bench::{Bench, Outcome, Trouble, pause};
 
@@ -29,7 +29,7 @@ pub(super) fn ffmpeg(bench: &Bench) -> Outcome {
     let sender = wire.start(sender);
     let appeared = discover.poll(15, |log| log.contains("\"event\":\"added\"") && log.contains("239.69.1.5:5004"));
     bench.check(appeared, format!("no announcement was heard:\n{}\n{}", discover.log(), sender.log()))?;
-    // Refusals are reported, and nothing else changes.
+    // Refused datagrams are reported, and change nothing else.
     let sessions = |log: String| {
         let is_refusal = |line: &&str| line.contains("\"event\":\"refused\"");
         log.lines().filter(|line| !is_refusal(line)).map(str::to_owned).collect::<Vec<_>>()

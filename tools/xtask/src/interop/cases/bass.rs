@@ -20,7 +20,7 @@ const FADE_FRAMES: usize = 9_600;
 /// A latency that is longer than most pauses of a machine.
 const LATENCY_MS: u32 = 200;
 
-/// BASS's library.
+/// The path of BASS's library.
 ///
 /// # Errors
 /// If it is not there.
@@ -34,7 +34,7 @@ pub(super) fn find_bass() -> Result<PathBuf, Trouble> {
     Err(Trouble::Skipped(format!("there is no {} ({hint})", bass.display())))
 }
 
-/// A program that plays by BASS.
+/// A compiled program that uses BASS.
 pub(super) struct Host {
     program: PathBuf,
     bass: PathBuf,
@@ -55,7 +55,7 @@ impl Host {
         Ok(host)
     }
 
-    /// A command of the host's, in the domain of all cases.
+    /// A command of the program, with the PTP domain of all cases.
     fn command(&self, wire: &Wire, name: char, what: &str, arguments: &str) -> Command {
         self.called(wire.command(name, &self.program), name, &[what], arguments)
     }
@@ -71,24 +71,24 @@ impl Host {
         command
     }
 
-    /// Runs it to its end; what it wrote.
+    /// Runs a command to its end. Returns its output.
     fn run(&self, wire: &Wire, name: char, what: &str, arguments: &str, seconds: u32) -> Result<String, Trouble> {
         finish(wire, self.command(wire, name, what, arguments), seconds)
     }
 }
 
-/// Runs a command of so many seconds to its end; what it wrote.
+/// Runs a command that takes `seconds` to its end. Returns its output.
 fn finish(wire: &Wire, command: Command, seconds: u32) -> Result<String, Trouble> {
     let done = wire.start(command).wait(seconds + 60);
     if done.code == Some(0) { Ok(done.log) } else { Err(Trouble::Failed(done.log)) }
 }
 
-/// The last number of this name.
+/// The last number with this name in the output.
 pub(super) fn value(text: &str, name: &str) -> Option<i64> {
     word(text, name)?.parse().ok()
 }
 
-/// The last word of this name.
+/// The last word with this name in the output.
 fn word<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     text.rsplit_once(&format!("{name}="))?.1.split_whitespace().next()
 }
@@ -99,7 +99,7 @@ fn last_status(log: &str) -> String {
     format!("{}; {}", line("state="), line("ptp="))
 }
 
-/// GStreamer's stream on PTP, decoded at the rate of PTP.
+/// A stream of GStreamer that uses PTP, decoded at the rate of PTP.
 pub(super) fn receive(bench: &Bench) -> Outcome {
     let wire = bench.wire(&['a', 'b', 'c'], &["ptp4l", "python3-gst"])?;
     let host = Host::new(bench, &wire, "host.c")?;
@@ -226,7 +226,7 @@ pub(super) fn cycles(bench: &Bench) -> Outcome {
     Ok(())
 }
 
-/// A channel of BASS as a stream that other programs receive, and a stream that is relayed.
+/// Other programs receive a stream that BASS sends from a channel, and a relayed stream.
 pub(super) fn send(bench: &Bench) -> Outcome {
     let wire = bench.wire(&['a', 'b', 'c', 'd'], &["ptp4l", "ffmpeg", "gst-launch-1.0"])?;
     let host = Host::new(bench, &wire, "host.c")?;
@@ -299,7 +299,7 @@ fn loopback(bench: &Bench, wire: &Wire, host: &Host, watch: &Watch, seconds: u32
 /// A recording, and when it began.
 struct Take {
     audio: Vec<u8>,
-    /// Frames since midnight.
+    /// The time of its first frame, in frames since midnight.
     began: i64,
 }
 

@@ -21,8 +21,8 @@ use netns::{Running, Wire};
 const SETTLING_S: u32 = 9;
 /// Tolerance for the requested latency: an error of one packet of 1 ms is detected.
 const TOLERANCE_MS: f64 = 0.5;
-/// BASS mixes in blocks of 10 ms, so the time at the channel is not known more precisely, and the
-/// measured latency may be larger by up to one block.
+/// BASS mixes in blocks of 10 ms. So the time at the channel is only known to a block, and the
+/// measured latency may be too large by up to one block.
 const BLOCK_MS: f64 = 10.0;
 const ASKED_MS: [f64; 2] = [20.0, 50.0];
 
@@ -76,7 +76,7 @@ pub(super) fn run(bench: &Bench) -> Outcome {
     Ok(())
 }
 
-/// What the script reads from the wire.
+/// Starts the script that reads timestamps from the wire.
 fn stamps(wire: &Wire, group: &str, seconds: u32) -> Running {
     let mut command = wire.command('c', netns::SYSTEM_PYTHON);
     command.args(["-c", SCRIPT, &netns::address('c'), group, &(seconds + 60).to_string(), "wire"]);

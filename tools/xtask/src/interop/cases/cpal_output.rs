@@ -1,13 +1,13 @@
-//! The example `cpal_output` on sound servers, and what is recorded behind them: on jackd's dummy
-//! card, whose plugin of ALSA's takes 1.28 s at once unless it is asked for less, and through
-//! ALSA's plugin for PulseAudio, on that and on PipeWire.
+//! The example `cpal_output` on sound servers, whose output is recorded. The servers are jackd with
+//! its dummy card, and PulseAudio and PipeWire, both through ALSA's plugin for PulseAudio. The
+//! default buffer of ALSA's plugin for JACK is 1.28 s.
 //!
-//! The player and the servers have real-time priority: ALSA's plugin for PulseAudio passes audio on
-//! in a thread of its own, which has to wait on a busy machine, whatever the player does.
+//! The player and the servers have real-time priority: ALSA's plugin for PulseAudio forwards audio
+//! in its own thread, which would be delayed on a busy machine, independently of the player.
 //!
 //! The stream is a tone. A block of 5 ms without a sample above -80 dBFS is inserted silence. A
-//! click is a sample that cannot be predicted from the two before it: for a sine it can, because
-//! its second difference is a known multiple of the sample.
+//! click is a sample that cannot be predicted from the two before it. Samples of a sine can,
+//! because its second difference is a known multiple of the sample.
 
 use super::super::bench::{Bench, Outcome, Trouble, pause};
 use super::super::measure::wav_data;
@@ -23,16 +23,16 @@ use std::process::Command;
 
 const RATE_HZ: f64 = 48_000.0;
 const TONE_HZ: f64 = 1_000.0;
-/// Full scale of samples in four bytes, which is what is recorded.
+/// Full scale of the recorded samples, which have four bytes.
 const FULL_SCALE: f64 = 2_147_483_648.0;
 /// Frames of 5 ms.
 const BLOCK: usize = 240;
 /// -80 dBFS.
 const SILENT: f64 = 1e-4;
-/// A hundredth of the tone, which is of -20 dBFS: the step of a gap that begins anywhere but at a
-/// zero crossing is larger, and a crossfade of some ms stays below.
+/// A hundredth of the tone, whose level is -20 dBFS. The step at a gap is larger, unless the gap
+/// begins at a zero crossing; a crossfade of some ms stays below this limit.
 const CLICK: f64 = 1e-3;
-/// Time until the stream plays by PTP and is aligned. With buffers of 1.28 s, it takes longer until
+/// Time until playback follows PTP and is aligned. With buffers of 1.28 s, it takes longer until
 /// the rate of the card is known.
 const SETTLING_S: u32 = 12;
 
@@ -81,20 +81,20 @@ const ON_PULSE: [Way; 2] = [
 
 /// The card that the example plays on.
 pub(super) trait Card {
-    /// The player. A server of sounds mixes with little to spare, so it plays in real time;
-    /// JACK's own threads must not wait for it.
+    /// The command of the player. A sound server mixes with a small margin, so the player has
+    /// real-time priority by default. With JACK it must not delay JACK's own threads.
     fn player(&self, wire: &Wire, example: &str) -> Command {
         real_time(wire, 'b', example)
     }
 
-    /// A program that finds it.
+    /// The command, with an environment in which it finds the server.
     fn with(&self, wire: &Wire, command: Command) -> Command;
 
     /// Records the output for some seconds: the samples of the left channel, four bytes each,
     /// little endian.
     fn record(&self, bench: &Bench, wire: &Wire, seconds: u32) -> Result<Vec<u8>, Trouble>;
 
-    /// The output of its programs.
+    /// The output of the server's programs.
     fn log(&self) -> String;
 }
 
@@ -156,7 +156,7 @@ fn judge(bench: &Bench, watch: &Watch, way: &Way, heard: &Heard) -> Outcome {
     bench.check(2 * heard.silent < heard.blocks, format!("{}: {heard}", way.name))
 }
 
-/// What was recorded.
+/// The contents of a recording.
 #[derive(Debug, PartialEq)]
 struct Heard {
     blocks: usize,

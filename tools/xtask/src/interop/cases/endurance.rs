@@ -14,7 +14,7 @@ const AFTERMATH_S: f64 = 12.0;
 /// time. It has silence where nothing was sent.
 const TAKE_S: f64 = 4.0;
 
-/// A fault, begun at this share of the run.
+/// A fault that begins after this share of the run.
 struct Fault {
     at: f64,
     name: &'static str,

@@ -1,4 +1,4 @@
-//! Stamps by network cards, in a guest whose cards have clocks: see [`crate::guest`].
+//! Timestamps by network cards, in a guest whose cards have clocks: see [`crate::guest`].
 
 use super::super::bench::{Bench, Outcome, Trouble, read, write};
 use super::super::measure::{number, objects, rms};
@@ -27,7 +27,7 @@ const SLEW_PPM: f64 = 500.0;
 /// The bound applies to the median of the readings, which a share of the slew would shift by that
 /// share. A single reading may have a greater error if the emulated processor was paused.
 const HELD_PPM: f64 = 20.0;
-/// No reading may follow the slew by more than this.
+/// The slew of the system's clock must not affect any reading by more than this.
 const HELD_WORST_PPM: f64 = SLEW_PPM / 5.0;
 const HELD_US: f64 = 500.0;
 /// Error that hardly any reading of two clocks of an emulated host exceeds.
@@ -74,8 +74,9 @@ fn run(bench: &Bench, guest: &Guest, cards: &[&str], phases: &[&str]) -> Outcome
     })
 }
 
-/// The system's clock against PTP time shows what was done to it, and nothing else: PTP time and
-/// its rate stay what they were. `end_ns`: the truth at the end.
+/// Checks that the reported system time, relative to PTP time, changes only by what was done to the
+/// system's clock: PTP time and its rate must be unaffected. `end_ns` is the true difference at the
+/// end.
 fn look_at_slewed(bench: &Bench, wire: &Wire, end_ns: f64) -> Outcome {
     let lines = objects(&text(wire, "slewed.json")?);
     let said = format!("{}{}", text(wire, "slewed.log")?, text(wire, "slew.log")?);
@@ -163,8 +164,9 @@ fn look(bench: &Bench, wire: &Wire, phase: &str, truth_ns: f64) -> Outcome {
     bench.check(is_kernels || is_exact, format!("{phase}: not exact, {median_us} us off: {last}"))
 }
 
-/// The system's time minus the master's clock, in the middle of all that was told, and the last:
-/// `phc_ctl[1.2]: offset from CLOCK_REALTIME is 44563ns`. Neither is steered then.
+/// The system's time minus the master's clock: the median and the last value of the lines
+/// `phc_ctl[1.2]: offset from CLOCK_REALTIME is 44563ns`. Neither clock is steered while these are
+/// written.
 fn truth_ns(wire: &Wire, said: &str) -> Result<(f64, f64), Trouble> {
     let told = text(wire, "truth.log")?;
     let offset = |line: &str| line.split("CLOCK_REALTIME is ").nth(1)?.strip_suffix("ns")?.parse::<f64>().ok();

@@ -27,19 +27,19 @@ const GROUP: &str = "239.69.1.6";
 /// The shortest period that jackd's dummy can process on a small machine.
 const PERIOD: u32 = 256;
 const RATE_HZ: i128 = 48_000;
-/// Between pulses: longer than any latency that is expected here.
+/// Interval of the pulses, which is longer than any latency that is expected here.
 const PULSE_FRAMES: usize = 12_000;
 /// Time until PTP is locked, playback is aligned, and JACK's estimate of its cycles has settled.
 const SETTLING_S: u32 = 8;
 
-/// What the script says.
+/// The output of the script.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Heard {
     period_frames: f64,
     playback_frames: f64,
     /// RTP timestamps.
     sent: Vec<u32>,
-    /// The system's time, ns.
+    /// The system's time at each pulse, ns.
     pub(super) heard_ns: Vec<i128>,
 }
 
@@ -145,7 +145,7 @@ pub(super) fn run(bench: &Bench) -> Outcome {
     if xruns == 0 { bench.check(agree, claim) } else { bench.check_undisturbed(&watch, agree, claim) }
 }
 
-/// A quarter of a second with one frame in its middle.
+/// A quarter of a second of silence with a pulse of one frame in its middle.
 pub(super) fn pulse() -> Vec<u8> {
     let mut audio = vec![0; PULSE_FRAMES * 6];
     let frame = [0x73, 0x33, 0x33];

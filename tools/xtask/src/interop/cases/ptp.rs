@@ -7,12 +7,12 @@ use super::super::peers::{DOMAIN, Ptp4l};
 use netns::Running;
 use std::time::Instant;
 
-/// Seconds after the lock that are left out: the estimate still settles.
+/// Seconds after the lock that are not evaluated, because the estimate still settles.
 const SETTLING_S: f64 = 5.0;
 
-/// How well we follow a master, with kernel timestamps and without, compared with a slave of
-/// linuxptp. They run one after the other on the same host, because on a small machine they would
-/// disturb each other.
+/// Our accuracy as a slave, with and without kernel timestamps, compared with a slave of linuxptp.
+/// They run one after the other on the same host, because on a small machine they would disturb
+/// each other.
 pub(super) fn accuracy(bench: &Bench) -> Outcome {
     let wire = bench.wire(&['a', 'b'], &["ptp4l"])?;
     let master = Ptp4l::master(100).start(&wire, 'a')?;
@@ -129,7 +129,8 @@ pub(super) fn serve(bench: &Bench) -> Outcome {
     bench.check(follows, format!("ptp4l does not follow us:\n{}\n{}", slave.log(), us.log()))?;
     pause(f64::from(bench.seconds(8, 60)));
     let offsets_us = master_offsets_us(&slave.stop().log);
-    // ptp4l measures with the system's clock, which may be disciplined, and we with the crystal.
+    // ptp4l measures with the system's clock, which may be disciplined, whereas we use the
+    // undisciplined crystal.
     let noise_us = without_trend(&offsets_us);
     bench.figure(
         "ptp4l as slave of our master",

@@ -7,9 +7,9 @@ use super::super::peers::{DOMAIN, Ptp4l};
 use netns::{Running, Wire};
 use serde_json::Value;
 
-/// Seconds after the lock that are left out: the estimate still settles.
+/// Seconds after the lock that are not evaluated, because the estimate still settles.
 const SETTLING_S: f64 = 3.0;
-/// The shortest duration that can be asked for: renewals come every 7.5 s.
+/// The shortest duration that can be requested. Renewals are sent every 7.5 s.
 const DURATION_S: u32 = 10;
 
 pub(super) fn run(bench: &Bench) -> Outcome {
@@ -28,7 +28,7 @@ fn ptp() -> String {
     format!("ptp --interface vc --domain {DOMAIN} --json")
 }
 
-/// A master on the first host; on the second one there is none.
+/// The arguments for requesting unicast from two addresses: a master, and a host without one.
 fn asked() -> String {
     let (first, second) = (netns::address('a'), netns::address('b'));
     format!("{} --unicast-master {second},{first} --unicast-duration {DURATION_S}", ptp())
@@ -88,7 +88,7 @@ fn by_multicast(bench: &Bench, wire: &Wire) -> Outcome {
     accuracy(bench, "multicast", &objects(&multicast.log))
 }
 
-/// When it locked, and how far it was from the truth.
+/// Checks and prints when the slave locked, and its error.
 fn accuracy(bench: &Bench, name: &str, lines: &[Value]) -> Outcome {
     let locked = lines.iter().find(|line| line["state"] == "LOCKED");
     let locked = locked.ok_or_else(|| Trouble::Failed(format!("{name}: never locked: {lines:?}")))?;

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 /// Address of a receiver that is switched off.
 const NOBODY: &str = "10.67.0.99";
-/// Seconds after the lock that are left out: the estimate still settles.
+/// Seconds after the lock that are not evaluated, because the estimate still settles.
 const SETTLING_S: f64 = 2.0;
 
 pub(super) fn run(bench: &Bench) -> Outcome {
@@ -31,7 +31,7 @@ pub(super) fn run(bench: &Bench) -> Outcome {
     both_ways(bench, &wire, &receiver)
 }
 
-/// Nobody answers at all.
+/// No receiver answers.
 fn alone(bench: &Bench, ended: &Stopped) -> Outcome {
     let end = last(&ended.log)?;
     let own = end["state"] == "OWN TIMELINE" && end["outcome"] == "known: our own" && end["announces"] == 0;
@@ -67,7 +67,7 @@ fn one_way(bench: &Bench, wire: &Wire, receiver: &Running) -> Outcome {
     change(wire, "delete chain ip receiver in\n")
 }
 
-/// One that answers, until it is killed.
+/// A receiver that answers until it is killed.
 fn both_ways(bench: &Bench, wire: &Wire, receiver: &Running) -> Outcome {
     let seconds = bench.seconds(6, 60);
     let us = follow(bench, wire, &netns::address('a'), 300);
@@ -105,7 +105,7 @@ fn follow(bench: &Bench, wire: &Wire, receiver: &str, seconds: u32) -> Running {
     bench.start(wire, 'b', &format!("ptp --interface vb --yield {receiver} --json --seconds {seconds}"))
 }
 
-/// When we yielded, when the time was known, and how far it was from the truth.
+/// Checks and prints when we yielded, when the time was known, and its error.
 fn accuracy(bench: &Bench, name: &str, lines: &[Value], limit_us: f64) -> Outcome {
     let (yielded_s, locked_s) = (since(lines, "FOLLOWING", "state"), since(lines, "LOCKED", "clock"));
     let settled = lines.iter().filter(|line| number(line, "elapsed_s") > locked_s + SETTLING_S);
@@ -118,7 +118,7 @@ fn accuracy(bench: &Bench, name: &str, lines: &[Value], limit_us: f64) -> Outcom
     bench.check(rms(&errors_us) < limit_us, format!("{:.2} us RMS, not below {limit_us}: {lines:?}", rms(&errors_us)))
 }
 
-/// The first second in which a line says so.
+/// The time of the first line that has this value, s.
 fn since(lines: &[Value], value: &str, key: &str) -> f64 {
     lines.iter().find(|line| line[key] == value).map_or(f64::NAN, |line| number(line, "elapsed_s"))
 }

@@ -17,7 +17,7 @@ const ASOUNDRC: &str = "pcm.!default { type pulse }\nctl.!default { type pulse }
 /// Frames at the start of a recording before the recorder is connected: PipeWire gives it a block
 /// of silence.
 const CONNECTING_FRAMES: usize = 9_600;
-/// What a player's ports are connected to.
+/// Name of the card to which the ports of players are connected.
 const CARD: &str = "card";
 /// PipeWire's card.
 const PIPEWIRE_CARD: &str = "\

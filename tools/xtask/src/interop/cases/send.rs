@@ -7,12 +7,12 @@ use super::super::{pauses, target_dir};
 use crate::sdp;
 use std::process::{Command, Stdio};
 
-/// A stream has begun when its first status is shown.
+/// Part of the status lines of a sender. A stream has begun when the first one appears.
 const SENDING: &str = "packets, late by";
-/// Latencies of a receiver by RFC 7273, in ms.
+/// Latencies that are requested from a receiver with RFC 7273, ms.
 const LATENCIES_MS: [u32; 3] = [2, 10, 50];
 
-/// FFmpeg receives by our description, and by our announcement.
+/// FFmpeg receives a stream from its description file, and from its announcement.
 pub(super) fn ffmpeg(bench: &Bench) -> Outcome {
     let wire = bench.wire(&['a', 'b'], &["ffmpeg"])?;
     let seconds = bench.seconds(3, 60);
@@ -36,7 +36,8 @@ pub(super) fn ffmpeg(bench: &Bench) -> Outcome {
     bench.check(send.stop().code == Some(0), "the sender ends well")
 }
 
-/// The capture time by RFC 7273, and the description as a file.
+/// GStreamer receives from a description file, and plays at the capture time given by RFC 7273 plus
+/// its latency.
 pub(super) fn gstreamer(bench: &Bench) -> Outcome {
     let wire = bench.wire(&['a', 'b'], &["python3-gst", "gst-launch-1.0"])?;
     write(&wire.path("receive.py"), include_str!("../scripts/gst_rfc7273.py"))?;
@@ -78,7 +79,7 @@ pub(super) fn gstreamer(bench: &Bench) -> Outcome {
     bench.check(bytes >= 190 * 288, format_args!("`sdpsrc` plays our description: {bytes} bytes\n{said}"))
 }
 
-/// The headers on the wire.
+/// Checks the headers on the wire with tshark.
 pub(super) fn tshark(bench: &Bench) -> Outcome {
     let wire = bench.wire(&['a', 'b'], &["tshark", "tcpdump"])?;
     let mut dump = wire.command('b', "tcpdump");
@@ -137,7 +138,7 @@ fn skipped(log: &str) -> u32 {
     log.lines().rev().filter(|line| line.contains(" skipped")).find_map(count).unwrap_or(0)
 }
 
-/// Libraries of npm that read SDP.
+/// npm libraries parse our descriptions.
 pub(super) fn sdp_libraries(bench: &Bench) -> Outcome {
     let fetched = || sdp::modules(&target_dir()).display().to_string();
     let modules = std::env::var("AES67_NODE_MODULES").unwrap_or_else(|_| fetched());
