@@ -15,7 +15,7 @@ const WARM_UP_S: f64 = 60.0;
 /// Permitted growth of memory: the allocator keeps pages of several sizes.
 const GROWTH_KB: u64 = 2048;
 
-/// A fault that was caused.
+/// A fault that the soak caused.
 #[derive(Clone, Debug)]
 pub(super) struct Fault {
     pub(super) name: String,

@@ -4,7 +4,8 @@ use super::scene::{MASTER_HOST, ROLE_HOSTS, ROLES};
 use crate::attack::{self, Random};
 use std::fmt;
 
-/// Between two faults: 15 s in which everything becomes right again, and some in which it must be.
+/// Shortest time between two faults, s: 15 s for everything to recover, and the rest to check that
+/// it has.
 pub(super) const QUIET_S: f64 = 25.0;
 /// Maximum random addition to [`QUIET_S`], s.
 const SPREAD_S: f64 = 20.0;
@@ -14,13 +15,13 @@ const SPREAD_S: f64 = 20.0;
 pub(super) enum Plan {
     /// An attack that forges packets, by the name of its row.
     Attack { name: &'static str, seconds: f64 },
-    /// The first grandmaster is killed, and started anew afterwards.
+    /// The first grandmaster is killed, and restarted afterwards.
     MasterKilled { seconds: f64 },
-    /// The cable of a host is out.
+    /// The cable of a host is disconnected.
     Cable { host: char, seconds: f64 },
-    /// A program is stopped.
+    /// A program is suspended.
     Stopped { role: usize, seconds: f64 },
-    /// The sender is ended, and started anew afterwards.
+    /// The sender is ended, and restarted afterwards.
     SenderAway { seconds: f64 },
 }
 
@@ -49,7 +50,7 @@ impl fmt::Display for Plan {
     }
 }
 
-/// The order of faults.
+/// A random sequence of faults.
 pub(super) struct Schedule {
     random: Random,
     attacks: Vec<&'static str>,

@@ -12,14 +12,14 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Instant;
 
-/// Two grandmasters, the sender, the player, the recorder, our PTP client, linuxptp's, the
-/// attacker, the program with BASS. `vf` is a word of `ip link`.
+/// The hosts of two grandmasters, the sender, the player, the recorder, our PTP client, linuxptp's,
+/// the attacker, and the program with BASS. There is no `f`, because `vf` is a word of `ip link`.
 pub(super) const HOSTS: [char; 9] = ['a', 'b', 'c', 'd', 'e', 'g', 'h', 'i', 'j'];
 /// The first grandmaster.
 pub(super) const MASTER_HOST: char = 'a';
 const ATTACKER: char = 'i';
 const HUB: char = '0';
-/// The programs of ours, by their places in [`Scene::ours`].
+/// The names of our programs, in the order of [`Scene::ours`].
 pub(super) const ROLES: [&str; 5] = ["send", "play", "record", "ptp", "bass"];
 pub(super) const ROLE_HOSTS: [char; 5] = ['c', 'd', 'e', 'g', 'j'];
 const SEND: usize = 0;
@@ -28,18 +28,18 @@ const GROUP: &str = "239.69.1.1";
 const DESCRIPTION: &str = "studio.sdp";
 /// Largest error of a clock whose time is used, us.
 const USED_WITHIN_US: f64 = 1000.0;
-/// What `play` counts, each of which can be heard.
+/// Counters of `play` whose increase is audible.
 const COUNTS: [&str; 5] = ["concealed_frames", "underruns", JUMPS, "restarts", "dropped_by_kernel"];
 /// Names of the counters in the output of the program with BASS.
 const BASS_COUNTS: [&str; 3] = ["frames concealed", "underruns", JUMPS];
 const JUMPS: &str = "jumps";
-/// If the depth is smaller by more than this after a jump, ms, it had been increased and returns
-/// now; a trim is slower.
+/// If a jump reduces the depth by more than this, ms, it reverses an earlier increase of the depth.
+/// Trimming is slower.
 const RETURN_MS: f64 = 1.0;
-/// The tone has -20 dBFS.
+/// Peak level below which the tone counts as missing; the tone has -20 dBFS.
 const QUIET_DBFS: f64 = -30.0;
 
-/// The programs of ours.
+/// The executables of our programs.
 #[derive(Clone, Debug)]
 pub(super) struct Programs {
     pub(super) aes67: PathBuf,
@@ -76,7 +76,7 @@ impl Seen {
 struct Ours {
     running: Running,
     start_s: f64,
-    /// How many bytes of its log were read.
+    /// Number of bytes of its log that were read.
     read: usize,
     seen: Seen,
 }
@@ -96,7 +96,7 @@ pub(super) struct Scene<'a> {
 }
 
 impl<'a> Scene<'a> {
-    /// Starts all of them, and waits until the player plays.
+    /// Starts all programs, and waits until the player plays.
     pub(super) fn start(wire: &'a Wire, programs: &'a Programs) -> Result<Self, String> {
         let words = |trouble| format!("{trouble:?}");
         let zero = now();
@@ -135,7 +135,7 @@ impl<'a> Scene<'a> {
         Ok(scene)
     }
 
-    /// How many of [`ROLES`] there are: the last needs BASS.
+    /// Number of [`ROLES`] in this run: the last one needs BASS.
     pub(super) fn roles(&self) -> usize {
         if self.programs.bass.is_some() { ROLES.len() } else { BASS }
     }
