@@ -16,7 +16,7 @@ pub(super) fn is_installed() -> bool {
     Cmd::cargo("deny --version").succeeds()
 }
 
-/// Checks what can be checked here, and says what cannot.
+/// Performs the checks that are possible here, and reports the others as skipped.
 pub(super) fn check(install: Install, count: &mut Count) -> Result<(), Error> {
     if is_installed() || obtain(install, count)? { check_dependencies(count) } else { Ok(()) }
 }
@@ -39,7 +39,8 @@ fn obtain(install: Install, count: &mut Count) -> Result<bool, Error> {
     }
 }
 
-/// Unoptimised: compiling is what takes the time, and checking takes seconds either way.
+/// cargo-deny is compiled without optimisation: compiling takes minutes, whereas the checks take
+/// seconds in either case.
 fn install_command() -> Cmd {
     Cmd::cargo("install cargo-deny --locked --debug --version").arg(VERSION)
 }

@@ -1,8 +1,8 @@
 //! `cargo xtask test`: everything that CI runs, step by step, stopping at the first failure.
 //!
-//! Progress goes to the error output, where cargo's own goes. The tests come last, then the list of
-//! what did not run, then one line on the output: how many tests passed and failed, and how many
-//! tests and steps were skipped.
+//! Progress is written to the error output, like cargo's. The tests come last, then the list of
+//! what did not run, then one line on the standard output: how many tests passed and failed, and
+//! how many tests and steps were skipped.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -67,7 +67,7 @@ pub(crate) struct TestArgs {
     runner: Vec<String>,
 }
 
-/// Runs the steps that were asked for.
+/// Runs the requested steps.
 pub(crate) fn run(args: &TestArgs) -> ExitCode {
     let setting = Setting::find(args.install, &args.runner);
     if args.list {
@@ -93,10 +93,10 @@ fn list(setting: &Setting) {
 /// A run of the steps.
 struct Run {
     setting: Setting,
-    /// Those that were asked for by name.
+    /// The steps that were requested by name.
     named: Vec<Step>,
     count: Count,
-    /// Where the library for Windows waits for its test.
+    /// Folder with the library for Windows, if it was built, for the test that runs it.
     wine: Option<PathBuf>,
 }
 
@@ -137,7 +137,7 @@ impl Run {
         ended.result
     }
 
-    /// Says what was skipped, what failed, and the counts.
+    /// Prints what was skipped, what failed, and the counts. Returns the exit code.
     fn end(&self, failed: Option<(Step, Error)>) -> ExitCode {
         let skipped = self.count.list();
         if !skipped.is_empty() {
@@ -173,7 +173,7 @@ impl Run {
     }
 }
 
-/// Says what failed and why. The last line is the command to copy.
+/// Prints what failed and why. The last line is the command to repeat.
 fn report(step: Step, error: &Error) {
     if matches!(error, Error::Interrupted) {
         eprintln!("\ninterrupted in step `{}`", step.name());

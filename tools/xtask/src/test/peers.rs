@@ -1,8 +1,9 @@
 //! Step `peers`: the programs, libraries and files of others that tests use are installed, or
-//! named.
+//! reported as missing.
 //!
-//! The tools are those of [`netns::TOOLS`], which are Debian's packages. What else tests load is
-//! fetched into cargo's target folder. A test whose peer is missing is skipped, and counted.
+//! The tools are those of [`netns::TOOLS`], which are Debian's packages. Other files that tests
+//! load are fetched into cargo's target folder. A test whose peer is missing is skipped and
+//! counted.
 
 use super::note;
 use super::setting::{Install, Setting};
@@ -51,7 +52,7 @@ const FETCHED: [Fetched; 3] = [
 ///
 /// # Errors
 /// If Ctrl-C was pressed, or ALSA's headers are missing, without which the workspace does not
-/// build. Whatever else could not be had is counted by the tests that need it.
+/// build. For anything else that is missing, the tests that need it are counted as skipped.
 pub(super) fn check(setting: &Setting) -> Result<(), Error> {
     if setting.install != Install::No {
         debian::install(&missing())?;

@@ -1,4 +1,4 @@
-//! Runs the tests: passes on what the runner writes, and reads from it how many passed.
+//! Runs the tests: forwards the output of the runner, and counts the tests in it.
 
 use super::tally::Tally;
 use crate::cmd::Cmd;
@@ -12,8 +12,8 @@ use std::process::{Child, ExitStatus};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
-/// How long the output must be silent, once the runner has ended, to be taken for its end. A
-/// program that a test left running may hold the output open for as long as it lives.
+/// After the end of the runner, its output counts as complete when nothing was written for this
+/// long. A program that a test left running may keep the output open.
 const SILENCE: Duration = Duration::from_millis(500);
 
 /// The result of a run of the tests.
@@ -25,10 +25,10 @@ pub(super) struct Ended {
     pub(super) result: Result<(), Error>,
 }
 
-/// Runs the tests by this command.
+/// Runs the tests with this command.
 ///
 /// # Errors
-/// If the runner does not come to an end that can be read, such as when a test does not compile.
+/// If the runner's output has no readable result, for example because a test does not compile.
 pub(super) fn run(command: Cmd, is_nextest: bool, target: &Path) -> Result<Ended, Error> {
     let folder = absolute(&target.join("xtask-skips"));
     make_folder(&folder)?;
@@ -47,7 +47,8 @@ pub(super) fn run(command: Cmd, is_nextest: bool, target: &Path) -> Result<Ended
     let tally = if is_nextest { Tally::of_nextest(&lines) } else { Tally::of_libtest(&lines) };
     let mut tally = match (tally, result) {
         (Ok(tally), result) => (tally, result),
-        // The runner's own failure, such as a test that does not compile, is the reason.
+        // If both failed, the failure of the runner, such as a test that does not compile, is the
+        // reason.
         (Err(_), Err(failed)) => return Err(failed),
         (Err(reason), Ok(())) => return Err(unread(reason)),
     };

@@ -11,9 +11,9 @@ use crate::cmd::Cmd;
 /// Whether a missing tool may be installed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Install {
-    /// Not asked for: the step that needs the tool says what it skips.
+    /// Not requested: the step that needs the tool reports what it skips.
     No,
-    /// In CI: worth some minutes, but a registry that is down must not fail the build.
+    /// In CI: installation is tried, but must not fail the build if a registry is not available.
     Try,
     /// Requested with `--install`: a failure to install fails the step.
     Must,

@@ -1,5 +1,5 @@
-//! Tests and steps that did not run: named with their reasons, counted, and refused in CI unless
-//! they are on the repository's list.
+//! Tests and steps that did not run: they are listed with their reasons and counted. In CI they are
+//! an error unless they are on the repository's list.
 
 use super::runner::Ended;
 use crate::error::Error;
@@ -7,7 +7,7 @@ use crate::files::read;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// What may be missing in CI, and why.
+/// List of the tests and steps that may be skipped in CI, with reasons.
 const ALLOWED: &str = "tools/xtask/allowed-skips.toml";
 
 /// A test or a step that did not run.
@@ -29,7 +29,7 @@ pub(super) struct Count {
 struct Tests {
     passed: usize,
     failed: usize,
-    /// Ignored, or left out by a filter.
+    /// Number of tests that were ignored or excluded by a filter.
     left_out: usize,
 }
 
@@ -75,11 +75,12 @@ impl Count {
         lines
     }
 
-    /// In CI nothing may be skipped but what the list allows, and no test may be ignored unless a
-    /// filter was asked for.
+    /// Checks the rules of CI: only tests and steps on the list may be skipped, and no test may be
+    /// ignored unless a filter was given.
     ///
     /// # Errors
-    /// With the names of what is not on the list, or if the list cannot be read.
+    /// If something is not on the list, whose name the error contains, or if the list cannot be
+    /// read.
     pub(super) fn check(&self, is_filtered: bool) -> Result<(), Error> {
         self.check_against(&allowed(&read(Path::new(ALLOWED))?)?, is_filtered)
     }

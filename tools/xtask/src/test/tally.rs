@@ -15,8 +15,8 @@ pub(super) struct Tally {
     /// Ignored, or left out by a filter.
     pub(super) left_out: usize,
     failed_tests: Vec<Test>,
-    /// Binaries of libtest's that ended without a result, such as by a signal: each counts as one
-    /// failure.
+    /// Test binaries of libtest that ended without a result, for example by a signal. Each counts
+    /// as one failure.
     broken: Vec<String>,
 }
 
@@ -28,7 +28,7 @@ struct Test {
 }
 
 impl Tally {
-    /// Reads what `cargo nextest run` wrote.
+    /// Reads the output of `cargo nextest run`.
     ///
     /// # Errors
     /// With what does not add up.
@@ -58,7 +58,7 @@ impl Tally {
         }
     }
 
-    /// Reads what `cargo test` wrote, cargo's own lines among it.
+    /// Reads the output of `cargo test`, including cargo's own lines.
     ///
     /// # Errors
     /// With what does not add up.
@@ -106,14 +106,14 @@ impl Tally {
     }
 
     /// Subtracts skipped tests from the passed ones, and returns those that were subtracted. A test
-    /// that failed after it had reported to be skipped counts as failed.
+    /// that reported itself as skipped and then failed counts as failed.
     ///
     /// # Errors
     /// If more are skipped than have passed.
     pub(super) fn take_skipped(&mut self, records: Vec<Record>) -> Result<Vec<Record>, String> {
         let has_failed = |record: &Record| self.failed_tests.iter().any(|test| test.is_of(record));
         let skipped: Vec<Record> = records.into_iter().filter(|record| !has_failed(record)).collect();
-        // Tests that passed in a binary that broke were never counted.
+        // Tests that passed in a binary without a result were never counted.
         let counted = skipped.iter().filter(|record| !self.broken.contains(&record.binary)).count();
         let passed = self.passed.checked_sub(counted);
         self.passed = passed.ok_or_else(|| format!("{counted} tests were skipped and {} passed", self.passed))?;

@@ -1,5 +1,5 @@
-//! Checks that neither the formatter nor the compiler makes: the width of comments and documents,
-//! and a source for every constant of the control loops.
+//! Checks that neither the formatter nor the compiler performs: the width of comments and
+//! documents, and a source for every constant of the control loops.
 //!
 //! A line of a comment or a document is too wide if it has more than 100 columns and could be
 //! broken. A long address cannot be broken, nor can tables, pictures and listings.
@@ -43,14 +43,14 @@ const LISTED: usize = 20;
 /// Checks every file that git tracks.
 ///
 /// # Errors
-/// With the places that are wrong, or if git or a file cannot be read.
+/// If a check fails, with the places, or if git or a file cannot be read.
 pub(super) fn check() -> Result<(), Error> {
     let mut wrong = Vec::new();
     for path in tracked()? {
         let Some(kind) = Kind::of(&path) else { continue };
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
-            // Deleted, and not yet committed.
+            // The file was deleted, but the deletion is not committed yet.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
             Err(source) => return Err(Error::File { path: path.into(), source }),
         };
@@ -86,7 +86,7 @@ fn tracked() -> Result<Vec<String>, Error> {
     Ok(listed.split('\0').filter(|path| !path.is_empty()).map(str::to_owned).collect())
 }
 
-/// What a file is written in.
+/// The language of a file, which determines its comments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     /// Comments begin with `//`.
@@ -172,7 +172,7 @@ fn unsourced(text: &str) -> Vec<usize> {
                 wrong.push(number);
             }
         } else if !line.starts_with([' ', ']', '}', ')', '#']) {
-            // Attributes, and the lines of a constant that needs several, are part of it.
+            // Attributes and continuation lines belong to the constant before or after them.
             comment.clear();
         }
     }
