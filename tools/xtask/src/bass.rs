@@ -21,7 +21,7 @@ const FILES: [(&str, &str); 2] = [
 /// Fetches missing files. Returns the folder.
 ///
 /// # Errors
-/// If the package cannot be had, or is not the one that is known.
+/// If the package cannot be fetched, or has another checksum than expected.
 pub(crate) fn fetch(target: &Path) -> Result<PathBuf, Error> {
     let folder = target.join("bass");
     if !is_there(target) {
@@ -33,7 +33,7 @@ pub(crate) fn fetch(target: &Path) -> Result<PathBuf, Error> {
         for (file, _) in FILES {
             copy(&unpacked.join("sound_lib/lib/x64").join(file), &folder.join(file))?;
         }
-        // The rest of the package is not needed.
+        // Only the libraries of the package are needed.
         remove(&unpacked)?;
     }
     check(&folder)?;
@@ -46,7 +46,7 @@ pub(crate) fn is_there(target: &Path) -> bool {
 }
 
 /// # Errors
-/// If a file is not the one that is known.
+/// If a file has another checksum than expected.
 fn check(folder: &Path) -> Result<(), Error> {
     let list: String = FILES.iter().map(|(file, sum)| format!("{sum}  {}\n", folder.join(file).display())).collect();
     let sums = folder.join("sha256sums");

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::files::absolute;
 use std::path::{Path, PathBuf};
 
-/// The releases that the case was written with.
+/// The releases for which the case was written.
 const PACKAGES: &str = "sdp-transform@3.0.0 sdpoker@0.1.0";
 /// Files that must exist after fetching.
 const PROGRAMS: [&str; 2] = [".bin/sdpoker", "sdp-transform/package.json"];
@@ -25,7 +25,7 @@ pub(crate) fn is_there(target: &Path) -> bool {
 /// Fetches missing packages. Returns the folder.
 ///
 /// # Errors
-/// If npm or the packages cannot be had.
+/// If npm is missing or the packages cannot be fetched.
 pub(crate) fn fetch(target: &Path) -> Result<PathBuf, Error> {
     if !is_there(target) {
         debian::ensure(&["node", "npm"])?;

@@ -1,12 +1,12 @@
-//! The corpus of a target: a file of one input a line, in hexadecimal digits.
+//! The corpus of a target: a file with one input per line, in hexadecimal digits.
 
 use crate::cmd::Cmd;
 use crate::error::Error;
 use crate::files;
 use std::path::{Path, PathBuf};
 
-/// Longest input and most inputs that are kept in the repository: enough to reach nearly all code
-/// again, and little enough to be replayed with every test run.
+/// Maximum length and number of the inputs that are kept in the repository: enough to reach nearly
+/// all code again, and few enough to be replayed with every test run.
 const LONGEST_KEPT: usize = 512;
 const MOST_KEPT: usize = 400;
 
@@ -36,7 +36,7 @@ pub(super) fn unpack(target: &str, folder: &Path) -> Result<(), Error> {
 pub(super) fn keep(target: &str, program: &Path, corpus: &Path, merged: &Path) -> Result<u64, Error> {
     files::remove(merged)?;
     files::make_folder(merged)?;
-    // An input is not kept only because it passes an edge more often.
+    // Without counters, an input is not kept merely because it passes an edge more often.
     let merge = Cmd::new(program)
         .words("-merge=1 -use_counters=0")
         .arg(format!("-max_len={LONGEST_KEPT}"))

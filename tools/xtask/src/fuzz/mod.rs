@@ -1,8 +1,9 @@
 //! `cargo xtask fuzz`: searches for inputs that violate invariants, target by target.
 //!
-//! The targets of `fuzz/` are built with libFuzzer on the stable toolchain: counters at each edge,
-//! which it requires of the compiler, are stable options. The corpus of each target is kept in the
-//! repository as one file of lines, so that it can be read and reviewed; `cargo test` replays it.
+//! The targets of `fuzz/` are built with libFuzzer on the stable toolchain: the options for the
+//! counters at each edge that libFuzzer requires are stable. The corpus of each target is kept in
+//! the repository as one file of lines, so that it can be read and reviewed; `cargo test` replays
+//! it.
 
 mod corpus;
 mod targets;
@@ -14,8 +15,8 @@ use clap::Args;
 use std::path::Path;
 use std::process::{ExitCode, Stdio};
 
-/// Counters at each edge, comparisons, and the checks that an optimised build leaves out. As one
-/// variable, because flags with spaces in them are not needed.
+/// Compiler flags for counters at each edge, for tracing comparisons, and for checks that an
+/// optimised build omits. They are passed as one variable, because no flag contains a space.
 const FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
     -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1 -Cdebug-assertions=on \
@@ -28,7 +29,8 @@ const LONGEST_INPUT_S: u32 = 10;
 const MOST_MEMORY_MB: u32 = 1024;
 /// Longest input, bytes: a script of some hundred steps, or a datagram.
 const LONGEST_INPUT: u32 = 2048;
-/// Words that a target's inputs are made of, if it has a file of them here.
+/// Folder of dictionaries: words of which the inputs of a target consist, for targets that have
+/// such a file.
 const DICTIONARIES: &str = "fuzz/dictionaries";
 /// Default duration of a target's run.
 const MINUTES: f64 = 1.0;
@@ -66,7 +68,7 @@ struct Outcome {
     seconds: u64,
     edges: u64,
     inputs: u64,
-    /// File of the input that broke it.
+    /// File of the input that violated an invariant.
     broken_by: Option<String>,
 }
 
@@ -81,7 +83,7 @@ pub(crate) fn run(args: &FuzzArgs, target_folder: &Path) -> ExitCode {
     }
 }
 
-/// Whether all held.
+/// Runs all targets. Returns whether no invariant was violated.
 fn fuzz(args: &FuzzArgs, target_folder: &Path) -> Result<bool, Error> {
     let known = targets::all()?;
     if let Some(unknown) = args.targets.iter().find(|target| !known.contains(target)) {
@@ -152,7 +154,7 @@ fn search(target: &str, args: &FuzzArgs, folder: &Path) -> Result<Outcome, Error
 }
 
 impl Outcome {
-    /// Its line of the table.
+    /// The target's line of the table.
     fn row(&self, target: &str) -> String {
         let Self { executions, seconds, edges, inputs, broken_by } = self;
         let kind = if targets::is_parser(target) { "parser" } else { "machine" };

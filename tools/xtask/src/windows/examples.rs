@@ -1,6 +1,6 @@
 //! The examples of the BASS library, compiled where users have them: in the release folder.
 //!
-//! The examples in Rust get a `Cargo.toml` of their own there, with the versions of this workspace,
+//! The examples in Rust get a separate `Cargo.toml` there, with the versions of this workspace,
 //! because they are a separate package outside of it.
 
 use super::TRIPLE;
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 /// Crates that the examples use.
 const CRATES: [&str; 2] = ["cpal", "libloading"];
 
-/// Makes a package of the examples in Rust. Returns their names.
+/// Makes a cargo package of the examples in Rust. Returns their names.
 ///
 /// # Errors
 /// If a file cannot be read or written.
@@ -46,8 +46,7 @@ fn manifest(names: &[String], workspace: &str) -> String {
         let line = workspace.lines().find(is_wanted).unwrap_or_default();
         text += &format!("{line}\n");
     }
-    // The same profile as the workspace's, so that the dependencies of `aes67.exe` are not built
-    // again.
+    // The profile is the workspace's, so that the dependencies of `aes67.exe` are not built again.
     let profile = workspace.split_once("[profile.release]").map_or("", |(_, rest)| rest);
     let settings = profile.lines().take_while(|line| !line.starts_with('[')).filter(|line| line.contains(" = "));
     text += &format!("\n[profile.release]\n{}\n", settings.collect::<Vec<_>>().join("\n"));

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 
 const TRIPLE: &str = "x86_64-pc-windows-gnu";
 const TOOLCHAIN: [&str; 2] = ["rust-src", "mingw"];
-/// What packing a release needs besides.
+/// Additional tools for packing a release.
 const PACKING: [&str; 2] = ["nsis", "python3"];
 const LIBRARY_PACKAGES: &str = "-p bass-plugin -p bass-ptp";
 const PACKAGES: &str = "-p bass-plugin -p bass-ptp -p aes67 -p sim";
@@ -62,7 +62,7 @@ pub(crate) struct WindowsArgs {
     test: bool,
 }
 
-/// Builds, collects, and tests if that is wanted.
+/// Builds everything, collects the release, and tests it if requested.
 ///
 /// # Errors
 /// If a tool is missing and cannot be installed, or a step fails.

@@ -34,8 +34,7 @@ pub(super) struct Release {
     pub(super) zip: PathBuf,
 }
 
-/// Collects all that belongs to a release into a new folder, compiles the examples there, and packs
-/// it.
+/// Collects all files of a release in a new folder, compiles the examples there, and packs it.
 ///
 /// # Errors
 /// If a file is missing, or an example does not compile.
@@ -68,7 +67,7 @@ pub(super) fn make(target: &Path, built: &Path) -> Result<Release, Error> {
     Ok(Release { folder, binaries, installer, zip })
 }
 
-/// The list of libraries that are part of it.
+/// The list of third-party libraries that are part of the release.
 fn third_party() -> Result<String, Error> {
     let tree = Cmd::cargo("tree --locked").words(PACKAGES);
     let tree = tree.words("--edges normal,no-proc-macro --target all --prefix none --no-dedupe --format");
@@ -104,8 +103,8 @@ fn make_installer(folder: &Path, installer: &Path) -> Result<PathBuf, Error> {
     Ok(installer.to_owned())
 }
 
-/// Instructions that remove what was installed, and nothing else: somebody may have chosen a folder
-/// in which there is more.
+/// Instructions of the uninstaller that remove only installed files: the user may have chosen a
+/// folder that contains other files.
 fn removal_of(folder: &Path) -> Result<String, Error> {
     let (mut lines, mut folders) = (Vec::new(), vec![folder.to_owned()]);
     let mut next = 0;

@@ -41,7 +41,7 @@ __declspec(dllexport) BOOL WINAPI ProcessPrng(PBYTE data, SIZE_T length) { retur
 /// Runs all tests, and prints the result of each.
 ///
 /// # Errors
-/// If a tool or BASS cannot be had, or a run does not show what it should.
+/// If a tool or BASS cannot be had, or a run has a wrong result.
 pub(super) fn test(target: &Path, built: &Path, release: &Release) -> Result<(), Error> {
     debian::ensure(&TOOLS)?;
     debian::ensure(&SOUND_CARD)?;
@@ -76,7 +76,7 @@ impl Prefix {
         self.quit()
     }
 
-    /// A program in it, to be given its arguments.
+    /// The command of a program in this prefix, without arguments.
     fn program(&self, path: &Path) -> Cmd {
         self.set(Cmd::new("wine").arg(path))
     }
@@ -85,14 +85,14 @@ impl Prefix {
         command.env("WINEPREFIX", self.folder.display().to_string()).env("WINEDEBUG", "-all")
     }
 
-    /// Waits until nothing runs in it any more: its server keeps the network that it was started
-    /// in.
+    /// Waits until all programs in this prefix have ended, including Wine's server, which would
+    /// keep the network namespace in which it was started.
     fn quit(&self) -> Result<(), Error> {
         self.set(Cmd::new("wineserver").arg("--wait")).run()
     }
 }
 
-/// A compiler for Windows, to be given its sources.
+/// The command of a compiler for Windows, without sources.
 fn mingw(output: &Path) -> Cmd {
     Cmd::new("x86_64-w64-mingw32-gcc").words("-O1 -o").arg(output)
 }

@@ -5,10 +5,10 @@ use super::Prefix;
 use crate::error::Error;
 use crate::files::list;
 
-/// Installs, looks, and removes.
+/// Installs, checks the files, and uninstalls.
 ///
 /// # Errors
-/// If something is missing after the one, or left after the other.
+/// If a file is missing after installing, or left after uninstalling.
 pub(super) fn test(prefix: &Prefix, release: &Release) -> Result<(), Error> {
     let failed = |reason: String| Error::Wine { program: "the installer".to_owned(), reason };
     prefix.program(&release.installer).arg("/S").run()?;
