@@ -1,11 +1,11 @@
 //! The clock of linuxptp's ptp4l, with its defaults for software timestamps.
 //!
 //! Model, from its documentation and published sources: with t1 and t2 of the last Sync and the
-//! servo's estimate r of the rate ratio, the path delay is the moving median of half the sum of (t2
-//! - t3) r and t4 - t1. Once a delay is known, every Sync yields the offset t2 - t1 - delay. The
-//! servo responds with a frequency and, once at its start, with a step. All timestamps are taken
-//! with the clock that the servo steers. Requests in transit at the step are discarded, and so are
-//! all delays when the master changes.
+//! servo's estimate r of the rate ratio, the path delay is the moving median of half the sum of
+//! (t2 - t3) r and t4 - t1. Once a delay is known, every Sync yields the offset t2 - t1 - delay.
+//! The servo responds with a frequency and, once at its start, with a step. All timestamps are
+//! taken with the clock that the servo steers. Requests in transit at the step are discarded, and
+//! so are all delays when the master changes.
 //!
 //! Not implemented: sanity checks of the frequency, which only trigger far outside the conditions
 //! compared here, and the master role of `ptp4l`.

@@ -2,9 +2,9 @@
 //!
 //! It comes in three forms, which differ by the buffer and its reader ([`PrototypeForm`]). Its
 //! display counts all samples that it has read: "Audio" is the share of those that are not zero,
-//! and "Under" is the number of underruns of a ring that direct mode does not use, so it stays at
-//! 0. The underruns in the trace are counted by the simulator: callbacks in which the buffer
-//! inserted silence.
+//! and "Under" is the number of underruns of a ring. Direct mode does not use this ring, so the
+//! number remains zero. The underruns in the trace are counted by the simulator: callbacks in which
+//! the buffer inserted silence.
 
 mod buffer;
 mod packets;
