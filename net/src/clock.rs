@@ -20,7 +20,7 @@
 //! behaves as the table says. The engine notices either from PTP and the packets.
 //!
 //! Linux stamps packets in the system's time (`CLOCK_REALTIME`). A stamp is converted by reading
-//! both clocks after the packet was read, once for all packets of a system call. The age of the
+//! both clocks after the packet was read, once for all packets of a system call: the age of the
 //! stamp is the same on both clocks, except for the steering of the system's clock during that
 //! time: 0.1 ns for an age of 1 us and 100 ppm. The remaining error is half of the time that it
 //! took to read the clocks, some 50 ns on a usual machine; see [`StampConverter::worst`]. When

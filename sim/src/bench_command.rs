@@ -19,9 +19,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-/// Where the conditions are, seen from the top of the workspace.
+/// Folder of the conditions, relative to the top of the workspace.
 const CONDITIONS: &str = "scenarios/bench/clocks";
-/// Sync intervals of the conditions there.
+/// Sync intervals of the conditions in that folder.
 const LOG_SYNC_INTERVALS: [i8; 2] = [-3, 0];
 
 #[derive(Subcommand)]
@@ -149,7 +149,7 @@ fn finished(result: Result<(), Failure>) -> ExitCode {
     }
 }
 
-/// The conditions that were given, or those that ship in a folder.
+/// The conditions that were given, or otherwise all those in `folder`.
 fn conditions(given: &[PathBuf], folder: &str, overrides: &[String]) -> Result<Vec<Loaded>, Failure> {
     let files = if given.is_empty() { shipped(Path::new(folder))? } else { given.to_vec() };
     let read = |file: &PathBuf| {
@@ -160,7 +160,8 @@ fn conditions(given: &[PathBuf], folder: &str, overrides: &[String]) -> Result<V
     files.iter().map(read).collect()
 }
 
-/// Compares under a progress bar that Ctrl-C ends; prints the table, and how fast it was.
+/// Runs a comparison with a progress bar, which Ctrl-C ends. Prints the table and the speed of the
+/// simulation.
 fn simulate<F, E: Into<Failure>>(
     name: &str,
     total_ms: u64,
@@ -182,7 +183,8 @@ fn simulate<F, E: Into<Failure>>(
     Ok(figures)
 }
 
-/// Writes results; `options` are those that choose their place.
+/// Writes results; `options` names the command-line options that choose their place, for error
+/// messages.
 fn write_files(files: &[(PathBuf, String)], options: &str) -> Result<(), Failure> {
     let write = |(path, text): &(PathBuf, String)| {
         let failed = |error| format!("{}: {error}; choose another place with {options}", path.display());

@@ -1,4 +1,5 @@
-//! Ctrl-C, and a service manager's SIGTERM: the first ends a run in order, the second at once.
+//! Ctrl-C and a service manager's SIGTERM: the first signal ends a run in an orderly way, the
+//! second one at once.
 
 use sim::world::Control;
 use std::process::ExitCode;
@@ -11,7 +12,7 @@ const EXIT_INTERRUPTED: u8 = 130;
 #[cfg(unix)]
 const EXIT_TERMINATED: u8 = 143;
 
-/// The exit code of the received signal; that of Ctrl-C before any.
+/// The exit code for the received signal; before any signal, that for Ctrl-C.
 static CODE: AtomicU8 = AtomicU8::new(EXIT_INTERRUPTED);
 
 /// The exit code of a run that was ended.
@@ -24,8 +25,9 @@ pub(crate) fn raw_exit_code() -> u8 {
     CODE.load(Ordering::Relaxed)
 }
 
-/// Lets a signal end a run in order, and the second one at once. Threads that are there already
-/// would still take the signals themselves: call it before others are started.
+/// Lets the first signal end a run in an orderly way, and the second one at once. Call it before
+/// other threads are started, because threads that exist already would still receive the signals
+/// themselves.
 pub(crate) fn stop(control: &Arc<Control>) {
     let control = Arc::clone(control);
     let end = move |code: u8| {
@@ -40,8 +42,8 @@ pub(crate) fn stop(control: &Arc<Control>) {
     }
 }
 
-/// Calls `end` with the exit code of each signal. They are blocked and waited for by a thread,
-/// which may do what a signal handler may not.
+/// Calls `end` with the exit code of each signal. The signals are blocked, and a thread waits for
+/// them, because it may do what a signal handler may not.
 #[cfg(unix)]
 fn on_signals(end: impl Fn(u8) + Send + 'static) -> std::io::Result<()> {
     use nix::sys::signal::{SigSet, Signal};

@@ -236,8 +236,8 @@ fn report(loaded: &Loaded, arguments: &ScenarioArguments) -> ExitCode {
                     terminal::command(loaded, &arguments.reports, arguments.check_determinism)
                 );
             }
-            // A folder or file that cannot be written is the user's to mend, but for a disk that is
-            // full.
+            // If a folder or file cannot be written, the user must correct the input, unless the
+            // disk is full.
             let failed = matches!(error, SessionError::Run(RunError::Stream(_) | RunError::Invariant { .. }))
                 || is_out_of_space(&error);
             ExitCode::from(if failed { EXIT_FAILED } else { EXIT_USAGE })

@@ -1,4 +1,5 @@
-//! `sim mutants`: is each seeded fault found by the verdict that should find it?
+//! `sim mutants`: determines whether each seeded fault is found by a verdict that is meant to find
+//! it.
 
 use crate::terminal::{self, Progress};
 use sim::mutants::Mutant;
@@ -9,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-/// Seconds of all engines of a scenario together that are run here, unless it is named.
+/// Longest scenario that is run unless it is named, in seconds of all its engines together.
 const LENGTH_S: f64 = 200.0;
 
 #[derive(clap::Args)]

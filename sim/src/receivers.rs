@@ -1,6 +1,7 @@
-//! Makes the receivers that a scenario names: the engine's and the baselines.
+//! Creates the receivers that a scenario names: the engine and the baselines.
 //!
-//! The world runs any [`Receiver`] and knows no baseline, so the names of kinds are resolved here.
+//! The world runs any [`Receiver`] and does not depend on the baselines, so kinds are resolved
+//! here.
 
 use crate::baselines::{
     Direct, LinuxptpLinreg, LinuxptpPi, OptionA, OptionB, OptionC, PrototypeClock, PrototypeForm, PrototypeReceiver,
@@ -24,7 +25,7 @@ pub fn receiver_of(loaded: &Loaded, index: usize) -> Result<Box<dyn Receiver>, R
     make_receiver(receiver.kind, loaded, &loaded.scenario.surroundings_of(receiver))
 }
 
-/// The engine in the place of receiver number `index`, with its drift control switched off.
+/// The engine as receiver number `index`, with its drift control switched off.
 ///
 /// # Errors
 /// If it refuses its configuration.
@@ -48,8 +49,8 @@ impl RateController for NominalRate {
     }
 }
 
-/// A receiver for a scenario: with playout if that has an audio chain, and otherwise only its
-/// clock.
+/// A receiver for a scenario: with playout if the scenario has an audio chain, and otherwise only
+/// its clock.
 fn make_receiver(
     kind: ReceiverKind,
     loaded: &Loaded,

@@ -1,5 +1,5 @@
-//! A trace that was written elsewhere, by `aes67 play --trace` or by an earlier run: shown as a run
-//! of the simulator is.
+//! Shows a trace that was written by `aes67 play --trace` or by an earlier run, like a run of the
+//! simulator.
 //!
 //! Values that are unknown on a real network (truths, crackles) are left out of the pictures;
 //! glitches are the receiver's own counts.
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 use trace::TraceError;
 
-/// Audio made up in one interval that is worth an event of its own.
+/// Smallest amount of concealed audio in an interval that is shown as an event, ms.
 const WORTH_TELLING_MS: f64 = 0.01;
 
 /// Why a trace cannot be shown.
@@ -66,8 +66,8 @@ pub fn load(path: &Path) -> Result<RunTrace, ReplayError> {
         let events = glitches(&rows);
         Recording { receiver, rows, events, ..Recording::default() }
     };
-    // A receiver is asked for one depth all along; its median is that, or what late packets made of
-    // it.
+    // The requested depth is constant, so the median of the depth is close to it unless late
+    // packets have increased it.
     let mut depths: Vec<f64> =
         rows().map(|row| row.depth_ms).filter(|depth| depth.is_finite() && *depth > 0.0).collect();
     depths.sort_by(f64::total_cmp);
@@ -126,7 +126,7 @@ fn sums_of(recording: &Recording) -> Vec<Check> {
         .into()
 }
 
-/// A moment to be marked.
+/// An event as an incident, so that it is marked in the pictures.
 fn incident(event: &TraceEvent) -> Incident {
     let times = vec![Occurrence { from_s: event.time_s, to_s: None }];
     Incident { text: event.text.clone(), silences_master: false, times }

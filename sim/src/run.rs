@@ -55,7 +55,7 @@ pub enum SessionError {
         /// The other scenario's file.
         owner: PathBuf,
     },
-    /// What says which scenario a folder belongs to cannot be written or read.
+    /// The file that says which scenario a folder belongs to cannot be written or read.
     #[error("{path}: {source}; give another folder with --reports, or delete this one", path = .path.display())]
     Owner {
         /// The file.
@@ -82,23 +82,23 @@ pub enum SessionError {
     },
 }
 
-/// What came of a scenario.
+/// The result of a scenario.
 #[derive(Debug)]
 pub struct Session {
     /// Everything that is in `summary.json`.
     pub summary: Summary,
     /// The trace of all receivers.
     pub trace: RunTrace,
-    /// Whether it was stopped before its end. Then nothing was judged.
+    /// Whether it was stopped before its end, in which case nothing was judged.
     pub cancelled: bool,
 }
 
-/// One receiver's outcome, with what was heard of it.
+/// One receiver's outcome, and what was heard from it.
 struct Played {
     outcome: Outcome,
-    /// Of its card, nominally; 0 if there is none.
+    /// Nominal rate of its card; 0 if there is none.
     card_rate_hz: u32,
-    /// Nothing if nobody listened.
+    /// What was heard; `None` if the audio was not judged.
     heard: Option<Listening>,
 }
 
@@ -111,7 +111,7 @@ pub fn run(loaded: &Loaded, folder: Option<&Path>, control: &Control) -> Result<
     run_as(loaded, folder, control, None)
 }
 
-/// The same with a fault in every receiver.
+/// As [`run`], with a fault in every receiver.
 fn run_as(
     loaded: &Loaded,
     folder: Option<&Path>,
@@ -153,7 +153,7 @@ fn run_as(
     Ok(Session { summary, trace, cancelled })
 }
 
-/// Where WAV files go, if they are kept.
+/// The folder for WAV files, if they are kept.
 fn kept<'a>(folder: Option<&'a Path>, loaded: &Loaded) -> Option<&'a Path> {
     folder.filter(|_| loaded.scenario.record.audio == Audio::Full)
 }
@@ -162,7 +162,8 @@ fn wav_path(folder: &Path, name: &str) -> PathBuf {
     folder.join(format!("{name}.wav"))
 }
 
-/// A capture of what a receiver plays, or of its reference; its file is only in a folder.
+/// A capture of what a receiver plays, or of its reference. It is written to a file only if there
+/// is a folder.
 fn capture(
     loaded: &Loaded,
     chain: &AudioChain<'_>,
@@ -181,7 +182,7 @@ fn capture(
     Capture::create(file, talker.channels, card.sample_rate_hz.get(), listen)
 }
 
-/// One receiver's run without files, and what was heard of it.
+/// One receiver's run without files, and what was heard from it.
 pub(crate) fn live(
     loaded: &Loaded,
     index: usize,
@@ -226,19 +227,19 @@ fn infected(loaded: &Loaded, index: usize, mutant: Mutant) -> Result<Box<dyn cra
     Ok(mutant.infect(receiver_of(loaded, index)?, loaded.scenario.duration_s.nanos(), config.as_ref()))
 }
 
-/// The chain and its stream, if they are to be listened to.
+/// The audio chain and its stream, if the audio is to be judged.
 fn audible<'a>(loaded: &'a Loaded, surroundings: &Surroundings<'a>) -> Option<(AudioChain<'a>, &'a Stream)> {
     surroundings.chain.zip(loaded.stream.as_ref()).filter(|_| loaded.scenario.record.audio != Audio::None)
 }
 
-/// What a receiver's audio is held against: the scenario's reference, or its own where its
-/// surroundings make it another.
+/// Name of the reference that a receiver's audio is compared with: the scenario's, or its own if
+/// its surroundings require a different one.
 fn reference_name(receiver: &Receiver, surroundings: &Surroundings<'_>) -> String {
     // No receiver's name has a dot.
     if surroundings.has_own_reference() { format!("{}.{REFERENCE}", receiver.name.as_ref()) } else { REFERENCE.into() }
 }
 
-/// Every reference that a receiver is held against, once.
+/// All references that receivers are compared with, each once.
 fn references(loaded: &Loaded) -> BTreeMap<String, Surroundings<'_>> {
     let receivers = loaded.scenario.receivers.iter();
     receivers
@@ -273,8 +274,7 @@ fn render_reference(
             break;
         }
         capture.push(&block)?;
-        // A run that was stopped is worth listening to only beside its reference: as far as the
-        // receivers came.
+        // The reference of a run that was stopped is only rendered as far as the receivers came.
         let reached = control.reached_ms.load(Ordering::Relaxed) as i64 * 1_000_000;
         if control.cancelled.load(Ordering::Relaxed) && at >= reached {
             break;
@@ -284,7 +284,7 @@ fn render_reference(
     Ok(())
 }
 
-/// Keeps the worst moment's waveform: the longest crackle's after the start, or the middle of the
+/// Cuts the waveform of the worst moment: the longest crackle after the start, or the middle of the
 /// run.
 fn cut_excerpt(
     receiver: &Receiver,
@@ -296,7 +296,8 @@ fn cut_excerpt(
     let surroundings = loaded.scenario.surroundings_of(receiver);
     let rate_hz = f64::from(played.card_rate_hz);
     let total = played.outcome.row_frames.last().copied().unwrap_or(0);
-    // How a receiver starts is another matter than how it goes on.
+    // Crackles in the first second belong to the start of a receiver and are not typical of the
+    // run.
     let later = heard.crackles.iter().filter(|crackle| crackle.at_frame as f64 > rate_hz);
     let frame = later.max_by_key(|crackle| crackle.duration_frames).map_or(total / 2, |crackle| crackle.at_frame);
     let name = &played.outcome.recording.receiver;
@@ -326,7 +327,7 @@ fn target_depth_ms(scenario: &Scenario) -> Option<f64> {
     scenario.chain().map(|chain| chain.playout.target_depth_ms.get())
 }
 
-/// The latency that goes with that depth on a receiver's own network.
+/// The latency that corresponds to the requested depth on a receiver's own network.
 fn target_latency_ms(loaded: &Loaded, receiver: &str) -> Option<f64> {
     let receivers = &loaded.scenario.receivers;
     let receiver = receivers.iter().find(|other| other.name.as_ref() == receiver)?;
@@ -334,7 +335,7 @@ fn target_latency_ms(loaded: &Loaded, receiver: &str) -> Option<f64> {
     Some(target_latency(&chain).as_secs_f64() * 1e3)
 }
 
-/// How long a run was in the end: less than wanted if it was stopped.
+/// The actual length of a run, which is shorter than planned if it was stopped.
 fn simulated_s(loaded: &Loaded, played: &Played) -> f64 {
     match &played.outcome {
         Outcome { cancelled: true, recording, .. } => recording.rows.last().map_or(0.0, |row| row.time_s),

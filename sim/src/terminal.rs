@@ -1,5 +1,4 @@
-//! What a person sees on the terminal: a progress bar, the table of verdicts, and how to reproduce
-//! a failure.
+//! Output on the terminal: a progress bar, the table of verdicts, and how to reproduce a failure.
 
 use indicatif::{ProgressBar, ProgressStyle};
 use sim::check::Judgement;
@@ -15,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// How often the bar moves.
+/// Interval at which the bar is redrawn.
 const REFRESH: Duration = Duration::from_millis(100);
 
 /// A progress bar that follows a run from its own thread.
@@ -47,15 +46,15 @@ impl Progress {
     pub(crate) fn finish(self) -> Duration {
         let elapsed = self.bar.elapsed();
         self.done.store(true, Ordering::Relaxed);
-        // A bar that panicked is no reason to lose the results.
+        // A panic in the thread of the bar must not lose the results.
         let _ = self.thread.join();
         self.bar.finish_and_clear();
         elapsed
     }
 }
 
-/// A line for whoever reads along. If nobody does any more, as after `| head`, files and the exit
-/// code tell all the same.
+/// Prints a line. An error is ignored, as when the reader of a pipe has ended (`| head`): the
+/// result is also in the files and the exit code.
 pub(crate) fn say(line: impl Display) {
     let _ = writeln!(std::io::stdout(), "{line}");
 }
@@ -135,7 +134,7 @@ pub(crate) fn print_failures(session: &Session) {
     }
 }
 
-/// Says which expectations were left out, and why.
+/// Says which expectations were skipped, and why.
 pub(crate) fn print_skipped(session: &Session) {
     for judgement in session.summary.expectations.iter().filter(|judgement| judgement.skipped) {
         let reason = judgement.not_judged.as_deref().unwrap_or_default();
@@ -173,7 +172,7 @@ pub(crate) fn command(loaded: &Loaded, reports: &Path, check_determinism: bool) 
     words.iter().fold("cargo run -p sim --".to_owned(), |command, word| command + " " + &quoted(word))
 }
 
-/// A word as a shell takes it.
+/// A word, quoted for a shell if necessary.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=+,".contains(c);
     if !word.is_empty() && word.chars().all(plain) {

@@ -33,7 +33,7 @@ const MAX_NODES: usize = 1024;
 const MAX_SOURCES: usize = 4096;
 /// A node that has not advertised for this long has disappeared: nodes advertise every 20 to 25 s.
 const TIMEOUT: Nanos = Nanos::from_secs(100);
-/// Events that wait to be polled.
+/// Maximum number of events that wait to be polled.
 const MAX_EVENTS: usize = 1024;
 /// Longest name, bytes; longer ones are truncated.
 const MAX_NAME: usize = 64;
@@ -112,7 +112,7 @@ pub struct LivewireSource {
 /// An advertisement of a node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Advertisement {
-    /// The node's name; empty if it is not present.
+    /// The node's name; empty if the advertisement does not contain it.
     pub node_name: String,
     /// All its sources; `None` in a summary.
     pub sources: Option<Vec<LivewireSource>>,
@@ -125,7 +125,7 @@ enum Operand<'a> {
 }
 
 impl Advertisement {
-    /// Reads a datagram. Sources that are not ordinary channels, such as backfeeds, are left out.
+    /// Reads a datagram. Sources that are not ordinary channels, such as backfeeds, are ignored.
     ///
     /// # Errors
     /// If it is not an advertisement.

@@ -10,23 +10,23 @@ use crate::units::Nanos;
 /// Once the clocks have settled, a phase error larger than this is removed by a jump. Judgement: 5
 /// frames at 48 kHz, which a trim would take minutes to remove.
 const ALIGNED: Nanos = Nanos::from_micros(100);
-/// The same limit in standard deviations of the setpoint; the larger one applies. Judgement: the
-/// uncertainty of the setpoint itself is not an error.
+/// [`ALIGNED`] in standard deviations of the setpoint; the larger of the two limits applies.
+/// Judgement: the uncertainty of the setpoint itself is not an error.
 const ALIGNED_SIGMAS: f64 = 1.0;
 /// A phase error larger than this is removed by a jump at any time, if it persists. Judgement: the
 /// trim, limited to 20 ppm, would take 100 s to remove it.
 const JUMP: Nanos = Nanos::from_millis(2);
-/// The same limit in standard deviations of the setpoint; the larger one applies. Judgement:
-/// exceeded by chance once in 16 000 (normal distribution).
+/// [`JUMP`] in standard deviations of the setpoint; the larger of the two limits applies.
+/// Judgement: exceeded by chance once in 16 000 (normal distribution).
 const JUMP_SIGMAS: f64 = 4.0;
-/// How long such an error must persist before a jump. Judgement: longer than the usual stalls of a
-/// host.
+/// How long an error beyond [`JUMP`] must persist before a jump. Judgement: longer than the usual
+/// stalls of a host.
 const JUMP_PATIENCE: Nanos = Nanos::from_millis(500);
 /// Each jump that reverses the last one doubles the time for which the next error is tolerated, up
 /// to this limit: the reference wanders, and the size of its wander is not known yet. Judgement:
 /// measuring the wander takes about as long.
 const LONGEST_PATIENCE: Nanos = Nanos::from_secs(16);
-/// After this multiple of the patience without such an error, the patience is reset to
+/// After this multiple of the patience without an error beyond [`JUMP`], the patience is reset to
 /// [`JUMP_PATIENCE`]. Judgement: 16 s at the shortest patience, 8.5 min at the longest.
 const FORGIVEN_AFTER: i64 = 32;
 
@@ -35,7 +35,7 @@ const FORGIVEN_AFTER: i64 = 32;
 pub(crate) enum Correction {
     /// Nothing yet.
     Hold,
-    /// The setpoint is moved to the present position.
+    /// The setpoint is moved to the current position.
     Adopt,
     /// The ratio is trimmed.
     Trim,
@@ -90,7 +90,7 @@ impl Default for Alignment {
 
 impl Alignment {
     /// Whether the stream has settled and the error is small enough to move the setpoint to the
-    /// present position.
+    /// current position.
     pub(crate) fn may_adopt(&self, phase_error: Nanos) -> bool {
         self.is_settled && phase_error.abs() <= JUMP
     }

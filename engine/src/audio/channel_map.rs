@@ -2,7 +2,8 @@
 //!
 //! Model: every output channel plays one input channel or silence. Packets are mapped when they are
 //! decoded, so that all later stages (jitter buffer, concealment, resampler) handle only the
-//! channels that are heard: there, two channels of 64 cost no more than two of two.
+//! channels that are heard: two channels of a stream with 64 cost no more than those of a stereo
+//! stream.
 
 use crate::rtp::format::{MAX_CHANNELS, MAX_PAYLOAD, StreamFormat};
 use thiserror::Error;

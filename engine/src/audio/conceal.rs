@@ -15,7 +15,7 @@ use crate::units::{Nanos, SampleRate};
 
 /// Length of the substitution at full level. Judgement: a longer repetition is heard as a tone.
 const SUBSTITUTE: Nanos = Nanos::from_millis(10);
-/// Length of the fade to silence after that. Judgement: long enough to avoid a click.
+/// Length of the fade to silence after [`SUBSTITUTE`]. Judgement: long enough to avoid a click.
 const FADE_OUT: Nanos = Nanos::from_millis(10);
 /// Length of the crossfade into the audio after a gap or a jump. Judgement: long enough to avoid a
 /// click.
@@ -120,7 +120,8 @@ impl Concealer {
         }
     }
 
-    /// Passes a run of audio, in place.
+    /// Takes a run of audio that is not missing. Records it in the history and, after a gap,
+    /// crossfades it in place with the substitute.
     pub(crate) fn pass(&mut self, audio: &mut [f32]) {
         if let State::Filling { filled } = self.state {
             self.state = State::Recovering { filled, faded: 0 };

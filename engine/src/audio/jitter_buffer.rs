@@ -11,7 +11,8 @@ use std::ops::Range;
 /// 48 000 per second, so they never reach it.
 pub(crate) const NO_FRAME: i64 = i64::MIN;
 
-/// Number of frames that are compared at once. Judgement: one or two vectors of a processor.
+/// Number of frames that are compared at once. Judgement: they fill one or two vector registers of
+/// a processor.
 const COMPARED: usize = 8;
 
 /// Result of inserting a packet.
@@ -19,7 +20,7 @@ const COMPARED: usize = 8;
 pub enum Insertion {
     /// At least one frame was new and not yet played.
     Stored,
-    /// All frames were there already.
+    /// All frames were in the buffer already.
     Duplicate,
     /// All frames had been played or skipped.
     Late,
@@ -191,8 +192,8 @@ impl JitterBuffer {
         self.tags[self.slot(position)] == position
     }
 
-    /// Slots of `frames` consecutive positions, at most as many as there are slots: those up to the
-    /// end of the ring, then those from its beginning.
+    /// The slots of `frames` consecutive positions (at most the number of slots), as two ranges: up
+    /// to the end of the ring, and from its beginning.
     fn slots(&self, first: i64, frames: usize) -> [Range<usize>; 2] {
         let start = self.slot(first);
         let before_end = frames.min(self.tags.len() - start);
@@ -218,7 +219,7 @@ impl JitterBuffer {
         self.end > position.get()
     }
 
-    /// Length of the run of present frames that begins at `first`. What is known of it from the
+    /// Length of the run of present frames that begins at `first`. The part that is known from the
     /// last call is not searched again.
     #[must_use]
     pub fn contiguous_frames(&mut self, first: Frames) -> Frames {

@@ -58,8 +58,8 @@ pub struct RateInput {
     /// Rate of the clock that the audio goes to, against the host's clock: in a receiver the sound
     /// card's, in a capture the media clock's.
     pub sink_rate: Ppb,
-    /// The phase error that is to be trimmed: how far the position lags its setpoint. If it is
-    /// positive, the ratio must increase.
+    /// The phase error that is to be trimmed: how far the playback or capture position lags its
+    /// setpoint. If it is positive, the ratio must increase.
     pub phase_error: Nanos,
     /// Standard deviation of the varying part of the setpoint's error: how well the reference is
     /// known.

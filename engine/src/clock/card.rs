@@ -32,8 +32,8 @@ const SHIFTED: Nanos = Nanos::from_millis(1);
 /// Allowance for usual lateness in addition to [`SHIFTED`], as a multiple of the mean lateness.
 /// Judgement: with exponential lateness, one callback in 55 is later.
 const USUAL_LATENESS: f64 = 4.0;
-/// Run of callbacks, each later than the sum of both, that proves a shift. Judgement: a loaded
-/// scheduler has recovered by then.
+/// Run of callbacks that proves a shift, each of them later than [`SHIFTED`] plus the allowance for
+/// usual lateness. Judgement: a loaded scheduler has recovered by then.
 const PROOF: Proof = Proof { samples: 5, time: Nanos::from_millis(250) };
 /// Run that proves a shift while scheduling might also explain the lateness. Judgement: eight times
 /// as long as [`PROOF`].
@@ -62,7 +62,8 @@ pub(crate) struct CardClock {
     estimator: Estimator,
     /// Run of callbacks that are late by more than scheduling explains.
     far: Option<OutlierRun>,
-    /// Run of callbacks whose lateness may be due to scheduling or to a shorter loss of the card.
+    /// Run of callbacks that are late by more than [`SHIFTED`]. Busy scheduling may explain that,
+    /// and so may a single cycle that the card has lost.
     near: Option<OutlierRun>,
     /// Detector of shifts in the least late callbacks.
     shifts: ShiftDetector,
@@ -165,7 +166,8 @@ impl CardClock {
         true
     }
 
-    /// Moves the offset by a proven shift of the least late callbacks.
+    /// Moves the offset after a proven shift of the least late callbacks. If callbacks scattered by
+    /// more than their own length before the shift, the offset is reacquired instead.
     fn shift(&mut self, shift: &Shift, callback_ns: f64) {
         (self.far, self.near) = (None, None);
         if shift.noise_ns < callback_ns {

@@ -11,8 +11,8 @@ use super::outlier_run::{OutlierRun, Proof};
 use super::sample::Sample;
 use crate::units::Nanos;
 
-/// An envelope that is late by less is left to the filters, ns. Judgement: less than any playout
-/// delay.
+/// An envelope that is late by less than this is corrected by the filters alone, ns. Judgement:
+/// less than any playout delay.
 const BEYOND_NS: f64 = 1e6;
 /// Run of samples that proves that the envelope is late. Judgement: longer than the bursts of
 /// senders that send once per audio block of 4096 frames at 48 kHz.
@@ -26,13 +26,14 @@ pub(super) struct LateEnvelopeDetector {
 
 impl LateEnvelopeDetector {
     /// Takes a sample and its lateness against the envelope. Returns the earliest sample of a run
-    /// that proves the envelope to be late.
+    /// that proves that the envelope is late.
     pub(super) fn judge(&mut self, sample: &Sample, lateness_ns: f64) -> Option<Sample> {
         if lateness_ns > -BEYOND_NS {
             self.run = None;
             return None;
         }
-        // After a silence the error of the rate matters again, and the path may have changed.
+        // A silence ends the run: the error of the rate matters over a longer time, and the path
+        // may have changed.
         let run = self.run.filter(|run| run.silence(sample.at) < PROOF.time);
         // The run is ranked by offset instead of lateness, because the envelope moves meanwhile;
         // over such a short time the rate of the clock does not matter.

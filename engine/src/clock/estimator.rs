@@ -13,7 +13,7 @@
 //!
 //! A filter mistakes its own large error for noise and then corrects it slowly. So where packets
 //! travel in one direction only, the estimator reacquires the offset as soon as the
-//! [envelope](super::envelope) is proven to be late. It then restarts with the most exact rate so
+//! [envelope](super::envelope) is proven to be late. It then restarts with the most precise rate so
 //! far.
 //!
 //! The published uncertainty combines the covariance of the active filter, its distance from an
@@ -38,14 +38,15 @@ use super::unsteady::{GATHERED, GATHERED_KEPT, RateChange, UnsteadyDetector};
 use super::wander::{PhaseWander, WanderMeter};
 use crate::units::{LocalTime, Nanos, Ppb};
 
-/// The other model set becomes active when its variance is smaller by this factor. Judgement:
-/// hysteresis of 1.4 in standard deviation, so that two equal sets do not alternate.
+/// The inactive model set becomes active when its variance is smaller than the active one's by this
+/// factor. Judgement: hysteresis of 1.4 in standard deviation, so that two equal sets do not
+/// alternate.
 const SWITCH_FACTOR: f64 = 2.0;
 /// Age of the estimate from which the variances of the model sets are compared. Before that, they
 /// are dominated by the error of the initial offset, which is mostly the path delay. Judgement:
 /// some ten Delay_Reqs.
 const SELECT_AFTER: Nanos = Nanos::from_secs(30);
-/// As [`SELECT_AFTER`], where no delay is estimated. Judgement: hundreds of packets, or some fifty
+/// [`SELECT_AFTER`] where no delay is estimated. Judgement: hundreds of packets, or some fifty
 /// callbacks.
 const SELECT_AFTER_ONE_WAY: Nanos = Nanos::from_secs(1);
 /// When selection moves from one model set to the other, the difference of their offsets is kept as
@@ -70,15 +71,15 @@ const LARGEST_LATENESS: f64 = 16.0;
 /// Standard deviation of a proven change of rate as a share of the change, in addition to its
 /// standard error. Judgement: the line that proves the change may begin before the change.
 const RATE_CHANGE_SHARE: f64 = 0.5;
-/// Largest standard deviation of a rate after a change of it, ppb. Judgement: no two clocks differ
-/// by more (1000 ppm). Forged timestamps may prove a change 10^9 times as large. If the variance
-/// were of that size, the next packet would reduce it to a meaningless rounding error.
+/// Largest standard deviation of a rate that has just changed, ppb. Judgement: no two clocks differ
+/// by more (1000 ppm). Forged timestamps may seem to prove a change 10^9 times as large. If the
+/// variance were of that size, the next packet would reduce it to a meaningless rounding error.
 const MOST_RATE_SIGMA: f64 = 1e6;
 /// Weight of the wander's standard deviation relative to the noise of packets. Judgement:
 /// consecutive packets share the wander, and its size is known with an error of about a half.
 const WANDER_NOISE: f64 = 2.0;
-/// Limit of noise in standard deviations of a packet or of the estimate. Judgement: exceeded by
-/// chance once in 370 (normal distribution).
+/// Largest deviation that counts as noise, in standard deviations of a packet or of the estimate.
+/// Judgement: exceeded by chance once in 370 (normal distribution).
 const NOISES: f64 = 3.0;
 /// Index of the model set that is fed by the least late samples. Judgement: it is active first,
 /// because queueing noise is the rule.
@@ -156,7 +157,7 @@ pub struct Estimator {
     /// The interval that is being filled: its beginning, its least late sample, and the lateness of
     /// that sample, ns.
     gathered: Option<(LocalTime, Sample, f64)>,
-    /// The most exact rate so far, allowing for its age.
+    /// The most precise rate so far, allowing for its age.
     steady: Option<SteadyRate>,
     /// Added to the offset of the active set, so that the output does not step when the selection
     /// changes.
@@ -215,8 +216,8 @@ impl Estimator {
         self.measure_wander(&sample);
         let lateness_ns = self.lateness(&sample);
         self.learn_jitter(lateness_ns);
-        // Where the delay is measured, an early packet may have taken a shorter route, and no bias
-        // is kept.
+        // Not where the delay is measured: there an early packet may have taken a shorter path, and
+        // there is no bias.
         if self.is_one_way() {
             self.correct_envelope(&sample, lateness_ns);
             self.watch(&sample);
@@ -241,7 +242,7 @@ impl Estimator {
         let Some(wander) = self.wander.take(sample, rate_ppb) else { return };
         if wander.differs_from(&self.known_wander) {
             if wander.exceeds(&self.known_wander) {
-                // The rate was measured while the filters followed the wander.
+                // This rate was measured while the filters followed the wander, so it is discarded.
                 self.steady = None;
             }
             self.known_wander = wander;
@@ -302,9 +303,9 @@ impl Estimator {
         }
     }
 
-    /// Discards everything but the most exact rate so far and the measured wander. The next sample
-    /// sets the new offset. The kept rate dates from before the disturbance, which has made the
-    /// present rate noisy.
+    /// Discards everything but the most precise rate so far and the measured wander. The next
+    /// sample sets the new offset. The current rate is not kept, because the disturbance has made
+    /// it noisy.
     pub(crate) fn reacquire(&mut self) {
         let wander = std::mem::take(&mut self.wander);
         *self = Self { steady: self.steady, is_crystal: self.is_crystal, wander, ..Self::new(self.config) };
@@ -483,7 +484,8 @@ impl Estimator {
     /// Moves the offset by `step_ns` after a step of the other clock that `count` packets prove.
     /// Rate and delay are kept.
     pub(crate) fn step_offset(&mut self, step_ns: f64, count: u32) {
-        // The measured step contains the mean lateness of a few packets.
+        // The measured step contains the mean lateness of a few packets, which adds to the
+        // uncertainty.
         self.each(|set| {
             set.change(|filter| {
                 filter.step(step_ns, 2.0 * libm::sqrt(filter.noise().block_variance(Direction::Forward, count)));
@@ -537,7 +539,7 @@ impl Estimator {
     }
 
     fn each(&mut self, change: impl Fn(&mut ModelSet)) {
-        // Earliness against the previous estimate does not apply to the changed one.
+        // These detectors hold packets that were compared with the previous estimate.
         self.late_envelope = LateEnvelopeDetector::default();
         self.excess.interrupt();
         self.unsteady.forget();

@@ -25,7 +25,7 @@ const LARGEST_NOISES: f64 = 5.0;
 /// Mean lateness of one direction.
 #[derive(Clone, Copy, Debug)]
 struct DirectionExcess {
-    /// Statistics of the present window.
+    /// Statistics of the current window.
     count: u32,
     sum_ns: f64,
     squares: f64,
@@ -65,7 +65,7 @@ impl DirectionExcess {
         self.interrupt();
     }
 
-    /// Discards the present window.
+    /// Discards the current window.
     fn interrupt(&mut self) {
         *self = Self { windows: self.windows, excess_ns: self.excess_ns, variance: self.variance, ..Self::NONE };
     }
@@ -91,7 +91,7 @@ impl Excess {
         self.directions[direction.index()].take(late_ns.clamp(-limit_ns, limit_ns));
     }
 
-    /// Discards the present windows, because the estimate that packets are compared with was moved.
+    /// Discards the current windows, because the estimate that packets are compared with was moved.
     pub(super) fn interrupt(&mut self) {
         self.directions.iter_mut().for_each(DirectionExcess::interrupt);
     }

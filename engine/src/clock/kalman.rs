@@ -64,15 +64,15 @@ const SHORTEST_MEMORY_S: f64 = 10.0;
 /// Factor for the noise variance of a block that is much shorter than usual. Judgement: on average
 /// such a block is late by at least its own noise.
 const SHORT_BLOCK: f64 = 4.0;
-/// Smallest distance between blocks of one direction that is used in calculations, s. Judgement:
+/// Smallest time between two blocks of one direction that is used in calculations, s. Judgement:
 /// avoids a division by zero.
 const SHORTEST_BLOCK_S: f64 = 1e-3;
 /// Largest innovation that counts fully, in standard deviations; larger ones are clipped, not
 /// discarded (Huber 1964). Judgement: the limit leaves a normal distribution untouched.
 const HUBER_LIMIT: f64 = 5.0;
 /// A block of a minimum filter ends when its noise variance is this many times the variance of the
-/// estimate. A longer block would be more exact but slower to follow a crystal that wanders.
-/// Judgement: a few exact minima are better than many inexact ones.
+/// estimate. A longer block would be more precise, but slower to follow a crystal that wanders.
+/// Judgement: a few precise minima are better than many imprecise ones.
 const INFORMATIVE_MINIMUM: f64 = 1.0;
 /// As [`INFORMATIVE_MINIMUM`], for a mean filter. Judgement: short blocks are no disadvantage for
 /// means.
@@ -92,7 +92,7 @@ pub(super) struct Prior {
 pub(super) struct ProcessNoise {
     /// Growth of the rate's variance, ppb^2 per second.
     pub(super) rate: f64,
-    /// Growth of the drift's variance, (ppb/s)^2 per second; 0 disables the drift state.
+    /// Growth of the drift's variance, (ppb/s)^2 per second; 0 turns the drift state off.
     pub(super) drift: f64,
 }
 
@@ -118,7 +118,7 @@ pub(super) struct Kalman {
     /// Whether the delay is assumed instead of measured.
     presumed: bool,
     at: LocalTime,
-    /// When the present path was first used.
+    /// When the current path was first used.
     path_since: LocalTime,
     x: [f64; STATES],
     p: [[f64; STATES]; STATES],
@@ -138,8 +138,8 @@ impl Kalman {
     pub(super) fn new(reduction: Reduction, process_noise: ProcessNoise, prior: Prior, sample: &Sample) -> Self {
         let delay_variance = prior.delay_sigma_ns * prior.delay_sigma_ns;
         let mut p = [[0.0; STATES]; STATES];
-        // The error of the first offset is its jitter and the unknown delay, so offset and delay
-        // are correlated.
+        // The error of the first offset consists of its jitter and the unknown delay, so offset and
+        // delay are correlated.
         p[0][0] = prior.jitter_ns * prior.jitter_ns + delay_variance;
         p[1][1] = prior.rate_sigma_ppb * prior.rate_sigma_ppb;
         p[2][2] = delay_variance;
@@ -219,7 +219,8 @@ impl Kalman {
             row[1] += dt * row[3];
         }
         self.add_process_noise(dt);
-        // A delay that was never measured on this path cannot be forgotten.
+        // The variance of the delay grows only if the delay was measured or assumed on this path.
+        // Otherwise it already has the variance of an unknown delay.
         if self.presumed || self.taken_at[Direction::Reverse.index()] > self.path_since {
             self.inflate_delay_variance((self.p[2][2] * dt / memory_s).min(self.delay_prior - self.p[2][2]).max(0.0));
         }

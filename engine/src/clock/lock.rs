@@ -130,7 +130,7 @@ pub enum LockCause {
         /// The limit.
         limit: Nanos,
     },
-    /// Several timestamps agree that the master's time has jumped.
+    /// Several timestamps show consistently that the master's time has jumped.
     MasterStepped {
         /// By how much.
         step: Nanos,
@@ -145,20 +145,22 @@ pub enum LockCause {
         /// Standard deviation of the wander.
         rms: Nanos,
     },
-    /// No path can have the delay that Syncs and Delay_Resps yield: their times do not agree.
+    /// The path delay computed from Syncs and Delay_Resps is impossible: their timestamps
+    /// contradict each other.
     ImpossibleDelay {
-        /// The path delay that they yield.
+        /// The path delay computed from them.
         delay: Nanos,
         /// Time from a Delay_Req to its Delay_Resp, if known.
         round_trip: Option<Nanos>,
     },
-    /// No clock can have the rate of the master's time.
+    /// The master's time has a rate that no clock can have.
     ImpossibleRate {
         /// Rate against the host's clock.
         rate: Ppb,
     },
     /// The state machine has no such transition, so the clock stays in its state. This is a fault
-    /// of the engine; please report it. A run of attempts is reported once.
+    /// of the engine; please report it. Consecutive attempts to enter the same state are reported
+    /// once.
     IllegalTransition {
         /// The state that was refused.
         to: LockState,
@@ -250,7 +252,7 @@ pub(super) struct LockMachine {
     state: LockState,
     entered_at: LocalTime,
     last_forward: Option<LocalTime>,
-    /// Length of the silence before the present run of Syncs.
+    /// Length of the silence before the current run of Syncs.
     last_silence: Nanos,
     forward: u32,
     reverse: u32,
@@ -258,7 +260,7 @@ pub(super) struct LockMachine {
     needed: (u32, u32),
     /// Whether the clock has ever entered [`LockState::Unlocked`].
     was_wrong: bool,
-    /// Attempts at illegal transitions, and the target state of the last run of them.
+    /// Number of attempts at illegal transitions, and the state that the last ones tried to enter.
     illegal: u32,
     refused: Option<LockState>,
     /// The last transition, until it is polled. Without polling, the machine continues.
@@ -286,7 +288,7 @@ impl LockMachine {
         self.state
     }
 
-    /// Syncs that count towards the next state.
+    /// Number of Syncs that count towards the next state.
     pub(super) fn heard(&self) -> u32 {
         self.forward
     }
@@ -307,13 +309,13 @@ impl LockMachine {
         self.reverse = self.reverse.saturating_add(1);
     }
 
-    /// Takes note of a proven step of the master's time.
+    /// Unlocks, because a step of the master's time is proven.
     pub(super) fn on_step(&mut self, now: LocalTime, step: Nanos) {
         self.lose(now, LockCause::MasterStepped { step });
         self.needed = (MIN_FORWARD_AGAIN, MIN_REVERSE_AGAIN);
     }
 
-    /// Takes note that the time of a new master differs from the last one's.
+    /// Unlocks, because the time of a new master differs from that of the previous one.
     pub(super) fn on_master_changed(&mut self, now: LocalTime, step: Nanos) {
         self.lose(now, LockCause::MasterChanged { step });
         self.needed = (MIN_FORWARD_AGAIN, MIN_REVERSE_AGAIN);
@@ -432,7 +434,7 @@ impl LockMachine {
         self.entered_at = now;
     }
 
-    /// Stays in the present state, and reports the first attempt of a run.
+    /// Stays in the current state, and reports the first of consecutive attempts to enter `to`.
     fn refuse(&mut self, to: LockState, now: LocalTime) {
         self.illegal = self.illegal.saturating_add(1);
         if self.refused.replace(to) != Some(to) {

@@ -3,7 +3,7 @@
 //!
 //! Model: a crystal at rest wanders little, and one that warms up wanders a lot. A filter that
 //! assumes the wrong process noise either lags or is noisy. So every filter of the set is scored by
-//! how well it predicted the offset 30 s ahead, compared with the present estimate of an agile
+//! how well it predicted the offset 30 s ahead, compared with the current estimate of an agile
 //! filter, which hardly lags. The active filter is the steadiest one that no more agile filter
 //! beats. A steady filter that predicts far worse is reset to the state of the active one, so that
 //! it is ready when the crystal settles.
@@ -60,8 +60,8 @@ const SWITCH_RATIO_SHORT: f64 = 2.5;
 /// A steady filter whose short score is larger than the active filter's by this factor is reset.
 /// Judgement: well beyond [`SWITCH_RATIO_SHORT`].
 const RESET_RATIO: f64 = 6.0;
-/// Each block that is shorter than usual decreases the usual number of samples by 1 / this.
-/// Judgement: five such blocks halve it.
+/// Each block that is shorter than usual decreases the usual number of samples by the reciprocal of
+/// this. Judgement: five such blocks halve it.
 const FORGET_COUNT: u32 = 8;
 /// A filter is far from the reference if it differs by more than this many of the reference's
 /// standard deviations. Judgement: exceeded by chance once in 16 000 (normal distribution).
@@ -69,17 +69,18 @@ const LAG_SIGMAS: f64 = 4.0;
 /// A filter lags if it is far from the reference in this many consecutive snapshots. Judgement: a
 /// single deviation may be an error of the reference.
 const LAG_SNAPSHOTS: u32 = 2;
-/// Forward blocks of the minimum set hold at most the number of reverse samples so far, divided by
-/// this. Judgement: two reverse blocks are needed to compare the directions.
+/// A forward block of the minimum set holds at most the number of reverse samples so far, divided
+/// by this. Judgement: two reverse blocks are needed to compare the directions.
 const REVERSE_BLOCKS: u32 = 2;
-/// From one reverse block to the next, a forward block may grow by one sample plus 1 / this of its
-/// size. Judgement: growth by a quarter keeps the mean lateness of both directions nearly equal.
+/// From one reverse block to the next, a forward block may grow by one sample, plus its size
+/// divided by this. Judgement: growth by a quarter keeps the mean lateness of both directions
+/// nearly equal.
 const COUNT_GROWTH: u32 = 4;
 /// A filter with a drift state becomes eligible when its drift is this many standard deviations
 /// from zero. Judgement: exceeded by chance once in 22 (normal distribution).
 const DRIFT_SIGNIFICANT: f64 = 2.0;
-/// It stays eligible while the drift is this many standard deviations from zero. Judgement:
-/// hysteresis of a factor of two.
+/// A filter with a drift state stays eligible while its drift is at least this many standard
+/// deviations from zero. Judgement: hysteresis of a factor of two.
 const DRIFT_KEPT: f64 = 1.0;
 /// Prediction errors up to this many variances of the other clock's wander do not count against a
 /// steady filter. Judgement: 2.4 standard deviations.
@@ -98,7 +99,7 @@ struct Member {
     /// Usual number of samples in a forward block. A short block after a silence does not change it
     /// much.
     forward_count: u32,
-    /// Reverse samples since the present path was first used.
+    /// Reverse samples since the current path was first used.
     reverse_count: u32,
     /// Number of samples in the last reverse block.
     reverse_block: u32,
@@ -142,8 +143,8 @@ impl Member {
         let count = block.add(sample, self.filter.state()[1]);
         if self.is_full(now, direction, count, length) {
             let reduced = self.blocks[direction.index()].take();
-            // The mean lateness of a short block does not cancel with the mean lateness of blocks
-            // of the usual size.
+            // The mean lateness of a short block is larger than that of usual blocks, so the two do
+            // not cancel.
             let is_short = self.reduction == Reduction::Minimum && 2 * count < self.forward_count;
             self.filter.update(&reduced, is_short, now);
         }
@@ -264,7 +265,8 @@ impl ModelSet {
         }
         let waited = now.since(self.snapshot_at);
         if waited >= SNAPSHOT_INTERVAL {
-            // After a silence the waiting predictions have another horizon.
+            // After a silence, the waiting predictions are for a time other than now, so they are
+            // discarded.
             if waited > SNAPSHOT_INTERVAL.times(2) {
                 self.snapshots = 0;
             }

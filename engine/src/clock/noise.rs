@@ -48,13 +48,13 @@ const FLOOR_NS: f64 = 30.0;
 struct DirectionNoise {
     /// Variance of one sample: in ns^2 for the forward direction, relative to the forward variance
     /// for the reverse direction. For distributions other than exponential (minimum) or normal
-    /// (mean), it is valid for blocks of the present length only.
+    /// (mean), it is valid for blocks of the current length only.
     variance: f64,
     /// Last innovation, and the gain of its block.
     last: Option<(f64, f64)>,
     count: f64,
-    /// Variance with a long memory, for comparison of the directions, and its number of
-    /// innovations.
+    /// Variance with a long memory, by which the directions are compared, and the number of
+    /// innovations in it.
     slow: f64,
     slow_count: f64,
 }
@@ -154,7 +154,8 @@ impl Noise {
             [Direction::Forward, Direction::Reverse].map(lateness);
         let chance = CHANCE * libm::sqrt(forward_error * forward_error + reverse_error * reverse_error);
         let beyond_chance = ((forward - reverse).abs() - chance).max(0.0);
-        // Minima cancel only partly while the blocks still grow.
+        // While the blocks of minima still grow, their mean lateness cancels only partly between
+        // the directions.
         let growing = if self.reduction == Reduction::Minimum { reverse } else { 0.0 };
         beyond_chance.max(growing) / 2.0
     }
@@ -187,8 +188,8 @@ impl Noise {
         }
     }
 
-    /// Learns from the difference from the last innovation. `predicted` is the variance of the
-    /// state, which is not noise.
+    /// Learns from the difference between this innovation and the last one. `predicted` is the
+    /// variance of the state, which is not noise.
     pub(super) fn learn(&mut self, residual: f64, block: &Reduced, predicted: f64) {
         let gain = self.gain(block.count);
         let unit = self.unit(block.direction);
@@ -232,7 +233,8 @@ impl Noise {
         reverse.variance = reverse.variance.max(1.0);
     }
 
-    /// Separates the next innovation of a direction from the last one.
+    /// Begins a new series of innovations for a direction: the next one is not compared with the
+    /// last one.
     pub(super) fn interrupt(&mut self, direction: Direction) {
         self.directions[direction.index()].last = None;
         if direction == Direction::Forward {

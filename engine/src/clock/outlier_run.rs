@@ -20,13 +20,13 @@ pub(super) struct OutlierRun {
     since: LocalTime,
     last: LocalTime,
     pub(super) samples: u32,
-    /// The sample of the smallest rank.
+    /// The sample with the smallest rank.
     pub(super) best: Sample,
     pub(super) best_rank_ns: f64,
 }
 
 impl OutlierRun {
-    /// The run extended by a sample, or a new run that begins with the sample. The sample of the
+    /// The run extended by a sample, or a new run that begins with the sample. The sample with the
     /// smallest `rank_ns` represents the run.
     pub(super) fn extended(run: Option<Self>, sample: &Sample, rank_ns: f64) -> Self {
         let new = Self { since: sample.at, last: sample.at, samples: 0, best: *sample, best_rank_ns: rank_ns };

@@ -19,11 +19,12 @@ pub(super) struct PresumedDelay {
     pub(super) sigma: Nanos,
 }
 
-/// Difference between the delays to two masters on one link, as a standard deviation. Derived: half
-/// of the difference that [step detection](super::step) accepts as another path.
+/// Standard deviation of the difference between the delays to two masters on the same link.
+/// Derived: half of the difference that [step detection](super::step) accepts as another path.
 const OTHER_PATH: Nanos = Nanos::from_nanos_f64(super::step::ROUTE_DIFFERENCE_NS / 2.0);
-/// A shorter round trip, or a changed uncertainty, is used only if it differs by more than 1 /
-/// this. Judgement: smaller changes are not worth a change of the estimate.
+/// A shorter round trip, or a changed uncertainty, is used only if it differs from the old one by
+/// more than the old one divided by this. Judgement: smaller changes are not worth a change of the
+/// estimate.
 const NEWS_SHARE: i64 = 8;
 
 /// Origin of the delay in the estimate.
@@ -32,23 +33,23 @@ pub(super) enum Origin {
     /// Nothing was ever measured.
     #[default]
     Nowhere,
-    /// Measured or assumed for another master on the link.
+    /// Measured or assumed for another master on the same link.
     Link,
     /// Measured on this path, or known by comparing its packets with the held time.
     Path,
 }
 
-/// Knowledge of the present path's delay beyond the estimate itself.
+/// Knowledge of the current path's delay, in addition to the estimate itself.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct DelayKnowledge {
     pub(super) origin: Origin,
-    /// The shortest round trip to the present master.
+    /// The shortest round trip to the current master.
     round_trip: Option<Nanos>,
 }
 
 impl DelayKnowledge {
-    /// Takes note that another master is followed. `presumed` is whether the delay to the last one
-    /// was assumed.
+    /// Records that another master is followed. `presumed` is whether the delay to the last one was
+    /// assumed.
     pub(super) fn change_master(&mut self, presumed: bool) {
         self.round_trip = None;
         if self.origin != Origin::Nowhere || presumed {
@@ -56,8 +57,8 @@ impl DelayKnowledge {
         }
     }
 
-    /// Takes note that the present path was compared with the held time, so that its delay is as
-    /// certain as the held time.
+    /// Records that packets of the current path were compared with the held time, so that the delay
+    /// of the path is as certain as the held time.
     pub(super) fn compare(&mut self) {
         if self.origin == Origin::Link {
             self.origin = Origin::Path;
@@ -100,7 +101,7 @@ impl PresumedDelay {
         Self { mean: Nanos::new(round_trip.as_nanos() / 2), sigma: Nanos::from_secs_f64(sigma_s) }
     }
 
-    /// The delay of another path on the same link. No delay is negative.
+    /// The delay to another master on the same link, which is similar but not negative.
     fn elsewhere(self) -> Self {
         let sigma_s = libm::hypot(self.sigma.as_secs_f64(), OTHER_PATH.as_secs_f64());
         Self { mean: self.mean.max(Nanos::ZERO), sigma: Nanos::from_secs_f64(sigma_s) }

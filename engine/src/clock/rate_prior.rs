@@ -55,7 +55,8 @@ impl RatePrior {
         self.updated(clock).rate
     }
 
-    /// Replaces the prior by a measured rate that is exact enough, for a restart of the estimator.
+    /// Replaces the prior by a measured rate that is precise enough, for a restart of the
+    /// estimator.
     pub(crate) fn learn(&mut self, clock: Option<ClockMap>) {
         let well = FOLLOWED_SHARE * REMEMBERED.as_ppb();
         if let Some(clock) = clock.filter(|clock| clock.rate_sigma().as_ppb() < well) {
@@ -71,7 +72,7 @@ impl RatePrior {
     }
 }
 
-/// The most exact rate that an estimator has known, kept for a restart.
+/// The most precise rate that an estimator has known, kept for a restart.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SteadyRate {
     at: LocalTime,
@@ -81,8 +82,8 @@ pub(super) struct SteadyRate {
 
 impl SteadyRate {
     /// The better of the kept rate and a new rate with standard deviation `sigma_ppb`. A new rate
-    /// is kept only if it is much more exact than `prior`, the standard deviation before the first
-    /// sample.
+    /// is kept only if it is much more precise than `prior`, the standard deviation before the
+    /// first sample.
     pub(super) fn better(kept: Option<Self>, at: LocalTime, rate_ppb: f64, sigma_ppb: f64, prior: Ppb) -> Option<Self> {
         let is_known = sigma_ppb < KNOWN_SHARE * prior.as_ppb();
         let is_better = is_known && kept.is_none_or(|kept| sigma_ppb <= kept.aged_sigma_ppb(at));
@@ -93,7 +94,7 @@ impl SteadyRate {
         self.sigma_ppb + AGEING_PPB_PER_S * now.since(self.at).as_secs_f64()
     }
 
-    /// Rate and standard deviation with which an estimator starts again at `now`, ppb.
+    /// Rate and standard deviation with which an estimator restarts at `now`, ppb.
     pub(super) fn as_prior(&self, now: LocalTime) -> (f64, f64) {
         (self.rate_ppb, self.aged_sigma_ppb(now).max(DISTURBED_RATE.as_ppb()))
     }

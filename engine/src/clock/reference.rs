@@ -19,8 +19,8 @@ use crate::event_queue::EventQueue;
 use crate::units::{LocalTime, Nanos, Ppb, PtpTime};
 use std::fmt;
 
-/// How long a source must be usable before the timeline returns to it. Judgement: a source that is
-/// usable only intermittently is not followed.
+/// How long the selected source must be usable before the timeline returns to it. Judgement: a
+/// source that is usable only intermittently is not followed.
 const RETURN_DWELL: Nanos = Nanos::from_secs(1);
 /// Interval of [`Reference::poll_timeout`]. Judgement: between updates a slew continues at a
 /// constant rate, which must not overshoot; this is an eighth of the slew's time constant.
@@ -31,14 +31,14 @@ const USABLE_SIGMA_NS: f64 = 1e6;
 /// A source this many of its standard deviations away contradicts a timeline in holdover.
 /// Judgement: exceeded by chance once in 370 (normal distribution).
 const CONTRADICTED_SIGMAS: f64 = 3.0;
-/// A source that is heard for this long without being usable counts as unusable. Judgement: longer
-/// than any lock takes.
+/// If the selected source is heard for this long without becoming usable, the timeline counts as
+/// unlocked instead of in holdover. Judgement: longer than any lock takes.
 const HEARD_IN_VAIN: Nanos = Nanos::from_secs(60);
-/// A map is wrong if the wander is this many times larger than was assumed in it. Judgement: the
-/// size of a wander is known with an error of about a half.
+/// A map is wrong if the wander is this many times larger than the map assumes. Judgement: the size
+/// of a wander is known with an error of about a half.
 const WANDER_EXCEEDS: f64 = 2.0;
-/// Events that wait to be polled; the oldest are dropped first. Judgement: more than happen between
-/// two polls.
+/// Maximum number of events that wait to be polled; the oldest are dropped first. Judgement: more
+/// than happen between two polls.
 const MAX_EVENTS: usize = 16;
 
 /// The clocks that a user can select.
@@ -51,7 +51,7 @@ pub enum ClockMode {
     System,
     /// The Livewire clock. It gives the time of Livewire streams, which is not the time of day.
     Livewire,
-    /// The arrival of packets, for streams whose sender follows no known clock.
+    /// The arrivals of packets, for streams whose sender follows no known clock.
     Arrivals,
     /// The host's own crystal, at the last known rate.
     FreeRunning,
@@ -127,7 +127,7 @@ pub enum ReferenceEvent {
         /// How long the selected clock has been unusable.
         after: Nanos,
     },
-    /// The selected clock is followed (again).
+    /// The selected clock is followed, for the first time or again.
     Followed(ClockMode),
     /// The timeline was stepped.
     Stepped(Nanos),
@@ -173,10 +173,10 @@ pub struct Reference {
     /// Last state and path delay of the source.
     state: LockState,
     path_delay: PathDelay,
-    /// Since when the selected source has been unusable, or usable again.
+    /// When the selected source became unusable, or usable again.
     useless_since: Option<LocalTime>,
     useful_since: Option<LocalTime>,
-    /// Since when the selected source has been heard without being usable.
+    /// When the selected source began to be heard without being usable.
     in_vain_since: Option<LocalTime>,
     advanced_at: Option<LocalTime>,
     events: EventQueue<ReferenceEvent, MAX_EVENTS>,
@@ -273,9 +273,9 @@ impl Reference {
         self.slew.coast(now, rate, &uncertainty.displaced(self.contradiction_ns(now, sources)), uptime);
     }
 
-    /// The held map of the selected source, unless the source was found to wander much more than
-    /// that map assumed. In that case the map had followed the wander, and both its rate and its
-    /// uncertainty are wrong.
+    /// The held map of the selected source, or its current map if the source was found to wander
+    /// much more than the held map assumed. In that case the held map had followed the wander, and
+    /// both its rate and its uncertainty are wrong.
     fn known(&self, sources: &Sources) -> Option<ClockMap> {
         let held = self.last.map(|map| *map.clock());
         let misled = |clock: &ClockMap| {
@@ -284,22 +284,22 @@ impl Reference {
         self.measured(sources).filter(misled).or(held)
     }
 
-    /// The present map of the selected source, even if its time is unusable. Its rate belongs to
+    /// The current map of the selected source, even if its time is unusable. Its rate is that of
     /// the same clock even if its epoch differs.
     fn measured(&self, sources: &Sources) -> Option<ClockMap> {
         let asked = sources.get(self.config.mode);
         asked.and_then(|reading| reading.map).map(|map| *map.clock())
     }
 
-    /// The held rate or the present rate of the selected source, whichever is better. The time of a
-    /// master that wanders is unusable, but its rate may be known better than before.
+    /// The held rate or the current rate of the selected source, whichever is more certain. The
+    /// time of a master that wanders is unusable, but its rate may be known better than before.
     fn best_rate(&self, held: Option<ClockMap>, sources: &Sources) -> Option<Ppb> {
         let better = |clock: &ClockMap| held.is_some_and(|held| clock.rate_sigma() < held.rate_sigma());
         self.measured(sources).filter(better).or(held).map(|clock| clock.rate())
     }
 
-    /// Distance between the timeline and the present map of the selected source, which is not
-    /// usable yet, if it is significant and of the same epoch; else 0.
+    /// Difference between the timeline and the selected source, ns, while the source is not usable
+    /// yet. 0 if the difference is not significant, or if the source's epoch has changed.
     fn contradiction_ns(&self, now: LocalTime, sources: &Sources) -> f64 {
         let asked = sources.get(self.config.mode).filter(|reading| reading.epoch == self.source_epoch);
         let Some((said, published)) = asked.and_then(|reading| reading.map).zip(self.slew.published()) else {
@@ -343,7 +343,7 @@ impl Reference {
         self.slew.published()
     }
 
-    /// The clock that is followed at present.
+    /// The clock that is currently followed.
     #[must_use]
     pub fn source(&self) -> ClockMode {
         self.source

@@ -9,8 +9,8 @@
 //! If the times of a master's Syncs and Delay_Resps drift apart, the round trip becomes ever
 //! shorter, long before it is negative. A path that becomes shorter shortens the time until the
 //! Delay_Resp by the same amount. If that does not happen, the times do not agree. Likewise a path
-//! that becomes longer delays the Delay_Resps, too: if only the Syncs come later, somebody delays
-//! them.
+//! that becomes longer delays the Delay_Resps, too: if only the Syncs come later, an attacker
+//! delays them.
 //!
 //! Breakdown point: one exchange of five may be forged or have damaged timestamps.
 
@@ -20,11 +20,11 @@ use crate::units::{LocalTime, Nanos};
 
 /// Exchanges that are kept. Judgement: 5 s at one Delay_Req per second.
 const EXCHANGES: usize = 5;
-/// Number of impossible exchanges among them that is a proof. Judgement: one may be forged or
-/// damaged.
+/// Number of the last [`EXCHANGES`] exchanges that must be impossible to prove a fault. Judgement:
+/// one may be forged or damaged.
 const PROOF: usize = 2;
-/// Syncs among which the least late one is searched. Judgement: one second at the interval of
-/// AES67's media profile.
+/// Number of newest Syncs of which the least late one is used. Judgement: one second at the
+/// interval of AES67's media profile.
 const SYNCS: usize = 8;
 /// Age up to which a Sync is compared with a Delay_Resp while the rate is known. Derived: the error
 /// of a known rate moves the offset by 100 us in that time.
@@ -53,7 +53,7 @@ const BELOW_NS: f64 = CEILING_NS / 4.0;
 /// half the round trip is already an upper limit.
 const BEYOND_NS: f64 = CEILING_NS / 3.0;
 
-/// The path delay that a master's messages yield.
+/// The path delay computed from a master's messages.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct PathDelayClaim {
     pub(super) delay: Nanos,
@@ -91,22 +91,24 @@ impl Exchange {
         !(-TOLERANCE_NS..=longest_ns + TOLERANCE_NS).contains(&self.told_ns)
     }
 
-    /// How much longer than `quickest` it took, ns; infinite if that was not measured.
+    /// How much longer than `quickest` the exchange took, ns; infinite if its duration was not
+    /// measured.
     fn longer_ns(&self, quickest: Nanos) -> f64 {
         self.longest.map_or(f64::INFINITY, |longest| (longest - quickest).as_nanos_f64().max(0.0))
     }
 }
 
-/// By how much the round trip may become longer although the exchange takes no longer, ns.
+/// How much longer the computed round trip may become by noise alone, while the exchange takes no
+/// longer, ns.
 fn longer_by_noise_ns(jitter: Nanos) -> f64 {
     UNEXPLAINED_NS + LONGER_JITTERS * jitter.as_nanos_f64()
 }
 
-/// Reference for later exchanges on a path: the shortest of the first possible ones.
+/// Reference for later exchanges on a path, from the first exchanges on it that were possible.
 #[derive(Clone, Copy, Debug, Default)]
 struct Baseline {
     shortest: Option<Exchange>,
-    /// The shortest time from a Delay_Req to its Delay_Resp among them.
+    /// The shortest time from a Delay_Req to its Delay_Resp in these exchanges.
     quickest: Option<Nanos>,
     count: usize,
 }
@@ -133,10 +135,11 @@ pub(super) struct RoundTrips {
     heard: usize,
     exchanges: [Option<Exchange>; EXCHANGES],
     count: usize,
-    /// References for exchanges on the present path and on the path before it.
+    /// References for exchanges on the current path and on the previous one.
     baseline: Baseline,
     former: Baseline,
-    /// Upper limit of the exchange that is taken next.
+    /// Time from Delay_Req to Delay_Resp of the exchange whose sample comes next: an upper limit of
+    /// its round trip.
     longest: Option<Nanos>,
     /// The newest Delay_Resp, which waits for the next Sync: if the time has stepped since the
     /// previous Sync, only the next one shows the step.
@@ -144,7 +147,7 @@ pub(super) struct RoundTrips {
 }
 
 impl RoundTrips {
-    /// Sets the duration of the exchange whose sample is taken next.
+    /// Sets the time from Delay_Req to Delay_Resp of the exchange whose sample comes next.
     pub(super) fn measured(&mut self, longest: Nanos) {
         self.longest = Some(longest);
     }
@@ -165,8 +168,8 @@ impl RoundTrips {
         false
     }
 
-    /// Whether a sample is plausible. With the Syncs before it, a Delay_Resp must yield a round
-    /// trip that is neither negative nor longer than the exchange took.
+    /// Whether a sample is plausible. The round trip computed from a Delay_Resp and the Syncs
+    /// before it must be neither negative nor longer than the exchange took.
     pub(super) fn admits(&self, sample: &Sample, rate_ppb: Option<f64>) -> bool {
         let is_answer = sample.direction == Direction::Reverse;
         let exchange = is_answer.then(|| self.exchange(sample, self.longest, rate_ppb)).flatten();
@@ -178,8 +181,8 @@ impl RoundTrips {
         let oldest = if rate_ppb.is_some() { OLDEST } else { OLDEST_OF_UNKNOWN_RATE };
         let near = self.syncs.iter().flatten().filter(|(at, _)| (sample.at - *at).abs() <= oldest);
         let carried = near.map(|&(at, offset_ns)| offset_ns + rate_ppb.unwrap_or(0.0) * (sample.at - at).as_secs_f64());
-        // A late Sync measures a smaller offset. The least late Sync is damaged if no other one
-        // agrees with it.
+        // The later a Sync, the smaller the offset that it measures. The least late Sync counts as
+        // damaged if no other one agrees with it.
         let (mut least_late_ns, mut next_ns, mut count) = (f64::NEG_INFINITY, f64::NEG_INFINITY, 0);
         for offset_ns in carried {
             next_ns = next_ns.max(offset_ns.min(least_late_ns));
@@ -201,8 +204,8 @@ impl RoundTrips {
         self.count += 1;
     }
 
-    /// Whether an exchange differs both from those on the present path and from those on the path
-    /// before it, allowing for the jitter of the packets.
+    /// Whether an exchange contradicts the reference of the current path and, if it is known, that
+    /// of the previous path, allowing for the jitter of the packets.
     fn contradicts(&self, exchange: &Exchange, jitter: Nanos) -> bool {
         let shortest = self.exchanges.iter().flatten().filter_map(|exchange| exchange.longest).min();
         let contradicts = |(before, quickest): (Exchange, Nanos)| {
@@ -216,7 +219,7 @@ impl RoundTrips {
     }
 
     /// Whether the newest exchange took so much longer than earlier ones that Syncs may be later by
-    /// `later_ns` because the path is longer, or whether it fits the path before the present one.
+    /// `later_ns` because the path is longer, or whether it fits the previous path.
     pub(super) fn explains_later(&self, later_ns: f64, jitter: Nanos) -> bool {
         let newest = self.count.checked_sub(1).and_then(|newest| self.exchanges[newest % EXCHANGES]);
         let Some((now, newest)) = self.baseline.known().zip(newest) else { return true };
@@ -227,14 +230,16 @@ impl RoundTrips {
         explains(now) || self.former.known().is_some_and(explains)
     }
 
-    /// The second shortest of the measured exchanges.
+    /// The second shortest duration of the newest exchanges: the shortest may come from a damaged
+    /// timestamp.
     pub(super) fn shortest(&self) -> Option<Nanos> {
         let mut sorted = self.exchanges.map(|exchange| exchange.and_then(|exchange| exchange.longest));
         sorted.sort_unstable_by_key(|longest| longest.unwrap_or(Nanos::new(i64::MAX)));
         sorted[1].or(sorted[0])
     }
 
-    /// The path delay that impossible exchanges yield, allowing for the jitter of the packets.
+    /// The path delay computed from the worst of the impossible exchanges, if there are enough of
+    /// these to prove a fault.
     pub(super) fn impossible(&self, jitter: Nanos) -> Option<PathDelayClaim> {
         let is_impossible = |exchange: &Exchange| exchange.is_impossible() || self.contradicts(exchange, jitter);
         let impossible = || self.exchanges.iter().flatten().filter(|&exchange| is_impossible(exchange));

@@ -85,7 +85,7 @@ pub enum PathDelay {
 
 /// Estimates PTP time from PTP timestamps.
 pub trait ClockServo {
-    /// Takes a timestamp pair of the present master.
+    /// Takes a timestamp pair of the current master.
     fn observe(&mut self, pair: &TimestampPair);
 
     /// The next timestamps come from another master or by another path.
@@ -94,11 +94,12 @@ pub trait ClockServo {
     /// A Delay_Req was not answered in time.
     fn request_unanswered(&mut self, _now: LocalTime) {}
 
-    /// A packet to the present master was answered within `round_trip`, so the path delay is at
+    /// A packet to the current master was answered within `round_trip`, so the path delay is at
     /// most that.
     fn round_trip(&mut self, _round_trip: Nanos) {}
 
-    /// The recent timestamps were found not to be the master's, but the next ones will be.
+    /// The recent timestamps turned out not to be the master's, but the next ones are: a clock
+    /// without a usable time starts again.
     fn reacquire(&mut self, _now: LocalTime) {}
 
     /// The Delay_Resp whose timestamps are observed next arrived this long after its Delay_Req
@@ -115,7 +116,7 @@ pub trait ClockServo {
     /// that agree are observed, unless no time is held.
     fn contest(&mut self, _now: LocalTime, _contested: bool) {}
 
-    /// Sets the present master's Sync interval, as observed in its messages.
+    /// Sets the current master's Sync interval, as observed in its messages.
     fn set_sync_interval(&mut self, interval: Nanos);
 
     /// Advances to `now`. Call it at least once per Sync interval, even if nothing is received.

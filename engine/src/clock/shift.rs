@@ -1,5 +1,5 @@
-//! Detection of permanent shifts: packets come later or earlier than before, because the sender's
-//! audio has slipped or the path has changed, or callbacks come later, because the card has lost
+//! Detection of permanent shifts: packets come later or earlier than before because the sender's
+//! audio has slipped or the path has changed, or callbacks come later because the card has lost
 //! cycles.
 //!
 //! Model: for a while, packets may be late by any amount. If the cause is jitter of the path, a
@@ -26,21 +26,22 @@ const LATE_PROOF: usize = 5;
 /// Consecutive windows that prove that packets come earlier. Judgement: no queue makes packets
 /// early.
 const EARLY_PROOF: usize = 3;
-/// Smallest shift that is proven; smaller ones are left to estimator and trim, ns. Judgement: paths
-/// through a few switches differ by as much, and so do the send cycles of senders.
+/// Smallest shift that is detected, ns; the estimator and the trim of playout correct smaller ones.
+/// Judgement: paths through a few switches differ by as much, and so do the send cycles of senders.
 const SMALLEST_NS: f64 = 500_000.0;
 /// Largest deviation of a window that counts as noise, in multiples of the RMS deviation.
 /// Judgement: exceeded by chance once in a million (normal distribution).
 const NOISES: f64 = 5.0;
-/// Windows agree if they differ by no more than this or the usual deviation, ns. Derived: a clock
-/// that is slewed by 500 ppm moves by less during the proof of an early shift.
+/// Windows agree if they differ by no more than this, or by no more than the network's usual
+/// deviation, ns. Derived: a clock that is slewed by 500 ppm moves by less during the proof of an
+/// early shift.
 const ALIKE_NS: f64 = 200_000.0;
 /// Initial deviation of windows, ns. Judgement: a quiet network.
 const FIRST_NOISE_NS: f64 = 100_000.0;
 /// Memory of the deviation, in windows. Judgement: four seconds.
 const NOISE_MEMORY: f64 = 32.0;
-/// Deviations are clipped to this many times the limit when the noise is learnt. Judgement: one
-/// outlier must not hide the next ones.
+/// The noise is learnt from deviations clipped to this many times the limit. Judgement: one outlier
+/// must not hide the next ones.
 const LEARNT_LIMITS: f64 = 2.0;
 /// Age from which an estimate is used to detect shifts. Judgement: it has converged by then.
 const GROWN_UP: Nanos = Nanos::from_secs(2);
@@ -71,7 +72,7 @@ pub(crate) struct Shift {
     pub(crate) noise_ns: f64,
 }
 
-/// The least late of some packets.
+/// The least late of several packets.
 #[derive(Clone, Copy, Debug)]
 struct Least {
     since: LocalTime,
@@ -134,9 +135,9 @@ pub(crate) struct ShiftDetector {
     newest_at: LocalTime,
     window: Option<Least>,
     run: Option<Run>,
-    /// When the last packet came in time.
+    /// When a packet last came in time: neither late nor early by more than the limit.
     in_time_at: LocalTime,
-    /// The packets since then.
+    /// The least late of the packets since a packet last came in time.
     since_in_time: Option<Least>,
     withholds_since: Option<LocalTime>,
     /// Mean square deviation of windows, ns^2.
@@ -162,7 +163,7 @@ impl ShiftDetector {
     /// Judges a sample that is late by `late_ns` against the envelope.
     pub(crate) fn judge(&mut self, sample: &Sample, late_ns: f64) -> Judgement {
         if self.newest_at.since(sample.at) > WINDOW {
-            // The host's clock was set back, so earlier times cannot be compared with present ones.
+            // The host's clock was set back, so earlier times cannot be compared with the new ones.
             self.reacquire();
         }
         self.newest_at = self.newest_at.max(sample.at);
@@ -202,7 +203,8 @@ impl ShiftDetector {
         }
     }
 
-    /// Whether the estimator may take a sample.
+    /// Withholds a deviating sample from the estimator, but not for longer than [`PATIENCE`]. A
+    /// late sample is withheld only if no packet came in time for a window.
     fn quarantine(&mut self, now: LocalTime, late_ns: f64, limit_ns: f64) -> Judgement {
         let is_off = late_ns < -limit_ns || (late_ns > limit_ns && now.since(self.in_time_at) >= WINDOW);
         if !is_off {
@@ -225,7 +227,7 @@ impl ShiftDetector {
         if apart_ns <= ALIKE_NS.max(NOISES * libm::sqrt(self.noise)) {
             return Some(self.shifted(&all));
         }
-        // This is not a shift, but usual on this network.
+        // Late windows that disagree are not a shift, but the noise of this network.
         self.learn_noise(window.late_ns.abs().min(LEARNT_LIMITS * limit_ns));
         None
     }
@@ -247,14 +249,14 @@ impl ShiftDetector {
         Shift { later_ns: by.late_ns, least: by.sample, packets: by.packets, noise_ns: libm::sqrt(self.noise) }
     }
 
-    /// Whether a packet comes earlier than the network so far makes possible. The limit is doubled,
-    /// because a single packet deviates more than the least late one of a window.
+    /// Whether a packet comes earlier than is possible, judging by the packets so far. The limit is
+    /// doubled, because a single packet deviates more than the least late one of a window.
     pub(crate) fn is_early(&self, at: LocalTime, late_ns: f64) -> bool {
         let is_grown_up = self.began.is_some_and(|began| at.since(began) >= GROWN_UP);
         is_grown_up && late_ns < -2.0 * self.limit_ns()
     }
 
-    /// Whether packets deviate at present, which may turn out to be a shift.
+    /// Whether packets currently deviate, which may turn out to be a shift.
     pub(crate) fn is_in_doubt(&self) -> bool {
         self.run.is_some() || self.withholds_since.is_some()
     }

@@ -49,9 +49,9 @@ const NEW_PATH_SIGMA: Nanos = Nanos::from_micros(20);
 /// Share of the apparent difference between two paths that may be a difference of time. Judgement:
 /// most of it is due to the paths.
 const TIME_SHARE: f64 = 0.125;
-/// A wander (standard deviation) widens the lock as much as a jitter (mean) this many times larger.
-/// Derived: with half of the jitter as the threshold, the estimate is good while it is within two
-/// standard deviations of the wander.
+/// In the lock threshold, a wander (standard deviation) counts as a jitter (mean) this many times
+/// as large. Derived: with half of the jitter as the threshold, the estimate is good while it is
+/// within two standard deviations of the wander.
 const WANDER_AS_JITTER: f64 = 4.0;
 /// Consecutive unanswered Delay_Reqs after which a master is assumed to answer none. Judgement: 8 s
 /// at one per second.
@@ -60,8 +60,8 @@ const UNANSWERED: u32 = 8;
 /// A change of rate that has moved the time by more than this counts as a step for the lock.
 /// Derived: half of the error that a locked clock may have.
 const MOVED_NS: f64 = CEILING_NS / 2.0;
-/// Syncs without a lock after which a step makes the clock reacquire. Judgement: 4 s at the default
-/// interval of AES67, within which the clock locks to a good master.
+/// If this many Syncs have not led to a lock, a step makes the clock reacquire. Judgement: 4 s at
+/// the default interval of AES67, within which the clock locks to a good master.
 const FRUITLESS: u32 = 32;
 /// Syncs after which an estimate that was never good enough is reacquired; each further attempt
 /// takes twice as many. Judgement: 16 s at the default interval of AES67. The estimate may have
@@ -111,8 +111,8 @@ struct NewMaster {
 impl NewMaster {
     /// Takes a packet. Once the newest packets agree, returns the lateness of the least late one
     /// and the spread of their lateness. They agree if they differ by less than twice `limit_ns`,
-    /// the deviation of each that may be noise, plus [`ROUTE_DIFFERENCE_NS`]. The time of a master
-    /// whose packets do not agree is unknown.
+    /// up to which the deviation of each may be noise, plus [`ROUTE_DIFFERENCE_NS`]. The time of a
+    /// master whose packets do not agree is unknown.
     fn take(&mut self, sample: Sample, late_ns: f64, limit_ns: f64) -> Option<(f64, Nanos)> {
         self.newest.push((sample, late_ns));
         let extremes = |(least, most): (f64, f64), late_ns: f64| (least.min(late_ns), most.max(late_ns));
@@ -146,9 +146,9 @@ pub struct SlaveClock {
     delay_known: DelayKnowledge,
     /// The newest exchanges.
     round_trips: RoundTrips,
-    /// Whether the clock was locked by the estimate.
+    /// Whether the clock was ever usable with the current estimate.
     was_good: bool,
-    /// Since when the estimate has been suspended.
+    /// When the estimate was suspended; `None` if it is not.
     suspended: Option<LocalTime>,
     /// Cause of the last suspension or reacquisition, until the clock is locked.
     doubted: Option<LockCause>,
@@ -157,13 +157,14 @@ pub struct SlaveClock {
     /// Syncs since the estimate began, and the number after which it is reacquired.
     fruitless: u32,
     patience: u32,
-    /// Whether the present master has ever answered a Delay_Req.
+    /// Whether the current master has ever answered a Delay_Req.
     answered: bool,
     unanswered: u32,
-    /// The delay that is assumed for the present master.
+    /// The delay that is assumed for the current master.
     presumed: Option<PresumedDelay>,
-    /// Whether another sender uses the master's identity at present, and the earlier estimates.
+    /// Whether another sender currently uses the master's identity.
     contested: bool,
+    /// Saved estimates, one of which becomes the anchor when a contest begins.
     known: contest::Known,
     remembered: remembered::Remembered,
     anchor: Option<Box<Estimator>>,
@@ -238,8 +239,8 @@ impl SlaveClock {
         Sample { at: pair.local, offset_ns: offset.as_nanos_f64(), direction: pair.direction }
     }
 
-    /// Standard deviation of the part of the error that packets show, ns; infinite before the first
-    /// packet.
+    /// Standard deviation of the part of the error that changes, ns; infinite before the first
+    /// packet. It includes the uncertainty of the delay only where Delay_Resps measure it.
     fn precision_ns(&self, now: LocalTime) -> f64 {
         self.estimator.precision_ns(now, self.is_two_way())
     }
@@ -251,7 +252,7 @@ impl SlaveClock {
         self.path_delay == PathDelay::Measured && (self.unanswered < UNANSWERED || !is_known)
     }
 
-    /// Deviation up to which a packet at `at` may be noise, ns.
+    /// Deviation of a packet at `at` up to which it may be noise, ns.
     fn noise_limit_ns(&self, at: LocalTime, direction: Direction) -> f64 {
         self.noise_limit_of_ns(&self.estimator, at, direction)
     }
@@ -266,7 +267,8 @@ impl SlaveClock {
         (STEP_NOISES * estimator.packet_noise_ns()).max(STEP_SIGMAS * sigma_ns).max(STEP_FLOOR_NS)
     }
 
-    /// Takes a sample. Returns whether it agrees with the estimate, disregarding lateness.
+    /// Takes a sample. Returns whether the sample agrees with the estimate. A late one does,
+    /// because any packet may be late.
     fn take(&mut self, sample: Sample) -> bool {
         if self.estimator.map().is_none() || self.is_first_answer(&sample) {
             self.estimator.update(sample);
@@ -298,8 +300,8 @@ impl SlaveClock {
             Judgement::PathChange(late_ns) => {
                 match (self.path_delay, self.delay_known.origin) {
                     (PathDelay::Measured, _) | (_, Origin::Path) => self.change_path(late_ns),
-                    // No Delay_Resp will distinguish the path from the time, and the delay stays as
-                    // uncertain as it is.
+                    // No Delay_Resp will show whether the path or the time has changed, so the
+                    // offset is moved, and the delay stays as uncertain as before.
                     (PathDelay::Assumed, _) => {
                         self.unsteady.forget();
                         self.estimator.step_offset(-late_ns, CHANGE_PROOF);
@@ -330,7 +332,8 @@ impl SlaveClock {
         let usual_ns = EARLY_JITTERS * self.jitter().as_nanos_f64();
         Limits {
             noise_ns,
-            // Packets that are early by less may show a wander that is not known yet.
+            // Packets that are early by less than the route difference may show a wander that is
+            // not known yet.
             earliness_ns: floor_ns.max(usual_ns).max(ROUTE_DIFFERENCE_NS).min(noise_ns),
             shortening_ns: if is_measured { round_trip_ns + noise_ns } else { 0.0 },
         }
@@ -475,7 +478,8 @@ impl ClockServo for SlaveClock {
         (self.answered, self.unanswered, self.presumed) = (false, 0, None);
     }
 
-    /// A usable clock keeps the time that it holds.
+    /// Discards the estimate and starts again, unless the clock is usable: it then keeps the time
+    /// that it holds.
     fn reacquire(&mut self, now: LocalTime) {
         if self.lock.state().is_usable() {
             return;
@@ -501,7 +505,8 @@ impl ClockServo for SlaveClock {
 
     fn request_unanswered(&mut self, _now: LocalTime) {
         self.unanswered = self.unanswered.saturating_add(1);
-        // If no Syncs of a master are received, the known delay belongs to another path.
+        // Until packets of a new master were compared with the held time, the known delay is that
+        // of another path.
         if self.unanswered < UNANSWERED || self.origin.is_none() || self.new_master.is_some() {
             return;
         }

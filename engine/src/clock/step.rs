@@ -9,9 +9,9 @@
 //! path.
 //!
 //! While such a run of packets lasts, they are withheld from the estimator, but only for a limited
-//! time: a network that has become worse must be learnt. They are not withheld either if a step is
-//! impossible: if forward packets are not late meanwhile, reverse packets seem early only because
-//! previous ones were late.
+//! time: a network that has become worse must be learnt. Nor are they withheld if a step is
+//! impossible: if forward packets are not late at the same time, reverse packets only seem early
+//! because previous ones were late.
 
 use super::newest::Newest;
 use super::sample::Direction;
@@ -19,17 +19,17 @@ use super::sample::Direction;
 /// Consecutive packets that must agree as proof. Judgement: half a second of Syncs at the interval
 /// of AES67's media profile.
 const PROOF: u32 = 4;
-/// Packets of one run that are withheld from the estimator. Judgement: 2 s of Syncs at that
-/// interval.
+/// Maximum number of packets of one run that are withheld from the estimator. Judgement: 2 s of
+/// Syncs at the interval of AES67's media profile.
 const QUARANTINE: u32 = 16;
-/// Packets agree if they differ by less than this share of their deviation. Judgement: larger
-/// differences are a burst of late packets, not a step.
+/// Packets agree if they differ by less than this share of their deviation. Judgement: packets that
+/// differ by more are a burst of late packets, and show no step.
 const AGREEMENT: f64 = 0.5;
 /// Packets agree if they differ by less than this multiple of the possible noise. Judgement:
 /// packets that queue while a host is stalled are timestamped together, so they differ by the
 /// interval at which they were sent.
 const AGREEMENT_LIMITS: f64 = 2.0;
-/// Delay that no path has, ns. Judgement: a path by geostationary satellite has a quarter of it.
+/// A delay that no path has, ns. Judgement: a path by geostationary satellite has a quarter of it.
 const LONGEST_DELAY_NS: f64 = 1e9;
 /// Largest difference between the delays of two paths that is expected, ns. Judgement: some
 /// switches that forward full frames at 100 Mbit/s.
@@ -51,11 +51,11 @@ pub(super) enum Judgement {
 /// Limits by which deviations are judged.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
-    /// Deviation that may be noise, ns.
+    /// Largest deviation that may be noise, ns.
     pub(super) noise_ns: f64,
-    /// Earliness of forward packets that may be noise, ns.
+    /// Largest earliness of forward packets that may be noise, ns.
     pub(super) earliness_ns: f64,
-    /// By how much the path may become shorter, ns.
+    /// The most by which the path may become shorter, ns.
     pub(super) shortening_ns: f64,
 }
 
@@ -79,7 +79,8 @@ impl Default for Run {
 }
 
 impl Run {
-    /// Adds a packet that deviates by `by_ns`, or ends the run if that is less than `from_ns`.
+    /// Adds a packet that deviates by `by_ns`, or ends the run if the deviation is less than
+    /// `from_ns`.
     fn add(&mut self, by_ns: f64, from_ns: f64, limits: &Limits) {
         if by_ns < from_ns {
             *self = Self::default();
@@ -114,7 +115,7 @@ pub(super) struct StepDetector {
     late_forward: Run,
     early_reverse: Run,
     /// Consecutive forward packets that are not late since the run of early reverse packets began.
-    /// They exclude a step as the reason for that run.
+    /// They show that the run is not caused by a step.
     punctual_forward: u32,
 }
 
@@ -151,8 +152,9 @@ impl StepDetector {
 
     fn proven(&self, limits: &Limits) -> Option<Judgement> {
         if let Some((_, early_ns)) = self.early_forward.agreed() {
-            // The earliest packet of the run is the least late one. The next reverse packet shows
-            // whether the time has stepped after all.
+            // The earliest packet of the run has the least jitter, so its earliness is used. If the
+            // path is wrongly taken to be shorter, reverse packets will show that the time has
+            // stepped.
             let shorter = early_ns < limits.shortening_ns.max(ROUTE_DIFFERENCE_NS);
             return Some(if shorter { Judgement::PathChange(-early_ns) } else { Judgement::Step(early_ns) });
         }

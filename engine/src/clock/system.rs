@@ -74,7 +74,7 @@ pub struct SystemReport {
     pub discipline: Discipline,
     /// Rate of the system's clock against the monotonic clock.
     pub rate: Ppb,
-    /// Standard deviation of that rate.
+    /// Standard deviation of [`SystemReport::rate`].
     pub rate_sigma: Ppb,
     /// How often the clock was set.
     pub steps: u32,

@@ -40,8 +40,9 @@ const MIRRORED: f64 = 0.5;
 /// Share of a line's slope that each half of it must have. Judgement: a step has its slope in one
 /// half only.
 const STRAIGHT: f64 = 0.25;
-/// Points that prove a line of late packets where the reverse direction is not measured. Judgement:
-/// 1.5 s of intervals of [`GATHERED`], after which a growing queue is full.
+/// Number of points on a line of late packets that prove a change of rate where the reverse
+/// direction is not measured. Judgement: 1.5 s at one point per [`GATHERED`], by which time a
+/// growing queue is full.
 const ONE_WAY_LINE: usize = 12;
 /// Points that are kept where only one direction is measured. Derived: the line lengths of
 /// [`LINES`] up to 16.
@@ -52,8 +53,8 @@ pub(super) const GATHERED: Nanos = Nanos::from_millis(125);
 /// Largest earliness that counts as noise, in multiples of its RMS value so far. Judgement:
 /// exceeded by chance once in 16 000 (normal distribution).
 const NOISE_FLOOR: f64 = 4.0;
-/// Memory of that mean square, in packets. Judgement: 50 s of Syncs at the interval of AES67's
-/// media profile.
+/// Memory of the mean square of earliness, in packets. Judgement: 50 s of Syncs at the interval of
+/// AES67's media profile.
 const NOISE_MEMORY: f64 = 400.0;
 /// Consecutive packets that prove a displacement and measure its size. Judgement: where one
 /// timestamp in twenty is damaged, three in a row are rare.
@@ -65,8 +66,8 @@ pub(super) struct RateChange {
     /// Change of the offset's rate, ns/s, and its standard error.
     pub(super) rate_ppb: f64,
     pub(super) error_ppb: f64,
-    /// Time of the newest packet, how far the offset has moved until then, ns, and the standard
-    /// deviation of that.
+    /// Time of the newest packet, how far the offset has moved by then, ns, and the standard
+    /// deviation of that movement.
     pub(super) at: LocalTime,
     pub(super) moved_ns: f64,
     pub(super) sigma_ns: f64,
@@ -144,7 +145,8 @@ impl<const N: usize> UnsteadyDetector<N> {
     /// Takes a packet that is late by `late_ns` against an estimate of standard deviation
     /// `sigma_ns`.
     pub(super) fn take(&mut self, sample: Sample, late_ns: f64, sigma_ns: f64) {
-        // Earliness beyond the floor is not noise, and is clipped to the floor.
+        // Earliness beyond the noise floor is not noise, so it is clipped before the noise is
+        // learnt.
         let early_ns = (-late_ns).max(0.0).min(self.floor_ns(sigma_ns));
         // After decades of silence the uncertainty may be infinite, and nothing can be learnt.
         if early_ns.is_finite() {
@@ -156,7 +158,8 @@ impl<const N: usize> UnsteadyDetector<N> {
         }
     }
 
-    /// Discards the packets, because the estimate includes their information or contradicts it.
+    /// Discards the packets, because the estimate has changed: it already includes them, or their
+    /// lateness no longer applies.
     pub(super) fn forget(&mut self) {
         self.forward.clear();
         self.reverse.clear();
@@ -170,9 +173,10 @@ impl<const N: usize> UnsteadyDetector<N> {
 
     /// Proven error of the time in either direction, ns; 0 while nothing is proven.
     ///
-    /// Because a timestamp may be damaged, the proof needs either consecutive early forward
-    /// packets, and yields the smallest earliness among them, or an early reverse packet while
-    /// consecutive forward packets are late, and yields the smallest lateness among those.
+    /// A single timestamp may be damaged, so there are two proofs: consecutive early forward
+    /// packets, whose smallest earliness is returned; or consecutive late forward packets and an
+    /// early reverse packet, in which case the smallest lateness of the forward packets is
+    /// returned.
     pub(super) fn displacement_ns(&self, late_ns: impl Fn(&Sample) -> f64, sigma_ns: f64) -> f64 {
         if self.forward.count() < NEWEST {
             return 0.0;
@@ -192,8 +196,8 @@ impl<const N: usize> UnsteadyDetector<N> {
     /// The change of rate that the newest packets prove. `limit_ns` is the deviation that may be
     /// noise.
     ///
-    /// Where the reverse direction is not measured, late packets prove it when they stay on a line
-    /// for long enough.
+    /// Where the reverse direction is not measured, late packets prove a change when they stay on a
+    /// line for long enough.
     pub(super) fn rate_change(
         &self,
         late_ns: impl Fn(&Sample) -> f64,
@@ -229,7 +233,7 @@ impl<const N: usize> UnsteadyDetector<N> {
         })
     }
 
-    /// Whether a line is caused by an error of the time and not by queues.
+    /// Whether a line is caused by an error of the estimate and not by queues.
     fn is_displaced(&self, line: &Line, late_ns: impl Fn(&Sample) -> f64, newest: LocalTime, limit_ns: f64) -> bool {
         if line.level_ns < 0.0 {
             return line.level_ns < -limit_ns;

@@ -2,7 +2,7 @@
 //!
 //! Model: nobody can suppress the master's own packets, and these agree with the time that the
 //! clock holds (the *held time*). So packets that contradict the held time by more than the
-//! possible error of a locked clock are left out while others agree with it. They are used only
+//! possible error of a locked clock are ignored while others agree with it. They are used only
 //! after so many consecutive contradictions that the master's own packets must be among them, which
 //! means that its time has changed. Packets that are early while others agree, and more packets
 //! than one master sends, are signs of another sender. Late packets are not, because any packet may
@@ -18,7 +18,7 @@ use crate::clock::Agreement;
 use crate::units::{LocalTime, Nanos};
 
 /// Timestamps that contradict the held time by more than the possible error of a locked clock are
-/// left out at first. Smaller contradictions are passed to the servo at once, so that it does not
+/// ignored at first. Smaller contradictions are passed to the servo at once, so that it does not
 /// stay locked to a time that drifts away.
 const APART: Nanos = Nanos::from_millis(1);
 /// Number of consecutive contradicting packets beyond which the master's time must have changed.

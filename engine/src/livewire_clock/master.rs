@@ -66,8 +66,8 @@ impl LivewireMaster {
         self.better.filter(|&(_, until)| until > now).map(|(master, _)| master)
     }
 
-    /// When the next packet is due; while there is a better master, not before that has been silent
-    /// for too long.
+    /// When the next packet is due. While there is a better master, this is not before that master
+    /// counts as gone.
     #[must_use]
     pub fn poll_timeout(&self) -> LocalTime {
         self.better.map_or(self.due, |(_, until)| until.max(self.due))

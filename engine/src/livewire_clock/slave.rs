@@ -17,7 +17,7 @@ use thiserror::Error;
 const SILENCE_INTERVAL: Nanos = Nanos::from_millis(100);
 /// How often the servo is advanced.
 const ADVANCE: Nanos = Nanos::from_millis(100);
-/// Events that wait to be polled.
+/// Maximum number of events that wait to be polled.
 const MAX_EVENTS: usize = 16;
 /// Another master's time is regarded as the held time if it differs from it by no more than this,
 /// the possible error of a locked clock.
@@ -38,7 +38,7 @@ const LARGEST_SIGMA_NS: f64 = SAME_TIME.as_nanos_f64();
 pub struct ClockCounters {
     /// Packets of the master that is followed.
     pub packets: u64,
-    /// Packets of that master that were left out, because they contradict the held time.
+    /// Packets of the followed master that were ignored, because they contradict the held time.
     pub contested: u64,
     /// Packets of other masters.
     pub not_the_master: u64,
@@ -88,7 +88,7 @@ pub enum Refusal {
 pub struct LivewireClock {
     clock: SlaveClock,
     masters: Masters,
-    /// The present master, or the last one.
+    /// The current master, or the last one.
     parent: Option<Master>,
     /// Whether that master is silent, and when it was last heard.
     silent: bool,

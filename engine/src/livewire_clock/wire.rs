@@ -37,7 +37,7 @@ const VERSION_AND_EXTENSION_MASK: u8 = 0xD0;
 /// Marker and payload type 127.
 const MARKER_AND_TYPE: u8 = 0xFF;
 const PROFILE: u16 = 0xFA1A;
-/// Words of 32 bits after the length (RFC 3550, 5.3.1).
+/// Length of the extension: words of 32 bits after the length field (RFC 3550, 5.3.1).
 const EXTENSION_WORDS: u16 = 5;
 const SYNC: u32 = 0x0C00_CABA;
 const MAGIC: u8 = 0xAC;

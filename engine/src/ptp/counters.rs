@@ -8,9 +8,10 @@ pub struct PortCounters {
     pub malformed: u64,
     /// Messages of PTP version 1.
     pub version_1: u64,
-    /// Datagrams from an unexpected address: in a session, not the peer's; with unicast masters,
-    /// not a configured one (or not sent by unicast); otherwise, claiming the identity of the
-    /// selected master from an address that is not the master's.
+    /// Datagrams from an unexpected address. In a session, any address but the peer's is
+    /// unexpected. With unicast masters, any address that is not configured is; messages of
+    /// configured masters that were not sent by unicast are counted here, too. Otherwise, these are
+    /// messages with the identity of the selected master that come from another address.
     pub other_source: u64,
     /// Messages from addresses that are not accepted.
     pub refused_sources: u64,
@@ -46,15 +47,15 @@ pub struct PortCounters {
     /// Syncs, Follow_Ups and Delay_Resps of the selected master whose times do not agree with each
     /// other.
     pub implausible: u64,
-    /// Timestamps that were left out because a competing one agrees better with the held time, or
-    /// because the master's cannot be identified among them.
+    /// Timestamps that were not used because a competing one agrees better with the held time, or
+    /// because the master's own cannot be identified among them.
     pub contested: u64,
-    /// Delay_Resps to other requests than the open one.
+    /// Delay_Resps to requests other than the open one.
     pub stale_responses: u64,
     /// Delay_Reqs that were not answered before the next one.
     pub unanswered_requests: u64,
-    /// Delay_Reqs that were answered, but whose departure time was not known before the next one:
-    /// such answers are useless.
+    /// Delay_Reqs that were answered, but whose departure time was not known before the next one.
+    /// Such answers cannot be used.
     pub unstamped_requests: u64,
     /// Delay_Reqs of others that we, as master, answered.
     pub answered_requests: u64,

@@ -33,7 +33,7 @@ pub enum PortEvent {
     /// The selected master sends Follow_Ups although its Syncs do not set twoStepFlag: the
     /// Follow_Ups are used.
     FlagContradicted(PortIdentity),
-    /// The selected master's messages contradict each other, and are left out.
+    /// The selected master's messages contradict each other, and are not used.
     Doubted(Fault),
     /// The selected master's messages agree with each other again.
     Trusted,

@@ -2,15 +2,15 @@
 //!
 //! Model: the interval stated in logMessageInterval is used if Syncs arrive at about that interval.
 //! Some masters state one interval and use another, and the actual one is needed to detect silence.
-//! So if the two differ, the interval is measured from the last few spacings of Syncs: it is their
-//! median or, if the median is shorter than the stated interval, the second longest of them. As a
-//! result, forged Syncs directly after the master's own do not make the rest of the interval look
-//! like silence.
+//! So if the two differ, the interval is measured from the last few distances between Syncs: it is
+//! their median or, if the median is shorter than the stated interval, the second longest of them.
+//! As a result, forged Syncs directly after the master's own do not make the rest of the interval
+//! look like silence.
 
 use crate::units::{LocalTime, Nanos};
 
-/// Number of distances that are kept. Their median is correct while fewer than half of them are
-/// wrong because of a lost packet or a delayed thread.
+/// Number of distances between Syncs that are kept. Their median is correct while fewer than half
+/// of them are wrong because of a lost packet or a delayed thread.
 const DISTANCES: usize = 5;
 /// A measured interval that differs from the stated one by less than this factor confirms it.
 const AGREEMENT: i64 = 2;
@@ -32,7 +32,7 @@ impl SyncIntervals {
         }
     }
 
-    /// The interval; `told` is the one that the messages state.
+    /// The interval that the master uses; `told` is the one that its messages state.
     pub(super) fn interval(&self, told: Nanos) -> Nanos {
         let agrees = |measured: Nanos| measured <= told.times(AGREEMENT) && told <= measured.times(AGREEMENT);
         let Some(measured) = self.ranked(DISTANCES / 2).filter(|&middle| !agrees(middle)) else { return told };

@@ -7,9 +7,9 @@
 //! carry the same time, so they differ by path delays only, and no path delay reaches a second. Nor
 //! does any message stay in the network for that long, whatever its correctionField states.
 //!
-//! A single implausible message is left out, and so is each message with an impossible correction.
-//! When several are implausible, all are left out until they agree again, and a [`Fault`] gives the
-//! reason. The errors that remain are smaller than a path delay, and are handled by the [clock
+//! A single implausible message is discarded, and so is each message with an impossible correction.
+//! When several are implausible, all are discarded until they agree again, and a [`Fault`] gives
+//! the reason. The errors that remain are smaller than a path delay, and are handled by the [clock
 //! servo](crate::clock::SlaveClock).
 
 use super::wire::CorrectionField;

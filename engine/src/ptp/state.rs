@@ -4,7 +4,7 @@
 //! with the best foreign one, Erbest. State changes are rows of a table, one for clocks that may
 //! serve time (figure 30 of the standard) and one for clocks that never do (figure 31).
 //!
-//! Some states are left out, because a port would leave them at once: INITIALIZING (a port that
+//! Some states are omitted, because a port would leave them at once: INITIALIZING (a port that
 //! exists is initialised), FAULTY and DISABLED (socket errors are handled elsewhere), PRE_MASTER
 //! (9.2.6.11 makes an ordinary clock wait there for 0 intervals).
 
@@ -54,7 +54,7 @@ pub enum StateCause {
     BmcPassive,
     /// BMC_SLAVE: another clock is better.
     BmcSlave,
-    /// BMC_SLAVE, with another master than before.
+    /// BMC_SLAVE, with a master other than before.
     AnotherMaster,
     /// ANNOUNCE_RECEIPT_TIMEOUT_EXPIRES.
     AnnounceReceiptTimeout,

@@ -36,7 +36,7 @@ pub enum MessageClass {
 }
 
 impl MessageClass {
-    /// The class of a type of messages.
+    /// The class of messages of this type.
     #[must_use]
     pub const fn of(message_type: MessageType) -> Self {
         if message_type.is_event() { Self::Event } else { Self::General }

@@ -1,17 +1,17 @@
 //! The sender's media clock, estimated from the arrivals of its packets on one path.
 //!
 //! Model: an [`Estimator`] for one-way timestamps, and a [detector](ShiftDetector) of lasting
-//! shifts, which the estimator cannot distinguish from a change of rate: packets that arrive later
-//! or earlier for good. After such a shift, the offset is moved at once and the rate is kept. If
-//! the arrivals were widely scattered before the shift, the estimate is discarded, except for a
-//! well-known rate.
+//! shifts, which the estimator cannot distinguish from a change of rate: packets that permanently
+//! arrive later or earlier than before. After such a shift, the offset is moved at once and the
+//! rate is kept. If the arrivals were widely scattered before the shift, the estimate is discarded,
+//! except for a well-known rate.
 
 use crate::clock::{ClockMap, Estimator, EstimatorConfig, Judgement, RatePrior, Sample, Shift, ShiftDetector};
 use crate::units::{LocalTime, Nanos};
 
 /// Initial jitter of arrivals. Judgement: a wired network with other traffic.
 const JITTER: Nanos = Nanos::from_micros(300);
-/// If the least delayed packets before a shift scatter by more than this, the estimate is
+/// If the least delayed packets scattered by more than this before a shift, the estimate is
 /// discarded, ns. Judgement: such an estimate is not worth keeping.
 const DISTURBED_NS: f64 = 1e6;
 
@@ -22,7 +22,7 @@ pub(super) struct Arrivals {
     shifts: ShiftDetector,
     /// When packets last shifted.
     shifted_at: Option<LocalTime>,
-    /// Whether the offset belongs to a former timeline.
+    /// Whether the offset is still that of the previous timeline.
     is_moved: bool,
 }
 
@@ -33,7 +33,7 @@ impl Arrivals {
         Self { estimator, shifts: ShiftDetector::default(), shifted_at: None, is_moved: false }
     }
 
-    /// Arrivals of the next timeline; the rate is kept.
+    /// Prepares for the next timeline, whose first packet sets the offset. The rate is kept.
     pub(super) fn moved(mut self) -> Self {
         self.shifts.reacquire();
         Self { is_moved: true, ..self }
@@ -56,8 +56,9 @@ impl Arrivals {
         None
     }
 
-    /// Assumes a shift because all packets arrive too late to be used, so that nothing can be lost.
-    /// Returns the shift; `None` if the packets are not late compared with earlier ones.
+    /// Assumes a shift without proof, because all packets arrive too late to be used and a wrong
+    /// assumption does no harm. Returns the shift; `None` if the packets are not late compared with
+    /// earlier ones.
     pub(super) fn assume_shift(&mut self, now: LocalTime) -> Option<Shift> {
         let shift = self.shifts.assume(now)?;
         self.shift(now, &shift);

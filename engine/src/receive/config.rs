@@ -39,12 +39,13 @@ pub enum DepthFrom {
 pub struct StreamConfig {
     /// Encoding, rate and channels, from the SDP.
     pub format: StreamFormat,
-    /// Channels that the sound card plays; [`ChannelMap::identity`] for the stream as it is.
+    /// The stream's channels that the sound card plays; [`ChannelMap::identity`] for all of them in
+    /// order.
     pub channel_map: ChannelMap,
     /// The only payload type that is accepted; `None` accepts any.
     pub payload_type: Option<u8>,
-    /// Frames per packet, from the described packet time. Packets may have any other length, which
-    /// is only reported.
+    /// Frames per packet, from the described packet time. Packets of another length are accepted,
+    /// and the difference is reported.
     pub packet_frames: Option<u32>,
     /// Maximum number of frames of a packet (`a=maxptime`): longer packets are refused. `None` if
     /// it was not described.
@@ -53,9 +54,9 @@ pub struct StreamConfig {
     pub media_clock: MediaClock,
     /// How long the first frame of a packet without network delay waits for the callback that plays
     /// it. If the timestamps are related to PTP and PTP time is known, this is exact, and the link
-    /// offset is one packet time longer. Otherwise the smallest network delay is added. Because a
-    /// callback fetches a whole block at once, the margin for late packets is this depth minus one
-    /// block.
+    /// offset is one packet time longer. Otherwise the smallest network delay is added to the
+    /// depth. Because a callback fetches a whole block at once, the margin for late packets is this
+    /// depth minus one block.
     pub target_depth: Nanos,
     /// Reference point of [`StreamConfig::target_depth`] and [`StreamConfig::depth_limit`].
     pub depth_from: DepthFrom,

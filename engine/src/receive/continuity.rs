@@ -28,7 +28,7 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 
 /// How long a line must be regular to be established. Judgement: longer than it takes to prove that
-/// packets arrive earlier for good, so that such packets are held only once.
+/// packets permanently arrive earlier, so that such packets are held only once.
 const REGULAR: Nanos = Nanos::from_millis(750);
 /// Number of packets that a line needs to be established. Judgement: about the same time with
 /// packets of 20 ms, the longest in use.
@@ -43,20 +43,20 @@ const LINES: usize = 8;
 /// Maximum number of packets that are held. Judgement: 128 ms of 1 ms packets, as many as may
 /// arrive before the end of a line is detected if no other sender is active.
 const MOST_HELD: usize = 128;
-/// Maximum number of packets that are held if they are on the line but early. Judgement: if the
-/// path becomes shorter by a second, about as many arrive before the last packets of the longer
-/// path.
+/// Maximum number of packets that are held if they are on the line but early. Judgement: if a path
+/// that is shorter by a second replaces the old one, about as many overtake the last packets of the
+/// old path.
 const MOST_EARLY: usize = 1024;
 /// A line has ended when it has been silent for its longest recent gap times this ratio. Judgement:
 /// a margin of one half.
 const GAPS: (i64, i64) = (3, 2);
-/// Minimum of that silence, in packet times of the line. Judgement: reordered and lost packets
-/// leave gaps of two or three.
+/// Shortest silence after which a line has ended, in packet times of the line. Judgement: reordered
+/// and lost packets leave gaps of two or three.
 const PACKETS_APART: i64 = 4;
-/// Minimum of that silence. Judgement: hosts may timestamp packets this late.
+/// Shortest silence after which a line has ended. Judgement: hosts may timestamp packets this late.
 const SHORTEST_PATIENCE: Nanos = Nanos::from_millis(5);
-/// Maximum of that silence, which also applies during an attack. Derived: the silence after which
-/// another source may take over.
+/// Longest silence after which a line has ended; during an attack, it always applies. Derived: the
+/// silence after which another source may take over.
 const LONGEST_PATIENCE: Nanos = Nanos::from_millis(250);
 /// An attack counts as over this long after its last refused packet. Judgement: longer than any
 /// patience.
@@ -67,8 +67,8 @@ const GAP_MEMORY: Nanos = Nanos::from_secs(4);
 /// How long a line that has ended is remembered. Judgement: longer than it takes to notice an
 /// attack.
 const REMEMBERED: Nanos = Nanos::from_secs(10);
-/// Packets that are older than this do not belong to the stream. Judgement: slightly less than the
-/// 1 s that counts as a jump of the timestamps.
+/// Packets that are older than the newest one by more than this do not belong to the stream.
+/// Judgement: slightly less than the 1 s that counts as a jump of the timestamps.
 const OLDEST: Nanos = Nanos::from_millis(900);
 /// Largest number of frames of a packet; a larger difference of timestamps is a jump. Judgement:
 /// packets in use have at most 1920.
@@ -137,17 +137,18 @@ struct Line {
     sequence: SequenceNumber,
     timestamp: RtpTimestamp,
     at: LocalTime,
-    /// Frames from packet to packet, and their variation; `None` before the second packet.
+    /// By how many frames the timestamp advances from packet to packet, and the variation of that;
+    /// `None` before the second packet.
     frames: Option<i64>,
     varies: i64,
     /// Longest payload, bytes.
     length: usize,
-    /// Number of packets without audio: since the newest packet with audio, and recently; and when
-    /// the last one came.
+    /// Number of packets without audio since the newest packet with audio; number of recent ones;
+    /// and when the last one came.
     skipped: i64,
     skipped_lately: i64,
     skipped_at: LocalTime,
-    /// When the present regular run began, its first timestamp, and its number of packets.
+    /// When the current regular run began, its first timestamp, and its number of packets.
     since: LocalTime,
     first: RtpTimestamp,
     packets: u32,
@@ -251,7 +252,7 @@ struct Tail {
     at: LocalTime,
 }
 
-/// Distinguishes the packets of a stream from those of others with its SSRC.
+/// Distinguishes the packets of a stream from packets of other senders that use the same SSRC.
 #[derive(Clone, Debug)]
 pub struct Continuity {
     rate: SampleRate,
@@ -271,7 +272,7 @@ pub struct Continuity {
 }
 
 impl Continuity {
-    /// For a stream of this sample rate.
+    /// A stream of this sample rate, without an established line.
     #[must_use]
     pub fn new(rate: SampleRate) -> Self {
         Self {
@@ -350,7 +351,8 @@ impl Continuity {
             return Verdict::Held;
         }
         if let Some(ahead) = place {
-            // The packet is on the sender's line, but arrives at another time or is longer.
+            // The packet is on the sender's line, but comes early or is longer, so the line starts
+            // again.
             let mut line = Line { proven: false, length: packet.payload.len(), packets: 0, since: now, ..line };
             line.first = packet.header.timestamp;
             line.extend(now, ahead.max(0), packet);
@@ -408,10 +410,10 @@ impl Continuity {
         *self = Self { refused: self.refused + self.held.len() as u64, ..Self::new(self.rate) };
     }
 
-    /// Restarts because the host's clock was set back or stood still, so that earlier times are
-    /// invalid. This is the case if a packet has an earlier time than the previous one, or if more
-    /// early packets of the stream arrive in one burst than can be held. To imitate such a burst,
-    /// an attacker would have to send as many packets between two of the sender's packets.
+    /// Restarts because the host's clock was set back or the host was stalled, so that earlier
+    /// times are invalid. A sign of this is a packet with an earlier time than the previous one, or
+    /// a burst with more early packets of the stream than can be held. To imitate such a burst, an
+    /// attacker would have to send as many packets between two of the sender's packets.
     fn reacquire(&mut self, now: LocalTime, packet: &RtpPacket<'_>) {
         (self.lines, self.established, self.attacked_at) = ([None; LINES], None, None);
         self.early_in_a_row = 0;
@@ -424,7 +426,7 @@ impl Continuity {
         Some((index, (*self.lines.get(index)?)?))
     }
 
-    /// How long the established line may be silent before it has ended.
+    /// How long the established line may be silent before it counts as ended.
     fn patience(&self, now: LocalTime, line: &Line) -> Nanos {
         if self.is_attacked(now) {
             return LONGEST_PATIENCE;
@@ -436,7 +438,8 @@ impl Continuity {
 
     /// Whether the stream continues with packets of another length: the packet begins where the
     /// previous one ended. A longer packet must also not arrive before its last frame can have been
-    /// captured, with a tolerance of a quarter of its length. This is not trusted during an attack.
+    /// captured, with a tolerance of a quarter of its length. During an attack, packets of another
+    /// length are not accepted.
     fn is_of_another_length(
         &self,
         now: LocalTime,
@@ -487,10 +490,12 @@ impl Continuity {
             let Ok(packet) = RtpPacket::parse(&held.bytes) else { continue };
             let is_ours = |ahead: &i64| packet.payload.len() <= line.length && !line.is_old(self.rate, *ahead);
             match line.place(&packet).filter(is_ours) {
-                // The established line has not reached its position yet.
+                // The established line has not reached the held packet's position yet.
                 Some(1..) => self.held.push_back(held),
-                // No other packet came in its place, so it was early but genuine; or it is a copy.
+                // The line has passed the held packet's position without another packet, so the
+                // packet was early but genuine.
                 Some(..0) => self.released.push_back(held),
+                // It is a copy of the newest packet.
                 Some(0) if packet.payload == newest.payload => self.released.push_back(held),
                 Some(0) | None => self.refuse(now),
             }
@@ -537,7 +542,7 @@ impl Continuity {
         self.established = Some(index);
     }
 
-    /// Index of the line that is least likely to be the stream's.
+    /// Index of the line that is least likely to be the stream's, which a new line replaces.
     fn least_worth(&self, now: LocalTime) -> usize {
         let worth = |(index, line): &(usize, &Option<Line>)| {
             let Some(line) = line else { return (0, 0, LocalTime::ZERO) };

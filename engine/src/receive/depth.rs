@@ -7,7 +7,7 @@
 //!
 //! Each change is a crossfade that may be heard, and a network that has delayed packets may do so
 //! again. So the target is decreased only after a period in which every packet arrived early enough
-//! for the smaller depth, with a reserve. An increase that follows a decrease doubles this period.
+//! for the smaller depth, with a margin. An increase that follows a decrease doubles this period.
 
 use super::config::{DepthFrom, StreamConfig};
 use crate::units::{LocalTime, Nanos};
@@ -16,19 +16,20 @@ use crate::units::{LocalTime, Nanos};
 /// few jumps, and a phase error of this size causes a jump anyway.
 const STEP: Nanos = Nanos::from_millis(2);
 /// Increases within this time are attributed to the same cause. Judgement: longer than it takes to
-/// prove that packets arrive later for good.
+/// prove that packets permanently arrive later.
 const ONE_TROUBLE: Nanos = Nanos::from_secs(1);
 /// Time without late packets before the target is decreased. Judgement: a scan of a wireless
 /// network, a backup or an update delays packets several times within a minute.
 const QUIET: Nanos = Nanos::from_secs(60);
-/// Upper limit of that time when it is doubled. Judgement: a delay once an hour then causes two
+/// Upper limit of [`QUIET`] after it was doubled. Judgement: a delay once an hour then causes two
 /// crossfades an hour.
 const LONGEST_QUIET: Nanos = Nanos::from_secs(3600);
-/// Number of parts into which the quiet time is divided. Judgement: the small reserves of packets
-/// at the end of a disturbance are then discarded later than necessary by a sixth of the quiet
-/// time.
+/// Number of parts into which the quiet time is divided; a margin is kept per part. Judgement: the
+/// small margins at the end of a disturbance are then discarded at most a sixth of the quiet time
+/// too late.
 const PARTS: usize = 6;
-/// Reserve that packets keep after the target is decreased. Derived: one step.
+/// Margin by which packets are still early enough after the target was decreased. Derived: one
+/// step.
 const RESERVE: Nanos = STEP;
 
 #[derive(Clone, Copy, Debug)]
@@ -39,7 +40,7 @@ pub(super) struct Depth {
     requested: Nanos,
     limit: Nanos,
     increase: Nanos,
-    /// Increase before the present disturbance, and when the target was last increased.
+    /// Increase before the current disturbance, and when the target was last increased.
     increase_before: Nanos,
     increased_at: LocalTime,
     quiet: Quiet,
@@ -49,12 +50,12 @@ pub(super) struct Depth {
 #[derive(Clone, Copy, Debug)]
 struct Quiet {
     since: LocalTime,
-    /// Smallest reserve of the packets (time from their arrival to their playout) in each of the
-    /// newest parts of that time, in a ring.
+    /// Smallest margin of packets (time from arrival to playout) in each of the newest parts of the
+    /// period, in a ring.
     spares: [Option<Nanos>; PARTS + 1],
-    /// Number of the newest part.
+    /// Index of the newest part.
     part: i64,
-    /// Required length of the quiet time.
+    /// How long the period must last before the target is decreased.
     necessary: Nanos,
     /// Whether the target was decreased and has not been increased since.
     follows_decrease: bool,
@@ -68,7 +69,7 @@ impl Quiet {
         (self.since, self.spares, self.part) = (now, [None; PARTS + 1], 0);
     }
 
-    /// The smallest reserve of the present part.
+    /// The smallest margin in the current part.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_possible_wrap,
@@ -89,8 +90,8 @@ impl Quiet {
         *newest = Some(newest.map_or(spare, |least| least.min(spare)));
     }
 
-    /// Smallest reserve of all packets in the required time; `None` if the time has not passed yet,
-    /// or no packet arrived.
+    /// Smallest margin of all packets in the required period; `None` if the period is not over yet,
+    /// or if no packet arrived.
     fn spare(&mut self, now: LocalTime) -> Option<Nanos> {
         if now.since(self.since) < self.necessary {
             return None;
@@ -128,7 +129,7 @@ impl Depth {
         self.requested + self.increase
     }
 
-    /// The present increase of the target.
+    /// The current increase of the target.
     pub(super) fn increase(&self) -> Nanos {
         self.increase
     }
@@ -139,8 +140,8 @@ impl Depth {
     }
 
     /// Largest network delay of a packet that can still be played, with callbacks that each fetch a
-    /// whole block of this length at once. If the depth may be increased, the first late packet
-    /// increases it.
+    /// whole block of this length at once. The depth may have to be increased first, which the
+    /// first late packet does.
     pub(super) fn latest(&self, block: Nanos) -> Nanos {
         self.target().min(self.maximum() - block)
     }
@@ -158,13 +159,13 @@ impl Depth {
         self.quiet = Quiet::NEW;
     }
 
-    /// Whether the present disturbance has increased the target.
+    /// Whether the current disturbance has increased the target.
     pub(super) fn was_increased_lately(&self, now: LocalTime) -> bool {
         self.increase > self.increase_before && now.since(self.increased_at) <= ONE_TROUBLE
     }
 
-    /// Undoes the increases of the present disturbance, because their cause was not lateness.
-    /// Returns the decrease of the target.
+    /// Undoes the increases of the current disturbance, because it was a permanent shift and not
+    /// lateness. Returns the decrease of the target.
     pub(super) fn undo_increase(&mut self, now: LocalTime) -> Nanos {
         if !self.was_increased_lately(now) {
             return Nanos::ZERO;
@@ -193,8 +194,8 @@ impl Depth {
         increase
     }
 
-    /// Takes a packet that arrived in time, with a reserve of `spare`. A packet that would have
-    /// been late without the last step restarts the quiet time.
+    /// Takes a packet that arrived in time, with a margin of `spare`. A margin of less than
+    /// [`RESERVE`] and one step restarts the quiet time.
     pub(super) fn observe_spare(&mut self, now: LocalTime, spare: Nanos) {
         if spare < STEP + RESERVE {
             return self.quiet.begin(now);
@@ -203,7 +204,7 @@ impl Depth {
     }
 
     /// Decreases the target if no packet was late for the required time: by the whole increase, or,
-    /// after twice that time, by as much as the reserve of the packets permits. Returns the
+    /// after twice that time, by as much as the margin of the packets permits. Returns the
     /// decrease.
     pub(super) fn decrease(&mut self, now: LocalTime) -> Nanos {
         if self.increase == Nanos::ZERO {

@@ -9,10 +9,11 @@ pub struct ControlSnapshot {
     /// Number of restarts of the media timeline. Positions of different generations cannot be
     /// compared.
     pub generation: u32,
-    /// How often arrivals have shifted for good. Playout that is timed by arrivals follows at once.
+    /// Number of permanent shifts of the arrivals. Playout that is timed by arrivals follows them
+    /// at once.
     pub shifts: u32,
-    /// Map from host time to the media position of the packet that would arrive then without
-    /// queueing delay.
+    /// Map from host time to the media position of the packet that would arrive at that time
+    /// without queueing delay.
     pub arrivals: Option<MediaMap>,
     /// Rate of the sender's media clock against the host's clock: the measured one, or the best
     /// prior.
@@ -20,8 +21,8 @@ pub struct ControlSnapshot {
     /// Map from host time to media position, derived from PTP; `None` while the sender does not
     /// follow PTP or PTP is unusable.
     pub reference: Option<MediaMap>,
-    /// Frames of the packet that began the timeline: a packet is sent this much after the time of
-    /// its first frame.
+    /// Frames of the packet that began the timeline. A packet is sent that many frames after the
+    /// time of its first frame.
     pub packet_frames: u32,
     /// Whether the packets contradict the stream's description, so that this generation must not be
     /// played.
@@ -50,9 +51,9 @@ pub struct PlayoutStats {
     pub phase_error: Nanos,
     /// The requested depth: the time from the arrival of a packet without queueing to its playout.
     pub requested_depth: Nanos,
-    /// The present target depth: the requested one plus [`PlayoutStats::depth_increase`].
+    /// The current target depth: the requested one plus [`PlayoutStats::depth_increase`].
     pub target_depth: Nanos,
-    /// The present increase of the target due to late packets.
+    /// The current increase of the target due to late packets.
     pub depth_increase: Nanos,
     /// The actual depth: how far playout is behind the arrivals at the last callback. The card's
     /// own latency is not included.
@@ -66,8 +67,8 @@ pub struct PlayoutStats {
     pub underruns: u64,
     /// Frames that were concealed, for any reason.
     pub concealed_frames: u64,
-    /// Packets that arrived after the playout of their first frame, without copies, but including
-    /// those that were still played because the depth was increased.
+    /// Packets that arrived after the playout of their first frame, including those that were still
+    /// played because the depth was increased. Duplicates are not counted.
     pub late_packets: u64,
     /// Packets that arrived after their playout and were not played.
     pub dropped_packets: u64,

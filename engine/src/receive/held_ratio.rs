@@ -36,7 +36,8 @@ pub(super) struct HeldRatio {
 }
 
 impl HeldRatio {
-    /// The rates for the next block: the measured ones or the held ones.
+    /// The rates for the next block: the measured ones, or the held ones while the measured ratio
+    /// is not believed.
     pub(super) fn believe(&mut self, media: MeasuredRate, card: MeasuredRate, block: Nanos) -> [Ppb; 2] {
         let measured = [media.rate, card.rate];
         let settled = media.sigma < SETTLED && card.sigma < SETTLED;

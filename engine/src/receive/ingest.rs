@@ -47,7 +47,7 @@ pub struct IngestStats {
     pub legs: [LegStats; 2],
     /// Refused datagrams, see [`IngestError`].
     pub refused: u64,
-    /// Refused datagrams by reason, and datagrams that were neither refused nor audio.
+    /// Refused datagrams by reason, and datagrams without audio that were not refused.
     pub refusals: Refusals,
     /// Difference between the packets and the description of the stream.
     pub finding: Option<Finding>,
@@ -65,7 +65,7 @@ pub struct IngestStats {
     /// Number of timelines that began with another source or with unrelated timestamps, including
     /// the first one.
     pub sources: u32,
-    /// How often packets were found to arrive later, or earlier, for good.
+    /// Number of permanent shifts: packets were found to arrive later, or earlier, than before.
     pub shifts: u32,
     /// Size of the last shift; negative if packets arrive earlier.
     pub shifted_by: Nanos,
@@ -94,7 +94,7 @@ struct Timeline {
 }
 
 impl Timeline {
-    /// Whether a packet with another SSRC is the stream's next one.
+    /// Whether a packet with another SSRC is the next packet of the stream.
     fn goes_on_with(&self, packet: &RtpPacket<'_>, frames: Frames) -> bool {
         self.legs.newest().is_some_and(|newest| self.rtp.continues(&packet.header, newest, frames))
     }
@@ -114,7 +114,7 @@ pub struct Ingest {
     timeline: Option<Timeline>,
     jump: PendingJump,
     conformance: Conformance,
-    /// One for each leg.
+    /// The source gate of each leg.
     gates: [SourceGate; 2],
     continuity: Continuity,
     snapshot: ControlSnapshot,
@@ -158,7 +158,7 @@ impl Ingest {
         self.handle(Datagram { leg, at: now, from: None, bytes: datagram })
     }
 
-    /// Sets the present estimate of PTP time. Call it whenever the clock has been updated.
+    /// Sets the current estimate of PTP time. Call it whenever the clock has been updated.
     pub fn set_clock(&mut self, reading: &ClockReading) {
         self.ptp = reading.map.filter(|_| reading.state.is_usable());
     }
@@ -290,7 +290,7 @@ impl Ingest {
         if !goes_on {
             return Ok(self.begin_source(leg, now, packet));
         }
-        // The sender stood still, and continues where it stopped.
+        // The sender was stalled, and continues where it stopped.
         self.note_shift(rate.duration(Frames::new(-distance)));
         Ok(self.begin(leg, now, packet))
     }
@@ -301,7 +301,7 @@ impl Ingest {
         self.begin(leg, now, packet)
     }
 
-    /// Records that the stream arrives later for good.
+    /// Records that the stream permanently arrives later.
     fn note_shift(&mut self, later: Nanos) {
         self.stats.shifts = self.stats.shifts.wrapping_add(1);
         self.stats.shifted_by = later;
@@ -317,7 +317,8 @@ impl Ingest {
         self.stats.generation = self.stats.generation.wrapping_add(1);
         self.snapshot.generation = self.stats.generation;
         self.snapshot.silenced = false;
-        // Includes the packets of the sources before this one.
+        // The count of the new timeline begins at 0, so the packets of the previous ones are added
+        // here.
         self.stats.packets = self.stats().packets;
         let legs = match self.timeline.take() {
             Some(timeline) => timeline.legs.restarted(leg),
@@ -345,8 +346,8 @@ impl Ingest {
     }
 
     /// Whether a packet that arrived at `now` and ends at `end` has missed its playout. If it
-    /// arrived long before the callback that passed its position, it was in time, but the host has
-    /// stood still since.
+    /// arrived long before the callback that passed its position, it was in time, and the host was
+    /// stalled afterwards.
     fn is_late(&mut self, now: LocalTime, end: Frames) -> bool {
         let playout = self.playout_stats.read();
         playout.at.since(now) < ONLY_LATE
@@ -354,9 +355,9 @@ impl Ingest {
             && end <= playout.position.frame()
     }
 
-    /// Whether so many packets were late that the stream must be aligned again to be heard: the
-    /// sender's timestamps went back by less than a discontinuity, or the network delay increased
-    /// by more than the depth.
+    /// Whether packets have been late for so long that the stream must be aligned again to be
+    /// heard. Either the sender's timestamps went back by less than a discontinuity, or the network
+    /// delay increased by more than the depth.
     fn has_fallen_behind(&mut self, now: LocalTime, end: Frames) -> bool {
         let late = self.is_late(now, end);
         let Some(timeline) = &mut self.timeline else { return false };
@@ -370,8 +371,8 @@ impl Ingest {
         now.since(since) >= ONLY_LATE
     }
 
-    /// Passes a packet to the legs. Returns whether it is the first copy, and the lasting delay of
-    /// the stream, if this packet proves one.
+    /// Passes a packet to the legs. Returns whether it is the first copy, and the permanent shift
+    /// of the stream, if this packet proves one.
     fn arrive(
         &mut self,
         leg: Leg,
@@ -428,7 +429,7 @@ fn media_by_ptp(ptp: &PtpMap, offset: u32, rate: SampleRate, timeline: &Timeline
     let ticks = i128::from(since_epoch.as_nanos()) * i128::from(rate.as_hz())
         + i128::from(offset) * i128::from(NANOS_PER_SECOND);
     let whole = ticks.div_euclid(i128::from(NANOS_PER_SECOND));
-    // The rest of a frame, as the time by which the map is ahead of the whole frame.
+    // The fraction of a frame, as the time by which the map is ahead of the whole frame.
     let rest_ns = ticks.rem_euclid(i128::from(NANOS_PER_SECOND)) as f64 / f64::from(rate.as_hz());
     let frame = RtpTimestamp::new(whole as u32).unwrap_near(timeline.rtp.newest);
     let clock = ptp.clock().seen_from(timeline.rtp.newest_at, rest_ns);

@@ -21,11 +21,12 @@ use crate::units::{Frames, LocalTime, MediaPosition, Nanos, SampleRate};
 /// Playout begins once the offset of the arrivals is known to this standard deviation. Judgement:
 /// the initial position is then close to the final one.
 const START_SIGMA: Nanos = Nanos::from_micros(200);
-/// Playout begins after about this time in any case. Judgement: a first packet that was delayed
-/// would otherwise mute a stream for seconds.
+/// Playout begins after about this time even if the arrivals are not known that well. Judgement: a
+/// first packet that was delayed would otherwise mute a stream for seconds.
 const START_PATIENCE: Nanos = Nanos::from_millis(400);
 /// After a shift of the arrivals, a remaining error smaller than this is trimmed. Judgement: the
-/// card's clock has then shifted as well, because the host's clock was set.
+/// error is so small only if the card's clock has shifted as well, because the host's clock was
+/// set.
 const WORTH_A_JUMP: Nanos = Nanos::from_micros(200);
 
 /// Audio half of a stream.
@@ -43,7 +44,7 @@ pub struct Playout<D> {
     /// Position of the next frame for the resampler; `None` until the first packets have arrived.
     cursor: Option<Frames>,
     target: Option<Target>,
-    /// Since when the arrivals have been known, but not well enough to begin.
+    /// When the wait for a better estimate of the arrivals began.
     waiting_since: Option<LocalTime>,
     /// Earliest frame received before playout began. With PTP, playout may begin at an earlier
     /// position, and no audio is missing up to this frame.
@@ -51,7 +52,7 @@ pub struct Playout<D> {
     snapshot: ControlSnapshot,
     /// Whether arrivals have shifted and playout has not followed yet.
     follows_shift: bool,
-    /// When callbacks resumed after the host had stood still.
+    /// When callbacks resumed after the host was stalled.
     resumed_at: Option<LocalTime>,
     stats: PlayoutStats,
     input: Vec<f32>,
@@ -74,7 +75,8 @@ impl<D: RateController> Playout<D> {
         publisher: triple_buffer::Input<PlayoutStats>,
     ) -> Self {
         let channels = config.channel_map.outputs();
-        // Twice the nominal need leaves room for the filter's length and for any step in range.
+        // Room for twice the nominal need: it also covers the filter's length and any step in
+        // range.
         let input_frames = input_capacity(resampler.max_frames(), nominal_step);
         Self {
             rate: config.format.sample_rate(),
@@ -109,8 +111,8 @@ impl<D: RateController> Playout<D> {
         self.pull_fetched(now, out, true);
     }
 
-    /// As [`Playout::pull`], for an output that requests afterwards the audio that it has played
-    /// since its last request. `now` is when the first frame was played; packets that arrived
+    /// As [`Playout::pull`], for an output that plays first and then requests the audio for the
+    /// time since its last request. `now` is when the first frame was played; packets that arrived
     /// before this call can be used.
     pub fn pull_played(&mut self, now: LocalTime, out: &mut [f32]) {
         self.pull_fetched(now, out, false);
@@ -198,7 +200,8 @@ impl<D: RateController> Playout<D> {
         self.decrease_delay(now);
     }
 
-    /// Whether audio of this generation is left, and the ring has room for new packets.
+    /// Whether buffered audio of this generation can still be played while new packets wait in the
+    /// ring.
     fn has_more_to_play(&self) -> bool {
         self.packets.is_half_empty() && self.cursor.is_some_and(|cursor| self.reader.buffer.has_arrived_beyond(cursor))
     }
@@ -219,7 +222,8 @@ impl<D: RateController> Playout<D> {
                 Some(self.first_frame.map_or(packet.position, |first_frame| first_frame.min(packet.position)));
         }
         let late = self.cursor.map_or(Frames::ZERO, |cursor| cursor - packet.position);
-        // Its first frame is present if this is a copy of a packet that came in time.
+        // If its first frame is in the buffer already, this is a copy of a packet that came in
+        // time.
         let is_late = late > Frames::ZERO && !self.reader.buffer.run(packet.position, 1).0;
         if is_late {
             self.stats.late_packets += 1;
@@ -265,8 +269,8 @@ impl<D: RateController> Playout<D> {
         self.jump(Frames::from_f64(forward));
     }
 
-    /// Abandons the read position: nothing was played for so long that the audio need not be
-    /// continuous.
+    /// Discards the read position, so that playout begins again at the setpoint: nothing was played
+    /// for so long that the audio need not be continuous.
     fn return_to_target(&mut self) {
         if self.cursor.take().is_some() {
             self.target = None;
@@ -303,7 +307,7 @@ impl<D: RateController> Playout<D> {
         Some(self.position_of(cursor))
     }
 
-    /// Whether the arrivals are known well enough to begin, or it is time to begin in any case.
+    /// Whether the arrivals are known well enough to begin, or [`START_PATIENCE`] is over.
     fn knows_arrivals(&mut self, now: LocalTime) -> bool {
         let since = *self.waiting_since.get_or_insert(now);
         let sigma_ns = self.snapshot.arrivals.map_or(f64::INFINITY, |arrivals| arrivals.clock().sigma_ns(now));
@@ -400,7 +404,7 @@ impl<D: RateController> Playout<D> {
         let mut starved = false;
         for block in out.chunks_mut(self.resampler.max_frames() * channels) {
             let needed = self.resampler.prepare(block.len() / channels, step_end);
-            // Taken out, so that reading the jitter buffer can borrow the rest.
+            // Moved out of `self`, so that `self` can be borrowed while the jitter buffer is read.
             let mut input = std::mem::take(&mut self.input);
             let samples = &mut input[..needed * channels];
             starved |= self.fetch(samples);

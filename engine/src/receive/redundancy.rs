@@ -10,10 +10,10 @@
 //! or not. One leg is *followed*: its map is passed to the audio half. If that leg falls silent,
 //! the other leg's map is followed instead, moved by the skew, so that the position does not step.
 //! The rate does not step either, because the other estimator has measured the same sender for as
-//! long. A single estimator for the first copies of both legs would see the lower envelope of the
-//! delays jump by the skew when the faster leg fails, and mistake the jump for a change of rate.
-//! When the failed leg returns, the other one is still followed: changing back gains nothing,
-//! because the latency stays the same.
+//! long. If a single estimator took the first copies from both legs, the lower envelope of the
+//! delays would jump by the skew when the faster leg fails, and the estimator would mistake the
+//! jump for a change of rate. When the failed leg returns, the other one is still followed:
+//! changing back gains nothing, because the latency stays the same.
 //!
 //! When the source restarts, each leg's estimator keeps its rate, and its offset is moved according
 //! to the first new packet of the leg.
@@ -31,14 +31,14 @@ use crate::units::{Frames, LocalTime, Nanos, Ppb};
 /// A leg that is silent for this long has failed. Judgement: longer than a stall of a working
 /// network.
 const LEG_SILENCE: Nanos = Nanos::from_millis(100);
-/// A leg that returns after this time may have another delay. Judgement: the time in which networks
-/// reroute.
+/// A leg that returns after being silent for this long may have another delay. Judgement: the time
+/// in which networks reroute.
 const FORGET_DELAY: Nanos = Nanos::from_secs(1);
 /// A leg may be followed once its rate is known to this standard deviation. Judgement: such an
 /// error moves playout by 1 us per second.
 const SETTLED_RATE: Ppb = Ppb::from_ppm(1.0);
-/// Number of packets whose copies are recognised. Derived: a skew of 1 s at the shortest packet
-/// time (125 us); a power of two that divides 2^16.
+/// Number of newest packets whose copies are recognised. Derived: a skew of 1 s at the shortest
+/// packet time (125 us); a power of two that divides 2^16.
 const REMEMBERED: usize = 8192;
 /// Copies on one leg that are this many packets behind its newest packet were not merely reordered
 /// (RFC 3550 A.1, MAX_MISORDER).
@@ -58,8 +58,8 @@ pub struct LegStats {
     pub sequence: SequenceCounts,
     /// Packets that arrived first on this leg.
     pub won: u64,
-    /// Packets, first or not, that arrived after their playout: without the other leg they would
-    /// have been missing.
+    /// Packets that arrived on this leg after their playout, whether they were first or not.
+    /// Without the other leg, they would have been missing.
     pub late: u64,
     /// How much later packets arrive on this leg than on the followed one; negative if earlier.
     /// `None` until packets have arrived on both.
@@ -71,7 +71,7 @@ pub struct LegStats {
 }
 
 impl LegStats {
-    /// Since when the leg has been silent; `None` while packets arrive, and before the first one.
+    /// When the leg fell silent; `None` while packets arrive, and before the first one.
     ///
     /// ```
     /// use engine::receive::LegStats;
@@ -155,8 +155,7 @@ pub(super) struct Legs {
     paths: [Path; 2],
     followed: Leg,
     known: RatePrior,
-    /// How much later packets arrive on the followed leg than they did on the leg that was followed
-    /// first.
+    /// How much later packets arrive on the followed leg than on the leg that was followed first.
     carried: Nanos,
     merge: Merge,
 }
@@ -183,7 +182,7 @@ impl Legs {
         Self { paths, ..Self::new(leg, rate) }
     }
 
-    /// Records a packet without audio, whose sequence number is therefore not missing.
+    /// Records a packet without audio, so that its sequence number does not count as lost.
     pub(super) fn skip(&mut self, leg: Leg, sequence: SequenceNumber) {
         self.merge.skip(sequence);
         self.paths[leg as usize].sequence.insert(sequence);
@@ -200,7 +199,7 @@ impl Legs {
         self.path(leg).arrivals.is_early(sample)
     }
 
-    /// Takes a packet. Returns whether it is the first copy, and the lasting delay of the stream,
+    /// Takes a packet. Returns whether it is the first copy, and the permanent shift of the stream,
     /// if this packet proves one.
     pub(super) fn arrive(&mut self, packet: &Candidate) -> (bool, Option<Nanos>) {
         let first = self.merge.insert(packet.sequence, packet.position);
@@ -227,8 +226,9 @@ impl Legs {
         Some(Nanos::from_nanos_f64(libm::round(shift.later_ns)))
     }
 
-    /// Takes a shift of the followed leg. Returns the shift of the stream, which is zero while the
-    /// other leg delivers packets as before.
+    /// Takes a shift of the followed leg. Returns the shift if the whole stream has shifted. If the
+    /// other leg delivers packets as before, the shift is compensated instead, and `None` is
+    /// returned.
     fn shifted(&mut self, now: LocalTime, shift: &Shift) -> Option<Nanos> {
         let later = Nanos::from_nanos_f64(libm::round(shift.later_ns));
         let other = self.path(self.followed.other());
@@ -245,7 +245,7 @@ impl Legs {
         leg == self.followed || self.path(self.followed).is_silent(now)
     }
 
-    /// The followed leg's clock, and how much its arrivals must be advanced.
+    /// The followed leg's clock, and the time that must be subtracted from its arrivals.
     pub(super) fn clock(&self) -> Option<(ClockMap, Nanos)> {
         Some((self.path(self.followed).arrivals.map()?, self.carried))
     }
@@ -308,7 +308,8 @@ impl Legs {
         Some(Nanos::from_nanos_f64(libm::round(followed?.offset_ns(now) - other?.offset_ns(now))))
     }
 
-    /// Follows the other leg if the followed one has failed and the other one is known well enough.
+    /// Changes to the other leg if the followed one has failed and the other one's clock is known
+    /// well enough.
     fn follow(&mut self, now: LocalTime) {
         let other = self.followed.other();
         if !self.path(self.followed).is_silent(now) || self.path(other).is_silent(now) {
@@ -331,14 +332,15 @@ struct Merge {
     /// Position of the newest packet with each sequence number, modulo the length.
     positions: Box<[i64]>,
     newest: Option<SequenceNumber>,
-    /// Index of the newest packet: how many packets were sent before it since the first one
-    /// received, according to the sequence numbers.
+    /// Index of the newest packet: its unwrapped sequence number, counted from the first packet
+    /// received.
     newest_index: i64,
-    /// Number of packets from the first one to the newest.
+    /// Number of packets with audio that were sent from the oldest received packet to the newest
+    /// one.
     span: u64,
     received: u64,
     copies: u64,
-    /// Sequence numbers of the last packets without audio, and how many of them came since the
+    /// Sequence numbers of the last packets without audio, and how many of these came since the
     /// newest packet with audio.
     skipped: [Option<SequenceNumber>; SKIPPED],
     next_skipped: usize,
@@ -376,7 +378,7 @@ impl Merge {
         true
     }
 
-    /// Takes the sequence number of a packet without audio, which is then not missing.
+    /// Records the sequence number of a packet without audio, so that it does not count as lost.
     fn skip(&mut self, sequence: SequenceNumber) {
         let Some(newest) = self.newest.filter(|_| !self.skipped.contains(&Some(sequence))) else { return };
         self.skipped[self.next_skipped] = Some(sequence);

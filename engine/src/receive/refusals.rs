@@ -15,7 +15,7 @@ pub enum IngestError {
     /// Not RTP.
     #[error(transparent)]
     Rtp(#[from] RtpError),
-    /// Another payload type than configured.
+    /// A payload type other than the configured one.
     #[error("payload type {found}, but the stream's is {expected}")]
     PayloadType {
         /// Payload type of the packet.
@@ -46,7 +46,8 @@ pub enum IngestError {
         /// Limit of the description.
         longest: u32,
     },
-    /// The timestamp is far from the stream's timeline. A second one like it starts a new timeline.
+    /// The timestamp is far from the stream's timeline. If the next packet confirms it, a new
+    /// timeline starts.
     #[error("timestamp {0} frames away from the stream's timeline")]
     Discontinuity(i64),
     /// The packets contradict the description of the stream: their audio would be noise, or have
@@ -76,7 +77,7 @@ pub enum Companion {
     /// No bytes, or too few for a packet: keeps a path through address translators open (RFC 6263,
     /// 4.1 and 4.2).
     Empty,
-    /// RTCP on the port of RTP (RFC 5761).
+    /// RTCP on the RTP port (RFC 5761).
     Rtcp,
     /// STUN (RFC 8489), from senders behind address translators.
     Stun,
@@ -129,15 +130,15 @@ impl Companion {
 pub struct Refusals {
     /// Not RTP.
     pub not_rtp: u64,
-    /// Another payload type than the stream's.
+    /// A payload type other than the stream's.
     pub payload_type: u64,
     /// Not a whole number of frames.
     pub frame_size: u64,
     /// A second source at the same address.
     pub other_source: u64,
-    /// Another address than the stream's.
+    /// An address other than the stream's.
     pub other_address: u64,
-    /// The stream's SSRC, but not continuing the stream.
+    /// The stream's SSRC, but the packet does not continue the stream.
     pub not_continuing: u64,
     /// Longer than described.
     pub too_long: u64,

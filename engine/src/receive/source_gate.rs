@@ -4,8 +4,8 @@
 //! packets becomes the stream's, and packets from other addresses are refused while it is active.
 //! When it has been silent for [`SILENCE`], another one may take over: the sender's address has
 //! changed, or a standby sends. The former address regains the stream once it has been sending
-//! again for as long, so that a stranger who waited for an outage cannot keep the stream. Between
-//! two addresses that never had the stream, the first one to send gets it.
+//! again for [`SILENCE`], so that a stranger who waited for an outage cannot keep the stream.
+//! Between two addresses that never had the stream, the first one to send gets it.
 //!
 //! Only accepted packets keep an address active. Each leg of a redundant stream has its own
 //! address. A sender that restarts at its old address is accepted at once.
@@ -24,11 +24,11 @@ const SILENCE: Nanos = Nanos::from_secs(1);
 /// If packets of a former sender are further apart than this, it does not count as having returned.
 /// Judgement: the silence after which another source at the same address takes over.
 const APART: Nanos = Nanos::from_millis(250);
-/// How long after falling silent an address can regain the stream. Judgement: the restart of a
-/// device.
+/// How long an address can regain the stream after it has fallen silent. Judgement: the restart of
+/// a device.
 const REMEMBERED: Nanos = Nanos::from_secs(60);
 
-/// A packet from another address than the stream's.
+/// A packet from an address other than the stream's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Intruder {
     /// Its sender.

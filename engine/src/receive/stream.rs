@@ -11,8 +11,8 @@ use crate::rtp::format::MAX_PAYLOAD;
 use crate::units::Nanos;
 
 /// Maximum number of packets that wait for the audio thread. Judgement: 256 ms of the shortest
-/// packets (125 us). No packets are taken between two callbacks, and the longest callbacks have
-/// 8192 frames, 171 ms at 48 kHz. Copies from a second leg do not enter the ring.
+/// packets (125 us). The ring must hold the packets of one callback interval, and the longest
+/// callbacks have 8192 frames, 171 ms at 48 kHz. Copies from a second leg do not enter the ring.
 const RING_PACKETS: usize = 2048;
 /// Length of the audio that waits for the audio thread, at most that of [`RING_PACKETS`] packets.
 /// Judgement: as many packets of 1 ms.
@@ -32,7 +32,8 @@ pub fn stream(config: StreamConfig) -> Result<(Ingest, Playout<FusedRateControll
     StreamBuilder::new(config).build()
 }
 
-/// Makes the two halves of a receiver, with other parts than those of [`stream`].
+/// Makes the two halves of a receiver with a rate controller or resampler other than that of
+/// [`stream`].
 ///
 /// ```
 /// use engine::audio::{RateController, RateInput};
@@ -58,7 +59,7 @@ pub struct StreamBuilder<D> {
 }
 
 impl StreamBuilder<FusedRateController> {
-    /// Begins with the parts of [`stream`].
+    /// Begins with the rate controller and the resampler of [`stream`].
     #[must_use]
     pub fn new(config: StreamConfig) -> Self {
         Self { config, rate_controller: FusedRateController::default(), resampler: None }

@@ -2,10 +2,10 @@
 //!
 //! Model: a sender that follows PTP has the rate of PTP, whatever the network does to its packets.
 //! So the rate of its media clock, from arrivals, is compared with PTP's; both are measured against
-//! the host's clock. The claim of the SDP is accepted until three conditions hold: both rates are
-//! known well enough, they have differed for longer than either takes to settle after a fault, and
-//! the sender has moved away from PTP by more than a slave wanders. From then on the stream is
-//! played without PTP, until the rates have been equal for as long.
+//! the host's clock. The claim of the SDP is accepted until all of three conditions hold: both
+//! rates are known well enough, they have differed for longer than either takes to settle after a
+//! fault, and the sender has moved away from PTP by more than a slave wanders. From then on the
+//! stream is played without PTP, until the rates have been equal for as long.
 //!
 //! The phase of a slave is bounded, but its rate need not be close: GStreamer's PTP clock was
 //! observed to be 20 to 50 ppm off for 10 s after its start, and up to 9 ppm off for 20 s later,
@@ -28,10 +28,11 @@ const PATIENCE: Nanos = Nanos::from_secs(10);
 /// A sender that has moved by this much relative to PTP does not follow it. Judgement: twice the
 /// wander of a poor slave, and little compared with most latencies.
 const MOVED: Nanos = Nanos::from_millis(1);
-/// The same limit in standard deviations of the wander of both clocks; the larger one applies.
-/// Judgement: exceeded by chance once in 16 000 (normal distribution).
+/// [`MOVED`] in standard deviations of the combined wander of both clocks; the larger of the two
+/// limits applies. Judgement: exceeded by chance once in 16 000 (normal distribution).
 const MOVED_SIGMAS: f64 = 4.0;
-/// Less certain rates are not evidence. Judgement: a third of the limit.
+/// Rates with a larger standard deviation are not used as evidence. Judgement: a third of the
+/// limit.
 const KNOWN: Ppb = Ppb::from_ppm(1.0);
 
 /// The verdict on one sender.
@@ -42,12 +43,12 @@ pub(super) struct Syntony {
     against: Option<Against>,
 }
 
-/// Evidence against the present verdict.
+/// Evidence against the current verdict.
 #[derive(Clone, Copy, Debug)]
 struct Against {
     since: LocalTime,
     last: LocalTime,
-    /// How far the sender has moved meanwhile, ns.
+    /// How far the sender has moved relative to PTP since then, ns.
     moved_ns: f64,
 }
 
@@ -56,7 +57,7 @@ impl Against {
         Self { since: now, last: now, moved_ns: 0.0 }
     }
 
-    /// Adds the time since the last comparison, with this difference of rates.
+    /// Adds the movement since the last comparison, at this difference of rates.
     fn extend(mut self, now: LocalTime, difference: Ppb) -> Self {
         self.moved_ns += difference.as_ppb() * now.since(self.last).as_secs_f64();
         self.last = now;
@@ -74,7 +75,7 @@ impl Syntony {
         }
         self.difference = Ppb::new(sender.rate().as_ppb() - ptp.rate().as_ppb());
         let apart = self.difference.as_ppb().abs();
-        // A suspicion ends only below the smaller limit.
+        // Once there is a suspicion, it lasts until the difference is below the smaller limit.
         let limit = if self.against.is_some() { SAME } else { LIMIT };
         let is_against = if self.broken { apart < SAME.as_ppb() } else { apart > limit.as_ppb() };
         self.against =

@@ -28,22 +28,22 @@ use crate::units::{LocalTime, MediaPosition, Nanos, SampleRate};
 /// How long the clock estimates of a new stream are left to settle. Judgement: by then, rates are
 /// known to 1 ppm.
 const SETTLING: Nanos = Nanos::from_secs(5);
-/// The same while PTP time is not known. Judgement: a PTP client that was started with the stream
-/// locks within seconds, or on a busy network within half a minute.
+/// [`SETTLING`] while PTP time is not known. Judgement: a PTP client that was started with the
+/// stream locks within seconds, or on a busy network within half a minute.
 const SETTLING_WITHOUT_PTP: Nanos = Nanos::from_secs(30);
-/// Smallest uncertainty of a wandering reference, as a share of its wander. Judgement: the time
-/// constant of a slow wander takes long to measure, and until then the error of a long average
-/// exceeds its estimated standard deviation.
+/// Lower limit for the uncertainty of a wandering reference, as a share of its wander. Judgement:
+/// the time constant of a slow wander takes long to measure, and until then the error of a long
+/// average exceeds its estimated standard deviation.
 const WANDER_SHARE: f64 = 1.0;
-/// How long before the time of its first frame a packet may seem to arrive. Judgement: PTP is not
-/// exact, and some senders timestamp late.
+/// How much earlier than the time of its first frame a packet may seem to arrive. Judgement: PTP is
+/// not exact, and some senders timestamp late.
 const EARLY: Nanos = Nanos::from_millis(1);
 
 /// The setpoint of a stream that is being played.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Target {
     rate: SampleRate,
-    /// How far the setpoint is behind the packet that arrives now, at the last callback.
+    /// How far the setpoint was behind the arriving packet at the last callback.
     behind_arrivals_frames: f64,
     by_ptp: bool,
     /// Whether PTP was lost with this callback.
@@ -111,8 +111,8 @@ impl Target {
         Some(position)
     }
 
-    /// The setpoint derived from PTP; `None` if PTP time is not known, or if the present arrivals
-    /// show that the sender does not follow it.
+    /// The setpoint derived from PTP; `None` if PTP time is not known, or if the current arrivals
+    /// show that the sender does not follow PTP.
     fn by_ptp(
         &self,
         now: LocalTime,
@@ -144,7 +144,7 @@ impl Target {
         correction
     }
 
-    /// Moves the setpoint to the playback position, which is `behind` it.
+    /// Moves the setpoint to the playback position, which lags it by `behind`.
     fn stay(&mut self, behind: Nanos) {
         self.behind_arrivals_frames += self.rate.frames_in(behind);
     }

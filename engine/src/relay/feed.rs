@@ -85,7 +85,7 @@ impl Source for RelayFeed {
     fn read(&mut self, first: Frames, out: &mut [f32]) {
         let cursor = first - self.latency;
         if self.end.is_some_and(|end| end != cursor) {
-            // The sender has left packets out.
+            // The output's sender has skipped packets, because it was called too late.
             self.reader.concealer.splice();
         }
         let Self { reader, in_gap, relayed_frames, concealed_frames, gaps, .. } = self;

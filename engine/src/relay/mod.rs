@@ -36,8 +36,9 @@ const MAX_LATENCY: Nanos = Nanos::from_secs(1);
 /// Configuration of a relay.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RelayConfig {
-    /// The input; its channel map selects the output's channels. The depths only determine the
-    /// limit of a discontinuity here; the fields for the sound card are not used.
+    /// The input; its channel map selects the output's channels. A relay does not play the input:
+    /// the fields for the sound card are not used, and the target depth only affects which
+    /// timestamps count as discontinuous.
     pub input: StreamConfig,
     /// The output, which must have the input's sample rate.
     pub output: SenderConfig,
@@ -244,8 +245,8 @@ impl Relay {
             self.stats.unplaced_packets += 1;
             return;
         }
-        // Among the positions that the timestamp may stand for, the one closest to the present is
-        // used: the others are a day away.
+        // Of the positions that the timestamp may stand for, the one closest to the output's
+        // position is used: the others are a day away.
         let timestamp = RtpTimestamp::new(packet.timestamp().get().wrapping_sub(self.offset));
         let first = timestamp.unwrap_near(self.sender.position());
         let audio = self.decoder.decode(payload);

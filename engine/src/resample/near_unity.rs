@@ -31,7 +31,7 @@ use thiserror::Error;
 
 /// Taps of the filter: half of them are latency, 1 ms at 48 kHz.
 const TAPS: usize = 96;
-/// Its cutoff is exactly the Nyquist frequency.
+/// Cutoff of the filter, as a share of the Nyquist frequency: exactly that frequency.
 const CUTOFF: f64 = 1.0;
 
 /// Largest deviation of the step from 1, either way: the tolerance of IEC 60958 level II, and the

@@ -6,7 +6,7 @@
 //! the jump ([`PendingJump`]): a single wrong timestamp has no effect.
 //!
 //! A packet of another source (SSRC) belongs to the timeline if its sequence number and timestamp
-//! continue it; otherwise it is accepted only after the present source has been silent for
+//! continue it; otherwise it is accepted only after the current source has been silent for
 //! [`SOURCE_SILENCE`].
 
 use super::sequence::SequenceNumber;
@@ -17,7 +17,7 @@ use crate::units::{Frames, LocalTime, Nanos, RtpTimestamp, SampleRate};
 /// Judgement: longer than any error of the host's clock when it measures a pause, and a wrong
 /// decision costs at most a second of audio.
 pub const DISCONTINUITY: Nanos = Nanos::from_secs(1);
-/// Another source takes over once the present one has been silent for this long. Judgement: twelve
+/// Another source takes over once the current one has been silent for this long. Judgement: twelve
 /// of the longest packets in use (20 ms), and short enough for a standby sender.
 pub const SOURCE_SILENCE: Nanos = Nanos::from_millis(250);
 

@@ -19,7 +19,7 @@ const PADDING: u8 = 0x20;
 const EXTENSION: u8 = 0x10;
 const CSRC_COUNT: u8 = 0x0F;
 const CSRC_LEN: usize = 4;
-/// A stream that changes nothing but its SSRC continues within this many packets.
+/// A packet with another SSRC continues a stream if it is at most this many packets ahead.
 const RENAMED_WITHIN: u16 = 64;
 /// Marker bit, in the second byte; the rest is the payload type.
 const MARKER: u8 = 0x80;

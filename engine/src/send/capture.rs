@@ -300,7 +300,7 @@ impl CaptureSource {
         let channels = self.channels;
         for block in out.chunks_mut(self.resampler.max_frames() * channels) {
             let needed = self.resampler.prepare(block.len() / channels, step_end);
-            // Taken out, so that reading the buffer can borrow the rest.
+            // Moved out of `self`, so that `self` can be borrowed while the buffer is read.
             let mut input = std::mem::take(&mut self.input);
             self.fetch(&mut input[..needed * channels]);
             self.resampler.process(&input[..needed * channels], block);

@@ -94,7 +94,7 @@ fn bucket(late: Nanos) -> usize {
     index.min(BUCKETS - 1)
 }
 
-/// The first lateness beyond a bucket; the last one has no end.
+/// The first lateness beyond a bucket; the last bucket has no end.
 #[expect(clippy::cast_possible_wrap, reason = "indices of buckets are small")]
 fn end_of(index: usize) -> Nanos {
     if index == BUCKETS - 1 {

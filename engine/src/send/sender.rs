@@ -32,11 +32,11 @@ pub struct Transmit<'a> {
 pub struct SenderStats {
     /// Packets written; with two legs each is sent twice.
     pub packets: u64,
-    /// How often the stream jumped on the media timeline, because the timeline was stepped.
+    /// How often the stream jumped because the timeline that it follows was stepped.
     pub realignments: u64,
-    /// The last jump; negative if back.
+    /// The last jump; negative if the stream jumped back.
     pub last_jump: Frames,
-    /// Packets that were left out, because the caller was too late.
+    /// Packets that were skipped, because the caller was too late.
     pub skipped_packets: u64,
     /// Packets of a leg that were not polled before the next packet was written.
     pub unsent: u64,
@@ -109,11 +109,12 @@ impl Sender {
     ///
     /// A new epoch means that PTP time itself was stepped. Timestamps must be PTP time (RFC 7273,
     /// 5.2), so the stream jumps once to the packet that is due next, unless that differs from the
-    /// present one by at most one packet. SSRC and sequence numbers continue, and the first packet
+    /// planned one by at most one packet. SSRC and sequence numbers continue, and the first packet
     /// after the jump has the marker bit, which for audio says that the difference from the
     /// previous timestamps has no meaning (RFC 3551, 4.1). A new SSRC would comply with RFC 3550
     /// more strictly (3: one timing space per SSRC). But receivers, including ours, would mistake
-    /// it for a second sender in the group, and refuse it until the first one has been silent.
+    /// it for a second sender in the group, and refuse it until the first one has been silent for
+    /// some time.
     pub fn set_clock(&mut self, now: LocalTime, reference: &Reference) {
         let Some(timeline) = reference.timeline() else { return };
         if let Some(jump) = self.pacer.set_clock(now, timeline, reference.reading().epoch) {

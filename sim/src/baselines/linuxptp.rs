@@ -2,13 +2,13 @@
 //!
 //! Model, from its documentation and published sources: with t1 and t2 of the last Sync and the
 //! servo's estimate r of the rate ratio, the path delay is the moving median of half the sum of
-//! (t2 - t3) r and t4 - t1. Every Sync gives the offset t2 - t1 - delay, once a delay is known. The
-//! servo answers with a frequency, and once at its start with a step. All timestamps are those of
-//! the clock that it steers. Requests in transit at the step are discarded, and so are all delays
-//! when the master changes.
+//! (t2 - t3) r and t4 - t1. Once a delay is known, every Sync yields the offset t2 - t1 - delay.
+//! The servo responds with a frequency and, once at its start, with a step. All timestamps are
+//! taken with the clock that the servo steers. Requests in transit at the step are discarded, and
+//! so are all delays when the master changes.
 //!
-//! Left out: sanity checks of the frequency, which only fire far outside the conditions compared
-//! here, and `ptp4l`'s own master role.
+//! Not implemented: sanity checks of the frequency, which only trigger far outside the conditions
+//! compared here, and the master role of `ptp4l`.
 
 use super::linuxptp_linreg::LinregServo;
 use super::linuxptp_pi::PiServo;
@@ -21,7 +21,7 @@ use engine::{LocalTime, Nanos, Ppb, PtpTime};
 
 /// Initial error of the clocks of the comparison's slaves.
 pub(super) const START_OFFSET: Nanos = Nanos::from_millis(10);
-/// `first_step_threshold`, default 20 us; `step_threshold` is 0: never again.
+/// `first_step_threshold`, default 20 us; `step_threshold` is 0, so the clock is stepped only once.
 pub(super) const FIRST_STEP_THRESHOLD_NS: f64 = 20_000.0;
 /// `max_frequency`, default.
 pub(super) const MAX_FREQUENCY_PPB: f64 = 900_000_000.0;
@@ -42,15 +42,15 @@ pub struct ServoSample {
 pub enum ServoAnswer {
     /// Wait.
     Unlocked,
-    /// Take the offset away at once, then run by so much faster than the raw clock.
+    /// Step the clock by the offset, then run it faster than the raw clock by this rate.
     Jump(Ppb),
-    /// Run by so much faster than the raw clock.
+    /// Run the clock faster than the raw clock by this rate.
     Locked(Ppb),
 }
 
 /// A servo.
 pub trait Servo {
-    /// Syncs come in this interval, s.
+    /// Sets the interval between Syncs, s.
     fn set_interval(&mut self, interval_s: f64);
     /// A Sync.
     fn sample(&mut self, sample: &ServoSample) -> ServoAnswer;
@@ -60,7 +60,7 @@ pub trait Servo {
     }
 }
 
-/// A ptp4l with some servo.
+/// ptp4l with one of its servos.
 #[derive(Clone, Debug, Default)]
 pub struct Ptp4l<S> {
     servo: S,

@@ -1,10 +1,11 @@
 //! linuxptp's regression servo.
 //!
 //! Law: least-squares lines through the last 4, 8, 16, 32 and 64 points of raw local time and
-//! master time. Each line's error in predicting the next point is smoothed; the largest size is
-//! used whose error is the smallest, give or take 5 %. The frequency is that line's slope plus what
-//! takes its present distance away within one update (up to 16 points), or within 2 or 3 (32, 64).
-//! The clock is stepped once at the start if it is off by more than the threshold.
+//! master time. Each line's error in predicting the next point is smoothed; of the sizes whose
+//! error is within 5 % of the smallest, the largest is used. The frequency is the slope of that
+//! line plus a correction that removes the current distance from it within one update (up to 16
+//! points), or within 2 or 3 updates (32 or 64 points). The clock is stepped once at the start if
+//! it is off by more than the threshold.
 
 use super::linuxptp::{FIRST_STEP_THRESHOLD_NS, MAX_FREQUENCY_PPB, Servo, ServoAnswer, ServoSample};
 use engine::{LocalTime, Ppb, PtpTime};
@@ -16,14 +17,15 @@ const MAX_SIZE: u32 = 6;
 const SIZES: usize = (MAX_SIZE - MIN_SIZE + 1) as usize;
 /// Weight of the newest prediction error.
 const ERROR_WEIGHT: f64 = 0.02;
-/// The first errors are averaged plainly, and a size is not preferred before it has so many.
+/// The first this many errors are averaged with equal weight, and a size is not preferred before it
+/// has this many.
 const FIRST_ERRORS: u32 = 10;
 /// Errors within this ratio are equal.
 const EQUAL_ERRORS: f64 = 1.05;
-/// Sizes beyond this power of two take the distance away more slowly.
+/// Sizes beyond this power of two remove the distance more slowly.
 const FAST_SIZE: u32 = 4;
 
-/// A line through points: master time = `remote` + (`at`'s distance to now) + what it is ahead.
+/// A line through points: master time = `remote` + (time since `at`) + the lead of the line.
 #[derive(Clone, Copy, Debug)]
 struct Line {
     at: LocalTime,

@@ -17,7 +17,7 @@ const KI_NORM_MAX: f64 = 0.3;
 /// Time that the first estimate of the frequency takes, times ki.
 const ESTIMATE: f64 = 0.016;
 const LONGEST_ESTIMATE_S: f64 = 1000.0;
-/// The estimate may come this share early, so that it falls on a Sync.
+/// The estimate may be made earlier by this share, so that it coincides with a Sync.
 const ESTIMATE_MARGIN: f64 = 0.001;
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -31,7 +31,7 @@ enum Phase {
     Running,
 }
 
-/// The servo. Its frequencies are how much the steered clock is too fast.
+/// The servo. Its frequencies state by how much the steered clock is too fast.
 #[derive(Clone, Copy, Debug)]
 pub struct PiServo {
     kp: f64,
@@ -60,7 +60,7 @@ impl PiServo {
             return ServoAnswer::Unlocked;
         }
         let gained = (sample.offset - offset).as_nanos() as f64 / elapsed.as_nanos() as f64;
-        // Seconds are those of the steered clock, which already runs at the drift.
+        // Seconds are measured by the steered clock, which already runs at the drift.
         self.drift_ppb += (1e9 - self.drift_ppb) * gained;
         self.drift_ppb = self.drift_ppb.clamp(-MAX_FREQUENCY_PPB, MAX_FREQUENCY_PPB);
         self.phase = Phase::Running;

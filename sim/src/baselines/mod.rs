@@ -1,4 +1,4 @@
-//! Laws of other receivers, implemented from their descriptions, to be compared on the same
+//! Control laws of other receivers, implemented from their descriptions, for comparison on the same
 //! packets.
 
 mod drift;

@@ -1,9 +1,9 @@
-//! The clock of statime: its own Kalman filter, from its crate, with its defaults.
+//! The clock of statime: the Kalman filter of its crate, with default parameters.
 //!
-//! As its port does it: every Sync is a measurement t2 - t1 and every Delay_Resp a measurement t3 -
-//! t4, both taken with the clock that the filter steers; a change of master makes a new filter. The
-//! filter asks to be woken when nothing came for its steering time. It knows no lock: here it
-//! counts as locked once it steers instead of stepping.
+//! As in its port, every Sync is a measurement t2 - t1 and every Delay_Resp a measurement t3 - t4,
+//! both taken with the clock that the filter steers; a change of master creates a new filter. The
+//! filter asks to be woken if nothing arrives within its steering time. It has no lock state: here
+//! it counts as locked once it steers instead of stepping.
 
 use super::linuxptp::START_OFFSET;
 use super::virtual_clock::VirtualClock;
@@ -21,7 +21,7 @@ use std::convert::Infallible;
 /// From the timestamp of a message until the program acts on it.
 const PROCESSING: Nanos = Nanos::from_micros(50);
 
-/// The clock that the filter steers, and the raw time at which it does.
+/// The clock that the filter steers, and the raw time of the current call.
 #[derive(Clone, Debug)]
 struct Steered {
     clock: VirtualClock,
@@ -133,7 +133,7 @@ impl ClockServo for StatimeClock {
         if now < due {
             return;
         }
-        // The timer fires when it is due, and not when the next caller looks at it.
+        // The timer fires at the time at which it is due, not at the time of the next call.
         steered.now = steered.now.max(due);
         self.due = None;
         let update = self.filter.update(steered);

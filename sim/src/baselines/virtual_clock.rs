@@ -1,7 +1,8 @@
-//! A clock that other programs would steer: the operating system's, on top of the host's raw one.
+//! A clock that other programs would steer: the operating system's clock, derived from the host's
+//! raw one.
 //!
 //! Model: piecewise linear in raw time. A change of frequency or a step begins a new piece; the
-//! last [`PIECES`] are kept, because a timestamp may be asked for that was taken before the change.
+//! last [`PIECES`] are kept, because a timestamp that was taken before the change may be needed.
 
 use engine::clock::{ClockMap, PtpMap};
 use engine::{LocalTime, Nanos, Ppb, PtpTime};
@@ -13,7 +14,7 @@ const PIECES: usize = 128;
 #[derive(Clone, Copy, Debug)]
 struct Piece {
     from: LocalTime,
-    /// Time shown at `from`: whole ns, and the rest.
+    /// Time shown at `from`: whole ns, and the fraction of a ns.
     shown: PtpTime,
     rest_ns: f64,
     rate_ppb: f64,
@@ -46,13 +47,13 @@ impl VirtualClock {
         *self.pieces.back().expect("there is always a piece")
     }
 
-    /// What it showed at raw time `at`.
+    /// The time that it showed at raw time `at`.
     pub(super) fn time_at(&self, at: LocalTime) -> PtpTime {
         let piece = self.pieces.iter().rev().find(|piece| piece.from <= at).unwrap_or(&self.pieces[0]);
         piece.time_at(at)
     }
 
-    /// From `now` on, it runs by so much faster than the raw clock.
+    /// From `now` on, the clock runs faster than the raw clock by `rate`.
     pub(super) fn set_frequency(&mut self, now: LocalTime, rate: Ppb) {
         let newest = self.newest();
         let now = now.max(newest.from);
@@ -60,7 +61,7 @@ impl VirtualClock {
         self.push(Piece { from: now, shown, rest_ns: newest.ahead_ns(now), rate_ppb: rate.as_ppb() });
     }
 
-    /// At `now`, it jumps by `by`.
+    /// Steps the clock by `by` at `now`.
     pub(super) fn step(&mut self, now: LocalTime, by: Nanos) {
         let newest = self.newest();
         let now = now.max(newest.from);
@@ -69,7 +70,7 @@ impl VirtualClock {
     }
 
     fn push(&mut self, mut piece: Piece) {
-        // The rest stays small, so that it stays exact.
+        // Only the fraction is kept as a float, so it stays small and precise.
         let whole = libm::trunc(piece.rest_ns);
         piece.shown = piece.shown + Nanos::new(whole as i64);
         piece.rest_ns -= whole;

@@ -1,10 +1,10 @@
-//! `sim bench detector`: how many planted faults the judge detects, and how many false alarms it
-//! raises, in programmes that it was not tuned on.
+//! `sim bench detector`: how many planted faults the fault detector finds, and how many false
+//! alarms it raises, in programmes that it was not tuned on.
 //!
 //! Model: a receiver's output is the programme at a rate that is 100 ppm off and wobbles by 20 ppm,
 //! on the grid of 24 bits. Faults of one kind are planted 0.4 to 0.8 s apart, where they change the
-//! output by at least -40 dBFS: a smaller change is inaudible. A fault that is detected within 20
-//! ms counts as found; any other detection is a false alarm.
+//! output by at least -40 dBFS: a smaller change is inaudible. A fault counts as found if it is
+//! detected within 20 ms; any other detection is a false alarm.
 
 mod programmes;
 
@@ -23,7 +23,7 @@ const RATE_HZ: u32 = 48_000;
 const START: i64 = 1_234_567;
 /// Tolerance for the position of a detected fault.
 const NEAR_S: f64 = 0.02;
-/// Least peak of what a fault changes.
+/// Smallest peak of the change by which a fault is audible.
 const AUDIBLE: f32 = 0.01;
 
 /// A kind of fault.
@@ -50,7 +50,7 @@ pub enum PlantedFault {
 }
 
 impl PlantedFault {
-    /// All of them.
+    /// All kinds of faults.
     pub const ALL: [Self; 9] = [
         Self::Spike,
         Self::FrameDropped,
@@ -63,8 +63,8 @@ impl PlantedFault {
         Self::LongConcealment,
     ];
 
-    /// What is played with the fault at a frame, for as long as it may differ; `played` is
-    /// interleaved stereo.
+    /// Changes `played` (interleaved stereo) by the fault at frame `at`, for as long as the fault
+    /// lasts.
     fn plant(self, played: &mut Vec<f32>, at: usize) {
         let i = 2 * at;
         let mut zeros = |frames: usize| played[i..i + 2 * frames].fill(0.0);
@@ -104,7 +104,7 @@ impl fmt::Display for PlantedFault {
     }
 }
 
-/// Puts something else in the place of some frames, faded in and out over `fade` of them.
+/// Replaces some frames by the values of `instead`, faded in and out over `fade` frames.
 fn faded(played: &mut [f32], at: usize, frames: usize, fade: usize, instead: impl Fn(usize, usize) -> f32) {
     for n in 0..frames {
         let share = (n.min(frames - 1 - n) as f32 / fade as f32).min(1.0);
@@ -174,14 +174,14 @@ fn figures(programme: Programme, source: &Arc<SourceSignal>, clean: &[f32], faul
     DetectorFigures { programme, fault, planted: planted.len(), found, false_alarms }
 }
 
-/// Whether a fault changes the output by enough, in the 10 ms after it.
+/// Whether a fault changes the output audibly within 10 ms.
 fn changes(before: &[f32], after: &[f32]) -> bool {
     let window = 2 * 4_800 - 2..2 * (4_800 + 480);
     let (before, after) = (&before[window.clone()], &after[window]);
     before.iter().zip(after).any(|(a, b)| (a - b).abs() >= AUDIBLE)
 }
 
-/// When faults are heard, from and to.
+/// Begin and end of each fault that is detected, s.
 fn faults_heard(source: &Arc<SourceSignal>, played: &[f32]) -> Vec<(f64, f64)> {
     let mut detector = CrackleDetector::new(Arc::clone(source), Frames::new(START - 300), 4_800);
     played.chunks(9_600).for_each(|block| detector.push(block));

@@ -7,7 +7,7 @@ use serde::Serialize;
 /// Decimals of every number.
 const DECIMALS: f64 = 1e6;
 
-/// What one law did in one condition.
+/// Results of one law in one condition.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Figures {
     /// The condition: its file's name without extension.
@@ -20,7 +20,7 @@ pub struct Figures {
     pub seeds: u64,
     /// RMS of the error of time, pooled over the seeds.
     pub time_rms_us: Option<f64>,
-    /// What 99 % of the errors stay within.
+    /// Limit that 99 % of the errors do not exceed.
     pub time_p99_us: Option<f64>,
     /// Largest error.
     pub time_max_us: Option<f64>,
@@ -31,12 +31,12 @@ pub struct Figures {
     /// Time from the start until the error stays below 10 us for 10 s, median of the seeds; `None`
     /// if it never does.
     pub lock_10us_s: Option<f64>,
-    /// Likewise, 100 us.
+    /// As [`Figures::lock_10us_s`], for 100 us.
     pub lock_100us_s: Option<f64>,
     /// Largest error at the end of an outage.
     pub outage_end_worst_us: Option<f64>,
-    /// Time until it is within twice its RMS before the outage and stays so for 10 s, worst of the
-    /// seeds.
+    /// Time from the end of the outage until the error is within twice its RMS before the outage
+    /// and stays there for 10 s, worst of the seeds.
     pub recovery_s: Option<f64>,
     /// Transitions to Unlocked without a step.
     pub false_unlocks: u64,
@@ -97,6 +97,6 @@ pub(super) fn median(mut values: Vec<f64>) -> Option<f64> {
 
 /// With a fixed number of decimals.
 pub(super) fn rounded(value: f64) -> f64 {
-    // Without the sign of a negative zero.
+    // Adding zero removes the sign of a negative zero.
     (value * DECIMALS).round() / DECIMALS + 0.0
 }

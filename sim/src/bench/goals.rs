@@ -5,7 +5,7 @@ use super::figures::Figures;
 /// Sync interval for which the goals are set.
 const LOG_SYNC_INTERVAL: i8 = -3;
 
-/// Limits; `None` where there is none.
+/// Limits of the figures; `None` where there is no limit.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Goal {
     pub(super) time_rms_us: Option<f64>,
@@ -15,8 +15,8 @@ pub(super) struct Goal {
     pub(super) recovery_s: Option<f64>,
 }
 
-/// The goal of a condition: the best of the known slaves and of prototypes in this model; a loss of
-/// 10 % may cost 1.3 times.
+/// The goal of a condition: the best figure of the known slaves and of prototypes in this model.
+/// With a packet loss of 10 %, it may be 1.3 times as large.
 pub(super) fn goal(condition: &str, log_sync_interval: i8) -> Option<Goal> {
     let rms = |us: f64| Goal { time_rms_us: Some(us), ..Goal::default() };
     let outage = |us: f64| Goal { outage_end_worst_us: Some(us), recovery_s: Some(3.0), ..Goal::default() };
@@ -35,7 +35,7 @@ pub(super) fn goal(condition: &str, log_sync_interval: i8) -> Option<Goal> {
 }
 
 impl Goal {
-    /// The goals as columns, with whether the engine meets each.
+    /// The goals as columns, and whether the engine meets each of them.
     pub(super) fn columns(&self, engine: Option<&Figures>) -> [(&'static str, Option<f64>, Option<bool>); 5] {
         let column = |name, limit: Option<f64>, of: fn(&Figures) -> Option<f64>| {
             let met = limit.zip(engine).map(|(limit, figures)| of(figures).is_some_and(|value| value <= limit));

@@ -23,15 +23,15 @@ pub(super) struct RunFigures {
     pub(super) errors_us: Vec<f64>,
     /// Sum and number of squared errors of frequency, ppb^2.
     pub(super) frequency_squares: (f64, u64),
-    /// Integer seconds in which the error was within three sigma, and all for which a sigma was
-    /// claimed.
+    /// Number of integer seconds in which the error was within three sigma, and number of those for
+    /// which a sigma was stated.
     pub(super) covered: (u64, u64),
     /// Times after which the error stays below 10 and 100 us; infinite if it never does.
     pub(super) lock_s: [f64; 2],
     /// Error at the end of the outage, us.
     pub(super) outage_end_us: Option<f64>,
-    /// Time from then until it stays within the largest error of the time before the outage;
-    /// infinite if it never does.
+    /// Time from the end of the outage until the error stays within the largest error before the
+    /// outage; infinite if it never does.
     pub(super) recovery_s: Option<f64>,
     /// Transitions to Unlocked that no step explains.
     pub(super) false_unlocks: u64,

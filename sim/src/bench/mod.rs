@@ -2,9 +2,9 @@
 //!
 //! Model: every condition is a scenario without an audio chain; each run has one law in it. The
 //! trace is taken ten times a second; errors are sampled at integer seconds from 600 s on (from a
-//! sixth of a run that is shorter than an hour), lock times at every row. Runs are independent and
-//! their results are put together in the order of the plan, so that they do not depend on how many
-//! threads there are.
+//! sixth of a run that is shorter than an hour), lock times at every row. Runs are independent, and
+//! their results are combined in the order of the plan, so that they do not depend on the number of
+//! threads.
 
 mod detector;
 mod drift;
@@ -55,7 +55,7 @@ pub enum BenchError {
     /// A scenario is wrong.
     #[error(transparent)]
     Scenario(#[from] ScenarioError),
-    /// A scenario that has more than clocks.
+    /// The scenario has an audio chain.
     #[error(
         "{path}: has an audio chain, and this bench compares clocks: leave out [talker], [network.media], [card] and [playout]",
         path = .0.display()
@@ -161,7 +161,7 @@ fn one(series: &Series<'_>, seed: u64, control: &Control) -> Result<Option<RunFi
     Ok(Some(course.figures(&outcome.clock_states, steps)))
 }
 
-/// Whether a fault makes a receiver unlock for a reason.
+/// Whether a fault steps the time, so that a receiver has a reason to unlock.
 fn steps_time(what: &FaultKind) -> bool {
     matches!(what, FaultKind::GrandmasterStepUs(_) | FaultKind::GrandmasterRestart(_))
 }

@@ -3,11 +3,12 @@
 //! Model: 48 kHz, a step of 100 ppm, blocks of 480 frames. Noise and distortion (THD+N) are the
 //! residual of a sine of free frequency, amplitude, phase and offset, fitted to 2^18 output samples
 //! of a tone of -1 dBFS, unweighted, with samples in single precision. Flat means a gain within 0.1
-//! dB. Latency is the centre of an impulse's power at step 1. Speed is of two channels: resamplers
-//! take turns, and the best turn counts, because other load of the machine only adds to the time.
+//! dB. Latency is the centre of an impulse's power at step 1. Speed is measured with two channels:
+//! the resamplers take turns, and the best turn of each counts, because other load on the machine
+//! can only increase the time.
 //!
-//! Only the speed differs between runs, and between machines. Development builds check themselves,
-//! which costs all of them time, but not alike: compare speeds in a release build.
+//! Only the speed differs between runs, and between machines. Development builds contain checks
+//! that slow the resamplers down by different amounts, so compare speeds in a release build.
 //!
 //! The feature `peers` adds libsamplerate, soxr, zita-resampler and speexdsp, those of them that
 //! the system has (see the crate `peers`).
@@ -30,13 +31,15 @@ const FRAMES: usize = 480;
 const STEP: f64 = 1.0001;
 /// -1 dBFS.
 const AMPLITUDE: f64 = 0.891_250_938_133_745_6;
-/// Samples that THD+N is measured over, and a gain.
+/// Number of samples over which THD+N is measured.
 const LONG: usize = 1 << 18;
+/// Number of samples over which a gain is measured.
 const SHORT: usize = 1 << 13;
-/// Output frames before any resampler's filter is full of signal.
+/// Number of output frames after which the filter of every resampler is filled with signal.
 const WARM_UP: usize = 2_400;
-/// Limit of flatness, dB, and how finely its end is looked for, Hz.
+/// Limit of flatness, dB.
 const FLAT_DB: f64 = 0.1;
+/// Steps with which the end of the flat range is searched, first coarsely, Hz.
 const COARSE_HZ: f64 = 500.0;
 const FINE_HZ: f64 = 5.0;
 /// Blocks of a turn.
@@ -49,23 +52,23 @@ pub struct ResamplerFigures {
     pub resampler: String,
     /// Time per frame of two channels.
     pub ns_per_frame: f64,
-    /// How many times faster that is than rubato with the parameters that its documentation
-    /// proposes.
+    /// How many times faster the resampler is than rubato with the parameters that its
+    /// documentation proposes.
     pub speed_vs_rubato_default: f64,
     /// Noise and distortion of a tone of 997 Hz.
     pub thdn_997_db: f64,
-    /// Likewise, 10 kHz.
+    /// Noise and distortion of a tone of 10 kHz.
     pub thdn_10k_db: f64,
-    /// Likewise, 19 kHz.
+    /// Noise and distortion of a tone of 19 kHz.
     pub thdn_19k_db: f64,
-    /// Up to where the gain is within 0.1 dB.
+    /// Frequency up to which the gain is within 0.1 dB.
     pub flat_to_hz: f64,
-    /// When an impulse comes out.
+    /// Delay of an impulse.
     pub latency_ms: f64,
 }
 
-/// Compares all resamplers, the first of [`contestants`] being what speed is relative to. `clock`
-/// reads a monotonic clock.
+/// Compares all resamplers. Speeds are relative to the first of [`contestants()`]. `clock` reads a
+/// monotonic clock.
 ///
 /// # Errors
 /// If a resampler refuses.
@@ -153,7 +156,7 @@ pub fn flat_to_hz(contestant: &Contestant) -> Result<f64, ContestantError> {
     Ok(libm::floor(flat))
 }
 
-/// How late the centre of an impulse's power is, at step 1.
+/// Delay of the centre of an impulse's power, at step 1.
 ///
 /// # Errors
 /// If the resampler cannot be made.
@@ -176,7 +179,7 @@ fn times_ns(all: &[Contestant], rounds: u32, clock: &mut dyn FnMut() -> Duration
     let mut best = vec![f64::INFINITY; all.len()];
     for _ in 0..rounds {
         for (resampler, best) in resamplers.iter_mut().zip(&mut best) {
-            // The first block of a turn brings the caches back.
+            // The first block of a turn only refills the caches.
             for _ in 0..TURN_BLOCKS {
                 let needed = resampler.prepare(FRAMES, STEP);
                 let begin = clock();

@@ -2,8 +2,9 @@
 
 use rayon::prelude::*;
 
-/// Runs each series with seeds 1 to `seeds`; the runs of each together, in order, so that they do
-/// not depend on how many threads there are. `None` if one was stopped before its end.
+/// Runs each series with seeds 1 to `seeds`. The results of each series are returned together, in
+/// order, so that they do not depend on the number of threads. `None` if a run was stopped before
+/// its end.
 pub(super) fn run_seeds<S: Sync, R: Send, E: Send>(
     series: &[S],
     seeds: u64,

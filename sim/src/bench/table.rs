@@ -21,7 +21,7 @@ const COLUMNS: [&str; 12] = [
     "false_unlocks",
     "coverage_3sigma",
 ];
-/// The same for a terminal, in us, ppb and s.
+/// Short column names for a terminal, in us, ppb and s.
 const SHORT: [&str; 12] = [
     "law",
     "rms us",
@@ -77,7 +77,7 @@ fn cells(figures: &Figures) -> [String; 12] {
     ]
 }
 
-/// The goals beside the engine, each marked.
+/// The goals for the engine, each marked as met or not.
 fn goal_row(figures: &[Figures]) -> Option<[String; 12]> {
     let goal = goal(&figures[0].condition, figures[0].log_sync_interval)?;
     let engine = figures.iter().find(|figures| figures.law == ReceiverKind::Engine);
@@ -138,7 +138,7 @@ pub fn render_table(figures: &[Figures]) -> String {
     text
 }
 
-/// The same as Markdown.
+/// The result as Markdown.
 #[must_use]
 pub fn render_markdown(figures: &[Figures]) -> String {
     let mut text = "# Clock laws compared\n".to_owned();
@@ -152,7 +152,7 @@ pub fn render_markdown(figures: &[Figures]) -> String {
     text
 }
 
-/// The same as CSV, one line per condition, Sync interval and law.
+/// The result as CSV, one line per condition, Sync interval and law.
 #[must_use]
 pub fn render_csv(figures: &[Figures]) -> String {
     let mut text = format!("condition,log_sync_interval,law,seeds,{}\n", COLUMNS[1..].join(","));

@@ -9,9 +9,9 @@ use sim::world::Control;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Where the conditions are, seen from the top of the workspace.
+/// Folder of the conditions, relative to the top of the workspace.
 const CONDITIONS: &str = "scenarios/bench/drift";
-/// The one that is run with every wander.
+/// The scenario that is run with every wander.
 const WANDERING: &str = "scenarios/bench/drift/wander/W.toml";
 
 #[derive(Args)]

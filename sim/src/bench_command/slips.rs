@@ -9,7 +9,7 @@ use sim::world::Control;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// What the slips are put on, seen from the top of the workspace.
+/// The scenario that the slips are applied to, relative to the top of the workspace.
 const CONDITION: &str = "scenarios/bench/slips/lan.toml";
 
 #[derive(Args)]

@@ -8,7 +8,7 @@ use sim::world::Control;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Where the programme is, seen from the top of the workspace.
+/// File of the programme, relative to the top of the workspace.
 const PROGRAMME: &str = "scenarios/audio/speech_and_music.wav";
 
 #[derive(Args)]
@@ -74,7 +74,7 @@ fn soak(arguments: &Soak) -> Result<(), Failure> {
     if wrong == 0 { Ok(()) } else { Err(Failure(EXIT_FAILED, format!("failed: something was wrong {wrong} times"))) }
 }
 
-/// An event, and its consequences.
+/// An event and its consequences as text.
 fn course(happening: &HappeningFigures) -> String {
     let HappeningFigures { cause, from_s, to_s, locked_error_us, recovery_s, glitches, uncaused, .. } = happening;
     let recovery = recovery_s.map_or_else(|| "not locked again".to_owned(), |s| format!("locked again after {s:.1} s"));

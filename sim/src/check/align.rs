@@ -1,5 +1,5 @@
-//! Where in the programme the played audio is: search by correlation, fit by Gauss-Newton, track by
-//! a Kalman filter.
+//! Determines the position of the played audio in the programme: search by correlation, fit by
+//! Gauss-Newton, tracking by a Kalman filter.
 //!
 //! Model: over one hop, played = (g + s t) (ref + o ref'), with gain `g`, gain slope `s` and
 //! position offset `o`; `t` runs from -1/2 to 1/2. The slope lets a hop of a fade fit. The offset
@@ -12,15 +12,15 @@ use crate::signal::Interpolator;
 
 /// Frames per block of sums; every hop is a whole number of blocks.
 pub(super) const BLOCK: usize = 16;
-/// Reference frames held beyond either end of a hop: the derivative and the second difference reach
-/// two frames out.
+/// Reference frames kept beyond either end of a hop: the derivative and the second difference need
+/// two more frames.
 pub(super) const MARGIN: usize = 2;
-/// Standard deviations of what a hop may add to position (frames) and rate, beyond steady motion: a
-/// servo that wobbles by 20 ppm at 1 Hz changes its rate by 1.3e-6 per 10 ms.
+/// Standard deviations of the changes of position (frames) and rate in a hop, in addition to steady
+/// motion: a servo that wobbles by 20 ppm at 1 Hz changes its rate by 1.3e-6 per 10 ms.
 const POSITION_NOISE: f64 = 1e-3;
 const RATE_NOISE: f64 = 5e-6;
 
-/// How many of the best, and how many of the nearest peaks of a correlation are tried.
+/// How many of the best peaks of a correlation are tried, and how many of the nearest ones.
 const CANDIDATES: usize = 4;
 
 /// Sums over one block of all channels.
@@ -36,7 +36,7 @@ pub(super) struct BlockSums {
     pub(super) yy: f64,
 }
 
-/// How a hop fits.
+/// The fit of a hop to the programme.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fit {
     /// By how many frames the true position is ahead of the assumed one, at the middle of the hop.
@@ -44,7 +44,7 @@ pub(super) struct Fit {
     pub(super) gain: f64,
     /// Change of the gain from start to end of the hop.
     pub(super) slope: f64,
-    /// Energy of the residual over that of the played audio.
+    /// Energy of the residual relative to that of the played audio.
     pub(super) misfit: f64,
     /// Variance of `offset`, in frames squared.
     pub(super) variance: f64,
@@ -89,7 +89,7 @@ pub(super) fn sums(played: &[&[f32]], reference: &[Vec<f32>]) -> Vec<BlockSums> 
     blocks
 }
 
-/// The best gain, gain slope and offset for those sums.
+/// The gain, gain slope and offset that fit these sums best.
 pub(super) fn solve(blocks: &[BlockSums]) -> Fit {
     let mut m = [[0.0f64; 4]; 3];
     let mut yy = 0.0;
@@ -151,7 +151,7 @@ impl Track {
         Self { position, rate, p: [1e-2, 0.0, rate_deviation * rate_deviation] }
     }
 
-    /// Moves on by `frames` of played audio.
+    /// Advances by `frames` of played audio.
     pub(super) fn advance(&mut self, frames: f64) {
         self.position = self.position.advanced(self.rate * frames);
         let [a, b, c] = self.p;
@@ -204,7 +204,8 @@ pub(super) fn search(
     }
     let is_peak = |lag: usize| {
         let beside = |lag: Option<usize>| lag.and_then(|lag| scores.get(lag)).copied().unwrap_or(-1.0);
-        // Half a frame off the grid costs a high tone a good deal of its correlation.
+        // The correlation of a high tone is much lower if its true position is half a frame off the
+        // grid.
         let score = scores[lag];
         score > 0.9 * best && score >= beside(lag.checked_sub(1)) && score >= beside(Some(lag + 1))
     };

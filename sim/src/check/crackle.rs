@@ -1,17 +1,17 @@
 //! Counts the crackles in the output.
 //!
-//! A black box: it knows the programme and the played samples, and nothing of the receiver, so that
-//! it also judges recordings of real hardware. Hop by hop (10 ms) it finds where in the programme
-//! the audio is (`align`), subtracts what should be there and looks for clicks in the rest
-//! (`residual`); where a hop does not fit, it looks for abrupt changes between the path before,
-//! silence, and the path after (`splice`).
+//! The detector knows the programme and the played samples, but nothing about the receiver, so that
+//! it can also judge recordings of real hardware. Hop by hop (10 ms), it determines the position of
+//! the audio in the programme (`align`), subtracts the programme and searches the residual for
+//! clicks (`residual`). Where a hop does not fit, it searches for abrupt changes between the path
+//! before, silence, and the path after (`splice`).
 //!
 //! Not crackles: a constant or wandering pitch, a gain that fades over 3 ms or more, a crossfade of
 //! 3 ms or more, the dull sound of linear interpolation, quantisation noise of 16 bits, what
 //! happens while the programme is silent, and whatever precedes the first alignment.
 //!
-//! Besides the crackles it determines for every hop what was heard ([`heard`](super::heard)), and
-//! the position in the programme.
+//! Besides the crackles it determines for every hop what was heard ([`super::heard`]), and the
+//! position in the programme.
 //!
 //! Assumptions: all channels share one path, which runs within ±1000 ppm of nominal, and gains
 //! below 2. Clicks further than 15 ms apart are counted separately. The last hop and its lookahead,
@@ -30,24 +30,26 @@ use super::residual::{Residual, Trust};
 use super::tally::{AUDIBLE, Crackle, CrackleKind, CrackleReport, Tally};
 use crate::signal::{Interpolator, SourceSignal};
 
-/// Residual energy, as share of the played, above which a hop does not fit. White noise through
-/// linear interpolation half-way between samples has 0.19.
+/// Residual energy, as a share of the energy played, above which a hop does not fit. White noise
+/// through linear interpolation half-way between samples has 0.19.
 const MISFIT_MAX: f64 = 0.25;
-/// A hop further off its path than this many frames has jumped.
+/// A hop that is further from its path than this many frames has jumped.
 const JUMP_FRAMES: f64 = 0.3;
-/// Mean square of a residual that is taken as a fit whatever its share: -80 dBFS, for programmes
-/// that are nearly silent.
+/// Mean square of a residual below which a hop fits in any case: -80 dBFS, for programmes that are
+/// nearly silent.
 const NEGLIGIBLE: f64 = 1e-8;
-/// Hops without a fit that are kept for the analysis of what happened.
+/// Maximum number of hops without a fit that are kept for analysis.
 const MISSES_MAX: usize = 30;
-/// Hops in a row on one path after which it is where the receiver means to be: half a second.
+/// Consecutive hops on one path, half a second, after which it counts as the path that the receiver
+/// intends.
 const STEADY_HOPS: usize = 50;
-/// So many hops of something strange are searched one by one.
+/// Number of unknown hops that are each searched for in the programme; later ones are searched less
+/// often.
 const STRANGE_HOPS: usize = 12;
-/// Flags nearer than this are one crackle.
+/// Flags that are less than this apart are one crackle.
 pub(super) const CLUSTER_S: f64 = 0.015;
 
-/// Streaming detector; its memory does not grow with time, except for the list of crackles.
+/// Streaming detector. Its memory does not grow with time, except for the list of crackles.
 #[derive(Clone, Debug)]
 pub struct CrackleDetector {
     pub(super) reference: Interpolator,
@@ -60,28 +62,28 @@ pub struct CrackleDetector {
     /// First frame of the next hop to align.
     next: i64,
     track: Option<Track>,
-    /// The last path that was followed for [`STEADY_HOPS`], extrapolated: a receiver that was lost
-    /// in a storm comes back to it, wherever it was meanwhile.
+    /// The last path that was followed for [`STEADY_HOPS`], extrapolated: after a disturbance, a
+    /// receiver usually returns to it.
     home: Option<Track>,
-    /// Fitting hops in a row.
+    /// Consecutive fitting hops.
     fits: usize,
     /// Gain of the last exact hop.
     pub(super) gain: f64,
     misses: usize,
-    /// Misses that were not silent, less those that were: what goes on in turns is searched as
-    /// rarely as what goes on.
+    /// Number of misses that were not silent, minus those that were, so that audio that alternates
+    /// with silence is searched as rarely as continuous audio.
     strange: usize,
     attempts: usize,
     /// Hops that wait for judgement: a fitting one, and those after it that do not fit.
     pub(super) pending: VecDeque<Hop>,
-    /// Position and gain on the border of the last judged hop and the next.
+    /// Position and gain at the border between the last judged hop and the next one.
     edge: Option<(MediaPosition, f64)>,
     residuals: Vec<Residual>,
     pub(super) flags: Vec<(u64, CrackleKind)>,
     tally: Tally,
 }
 
-/// A hop against a track.
+/// A hop compared with a track.
 struct Aligned {
     hop: Hop,
     /// By how much the hop's position is ahead of the track's.
@@ -91,8 +93,8 @@ struct Aligned {
 }
 
 impl CrackleDetector {
-    /// For audio whose first frame is expected at media frame `expected_start` of `source`, or up
-    /// to `search_frames` away from it.
+    /// A detector for audio whose first frame is expected at media frame `expected_start` of
+    /// `source`, or up to `search_frames` away from it.
     #[must_use]
     pub fn new(source: Arc<SourceSignal>, expected_start: Frames, search_frames: u32) -> Self {
         let channels = usize::from(source.channels());
@@ -122,13 +124,13 @@ impl CrackleDetector {
         }
     }
 
-    /// Takes in played frames, interleaved; an incomplete last frame is ignored.
+    /// Takes played frames, interleaved; an incomplete last frame is ignored.
     pub fn push(&mut self, played: &[f32]) {
         let channels = self.played.len();
         for (channel, plane) in self.played.iter_mut().enumerate() {
             plane.extend(played.chunks_exact(channels).map(|frame| frame[channel]));
         }
-        // A search looks at this hop and the next.
+        // A search needs this hop and the next one.
         while self.available() >= self.next + 3 * self.hop as i64 {
             self.step();
         }
@@ -162,7 +164,7 @@ impl CrackleDetector {
         self.played.iter().map(|plane| &plane[at..at + frames]).collect()
     }
 
-    /// Aligns the next hop, and judges those whose case is clear.
+    /// Aligns the next hop, and judges those hops that can be judged by now.
     fn step(&mut self) {
         if self.track.is_none() {
             self.track = self.acquire(self.expected + self.next, self.reach as usize, None);
@@ -180,7 +182,7 @@ impl CrackleDetector {
         self.forget(oldest - 2 * self.hop as i64);
     }
 
-    /// Drops played audio that no one will look at again.
+    /// Drops played audio that is no longer needed.
     fn forget(&mut self, before: i64) {
         let old = before - self.base;
         if old > 64 * self.hop as i64 {
@@ -191,7 +193,7 @@ impl CrackleDetector {
         }
     }
 
-    /// The next hop while the audio has not been found in the programme.
+    /// Handles the next hop while the position in the programme is unknown.
     fn without_path(&mut self) {
         let first = self.expected + self.next;
         let mut reference = vec![vec![0.0; self.hop]; self.played.len()];
@@ -248,7 +250,7 @@ impl CrackleDetector {
         }
     }
 
-    /// The next hop and its path, if it is within `reach` frames of where a path leads.
+    /// The next hop and its path, if it is within `reach` frames of the extrapolated `path`.
     fn find_near(&mut self, path: &Track, reach: usize) -> Option<(Aligned, Track)> {
         let around = path.position.advanced(-(self.hop as f64) / 2.0 * path.rate).frame();
         let found = self.acquire(around.get(), reach, Some(path.rate))?;
@@ -256,8 +258,8 @@ impl CrackleDetector {
         (there.hop.kind == HopKind::Fit).then_some((there, found))
     }
 
-    /// Searching costs more than everything else, so something strange that goes on is searched
-    /// less often.
+    /// A search takes more time than everything else, so it is made less often while the audio
+    /// stays unknown.
     fn search_now(&self, hop: &Hop) -> bool {
         self.is_audible(hop) && (self.strange < STRANGE_HOPS || self.strange.is_multiple_of(10))
     }
@@ -267,7 +269,7 @@ impl CrackleDetector {
         energy > AUDIBLE * (self.hop * self.played.len()) as f64
     }
 
-    /// Takes a fitting hop into the track, and judges all before it.
+    /// Adds a fitting hop to the track, and judges all hops before it.
     fn accept(&mut self, aligned: Aligned, mut track: Track, jumped: bool) {
         let Aligned { mut hop, moved, variance } = aligned;
         hop.offset = track.update(moved + hop.offset, variance) - moved;
@@ -293,8 +295,8 @@ impl CrackleDetector {
         self.pending.push_back(hop);
     }
 
-    /// Where the audio from the next hop on is in the programme, judged by that hop and the one
-    /// after.
+    /// Position in the programme from the next hop on, determined from that hop and the one after
+    /// it.
     fn acquire(&mut self, around: i64, reach: usize, rate: Option<f64>) -> Option<Track> {
         let frames = 2 * self.hop;
         if self.available() < self.next + frames as i64 + 1 {
@@ -316,7 +318,7 @@ impl CrackleDetector {
         let mut best: Option<(Track, f64)> = None;
         for start in candidates {
             let Some((track, misfit)) = self.refine_both(start.advanced(middle), rate) else { continue };
-            // Nearest first: a farther one must be clearly better.
+            // The nearest one is tried first, so a farther one must be clearly better.
             if best.is_none_or(|(_, least)| misfit < 0.3 * least - 1e-7) {
                 best = Some((track, misfit));
             }
@@ -324,11 +326,11 @@ impl CrackleDetector {
         best.map(|(track, _)| track)
     }
 
-    /// A track from a guess within a frame for the middle of the next hop, and the sum of its
-    /// misfits.
+    /// A track through the next two hops, given the position of the middle of the next hop to
+    /// within a frame; and the sum of its misfits.
     fn refine_both(&mut self, guess: MediaPosition, known: Option<f64>) -> Option<(Track, f64)> {
-        // A deviation of 1000 ppm blurs the fit as much as a wrong place does: measure it first,
-        // then fit again.
+        // A deviation of 1000 ppm impairs the fit as much as a wrong position, so the rate is
+        // measured first and the fit is then repeated.
         let mut rate = known.unwrap_or(1.0);
         let (mut first, mut misfit) = (guess, 0.0);
         for _ in 0..if known.is_some() { 1 } else { 2 } {
@@ -341,8 +343,8 @@ impl CrackleDetector {
         ((rate - 1.0).abs() < 2e-3).then(|| (Track::new(first, rate, deviation), misfit))
     }
 
-    /// The exact position of the middle of the hop `ahead` frames from the next one, from a guess
-    /// within a frame.
+    /// The exact position of the middle of the hop that begins `ahead` frames after the next one,
+    /// given its position to within a frame.
     fn refine(&mut self, ahead: usize, guess: MediaPosition, rate: f64) -> Option<(MediaPosition, f64)> {
         let (mut centre, mut misfit) = (guess, 1.0);
         for _ in 0..5 {
@@ -358,7 +360,7 @@ impl CrackleDetector {
         (misfit < MISFIT_MAX).then_some((centre, misfit))
     }
 
-    /// The next hop against a track.
+    /// Compares the next hop with a track.
     fn align(&mut self, track: &Track) -> Aligned {
         let mut moved = 0.0;
         loop {
@@ -392,7 +394,7 @@ impl CrackleDetector {
         }
     }
 
-    /// Looks for clicks in a hop; `next` is the one after it if it is on the same path.
+    /// Searches a hop for clicks; `next` is the hop after it, if that is on the same path.
     pub(super) fn judge(&mut self, hop: &Hop, next: Option<&Hop>, trust: Trust) {
         let frames = hop.frames();
         let quiet = hop.quiet(self.played.len());
@@ -412,7 +414,7 @@ impl CrackleDetector {
         let (o0, g0) = begin.map_or((hop.offset, hop.gain), |(p, g)| (ahead(p, 0.0), g));
         let (o2, g2) = self.edge.map_or((hop.offset, hop.gain), |(p, g)| (ahead(p, length), g));
         let offset = [o0 as f32, hop.offset as f32, o2 as f32];
-        // A neighbour that fades bends the gain of this hop.
+        // If a neighbour fades, the gain of this hop is not linear.
         let bent = (g0 - hop.gain).abs().max((g2 - hop.gain).abs()) > FADING / 2.0;
         let trust = if bent && trust == Trust::Exact { Trust::Rough } else { trust };
         let gain = [g0 as f32, hop.gain as f32, g2 as f32];
@@ -431,7 +433,7 @@ impl CrackleDetector {
         self.flags.extend(flags.into_iter().map(|at| (at, CrackleKind::Discontinuity)));
     }
 
-    /// Makes crackles of the flags before `frame`.
+    /// Converts the flags before `frame` to crackles.
     fn drain_flags(&mut self, frame: u64) {
         if self.flags.is_empty() {
             return;

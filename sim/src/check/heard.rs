@@ -1,4 +1,5 @@
-//! What a listener hears, hop by hop: the programme, silence in its place, or something else.
+//! What a listener hears, hop by hop: the programme, silence in place of the programme, or other
+//! audio.
 //!
 //! Model: a hop is right if every channel plays the programme of that channel, at its level and
 //! polarity. Where the programme itself is silent, silence proves nothing, and such a hop counts
@@ -18,20 +19,20 @@ use std::ops::Range;
 /// The just noticeable difference of level is between 0.5 and 1 dB for broadband sound (Zwicker and
 /// Fastl, Psychoacoustics, 7.1.1).
 const LEVEL_TOLERANCE_DB: f64 = 0.5;
-/// Gain of white noise through linear interpolation half-way between samples is 0.64: below this, a
-/// channel is not the programme.
+/// Below this gain, a channel does not play the programme. White noise that is interpolated
+/// linearly half-way between samples has a gain of 0.64.
 const LEAST_GAIN: f64 = 0.5;
 
 /// What a listener hears over one hop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Heard {
-    /// Silence that is right, because nothing is due yet.
+    /// Silence, because nothing is due yet.
     NotDue,
     /// Silence, as in the programme.
     Quiet,
     /// The programme.
     Right,
-    /// Silence of the sound card itself, which is no receiver's fault.
+    /// Silence caused by the sound card itself, not by the receiver.
     CardSilent,
     /// Audio that the receiver reports as concealed.
     Concealed,
@@ -42,7 +43,7 @@ pub enum Heard {
 }
 
 impl Heard {
-    /// Whether the programme was to be heard, and was not.
+    /// Whether the programme should have been heard, but was not.
     #[must_use]
     pub fn is_disturbed(self) -> bool {
         matches!(self, Self::Concealed | Self::Wrong | Self::Silent)
@@ -91,8 +92,8 @@ pub struct HeardTimeline {
 }
 
 impl HeardTimeline {
-    /// Median RMS of the difference from the programme, over the exactly aligned of some hops;
-    /// `None` if there are none.
+    /// Median RMS of the difference from the programme over those of the given hops that are
+    /// exactly aligned; `None` if none is.
     ///
     /// # Panics If there are no such hops.
     #[must_use]
@@ -104,7 +105,7 @@ impl HeardTimeline {
 }
 
 impl fmt::Debug for HeardTimeline {
-    /// How many hops of each kind: a minute has 6000.
+    /// The number of hops of each kind; a minute has 6000 hops.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut counts = std::collections::BTreeMap::new();
         self.hops.iter().for_each(|hop| *counts.entry(hop.heard).or_insert(0u32) += 1);
@@ -112,7 +113,7 @@ impl fmt::Debug for HeardTimeline {
     }
 }
 
-/// Judges a hop against a path of the programme; `played` has its frames, channel by channel.
+/// Judges a hop on a path through the programme; `played` has its frames, channel by channel.
 pub(super) fn on_path(hop: &Hop, played: &[&[f32]], quiet: &[bool]) -> Heard {
     let samples = (hop.frames() * played.len()) as f64;
     let (programme, own) = hop.blocks.iter().fold((0.0, 0.0), |(r, y), block| (r + block.rr, y + block.yy));
@@ -159,8 +160,8 @@ fn is_right(played: &[f32], reference: &[f32]) -> bool {
     }
     let (gain, misfit) = (ry / rr, 1.0 - ry * ry / (rr * yy).max(f64::MIN_POSITIVE));
     let tolerance = libm::exp10(LEVEL_TOLERANCE_DB / 20.0);
-    // Where the programme is only roughly met, as by linear interpolation, the fitted gain is too
-    // low.
+    // Where the audio matches the programme only roughly, as after linear interpolation, the fitted
+    // gain is too low.
     let least = if misfit < MISFIT_EXACT { 1.0 / tolerance } else { LEAST_GAIN };
     (least..=tolerance).contains(&gain)
 }

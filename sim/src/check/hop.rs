@@ -23,8 +23,7 @@ pub(super) struct Hop {
     /// First played frame.
     pub(super) start: u64,
     pub(super) kind: HopKind,
-    /// Position assumed for the first frame, and its step per frame: what `reference` was rendered
-    /// with.
+    /// Position of the first frame, and the step per frame, with which `reference` was rendered.
     pub(super) position: MediaPosition,
     pub(super) step: f64,
     /// Correction of the position at the middle of the hop, in frames.
@@ -33,7 +32,7 @@ pub(super) struct Hop {
     /// Change of the gain from start to end.
     pub(super) slope: f64,
     pub(super) misfit: f64,
-    /// One plane per channel, [`MARGIN`] frames more at either end.
+    /// One plane per channel, with [`MARGIN`] more frames at either end.
     pub(super) reference: Vec<Vec<f32>>,
     pub(super) blocks: Vec<BlockSums>,
 }
@@ -54,7 +53,7 @@ impl Hop {
     }
 }
 
-/// Whether a block of that energy is silent.
+/// Whether a block of this energy is silent.
 pub(super) fn is_quiet(energy: f64, channels: usize) -> bool {
     energy <= QUIET * QUIET * (BLOCK * channels) as f64
 }

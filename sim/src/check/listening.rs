@@ -2,14 +2,13 @@
 //! time.
 //!
 //! Model: the detector is a black box and knows nothing of the receiver. Here its hops are combined
-//! with what the world and the receiver know: when the sound card itself was silent, when the
-//! receiver reports that it concealed audio, and when each played frame left the card. A receiver's
-//! report can turn something wrong into something concealed, but never excuses silence.
+//! with other information: when the sound card itself was silent, when the receiver reports that it
+//! concealed audio, and when each played frame left the card. By the receiver's report, wrong audio
+//! can count as concealed, but silence never does.
 //!
-//! A glitch is an audible fault: a crackle, silence in place of the programme, or at least
-//! [`AUDIBLE_S`] of anything else but the programme; faults within [`CLUSTER_S`] are one glitch. A
-//! fault before the first right audio is not a glitch but a late start, which `time_to_audio_s` and
-//! `heard_share` measure.
+//! A glitch is an audible fault: a crackle, silence in place of the programme, or other audio for
+//! at least [`AUDIBLE_S`]; faults within [`CLUSTER_S`] are one glitch. A fault before the first
+//! right audio is not a glitch but a late start, which `time_to_audio_s` and `heard_share` measure.
 
 use super::crackle::CLUSTER_S;
 use super::heard::{Gap, Heard, HeardHop, HeardTimeline};
@@ -25,7 +24,7 @@ const AUDIBLE_S: f64 = 0.02;
 const BEGUN_S: f64 = 0.1;
 /// Tolerance for a card's own crackle at the edge of its gap.
 const CARD_GAP_MARGIN_S: f64 = 0.002;
-/// A latency is known if the path was known within this time.
+/// The latency at a time is known if the path is known at a time that is at most this far away.
 const LATENCY_NEAR_S: f64 = 0.15;
 
 /// The times at which played frames left the sound card.
@@ -37,8 +36,8 @@ pub struct FrameTimes {
 }
 
 impl FrameTimes {
-    /// For so many frames of a card of that rate; `time_s` tells when a frame is played. A second
-    /// of frames has one rate.
+    /// The times of `frames` frames of a card with this rate; `time_s` returns the time of a frame.
+    /// Within each second, the rate is assumed to be constant.
     #[must_use]
     pub fn new(frames: u64, rate_hz: u32, mut time_s: impl FnMut(u64) -> f64) -> Self {
         let every = u64::from(rate_hz).max(1);
@@ -57,7 +56,7 @@ impl FrameTimes {
     }
 }
 
-/// Information besides the audio.
+/// Information in addition to the audio.
 #[derive(Clone, Debug, Default)]
 pub struct Circumstances<'a> {
     /// When frames were played.
@@ -68,7 +67,8 @@ pub struct Circumstances<'a> {
     pub concealed: &'a [Range<u64>],
 }
 
-/// Kinds of audible faults; of several in one, the worst counts.
+/// Kinds of audible faults, the worst last. A glitch that comprises several has the kind of the
+/// worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum GlitchKind {
     /// A click, a splice, or the abrupt edge of a silence.
@@ -112,7 +112,7 @@ pub struct HeardSeconds {
     pub silent: f64,
     /// Anything else.
     pub wrong: f64,
-    /// Anything else that the receiver reports as concealed.
+    /// Other audio that the receiver reports as concealed.
     pub concealed: f64,
 }
 
@@ -132,11 +132,11 @@ pub struct Listening {
     /// The judgements of the detector, corrected by the other information.
     timeline: HeardTimeline,
     gaps: Vec<(f64, f64)>,
-    /// When crackles that are the receiver's began, true s.
+    /// When crackles caused by the receiver began, true s.
     pub crackles_s: Vec<f64>,
     /// Every audible fault, in order.
     pub glitches: Vec<Glitch>,
-    /// From the sender's capture to the sound card's output: when, and how many ms.
+    /// Latency from the sender's capture to the sound card's output: true time in s, and ms.
     pub latencies: Vec<(f64, f64)>,
     /// When right audio was first heard for 100 ms.
     pub begun_s: Option<f64>,
@@ -169,7 +169,8 @@ impl Listening {
         for range in ranges(concealed) {
             relabel(range.start.saturating_sub(1)..range.end + 1, |heard| heard == Heard::Wrong, Heard::Concealed);
         }
-        // The hops that a card's gap begins and ends in are neither one nor the other.
+        // The hops in which a gap of the card begins or ends are partly its fault, so they count as
+        // the card's.
         for range in ranges(card_gaps) {
             relabel(range, Heard::is_disturbed, Heard::CardSilent);
         }
@@ -234,7 +235,7 @@ impl Listening {
         1e3 * lengths.fold(0.0, f64::max)
     }
 
-    /// Median RMS of what differs from the programme over a span; nothing where nothing was exactly
+    /// Median RMS of the difference from the programme over a span; `None` if nothing was exactly
     /// aligned.
     #[must_use]
     pub fn residual_dbfs(&self, span: Span) -> Option<f64> {
@@ -251,7 +252,7 @@ impl Listening {
         at.map_or(f64::INFINITY, |at| at - span.from_s)
     }
 
-    /// Latency at a time, if the path was known about then.
+    /// Latency at a time, if the path was known around that time.
     #[must_use]
     pub fn latency_ms_at(&self, at_s: f64) -> Option<f64> {
         let next = self.latencies.partition_point(|(time_s, _)| *time_s < at_s);
@@ -279,7 +280,7 @@ impl Listening {
     }
 }
 
-/// How many of the first indices below `length` hold; they are the first ones.
+/// The number of indices below `length` for which `holds` is true; they must be the first ones.
 fn partition(length: usize, holds: impl Fn(usize) -> bool) -> usize {
     let (mut low, mut high) = (0, length);
     while low < high {
@@ -289,7 +290,7 @@ fn partition(length: usize, holds: impl Fn(usize) -> bool) -> usize {
     low
 }
 
-/// The first hop from which on `count` in a row are right, or quiet with a right one among them.
+/// The first of `count` consecutive hops that are all right or quiet; it must itself be right.
 fn first_right(hops: &[HeardHop], count: usize) -> Option<usize> {
     let is_right = |heard: &Heard| matches!(heard, Heard::Right | Heard::Quiet);
     let mut start = 0;
@@ -303,7 +304,7 @@ fn first_right(hops: &[HeardHop], count: usize) -> Option<usize> {
     None
 }
 
-/// Makes glitches of crackles and of what was disturbed from hop `begun` on.
+/// The glitches that result from crackles and from disturbed hops, from hop `begun` on.
 fn glitches(timeline: &HeardTimeline, begun: usize, crackles: &[Range<u64>], times: &FrameTimes) -> Vec<Glitch> {
     let (hops, hop) = (&timeline.hops, timeline.hop_frames);
     let seconds = |frames: Range<u64>| (times.time_s(frames.start as f64), times.time_s(frames.end as f64));

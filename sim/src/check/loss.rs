@@ -1,5 +1,5 @@
-//! Judges what happened where hops did not fit: a mute, a jump, or a loss that does not end; abrupt
-//! or faded.
+//! Judges sections in which hops did not fit: a mute, a jump, or a loss that does not end; each
+//! abrupt or faded.
 //!
 //! A hop that fits ends the case: either the old path continues, or there is a new one. Between two
 //! paths the audio is compared with a blend of both, and on one path with a blend with silence. If
@@ -16,13 +16,13 @@ use super::tally::CrackleKind;
 
 /// Below this misfit the path and gain of a hop are exact.
 pub(super) const MISFIT_EXACT: f64 = 0.05;
-/// A jump by more than this share of a hop, a millisecond, is one to another signal.
+/// A jump by more than this share of a hop, a millisecond, counts as a jump to another signal.
 const FAR_SHARE: f64 = 10.0;
-/// Change of gain within a hop, or from one to the next, from which on it counts as a fade.
+/// Smallest change of gain within a hop, or from one hop to the next, that counts as a fade.
 pub(super) const FADING: f64 = 0.03;
 
 impl CrackleDetector {
-    /// Judges hops that did not fit, now that `hop` does: either the path goes on, or it jumped.
+    /// Judges hops that did not fit, now that `hop` does: either the path continues, or it jumped.
     pub(super) fn resolve(&mut self, hop: &Hop, jumped: bool) {
         let mut zone: Vec<Hop> = self.pending.iter().cloned().collect();
         let far = !jumped || zone.first().is_none_or(|first| self.is_far(first, hop));
@@ -35,7 +35,7 @@ impl CrackleDetector {
         }
         while let Some(before) = self.pending.pop_front() {
             let trust = match before.kind {
-                // The hop before those that do not fit need not fit to its end.
+                // The last hop that fits need not fit until its end.
                 HopKind::Fit if far => Trust::Rough,
                 HopKind::Fit => trust(&before, self.gain),
                 HopKind::Miss => miss_trust(jumped),
@@ -44,7 +44,7 @@ impl CrackleDetector {
         }
     }
 
-    /// Judges a loss that does not end: its beginning, once, and all but the last hops of it.
+    /// Judges a loss that has not ended: its beginning, once, and all its hops but the last ones.
     pub(super) fn resolve_loss(&mut self) {
         let zone: Vec<Hop> = self.pending.iter().cloned().collect();
         if self.mute_edges(&zone) == 0 && zone.first().is_some_and(|hop| hop.kind == HopKind::Fit) {
@@ -57,8 +57,8 @@ impl CrackleDetector {
         }
     }
 
-    /// The programme on a path over a zone, times the gain, one plane per channel; and what was
-    /// played there.
+    /// The programme on a path over a zone, multiplied by the gain, one plane per channel; and the
+    /// audio played there.
     pub(super) fn zone_signals(
         &mut self,
         start: u64,
@@ -77,7 +77,7 @@ impl CrackleDetector {
     /// Flags abrupt mutes and un-mutes of hops on one path; returns how many.
     pub(super) fn mute_edges(&mut self, zone: &[Hop]) -> usize {
         let (Some(first), Some(last)) = (zone.first(), zone.last()) else { return 0 };
-        // Half a hop before, so that an edge on the border of the zone has both its sides.
+        // Half a hop earlier, so that both sides of an edge at the border of the zone are included.
         let before = (self.hop / 2) as i64;
         let start = (first.start as i64 - before).max(self.base + MARGIN as i64);
         let lead = first.start as i64 - start;
@@ -91,7 +91,7 @@ impl CrackleDetector {
         let before = self.flags.len();
         for (r, y) in reference.iter().zip(played) {
             for at in splice::abrupt_changes(y, r, 0.0) {
-                // Eight frames of leeway around the block in which the change may lie anywhere.
+                // The change may lie anywhere in a block of 8 frames.
                 let quiet = |s: &[f32]| s.iter().all(|x| x.abs() <= 3e-4);
                 if quiet(&y[at.saturating_sub(28)..at - 4]) || quiet(&y[at + 4..(at + 28).min(y.len())]) {
                     self.flags.push((start + at as u64, CrackleKind::Dropout));
@@ -101,8 +101,8 @@ impl CrackleDetector {
         self.flags.len() - before
     }
 
-    /// Flags the instant at which the audio abruptly left a path, and that at which it came back,
-    /// if it is the audio that was abrupt there and not the programme alone.
+    /// Flags the instants at which the audio abruptly left a path and returned to it, if the audio
+    /// itself was abrupt there and not only the programme.
     pub(super) fn lost_instants(&mut self, zone: &[Hop], returns: bool) {
         let Some(first) = zone.first() else { return };
         let (start, frames) = (first.start, zone.len() * self.hop);
@@ -124,8 +124,8 @@ impl CrackleDetector {
     }
 
     /// Whether a hop is so far from the path of an earlier one that the two are different signals,
-    /// which can be joined without a corner. After a jump of a few frames, there is next to no
-    /// corner, and it is heard nevertheless.
+    /// whose junction is heard only if it has a corner. A jump of a few frames has hardly any
+    /// corner, but is heard nevertheless.
     fn is_far(&self, first: &Hop, hop: &Hop) -> bool {
         let old = first.position.advanced((hop.start - first.start) as f64 * first.step);
         hop.position.frames_since(old).abs() * FAR_SHARE > self.hop as f64
@@ -161,7 +161,7 @@ impl CrackleDetector {
     }
 }
 
-/// How far the model of a hop can be trusted, if `gain` is that of its neighbour.
+/// How far the model of a hop can be trusted, given the `gain` of its neighbour.
 pub(super) fn trust(hop: &Hop, gain: f64) -> Trust {
     let steady = hop.misfit < MISFIT_EXACT && (hop.gain - gain).abs() < FADING && hop.slope.abs() < FADING;
     if steady { Trust::Exact } else { Trust::Rough }

@@ -10,7 +10,7 @@ mod skew;
 #[cfg(test)]
 mod tests;
 
-/// A clock counts as locked again once it has been so for this long.
+/// A clock counts as locked again once it has been locked for this long, s.
 const LOCK_DWELL_S: f64 = 1.0;
 
 /// The data for metrics.
@@ -18,18 +18,18 @@ const LOCK_DWELL_S: f64 = 1.0;
 pub struct Evidence<'a> {
     /// The trace.
     pub recording: &'a Recording,
-    /// The scenario's other receivers: their traces, and what was heard of them.
+    /// The traces of the scenario's other receivers, and what was heard from them.
     pub others: Vec<(&'a Recording, Option<&'a Listening>)>,
     /// Changes of the clock's state.
     pub clock_states: &'a [(f64, ClockState)],
     /// Trace intervals in which the clock claimed to be locked: when each ended, and the largest
-    /// |error of PTP time| during that claim, us.
+    /// |error of PTP time| while it claimed so, us.
     pub locked_errors: &'a [(f64, f64)],
-    /// Grandmasters that were followed, and since when.
+    /// Grandmasters that were followed, and the time from which each was.
     pub grandmasters: &'a [(f64, ClockIdentity)],
     /// Changes between playing the programme and anything else.
     pub playing: &'a [(f64, bool)],
-    /// What a listener heard, if anybody listened.
+    /// What a listener heard, if the audio was judged.
     pub heard: Option<&'a Listening>,
     /// The requested depth; `None` if only clocks were simulated.
     pub target_depth_ms: Option<f64>,
@@ -100,7 +100,7 @@ impl Evidence<'_> {
         }
     }
 
-    /// The heard latency that differs most from the requested one.
+    /// The measured latency that differs most from the requested one.
     fn latency_ms(&self, span: Span, heard: &Listening) -> Measurement {
         let asked = self.target_latency_ms.unwrap_or(0.0);
         let within = heard.latencies.iter().filter(|(at, _)| (span.from_s..span.to_s).contains(at));
@@ -108,8 +108,8 @@ impl Evidence<'_> {
         farthest.map_or_else(|| Measurement::nothing("the programme was never heard in the span"), Measurement::Exact)
     }
 
-    /// Whether the receiver played for at least half of the span: otherwise its counts are
-    /// worthless.
+    /// Checks that the receiver played for at least half of the span: otherwise its counts have no
+    /// meaning.
     fn check_played(&self, span: Span) -> Result<(), String> {
         let (mut played, mut all) = (0u32, 0u32);
         for row in self.rows(span) {
@@ -125,7 +125,7 @@ impl Evidence<'_> {
 
     /// A metric of what was recorded.
     fn seen(&self, metric: Metric, span: Span) -> Option<f64> {
-        // Of a span that holds no interval nothing is known: none is not the same as no row.
+        // Nothing is known about a span that contains no row, so its total is unknown and not 0.
         let total = |of: fn(&TraceRow) -> f64| self.rows(span).map(of).reduce(|a, b| a + b);
         let sum = |of: fn(&TraceRow) -> u32| self.rows(span).map(|row| f64::from(of(row))).reduce(|a, b| a + b);
         let played = |of: fn(&Self, &TraceRow) -> Option<f64>| {
@@ -171,7 +171,7 @@ impl Evidence<'_> {
             Metric::SenderErrorSigmas => {
                 self.largest(span, |row| Some(row.sender_error_us? / row.sender_sigma_us?.max(f64::MIN_POSITIVE)))
             }
-            // A sender that sent nothing did nothing wrong.
+            // A sender that sent nothing cannot have sent anything wrong.
             Metric::SenderWrongTimestamps | Metric::SenderJumps
                 if self.rows(span).all(|row| row.sender_error_us.is_none()) =>
             {
@@ -204,7 +204,7 @@ impl Evidence<'_> {
         (!parts.is_empty()).then(|| parts.join(", "))
     }
 
-    /// The largest value of any other receiver; nothing if one has none.
+    /// The largest value of all other receivers; `None` if one of them has no value.
     fn most(&self, of: impl Fn(&(&Recording, Option<&Listening>)) -> Option<f64>) -> Option<f64> {
         let all: Option<Vec<f64>> = self.others.iter().map(of).collect();
         all?.into_iter().max_by(f64::total_cmp)
@@ -240,7 +240,7 @@ impl Evidence<'_> {
         unlocks.count() as f64
     }
 
-    /// Stretches of constant clock state, cut to the span.
+    /// Periods of constant clock state within the span.
     fn stretches(&self, span: Span) -> impl Iterator<Item = (ClockState, f64, f64)> {
         let ends = self.clock_states.iter().skip(1).map(|change| change.0).chain([self.duration_s]);
         self.clock_states.iter().zip(ends).filter_map(move |(&(from, state), to)| {
@@ -252,7 +252,7 @@ impl Evidence<'_> {
     fn share(&self, wanted: ClockState, span: Span) -> f64 {
         let length = (span.to_s - span.from_s).max(f64::MIN_POSITIVE);
         let stretches = self.stretches(span).filter(|(state, ..)| *state == wanted);
-        // Not `sum`, whose nothing is -0.
+        // Not `sum`, which is -0 for an empty sequence.
         let total = stretches.fold(0.0, |total, (_, from, to)| total + (to - from));
         total / length
     }

@@ -4,7 +4,7 @@
 /// other audio could not be judged.
 const HEARD_ENOUGH: f64 = 0.5;
 
-/// Result of a measurement. A number that rests on less than it claims is not a value.
+/// Result of a measurement. A number that is based on incomplete data does not count as a value.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Measurement {
     /// The value.
@@ -25,8 +25,8 @@ impl Measurement {
         Self::Nothing(reason.to_owned())
     }
 
-    /// A count of what can only be counted while the programme is heard, which it was for that
-    /// share of what was due.
+    /// A count of events that can only be counted while the programme is heard; `heard_share` is
+    /// the share of the due programme that was heard.
     pub(super) fn count(value: f64, heard_share: f64) -> Self {
         if heard_share >= HEARD_ENOUGH {
             return Self::Exact(value);

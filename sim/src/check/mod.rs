@@ -1,4 +1,4 @@
-//! Judges of the output: they hear what a listener hears, and not what the receiver reports.
+//! Judgement of the output by what a listener hears, not by what the receiver reports.
 
 mod align;
 mod crackle;

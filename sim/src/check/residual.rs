@@ -1,10 +1,11 @@
 //! Clicks within audio whose path is known: peaks of the second difference of the residual.
 //!
-//! A block of 16 frames is flagged where that peak exceeds all of: an absolute floor, what the
-//! programme masks, a share of the programme's own level (the kink where a fade starts is 1/T of
-//! it, and is not a click), and a multiple of what the residual does some milliseconds before and
-//! after. That last comparison takes medians, so that a neighbouring click does not hide one, and
-//! the louder side, so that the onset of a drum is not one.
+//! A block of 16 frames is flagged where that peak exceeds all of these: an absolute floor; the
+//! level that the programme masks; a share of the programme's own level (where a fade of length T
+//! starts, the kink is 1/T of the level, and is not a click); and a multiple of the level of the
+//! residual some milliseconds before and after. The last comparison uses medians, so that a
+//! neighbouring click does not hide another one, and the louder side, so that the onset of a drum
+//! is not taken for a click.
 
 use std::collections::VecDeque;
 
@@ -16,11 +17,12 @@ const FLOOR: f32 = 3.2e-4;
 const MASK_RMS: f32 = 0.3;
 /// Share of the peak of the programme's second difference, where the path is not exact.
 const MASK_PEAK: f32 = 1.5;
-/// Share of the programme's level: a linear fade of 3 ms begins and ends with kinks of 1/144.
+/// Smallest kink that counts as a click, as a share of the programme's RMS. A linear fade of 3 ms
+/// begins and ends with kinks of 1/144, which must not count.
 const KINK: f32 = 0.01;
-/// Multiple of the RMS of the residual's own second difference.
+/// A click must exceed the RMS of the residual's second difference nearby by this factor.
 pub(super) const OUTLIER: f32 = 9.0;
-/// Blocks on either side that are looked at: 4 ms at 48 kHz.
+/// Blocks on either side that are compared: 4 ms at 48 kHz.
 const REACH: usize = 12;
 /// Blocks on either side that belong to the instant itself.
 const NEAR: usize = 1;
@@ -32,7 +34,7 @@ pub(super) enum Trust {
     Exact,
     /// The path is extrapolated, or the gain is moving.
     Rough,
-    /// There is no path: only flags what stands out by itself.
+    /// There is no path: only clicks that stand out by themselves are flagged.
     None,
 }
 
@@ -41,7 +43,7 @@ struct Stat {
     start: u64,
     trust: Trust,
     energy: f32,
-    /// Mean square of the second difference of the residual; its peak.
+    /// Mean square and peak of the second difference of the residual.
     e2: f32,
     peak: f32,
     /// Mean square and peak of the second difference of the reference; mean square of the
@@ -58,7 +60,7 @@ pub(super) struct Residual {
     e: Vec<f32>,
 }
 
-/// A value that goes linearly from start over middle to end of a hop.
+/// The start, middle and end of a hop; between these, the value is interpolated linearly.
 pub(super) type Bend = [f32; 3];
 
 impl Residual {

@@ -3,7 +3,7 @@
 //! Model: played = old + r (new - old), where `r` goes from 0 to 1. With y = played - old and u =
 //! new - old, `r` over half a millisecond is <y, u> / <u, u>. A change is abrupt if `r` moves by
 //! more than 0.6 within two thirds of a millisecond, which a linear fade does if it is shorter than
-//! about 1.1 ms. Being a ratio, it finds a mute also where the waveform crosses zero.
+//! about 1.1 ms. As `r` is a ratio, a mute is found even where the waveform crosses zero.
 
 const BLOCK: usize = 8;
 /// Blocks of the windows before and after, which have one block between them.
@@ -18,10 +18,10 @@ const AUDIBLE: f64 = 1e-3;
 /// Frames on either side of an instant in which its corner may lie: both windows and the block
 /// between them.
 const CORNER_NEAR: usize = (WINDOW + 1) * BLOCK;
-/// Frames beyond those that a corner is held against: a pitch period of 100 Hz.
+/// Further frames on either side with which a corner is compared: a pitch period of 100 Hz.
 const CORNER_AROUND: usize = 480;
-/// A corner's peak in terms of their RMS: one in 250 of as many normally distributed values is
-/// larger.
+/// Smallest peak of a corner, as a multiple of the RMS of those frames: in one of 250 sets of as
+/// many normally distributed values, one is larger.
 const CORNER_RMS: f64 = 4.0;
 
 #[derive(Clone, Copy, Default)]
@@ -31,8 +31,8 @@ struct Sums {
     uu: f64,
 }
 
-/// Frames at which `y` changes abruptly from one share of `u` to another; nearby ones are the
-/// caller's to merge. Differences `u` whose RMS is below `level` are ignored.
+/// Frames at which `y` changes abruptly from one share of `u` to another; the caller must merge
+/// those that are close together. Differences `u` whose RMS is below `level` are ignored.
 pub(super) fn abrupt_changes(y: &[f32], u: &[f32], level: f64) -> Vec<usize> {
     let blocks = block_sums(y, u);
     let floor = level.max(AUDIBLE);
@@ -47,8 +47,8 @@ pub(super) fn abrupt_changes(y: &[f32], u: &[f32], level: f64) -> Vec<usize> {
     found
 }
 
-/// The frame at which `y`, small against `reference` until then, abruptly is not: tracking was lost
-/// in an instant.
+/// The frame at which `y` stops abruptly to be small against `reference`, which means that tracking
+/// was lost in an instant.
 pub(super) fn abrupt_loss(y: &[f32], reference: &[f32]) -> Option<usize> {
     let blocks = block_sums(y, reference);
     (WINDOW..blocks.len().saturating_sub(WINDOW))
@@ -61,9 +61,9 @@ pub(super) fn abrupt_loss(y: &[f32], reference: &[f32]) -> Option<usize> {
         .map(|at| at * BLOCK + BLOCK / 2)
 }
 
-/// Whether `y` itself has a corner near `at`: its second difference peaks there, beyond what it
-/// does before and after. A substitute that goes on smoothly while the programme does something
-/// else has none.
+/// Whether `y` itself has a corner near `at`: its second difference has a peak there that exceeds
+/// its values before and after. A substitute that continues smoothly while the programme changes
+/// has no corner.
 pub(super) fn has_corner(y: &[f32], at: usize) -> bool {
     let second = |range: std::ops::Range<usize>| {
         let range = range.start.max(1)..range.end.min(y.len().saturating_sub(1));
@@ -109,7 +109,7 @@ fn block_sums(y: &[f32], u: &[f32]) -> Vec<Sums> {
         .collect()
 }
 
-/// Whether `y` is mostly a smooth share of `u`: a crossfade, not something unknown.
+/// Whether `y` is mostly a smoothly changing share of `u`: a crossfade and not unknown audio.
 pub(super) fn explained(y: &[f32], u: &[f32]) -> bool {
     let (mut rest, mut total) = (0.0, 0.0);
     for s in block_sums(y, u).chunks_exact(WINDOW).map(|w| window(w, 0)) {

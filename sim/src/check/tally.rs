@@ -6,10 +6,10 @@ use super::hop::Hop;
 
 /// Mean square of the programme below which nothing is audible: -60 dBFS.
 pub(super) const AUDIBLE: f64 = 1e-6;
-/// Residuals below this are taken for it: a 24-bit converter's noise is at -144 dBFS.
+/// Lower limit of residuals: the noise of a 24-bit converter is at -144 dBFS.
 const LEAST_RESIDUAL_DBFS: f64 = -200.0;
-/// Every so many hops the path is noted: 100 ms, in which a rate that is off by 100 ppm moves it by
-/// 10 us.
+/// The path is recorded once in this many hops, every 100 ms, in which a rate that is off by 100
+/// ppm moves it by 10 us.
 const WAYPOINT_HOPS: usize = 10;
 
 /// Kinds of crackles.
@@ -26,7 +26,7 @@ pub enum CrackleKind {
 pub struct Crackle {
     /// Played frame at which it begins, within a millisecond.
     pub at_frame: u64,
-    /// Its kind; of several within 15 ms, the worst.
+    /// Its kind; the worst of several within 15 ms.
     pub kind: CrackleKind,
     /// From its first to its last discontinuity, in frames; at least 1.
     pub duration_frames: u64,
@@ -57,7 +57,7 @@ impl CrackleReport {
     }
 }
 
-/// What the report is made from.
+/// The data from which the report is made.
 #[derive(Clone, Debug)]
 pub(super) struct Tally {
     pub(super) crackles: Vec<Crackle>,
@@ -65,8 +65,8 @@ pub(super) struct Tally {
     tracked: u64,
     timeline: HeardTimeline,
     cents: f64,
-    /// The silence that goes on: its first frame, its blocks, and what the programme would have
-    /// brought.
+    /// The current silence: its first frame, its number of blocks, and the energy of the programme
+    /// during it.
     gap: Option<(u64, usize, f64)>,
 }
 
@@ -82,7 +82,7 @@ impl Tally {
         self.timeline.hops.push(HeardHop { heard, residual_dbfs: power.map(dbfs) });
     }
 
-    /// Notes the path at the middle of a hop that fits it.
+    /// Records the path at the middle of a hop that fits it.
     pub(super) fn waypoint(&mut self, hop: &Hop) {
         let frame = hop.start as f64 + hop.frames() as f64 / 2.0;
         if (hop.start as usize / hop.frames()).is_multiple_of(WAYPOINT_HOPS) {

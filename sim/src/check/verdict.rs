@@ -1,4 +1,4 @@
-//! Expectations against measurements.
+//! Compares expectations with measurements.
 
 use super::measured::Evidence;
 use super::measurement::Measurement;
@@ -31,7 +31,8 @@ pub struct Judgement {
     /// Why it could not be judged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_judged: Option<String>,
-    /// Whether it was not judged because the run was told to leave out what it needs.
+    /// Whether it was not judged because the data that it needs were left out of the run on
+    /// request.
     pub skipped: bool,
     /// Whether it asserts a known failure of a baseline.
     pub known_failure: bool,
@@ -48,7 +49,7 @@ impl Judgement {
         let [min, max] = expectation.limits();
         let (measured, not_judged) = match evidence.measure(metric, span) {
             Measurement::Exact(value) => (Some(value), None),
-            // There may be more of them, and a minimum is met in any case.
+            // The true count may be larger, but a minimum is met in any case.
             Measurement::AtLeast { value, .. } if max.is_none() && min.is_some_and(|min| value >= min) => {
                 (Some(value), None)
             }
@@ -67,7 +68,8 @@ impl Judgement {
         }
     }
 
-    /// An expectation that was not judged because the run was told to leave out what it needs.
+    /// An expectation that was not judged because the data that it needs were left out of the run
+    /// on request.
     #[must_use]
     pub fn skipped(expectation: &Expectation, reason: &str) -> Self {
         Self { skipped: true, not_judged: Some(reason.to_owned()), ..Self::empty(expectation) }
@@ -90,7 +92,7 @@ impl Judgement {
         }
     }
 
-    /// As the table says it.
+    /// The verdict for the table.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         if self.skipped {
@@ -118,7 +120,8 @@ impl Judgement {
         }
     }
 
-    /// By how much the limit is missed, as text; nothing if it holds, or if that is no number.
+    /// By how much the limit is missed, as text; `None` if the expectation holds, or if the
+    /// difference is not a number.
     #[must_use]
     pub fn missed_text(&self) -> Option<String> {
         (!self.holds && self.missed_by.is_finite()).then(|| number(self.missed_by))
@@ -159,8 +162,8 @@ fn limit(min: Option<f64>, max: Option<f64>) -> String {
     }
 }
 
-/// A number as a person writes it: up to four significant decimals, no trailing zeros. A small one
-/// is never written as 0, which it may have to be.
+/// A number with up to four significant digits and without trailing zeros. A small number is never
+/// written as 0, because the limit may be 0.
 fn number(value: f64) -> String {
     if !value.is_finite() {
         return "never".to_owned();
@@ -173,7 +176,7 @@ fn number(value: f64) -> String {
         size if size >= 1.0 => 3,
         _ => 4,
     };
-    // Without the sign of a negative zero.
+    // Adding zero removes the sign of a negative zero.
     let text = format!("{:.digits$}", value + 0.0);
     let trimmed = text.trim_end_matches('0').trim_end_matches('.');
     trimmed.to_owned()

@@ -1,5 +1,5 @@
-//! A link that is narrower than others: packets wait for each other in front of it, and those that
-//! find the queue full are dropped.
+//! A link with limited capacity: packets queue in front of it, and those that arrive at a full
+//! queue are dropped.
 
 use super::crystal::TrueTime;
 use crate::scenario::RateLimit;
@@ -12,7 +12,7 @@ const OVERHEAD_BYTES: i64 = 66;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Bottleneck {
     limit: Option<RateLimit>,
-    /// When the last packet that was taken has left.
+    /// When the last accepted packet has left the link.
     free_at: TrueTime,
 }
 
@@ -21,13 +21,13 @@ impl Bottleneck {
         Self { limit, free_at: 0 }
     }
 
-    /// Sets the capacity of the link. Packets that already wait leave as they would have.
+    /// Sets the capacity of the link. Packets that are already waiting leave as scheduled.
     pub(super) fn set(&mut self, limit: Option<RateLimit>) {
         self.limit = limit;
     }
 
-    /// When a datagram of this length that comes at `at` has left; `None` if it finds no room.
-    /// Calls must come in order of time.
+    /// When a datagram of this length that arrives at `at` has left the link; `None` if the queue
+    /// is full. Calls must come in order of time.
     pub(super) fn pass(&mut self, at: TrueTime, bytes: usize) -> Option<TrueTime> {
         let Some(limit) = self.limit else { return Some(at.max(self.free_at)) };
         let bits = (bytes as i64 + OVERHEAD_BYTES) as f64 * 8.0;

@@ -3,7 +3,7 @@
 use super::streams::RandomStream;
 use crate::scenario::LossBurst;
 
-/// A path that is good or bad.
+/// State of a path, which is either good or bad.
 #[derive(Clone, Debug)]
 pub(super) struct Bursts {
     config: LossBurst,
@@ -20,7 +20,8 @@ impl Bursts {
     pub(super) fn lose(&mut self) -> bool {
         let change = if self.bad { self.config.ends } else { self.config.begins };
         self.bad ^= self.stream.uniform() < change.get();
-        // Drawn in either state, so that one probability does not reshuffle the others.
+        // Drawn in either state, so that a change of one probability does not change the other
+        // draws.
         let unlucky = self.stream.uniform() < self.config.loss.get();
         self.bad && unlucky
     }

@@ -1,9 +1,10 @@
-//! A sound card: blocks of frames at its crystal's pace, late callbacks, and faults.
+//! A sound card: blocks of frames at the rate of its crystal, late callbacks, and faults.
 //!
 //! Model: the card plays the blocks that callbacks hand over, one after the other. The callback for
-//! a block comes when the one before it ends, or later, which the card's buffer bridges. Frames are
-//! counted from the start of the run, played or not: while the card has nothing it plays silence,
-//! and its crystal runs on. That is an xrun, and it delays playout by its length.
+//! a block comes when the previous block ends, or later, which the card's buffer compensates.
+//! Frames are counted from the start of the run, whether they are played or not: while the card has
+//! no audio, it plays silence, and its crystal keeps running. This is an xrun, and it delays
+//! playout by its length.
 
 use super::crystal::{CrystalClock, TrueTime};
 use super::streams::RandomStream;
@@ -21,17 +22,17 @@ pub struct SoundCard {
     /// Frames from the start of the run to the end of the last block.
     end: i64,
     last_callback: TrueTime,
-    /// Frames that will be lost after the present block.
+    /// Frames that will be lost after the current block.
     xrun: i64,
     /// Silence since the last block.
     silence: usize,
-    /// Callbacks do not come, and one that was due waits.
+    /// Whether callbacks are stopped; a callback that was due waits.
     stopped: bool,
     waiting: bool,
 }
 
 impl SoundCard {
-    /// A card with a crystal, whose callbacks are late by draws from `lateness`.
+    /// A card with a crystal. The lateness of its callbacks is drawn from `lateness`.
     #[must_use]
     pub fn new(config: scenario::Card, clock: CrystalClock, lateness: RandomStream) -> Self {
         Self {
@@ -70,18 +71,19 @@ impl SoundCard {
         self.end as u64
     }
 
-    /// Frames of silence before the block that is to be played next; they count once.
+    /// Frames of silence before the block that is played next. They are returned once.
     pub fn take_silence(&mut self) -> usize {
         std::mem::take(&mut self.silence)
     }
 
-    /// A callback comes at `now`. Returns whether it may, or must wait until the card resumes.
+    /// A callback is due. Returns whether it may be made now; otherwise it waits until the card
+    /// resumes.
     pub fn may_call(&mut self) -> bool {
         self.waiting = self.stopped;
         !self.stopped
     }
 
-    /// A callback has handed over its frames. Returns when the card ends them.
+    /// Plays the frames of a callback. Returns when they end.
     pub fn play(&mut self) -> TrueTime {
         self.end += self.callback_frames as i64;
         self.time_of(self.end)
@@ -96,18 +98,18 @@ impl SoundCard {
         self.last_callback
     }
 
-    /// The card has nothing to play for this long after the present block.
+    /// Adds a time after the current block in which the card has nothing to play.
     pub fn add_xrun(&mut self, length: Nanos) {
         self.xrun += libm::round(length.as_secs_f64() * self.rate()) as i64;
     }
 
-    /// No callback comes until [`SoundCard::resume`].
+    /// Stops callbacks until [`SoundCard::resume`].
     pub fn stop(&mut self) {
         self.stopped = true;
     }
 
-    /// Callbacks come again; if one was waiting, it comes now. The buffer bridges the time until
-    /// then, unless it is `lost`.
+    /// Resumes callbacks; one that was waiting is made now. The card's buffer compensates the
+    /// pause, unless its audio is `lost`.
     pub fn resume(&mut self, now: TrueTime, lost: bool) -> Option<TrueTime> {
         self.stopped = false;
         if lost {

@@ -3,7 +3,7 @@
 use super::streams::RandomStream;
 use crate::scenario::{Corruption, UdpChecksum};
 
-/// What flips bits on one path.
+/// Flips bits in the packets of one path.
 #[derive(Clone, Debug)]
 pub(super) struct Corrupter {
     config: Option<Corruption>,
@@ -15,7 +15,7 @@ impl Corrupter {
         Self { config, stream }
     }
 
-    /// Damages a datagram, or does not; returns whether the receiver's host takes it.
+    /// Damages a datagram at random. Returns whether the receiver's host accepts it.
     pub(super) fn pass(&mut self, datagram: &mut [u8]) -> bool {
         let Some(config) = self.config else { return true };
         let struck = self.stream.uniform() < config.share.get();

@@ -11,10 +11,11 @@ use crate::scenario::{Crystal, Fault, PartsPerMillion, Seconds, SlewPpm};
 use engine::Nanos;
 use std::collections::VecDeque;
 
-/// Length of a stretch of constant frequency, if no slew begins or ends in it.
+/// Length of a period of constant frequency, if no slew begins or ends in it.
 pub const SEGMENT: Nanos = Nanos::from_secs(1);
 
-/// Segments kept: how far apart, in seconds, two questions may be whose answers are both wanted.
+/// Number of segments kept: the largest distance in seconds between two times for which the clock
+/// is read alternately.
 const REMEMBERED: usize = 128;
 
 /// True time since the start of the run.
@@ -56,7 +57,7 @@ pub struct Ramp {
 }
 
 impl Ramp {
-    /// The change of a crystal's rate by a fault, which takes a second if the fault has no length.
+    /// The change of a crystal's rate by a fault. It takes a second if the fault has no duration.
     pub(crate) fn of(fault: &Fault, change: PartsPerMillion) -> Self {
         let from_ns = fault.at_s.as_ref().nanos().as_nanos();
         let length = fault.for_s.map_or(Nanos::from_secs(1), Seconds::nanos);
@@ -76,7 +77,7 @@ pub struct Slew {
 }
 
 impl Slew {
-    /// The slews of a clock by a fault, each time that it happens in a run of this length.
+    /// The slews of a clock by a fault, one for each time that it occurs in a run of this length.
     pub(crate) fn all_of(fault: &Fault, rate: SlewPpm, duration: Nanos) -> impl Iterator<Item = Self> {
         fault.times(duration).map(move |(from, to)| Self {
             from_ns: from.as_nanos(),
@@ -105,7 +106,7 @@ impl CrystalClock {
         Self::slewed(config, ramps, Vec::new(), walk)
     }
 
-    /// The same, with slews.
+    /// As [`CrystalClock::new`], with slews.
     #[must_use]
     pub fn slewed(config: Crystal, ramps: Vec<Ramp>, slews: Vec<Slew>, walk: RandomStream) -> Self {
         let segments = VecDeque::with_capacity(REMEMBERED);
@@ -151,8 +152,8 @@ impl CrystalClock {
     fn append(&mut self) {
         let last = self.newest();
         let start_ns = last.end_ns;
-        // The walk goes on once per second, wherever slews begin: it is the same with and without
-        // them.
+        // The random walk advances once per second, wherever slews begin, so that it is the same
+        // with and without slews.
         if start_ns % SEGMENT.as_nanos() == 0 {
             self.walked_ppb += self.config.random_walk_ppb.get() * self.walk.normal();
         }

@@ -1,8 +1,8 @@
-//! Packets that a stranger sends to the stream's group.
+//! Packets that an attacker sends to the stream's group.
 //!
-//! Model: the stranger receives the stream, as everybody can who joins the group, and makes its own
-//! packets after the newest one: same payload type, other contents, and the timestamps of the
-//! attack. The contents are noise of full scale, so that playing them is audible.
+//! Model: the attacker receives the stream, as anybody can who joins the group, and makes packets
+//! that follow the newest one: with the same payload type, other contents, and the timestamps of
+//! the attack. The contents are noise of full scale, so that playing them is audible.
 
 use super::streams::RandomStream;
 use crate::scenario::{ForgedPackets, ForgedSsrc, ForgedTimestamps};
@@ -13,7 +13,7 @@ use engine::rtp::wire::{RtpHeader, RtpPacket, Ssrc};
 /// SSRC of another stream.
 const OTHER_SSRC: Ssrc = Ssrc(0x0BAD_5EED);
 
-/// One attack on a stream that is going on.
+/// An attack on a stream that is in progress.
 #[derive(Clone, Debug)]
 pub struct ForgedStream {
     config: ForgedPackets,
@@ -22,28 +22,28 @@ pub struct ForgedStream {
     random: RandomStream,
     /// The stream's newest packet, and its payload's length.
     newest: Option<(RtpHeader, usize)>,
-    /// Packets since that.
+    /// Packets sent since the newest packet of the stream.
     ahead: u32,
     /// The timestamp that goes backwards.
     backwards: Option<u32>,
 }
 
 impl ForgedStream {
-    /// An attack on a stream of such packets.
+    /// An attack on a stream with packets of this length and rate.
     #[must_use]
     pub fn new(config: ForgedPackets, packet_frames: u16, sample_rate_hz: u32, random: RandomStream) -> Self {
         let packet_frames = u32::from(packet_frames);
         Self { config, packet_frames, sample_rate_hz, random, newest: None, ahead: 0, backwards: None }
     }
 
-    /// It hears a packet of the stream.
+    /// Records a packet of the stream.
     pub fn hear(&mut self, datagram: &[u8]) {
         if let Ok(packet) = RtpPacket::parse(datagram) {
             (self.newest, self.ahead) = (Some((packet.header, packet.payload.len())), 0);
         }
     }
 
-    /// The next forged packet; none before the stream was heard.
+    /// The next forged packet; `None` before a packet of the stream was recorded.
     pub fn packet(&mut self) -> Option<Vec<u8>> {
         let (newest, length) = self.newest?;
         self.ahead = self.ahead.wrapping_add(1);
@@ -61,7 +61,7 @@ impl ForgedStream {
         Some(datagram)
     }
 
-    /// Sequence number and timestamp of the next one.
+    /// Sequence number and timestamp of the next forged packet.
     fn place(&mut self, newest: &RtpHeader) -> (u16, u32) {
         let next = newest.sequence.get().wrapping_add(self.ahead as u16);
         let due = newest.timestamp.get().wrapping_add(self.ahead.wrapping_mul(self.packet_frames));

@@ -1,8 +1,8 @@
-//! PTP messages that a stranger forges: of the grandmaster, of masters that do not exist, and old
-//! ones.
+//! PTP messages that an attacker forges: those of the grandmaster, those of masters that do not
+//! exist, and old ones.
 //!
-//! Model: the stranger knows the grandmaster's time, sequenceIds and intervals, since all of that
-//! is multicast. Its messages are made by a copy of the grandmaster, so that they differ only in
+//! Model: the attacker knows the grandmaster's time, sequenceIds and intervals, since all of these
+//! are multicast. Its messages are made by a copy of the grandmaster, so that they differ only in
 //! the manipulated values.
 
 use super::crystal::TrueTime;
@@ -21,10 +21,10 @@ const BETTER: ClockIdentity = ClockIdentity([0x00, 0x00, 0x5E, 0xFF, 0xFE, 0x00,
 /// First bytes of invented identities where they come back: of the block for documentation
 /// (RFC 7042, 2.1.2).
 const INVENTED: [u8; 6] = [0x00, 0x00, 0x5E, 0xFF, 0xFE, 0x53];
-/// A flood's times: anything from the epoch to 2038.
+/// Range of the times in a flood, s: from the epoch to 2038.
 const FLOOD_TIMES_S: f64 = 2_147_483_648.0;
 
-/// What the stranger has overheard of the grandmaster.
+/// What the attacker has received from the grandmaster.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Overheard {
     /// sequenceId of its newest Sync, and when that was sent.
@@ -43,11 +43,11 @@ enum Forgery {
     Flood,
 }
 
-/// One attack on PTP that is going on.
+/// An attack on PTP that is in progress.
 #[derive(Clone, Debug)]
 pub struct ForgedPtp {
     forgery: Forgery,
-    /// The grandmaster's copy.
+    /// A copy of the grandmaster.
     model: GrandmasterModel,
     config: Grandmaster,
     random: RandomStream,
@@ -111,8 +111,8 @@ impl ForgedPtp {
         Some(Self { forgery, model, config, random, every, sent: 0, since_sync: 0, counted_from: None })
     }
 
-    /// What it sends at `now`, each as if from address number n of the stranger's, and when it will
-    /// again; if it sends of itself at all.
+    /// The datagrams that it sends at `now`, each with the number of the attacker's address that it
+    /// comes from; and when it sends next, unless it only answers.
     pub fn strike(&mut self, now: TrueTime, overheard: Overheard) -> (Vec<(u8, Vec<u8>)>, Option<TrueTime>) {
         let next = Some(now + self.every.as_nanos());
         self.sent += 1;
@@ -142,7 +142,7 @@ impl ForgedPtp {
         }
     }
 
-    /// What it answers to a datagram of the receiver that it overhears at `now`.
+    /// Its answer to a datagram of the receiver that it receives at `now`.
     pub fn answer(&mut self, now: TrueTime, datagram: &[u8]) -> Option<Vec<u8>> {
         match self.forgery {
             Forgery::DelayResps | Forgery::Better { answers: true, .. } => self.model.answer(now, datagram),
@@ -214,7 +214,7 @@ impl ForgedPtp {
     }
 }
 
-/// As if all were from the first of the stranger's addresses.
+/// All datagrams with the first of the attacker's addresses.
 fn own(datagrams: Vec<Vec<u8>>) -> Vec<(u8, Vec<u8>)> {
     datagrams.into_iter().map(|datagram| (0, datagram)).collect()
 }

@@ -1,5 +1,5 @@
-//! A PTP master with perfect time, except for what the scenario says: Announce, Sync and Follow_Up
-//! at its intervals, and answers to Delay_Reqs.
+//! A PTP master whose time is perfect unless the scenario specifies otherwise. It sends Announce,
+//! Sync and Follow_Up at its intervals, and answers Delay_Reqs.
 
 use super::crystal::TrueTime;
 use super::lies::Lying;
@@ -35,7 +35,7 @@ pub struct GrandmasterModel {
 }
 
 impl GrandmasterModel {
-    /// A grandmaster; `wander` feeds its wander, if it has any.
+    /// A grandmaster; its wander, if it has any, is drawn from `wander`.
     #[must_use]
     pub fn new(config: scenario::Grandmaster, wander: RandomStream) -> Self {
         let port = PortIdentity { clock_identity: config.identity.0, port_number: 1 };
@@ -46,7 +46,7 @@ impl GrandmasterModel {
         Self { config, port, start, wander, lying: None, announce_id: first, sync_id: first }
     }
 
-    /// The same master with another configuration, but for its time.
+    /// The same master with a changed configuration; its time continues.
     #[must_use]
     pub fn reconfigured(mut self, change: impl FnOnce(&mut scenario::Grandmaster)) -> Self {
         change(&mut self.config);
@@ -71,12 +71,12 @@ impl GrandmasterModel {
         self.config.dialect != Dialect::Livewire
     }
 
-    /// Its time jumps.
+    /// Steps its time.
     pub fn step(&mut self, by: Nanos) {
         self.start = self.start + by;
     }
 
-    /// It restarts at true time `now`, when its own time is `time`.
+    /// Restarts it at true time `now`, when its own time is `time`.
     pub fn restart(&mut self, now: TrueTime, time: PtpTime) {
         self.start = time - Nanos::new(now);
         (self.announce_id, self.sync_id) = (0, 0);
@@ -128,7 +128,7 @@ impl GrandmasterModel {
         self.sync_as(t, self.sync_id)
     }
 
-    /// A Sync of some sequenceId, sent at `t`, and its Follow_Up.
+    /// A Sync with the given sequenceId, sent at `t`, and its Follow_Up.
     pub fn sync_as(&mut self, t: TrueTime, sequence_id: u16) -> (Vec<u8>, Option<Vec<u8>>) {
         let interval = self.config.log_sync_interval;
         if self.config.dialect == Dialect::Livewire {
@@ -155,7 +155,7 @@ impl GrandmasterModel {
         ClockPacket::at(self.told(t, Lying::sync_time), sequence, master).emit().to_vec()
     }
 
-    /// The Follow_Up of a Sync of some sequenceId that was sent at `t`.
+    /// The Follow_Up of a Sync with the given sequenceId that was sent at `t`.
     pub fn follow_up_as(&mut self, t: TrueTime, sequence_id: u16) -> Vec<u8> {
         let body = Body::FollowUp { precise_origin_timestamp: self.told(t, Lying::sync_time) };
         self.emit(sequence_id, Flags::PTP_TIMESCALE, self.config.log_sync_interval, body)

@@ -12,7 +12,7 @@ pub(super) struct Identity {
     pub(super) ssrc: Ssrc,
     /// Sequence number of packet 0.
     sequence: u16,
-    /// What is added to the timestamps of the media clock.
+    /// Offset that is added to the timestamps of the media clock.
     timestamp_offset: u32,
 }
 
@@ -21,12 +21,13 @@ impl Identity {
         Self { ssrc, sequence, timestamp_offset: 0 }
     }
 
-    /// The same with so much added to its timestamps.
+    /// The same identity with `timestamp_offset` added to its timestamps.
     pub(super) fn with_timestamp_offset(self, timestamp_offset: u32) -> Self {
         Self { timestamp_offset, ..self }
     }
 
-    /// What a sender that starts anew draws (RFC 3550, 5.1), as bits of one word each.
+    /// The identity that a sender draws when it restarts (RFC 3550, 5.1), each value from one
+    /// random word.
     pub(super) fn restarted(self, random: &mut RandomStream, new_ssrc: bool) -> Self {
         let [ssrc, sequence, timestamp_offset] = [(); 3].map(|()| random.bits());
         Self { ssrc: if new_ssrc { Ssrc(ssrc) } else { self.ssrc }, sequence: sequence as u16, timestamp_offset }
@@ -41,12 +42,12 @@ impl Identity {
         SequenceNumber::new(self.sequence.wrapping_add(packet as u16))
     }
 
-    /// The RTP timestamp that the media clock would show as `timestamp`.
+    /// The RTP timestamp for a `timestamp` of the media clock.
     pub(super) fn timestamp(&self, timestamp: RtpTimestamp) -> RtpTimestamp {
         RtpTimestamp::new(timestamp.get().wrapping_add(self.timestamp_offset))
     }
 
-    /// The reverse of that.
+    /// The timestamp of the media clock for an RTP timestamp.
     pub(super) fn media_timestamp(&self, timestamp: RtpTimestamp) -> RtpTimestamp {
         RtpTimestamp::new(timestamp.get().wrapping_sub(self.timestamp_offset))
     }

@@ -18,7 +18,7 @@ pub struct Lying {
 }
 
 impl Lying {
-    /// One that begins to lie at `since`.
+    /// A master that begins to lie at `since`.
     #[must_use]
     pub fn new(lies: Lies, since: TrueTime, random: RandomStream) -> Self {
         Self { lies, since, random }
@@ -34,7 +34,8 @@ impl Lying {
         self.tell(self.lies.delay_resps, now, time)
     }
 
-    /// The correctionField of the message that has a Sync's time; as much as there is room for.
+    /// The correctionField of the message that carries a Sync's time, limited to the range of the
+    /// field.
     #[must_use]
     pub fn correction(&self) -> CorrectionField {
         let by = self.lies.correction_us.nanos().as_nanos();

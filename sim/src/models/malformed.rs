@@ -8,7 +8,7 @@ use crate::scenario::Grandmaster;
 
 /// Longest run of noise.
 const MAX_NOISE_BYTES: u32 = 128;
-/// What is done to a message.
+/// Number of ways in which a message is damaged.
 const TRICKS: u32 = 6;
 /// Places in a message (IEEE 1588-2019, 13.3 and 13.6).
 const VERSION: usize = 1;
@@ -17,8 +17,8 @@ const NANOSECONDS: usize = 40;
 /// Length of the header, which every message has.
 const HEADER_LENGTH: u16 = 34;
 
-/// The device. Its messages are copies of what the grandmaster would send, so that only their form
-/// tells them apart.
+/// The device. Its messages are copies of what the grandmaster would send, so that they differ only
+/// in their form.
 #[derive(Clone, Debug)]
 pub struct MalformedPtp {
     copied: GrandmasterModel,

@@ -1,11 +1,11 @@
-//! Packets that others overtake: a share of them is held back.
+//! Reordering: a share of the packets is held back, so that others overtake them.
 
 use super::crystal::TrueTime;
 use super::streams::RandomStream;
 use crate::scenario::{Reorder, ReorderBy};
 use engine::Nanos;
 
-/// Who is held back on one path, and for how long.
+/// Decides which packets of one path are held back, and for how long.
 #[derive(Clone, Debug)]
 pub(super) struct Overtaking {
     config: Option<Reorder>,
@@ -25,7 +25,7 @@ impl Overtaking {
         let interval = self.last_sent.replace(sent).map_or(0, |last| sent - last);
         let held = self.stream.uniform() < config.share.get();
         let later = match config.by {
-            // Between the last packet that overtakes it, and the next one.
+            // So that it arrives between the last packet that overtakes it and the next one.
             ReorderBy::Packets(packets) => Nanos::new(interval * i64::from(packets.get()) + interval / 2),
             ReorderBy::Later(later) => self.stream.lateness(&later),
         };

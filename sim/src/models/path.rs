@@ -1,5 +1,5 @@
 //! A one-way network path: a bottleneck, delay, queueing jitter, loss, damage, copies, stalls.
-//! Packets of one path overtake each other only if they may.
+//! Packets of one path overtake each other only if the configuration permits it.
 
 use super::bottleneck::Bottleneck;
 use super::bursts::Bursts;
@@ -11,7 +11,7 @@ use super::streams::RandomStream;
 use crate::scenario::{self, EveryNth, Jitter, RateLimit, Stall};
 use engine::Nanos;
 
-/// When a packet arrives, and its copy, if they do.
+/// When a packet and its copy arrive; `None` if they do not.
 pub type Arrivals = [Option<TrueTime>; 2];
 
 /// The fate of a packet.
@@ -19,7 +19,8 @@ pub type Arrivals = [Option<TrueTime>; 2];
 pub struct Passage {
     /// When it arrives.
     pub arrivals: Arrivals,
-    /// Whether it waits for those before it, and those after it for it.
+    /// Whether it keeps its place in the order: it waits for earlier packets, and later ones wait
+    /// for it.
     pub in_order: bool,
 }
 
@@ -36,7 +37,7 @@ pub struct NetworkPath {
     loss: RandomStream,
     bursts: Option<Bursts>,
     copies: RandomStream,
-    /// Which packets are copied besides, and how many have passed since then.
+    /// Which packets are copied in addition, and how many have passed since the copying began.
     every_nth: Option<(EveryNth, u64)>,
     stalls: Stalls,
     bottleneck: Bottleneck,
@@ -97,7 +98,8 @@ impl NetworkPath {
 
     /// When the copy of a packet that arrives at `arrival` does, if there is one.
     fn copy(&mut self, arrival: TrueTime) -> Option<TrueTime> {
-        // Both are asked for every packet, so that neither moves what the other one copies.
+        // Both are evaluated for every packet, so that neither influences which packets the other
+        // one copies.
         let counted = self.counted_copy(arrival);
         self.drawn_copy(arrival).or(counted)
     }
@@ -122,40 +124,40 @@ impl NetworkPath {
         self.config.delay_us.nanos()
     }
 
-    /// From now on, the path stalls like this.
+    /// Sets how the path stalls from now on.
     pub fn set_stall(&mut self, now: TrueTime, stall: Option<Stall>) {
         self.stalls.config = stall;
         self.stalls.next = None;
         self.stalls.from = now;
     }
 
-    /// From now on, queues add this.
+    /// Sets the queueing jitter from now on.
     pub fn set_jitter(&mut self, jitter: Jitter) {
         self.config.jitter = jitter;
     }
 
-    /// By how much every packet takes longer now than at first.
+    /// The additional delay of every packet since the start.
     #[must_use]
     pub fn extra_delay(&self) -> Nanos {
         self.extra
     }
 
-    /// From now on, every packet takes longer by so much.
+    /// Sets the additional delay of every packet from now on.
     pub fn set_extra_delay(&mut self, extra: Nanos) {
         self.extra = extra;
     }
 
-    /// From now on, the narrowest link is like this.
+    /// Sets the capacity of the narrowest link from now on.
     pub fn set_rate_limit(&mut self, limit: Option<RateLimit>) {
         self.bottleneck.set(limit);
     }
 
-    /// From now on, every so many-th packet is carried twice.
+    /// Sets which packets are carried twice from now on.
     pub fn set_every_nth_copied(&mut self, every: Option<EveryNth>) {
         self.every_nth = every.map(|every| (every, 0));
     }
 
-    /// From now on, nothing passes, or everything again. What is under way arrives.
+    /// Cuts or restores the path. Packets in transit still arrive.
     pub fn set_cut(&mut self, cut: bool) {
         self.cut = cut;
     }
@@ -166,7 +168,7 @@ impl NetworkPath {
 struct Stalls {
     config: Option<Stall>,
     stream: RandomStream,
-    /// The stall that is coming or under way.
+    /// The next or current stall.
     next: Option<(TrueTime, TrueTime)>,
     /// The next stall is drawn from here on.
     from: TrueTime,
@@ -177,7 +179,7 @@ impl Stalls {
         Self { config, stream, next: None, from: 0 }
     }
 
-    /// When a packet that is at the head of the queue at `t` gets through.
+    /// When a packet that is at the head of the queue at `t` can pass.
     fn release(&mut self, t: TrueTime) -> TrueTime {
         let Some(stall) = self.config else { return t };
         loop {

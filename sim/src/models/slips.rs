@@ -1,10 +1,9 @@
-//! Slips of a sender: the graph that feeds it stands still for a time, or makes up for time that it
-//! had lost.
+//! Slips of a sender: the audio graph that feeds it pauses for a time, or makes up for lost time.
 //!
-//! Model: the sender's time stands still for the length of a slip, or leaps ahead by it; its rate
-//! is the same before and after. Timestamps and sequence numbers go on as if nothing had happened,
-//! so that after a slip that is positive every packet is later by its length for good, and after a
-//! negative one earlier: what the sender had left to send leaves at once.
+//! Model: the sender's time pauses for the length of a slip, or jumps ahead by it; its rate is the
+//! same before and after. Timestamps and sequence numbers continue as if nothing had happened, so
+//! that after a positive slip, every packet is permanently later by its length. After a negative
+//! one, every packet is earlier: the packets that the sender had left to send leave at once.
 
 use super::crystal::TrueTime;
 use crate::scenario::{FaultKind, Scenario};

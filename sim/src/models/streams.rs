@@ -1,10 +1,10 @@
 //! Named random streams.
 //!
-//! Model: every thing that is random draws from its own ChaCha8 stream, named after what it feeds
-//! (`network/media/jitter`). So one knob does not reshuffle the others, and all receivers of a
-//! scenario live through the same weather. Distributions are drawn by inversion through `libm`, one
-//! 64-bit word per value, so that a stream stays in step whatever its distribution, on every
-//! platform.
+//! Model: everything that is random draws from its own ChaCha8 stream, which is named after its use
+//! (`network/media/jitter`). So a change of one parameter does not change the draws of others, and
+//! all receivers of a scenario experience the same random events. Distributions are drawn by
+//! inversion through `libm`, one 64-bit word per value, so that a stream stays in step whatever its
+//! distribution, on every platform.
 
 use crate::scenario::Jitter;
 use engine::Nanos;
@@ -12,8 +12,8 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-/// What is later than this, us, is as good as lost: a distribution with a long tail has draws
-/// beyond every time that a run knows.
+/// Largest lateness, us. A packet that is later is as good as lost, and a distribution with a long
+/// tail has draws beyond the end of any run.
 const LATEST_US: f64 = 3_600e6;
 
 /// One named random stream.
@@ -50,14 +50,14 @@ impl RandomStream {
 
     /// Standard normal.
     pub fn normal(&mut self) -> f64 {
-        // Box and Muller's transform, both numbers from the halves of one word.
+        // The Box-Muller transform; both uniform numbers come from the halves of one word.
         let word = self.0.next_u64();
         let (a, b) = ((word >> 32) as f64, (word & 0xFFFF_FFFF) as f64);
         let radius = libm::sqrt(-2.0 * libm::log((a + 0.5) / 4_294_967_296.0));
         radius * libm::cos(2.0 * std::f64::consts::PI * b / 4_294_967_296.0)
     }
 
-    /// A lateness.
+    /// A random lateness.
     pub fn lateness(&mut self, jitter: &Jitter) -> Nanos {
         let us = match *jitter {
             Jitter::None => {

@@ -1,8 +1,8 @@
-//! The talker: packets of the programme at its media clock's pace.
+//! The talker: sends packets of the programme at the rate of its media clock.
 //!
 //! Model: frame n of the programme is captured when the media clock shows frame `first + n`; a
-//! packet leaves when its last frame was captured. A talker on PTP stamps PTP time (RFC 7273,
-//! `mediaclk:direct=0`); another stamps from its own origin.
+//! packet leaves when its last frame was captured. The timestamps of a talker on PTP are PTP time
+//! (RFC 7273, `mediaclk:direct=0`); those of another talker have an origin of their own.
 
 use super::crystal::{CrystalClock, TrueTime};
 use super::identity::Identity;
@@ -16,15 +16,17 @@ use engine::{Frames, MediaPosition, NANOS_PER_SECOND, RtpTimestamp, SampleRate};
 use std::sync::Arc;
 
 const SSRC: Ssrc = Ssrc(0x4C57_0B1C);
-/// Another sender's programme is that much ahead, so that nobody takes its audio for the talker's.
+/// The programme of the second sender is ahead by this, s, so that its audio cannot be mistaken for
+/// the talker's.
 const SECOND_PROGRAMME_S: u16 = 7;
-/// Rates are taken over at least this: crystals do not change theirs in a millisecond.
+/// Shortest time over which a rate is computed, ns: the rate of a crystal does not change within a
+/// millisecond.
 const RATE_SPAN: TrueTime = 1_000_000;
 
-/// What paces the media clock.
+/// The source of the media clock's rate.
 #[derive(Clone, Debug)]
 enum Pace {
-    /// True time, which PTP time is, from this many ns after the epoch on.
+    /// PTP time, which equals true time, counted from this many ns after the epoch.
     Ptp {
         epoch_ns: i128,
     },
@@ -59,7 +61,8 @@ impl MediaTimeline {
             TalkerClock::Crystal(crystal) => {
                 let walk = RandomStream::new(scenario.seed, "talker/clock/walk");
                 let clock = Box::new(CrystalClock::new(crystal, Vec::new(), walk));
-                // Any origin will do; this one wraps after 20 s, so that every run passes a wrap.
+                // The origin is arbitrary. With this one, timestamps wrap after 20 s, so that every
+                // run includes a wrap.
                 Self { pace: Pace::Crystal(clock), rate, first: Frames::new((1 << 32) - 960_000), slips }
             }
         }
@@ -106,10 +109,10 @@ impl MediaTimeline {
         }
     }
 
-    /// Mean rate of the media clock against true time between two times, but for slips.
+    /// Mean rate of the media clock against true time between two times, without slips.
     pub fn mean_rate_ppb(&mut self, from: TrueTime, to: TrueTime) -> f64 {
         let to = self.slips.sender_time(to);
-        // While it stands still, its rate is what it was just before.
+        // While the sender's time pauses, its rate is the one just before the pause.
         let from = self.slips.sender_time(from).min(to - RATE_SPAN);
         match &mut self.pace {
             Pace::Ptp { .. } => 0.0,
@@ -118,8 +121,8 @@ impl MediaTimeline {
     }
 }
 
-/// PTP time at the start of the run, as a talker's master has it: that of the grandmaster is the
-/// truth.
+/// PTP time at the start of the run according to the talker's master. The grandmaster's time is the
+/// true one.
 fn epoch_ns(clock: TalkerClock, scenario: &Scenario) -> i128 {
     let rival = if let TalkerClock::Rival(index) = clock { scenario.rivals.get(index) } else { None };
     let whole = |master: &scenario::Grandmaster| i128::from(master.start_time_s) * i128::from(NANOS_PER_SECOND);
@@ -129,16 +132,16 @@ fn epoch_ns(clock: TalkerClock, scenario: &Scenario) -> i128 {
     }
 }
 
-/// What leaves at one time.
+/// The packets that leave at one time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sent {
-    /// The talker's packet, if it sends.
+    /// The talker's packet, unless it is silent.
     pub packet: Option<Vec<u8>>,
-    /// That of another sender to the same group.
+    /// The packet of the second sender to the same group.
     pub second: Option<Vec<u8>>,
 }
 
-/// The talker, and another sender that may talk to the same group.
+/// The talker, and a second sender that may send to the same group.
 #[derive(Debug)]
 pub struct TalkerModel {
     timeline: MediaTimeline,
@@ -146,9 +149,9 @@ pub struct TalkerModel {
     format: StreamFormat,
     payload_type: PayloadType,
     packet_frames: i64,
-    /// Frames of the packets after the next one, which is being filled.
+    /// Frames per packet after the next packet, which is already being filled.
     packet_frames_then: i64,
-    /// Payload type and frames of a packet, but for faults.
+    /// Payload type and frames of a packet, apart from faults.
     normal: (PayloadType, i64),
     packets: i64,
     /// Frame of the programme at which the next packet begins.
@@ -198,7 +201,7 @@ impl TalkerModel {
         self.timeline.time_of(self.next + self.packet_frames)
     }
 
-    /// What leaves then, as datagrams.
+    /// The datagrams that leave at [`TalkerModel::next_departure`].
     pub fn send(&mut self) -> Sent {
         let first = self.next;
         let elsewhere = first + i64::from(SECOND_PROGRAMME_S) * i64::from(self.format.sample_rate().as_hz());
@@ -233,7 +236,7 @@ impl TalkerModel {
         datagram
     }
 
-    /// A fault begins or ends.
+    /// Begins or ends a fault.
     pub fn fault(&mut self, what: &FaultKind, begins: bool) {
         match *what {
             FaultKind::TalkerRestart(_) if begins => self.silent = true,
@@ -243,7 +246,8 @@ impl TalkerModel {
             }
             FaultKind::SsrcChange if begins => self.become_known_as(Identity::with_new_ssrc),
             FaultKind::SecondSender => {
-                // Timestamps of the same clock, so that its audio would fit in.
+                // Its timestamps come from the same clock, so that its audio would fit into the
+                // stream.
                 let drawn = self.identity.restarted(&mut self.random, true);
                 self.second = begins.then(|| Identity::new(drawn.ssrc, drawn.sequence(0).get()));
             }
@@ -260,8 +264,8 @@ impl TalkerModel {
         self.identities.push(self.identity);
     }
 
-    /// The frame of the programme that a media position of a receiver means: by that identity of
-    /// the talker by which it is nearest to `expected`.
+    /// The frame of the programme at a media position of a receiver. Of the identities that the
+    /// talker has had, the one that yields the frame nearest to `expected` is used.
     #[must_use]
     pub fn programme_frame(&self, position: Frames, expected: Frames) -> Frames {
         let expected = expected + self.timeline.first();

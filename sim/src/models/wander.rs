@@ -1,7 +1,7 @@
-//! The wander of a clock's time: a process of Ornstein and Uhlenbeck.
+//! The wander of a clock's time: an Ornstein-Uhlenbeck process.
 //!
-//! Model: drawn on a grid of a fiftieth of its time constant, and linear between; so it does not
-//! depend on who asks when.
+//! Model: values are drawn on a grid of a fiftieth of the time constant and interpolated linearly,
+//! so that they do not depend on the times at which they are read.
 
 use super::crystal::TrueTime;
 use super::streams::RandomStream;
@@ -16,16 +16,16 @@ const GRID: f64 = 50.0;
 pub struct Wander {
     rms_ns: f64,
     step: TrueTime,
-    /// What is left of a value after a step.
+    /// Share of a value that remains after a grid step.
     keeps: f64,
     stream: RandomStream,
-    /// The end of the stretch that is known, and the values at its ends.
+    /// The end of the current grid interval, and the values at both of its ends.
     known_to: TrueTime,
     ends: [f64; 2],
 }
 
 impl Wander {
-    /// A wander that begins as it goes on.
+    /// A wander whose initial value has the stationary distribution.
     #[must_use]
     pub fn new(config: scenario::Wander, mut stream: RandomStream) -> Self {
         let rms_ns = config.rms_us.nanos().as_nanos() as f64;
@@ -34,7 +34,7 @@ impl Wander {
         Self { rms_ns, step, keeps: libm::exp(-1.0 / GRID), stream, known_to: 0, ends: [first; 2] }
     }
 
-    /// How far off time is at `t`. Calls must come in order of time.
+    /// The error of the time at `t`. Calls must come in order of time.
     pub fn at(&mut self, t: TrueTime) -> Nanos {
         while self.known_to < t {
             let fresh = self.rms_ns * libm::sqrt(1.0 - self.keeps * self.keeps) * self.stream.normal();

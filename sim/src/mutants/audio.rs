@@ -1,26 +1,26 @@
-//! Faults of what is played: a delay line behind the receiver, and what is done to the samples.
+//! Faults of the played audio: a delay line after the receiver, and changes of the samples.
 
 use super::Mutant;
 use std::collections::VecDeque;
 
-/// Frames of the delay line: more than 20 ppm make of an hour.
+/// Frames of the delay line: more than the 20 ppm of [`Mutant::Ratio`] add up to in an hour.
 const LINE: usize = 8_192;
-/// Half-width of the interpolation behind a rate that is off: Lagrange of third order is
-/// transparent at delays this short.
+/// Number of points of the interpolation that changes the rate: third-order Lagrange interpolation
+/// is transparent at such short delays.
 const TAPS: usize = 4;
 
-/// What spoils the audio.
+/// Applies a fault to the audio.
 pub(super) struct Spoiler {
     mutant: Mutant,
     channels: usize,
     rate_hz: f64,
-    /// Frame at which what happens once happens.
+    /// Frame at which a fault that occurs once occurs.
     at: u64,
     /// Frames so far.
     frame: u64,
     /// The last frames, oldest first, interleaved.
     line: VecDeque<f32>,
-    /// The block before.
+    /// The previous block.
     before: Vec<f32>,
     noise: u64,
 }
@@ -40,7 +40,7 @@ impl Spoiler {
         }
     }
 
-    /// Spoils a block, interleaved.
+    /// Applies the fault to a block, interleaved.
     pub(super) fn spoil(&mut self, out: &mut [f32]) {
         let whole = out.to_vec();
         for frame in out.chunks_exact_mut(self.channels) {
@@ -80,19 +80,19 @@ impl Spoiler {
         }
     }
 
-    /// Whether the moment has come, and is no longer ago than that.
+    /// Whether the fault occurred at most `length_s` ago.
     fn is_within(&self, length_s: f64) -> bool {
         (self.at..self.at + (length_s * self.rate_hz) as u64).contains(&self.frame)
     }
 
-    /// The frame of so many frames ago, by Lagrange interpolation of third order.
+    /// The frame played `frames` ago, by third-order Lagrange interpolation.
     fn delayed(&self, frames: f64, out: &mut [f32]) {
         let whole = libm::ceil(frames) as usize;
         let t = whole as f64 - frames;
         let weights = [-t * (t - 1.0) * (t - 2.0) / 6.0, (t + 1.0) * (t - 1.0) * (t - 2.0) / 2.0]
             .into_iter()
             .chain([-(t + 1.0) * t * (t - 2.0) / 2.0, (t + 1.0) * t * (t - 1.0) / 6.0]);
-        // A delay of less than the filter reaches ahead is taken whole.
+        // A delay that is shorter than the look-ahead of the filter is rounded to whole frames.
         let base = (LINE - 1).saturating_sub(whole);
         if base + TAPS / 2 > LINE - 1 || base == 0 || t.total_cmp(&0.0).is_eq() {
             out.iter_mut()

@@ -1,4 +1,4 @@
-//! Concealment switched off: what did not come is silence.
+//! Concealment switched off: audio that did not arrive is replaced by silence.
 
 use engine::RtpTimestamp;
 use engine::receive::StreamConfig;
@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 /// Packets that are remembered: more than any jitter buffer of a scenario holds.
 const REMEMBERED: usize = 8_192;
 
-/// The frames that came.
+/// The frames that arrived.
 pub(super) struct Arrivals {
     config: StreamConfig,
     /// First timestamp and frames of each packet, the newest last.
@@ -29,7 +29,7 @@ impl Arrivals {
         self.came.push_back((packet.header.timestamp, frames as u32));
     }
 
-    /// Whether the frame with that timestamp came.
+    /// Whether the frame with this timestamp arrived.
     pub(super) fn has(&self, timestamp: u32) -> bool {
         self.came.iter().rev().any(|&(first, frames)| timestamp.wrapping_sub(first.get()) < frames)
     }

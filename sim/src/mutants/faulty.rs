@@ -12,14 +12,15 @@ use engine::receive::{Leg, StreamConfig};
 use engine::{LocalTime, MediaPosition, Nanos};
 use std::net::Ipv4Addr;
 
-/// By how much a clock with a false lock is off.
+/// Error of a clock with a false lock.
 const FALSE_BY: Nanos = Nanos::from_millis(2);
 
 /// The receiver, and its fault.
 pub(super) struct Faulty {
     inner: Box<dyn Receiver>,
     mutant: Mutant,
-    /// When what happens once happens, after the first time that is heard of.
+    /// When a fault that occurs once occurs, counted from the first time that the receiver is
+    /// called with.
     after: Nanos,
     began: Option<LocalTime>,
     spoiler: Option<Spoiler>,
@@ -50,7 +51,7 @@ impl Faulty {
         now - began >= self.after
     }
 
-    /// A PTP datagram arrives or a PTP timer expires: returns whether the clock gets it.
+    /// Returns whether the clock is informed of a PTP datagram or timer at `now`.
     fn hears_ptp(&mut self, now: LocalTime) -> bool {
         let is_over = self.is_over(now);
         if self.mutant != Mutant::StaleClock || !is_over {

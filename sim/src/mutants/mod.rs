@@ -1,9 +1,9 @@
-//! Seeded faults: is each of them found by the verdict that should find it?
+//! Seeded faults, each of which must be found by a verdict that is meant to find it.
 //!
-//! A check is worth what it catches. A [`Mutant`] is a receiver with one fault: of its network, of
-//! its audio, of its clock or of one of its laws. It stands in the engine's place in a scenario,
-//! and the scenario's expectations must fail, one of those that are about such a fault among them.
-//! Else the mutant survives.
+//! A check is only useful if it detects faults. A [`Mutant`] is a receiver with one fault: of its
+//! network, its audio, its clock or one of its control laws. It replaces the engine in a scenario,
+//! and at least one of the expectations that concern such a fault must fail. Otherwise the mutant
+//! survives.
 
 mod audio;
 mod conceal;
@@ -86,8 +86,8 @@ impl Mutant {
         Self::DriftControlOff,
     ];
 
-    /// Whether it can befall a receiver: one that is not the engine is known to fail, and a clock
-    /// alone has no audio.
+    /// Whether the fault applies to a receiver. Baselines are known to fail, and a receiver of
+    /// clocks only has no audio.
     #[must_use]
     pub fn concerns(self, kind: ReceiverKind, plays: bool) -> bool {
         match self {
@@ -97,7 +97,7 @@ impl Mutant {
         }
     }
 
-    /// The verdicts that are about such a fault.
+    /// The metrics whose verdicts concern such a fault.
     #[must_use]
     pub fn told_by(self) -> &'static [Metric] {
         match self {
@@ -133,9 +133,9 @@ impl Mutant {
         }
     }
 
-    /// Puts the fault into a receiver; a run of that length, and its stream, are what it lives
-    /// through. A drift control that is off is no fault that can be put into a receiver from
-    /// outside: [`uncontrolled`](crate::receivers::uncontrolled) makes one.
+    /// Adds the fault to a receiver, for a run of this length with this stream. Drift control
+    /// cannot be switched off from outside the receiver:
+    /// [`uncontrolled`](crate::receivers::uncontrolled) makes such a receiver.
     #[must_use]
     pub fn infect(
         self,

@@ -13,12 +13,12 @@ pub use trace::{ClockState, TraceRow};
 pub struct TraceEvent {
     /// When, in true seconds since the start of the run.
     pub time_s: f64,
-    /// What, in words a person understands: `"unlocked: drift of 57 ppm exceeds 50 ppm"`.
+    /// What happened, in words for a person: `"unlocked: drift of 57 ppm exceeds 50 ppm"`.
     pub text: String,
 }
 
-/// A few hundred milliseconds of what a receiver played, beside what it should have played, first
-/// channel only. The moment that it was cut for is in the middle.
+/// A few hundred milliseconds of what a receiver played and of what it should have played, first
+/// channel only. The moment for which it was cut is in the middle.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AudioExcerpt {
     /// Start, in true seconds since the start of the run.
@@ -34,7 +34,7 @@ pub struct AudioExcerpt {
 /// An event that affected the receivers: a fault of the scenario, or one in a trace from elsewhere.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Incident {
-    /// What, in words a person understands: `"leg A lost"`.
+    /// What happened, in words for a person: `"leg A lost"`.
     pub text: String,
     /// Whether it silences the grandmaster.
     pub silences_master: bool,
@@ -47,11 +47,12 @@ pub struct Incident {
 pub struct Occurrence {
     /// Start, in true seconds since the start of the run.
     pub from_s: f64,
-    /// End, likewise; none for what happens in an instant, or stays.
+    /// End, in true seconds since the start of the run; `None` if it happens in an instant or lasts
+    /// until the end.
     pub to_s: Option<f64>,
 }
 
-/// The subject of a scenario besides playback, for its overview.
+/// The subjects of a scenario in addition to playback, for its overview.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Subjects {
     /// The receivers' clocks.
@@ -64,7 +65,7 @@ pub struct Subjects {
     pub skew: bool,
 }
 
-/// What one receiver did in one run.
+/// The trace of one receiver in one run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Recording {
     /// The receiver's name in the scenario.
@@ -73,14 +74,14 @@ pub struct Recording {
     pub rows: Vec<TraceRow>,
     /// What happened, in order of time.
     pub events: Vec<TraceEvent>,
-    /// Grandmasters that it followed, by their identity, each since when.
+    /// Grandmasters that it followed, by their identity, and the time from which each was.
     pub grandmasters: Vec<TraceEvent>,
     /// The receiver's worst moment (the start of its first crackle, or the middle of the run where
     /// there was none).
     pub excerpt: Option<AudioExcerpt>,
 }
 
-/// All receivers of one run, and what they lived through.
+/// The traces of all receivers of one run, and the events that affected them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunTrace {
     /// Name of the scenario: its file name without the extension.
@@ -91,11 +92,11 @@ pub struct RunTrace {
     pub duration_s: f64,
     /// The requested buffer depth; `None` if only clocks were simulated, and nothing was played.
     pub target_depth_ms: Option<f64>,
-    /// Whether what was played was listened to. If not, nothing is known of crackles.
+    /// Whether the played audio was judged. If not, nothing is known about crackles.
     pub listened: bool,
-    /// What the scenario is about.
+    /// The subjects of the scenario.
     pub subjects: Subjects,
-    /// What befell the receivers, in order of time.
+    /// The faults that affected the receivers, in order of time.
     pub incidents: Vec<Incident>,
     /// One recording per receiver, in the scenario's order.
     pub recordings: Vec<Recording>,

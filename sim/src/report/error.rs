@@ -10,7 +10,7 @@ pub enum ReportError {
     Picture {
         /// The picture's file.
         path: PathBuf,
-        /// What the encoder or the file system said.
+        /// The message of the encoder or the file system.
         reason: String,
     },
     /// The rows of the trace could not be written.
@@ -18,10 +18,10 @@ pub enum ReportError {
     Csv {
         /// The CSV file.
         path: PathBuf,
-        /// What the writer said.
+        /// The error of the writer.
         source: csv::Error,
     },
-    /// The font that is compiled in cannot be read, so no picture can have labels.
+    /// The built-in font cannot be read, so pictures cannot have labels.
     #[error("the built-in font cannot be read; rebuild from a clean checkout with the locked dependencies")]
     Font,
 }

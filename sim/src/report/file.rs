@@ -4,8 +4,8 @@ use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 
-/// Writes a file by way of a temporary one beside it, making its folder if need be: a reader sees
-/// the old contents or the new.
+/// Writes a file by way of a temporary one next to it, so that a reader sees either the old
+/// contents or the new. Creates the folder if necessary.
 ///
 /// # Errors
 /// If the folder cannot be made, or the file not written.

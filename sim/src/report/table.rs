@@ -1,8 +1,8 @@
-//! The terminal's table of checks: what was demanded, what was measured, and the verdict.
+//! The table of checks for a terminal: the limit, the measured value, and the verdict.
 
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Width, presets};
 
-/// Widest table, so that it fits a terminal that nobody has enlarged much.
+/// Width of the widest table, so that it fits into a slightly enlarged terminal.
 const WIDTH: u16 = 100;
 
 /// How a check ended.
@@ -12,16 +12,16 @@ pub enum Verdict {
     Pass,
     /// Beyond its limit: the run fails.
     Fail,
-    /// Beyond its limit, as the scenario says it must be: a baseline that shows the fault.
+    /// Beyond its limit, as the scenario demands: a baseline shows the fault.
     ExpectedFailure,
     /// Within its limit although the scenario says that it must fail: the baseline no longer shows
     /// the fault.
     UnexpectedPass,
-    /// There was too little to judge it by: the run fails.
+    /// There was too little data to judge it: the run fails.
     NotJudged,
-    /// The run was asked to leave out what it needs.
+    /// The data that it needs were left out of the run on request.
     Skipped,
-    /// Nothing to compare with: a metric, for information.
+    /// A metric without a limit, for information.
     Info,
 }
 
@@ -65,7 +65,7 @@ pub struct Check {
 }
 
 /// The table as text of at most 100 columns, without a line feed at the end. A receiver is named on
-/// its first line only. Colours are for terminals: the caller knows whether there is one.
+/// its first line only. Colours are only suitable for a terminal; the caller decides.
 ///
 /// ```
 /// use sim::report::{Check, Verdict, render_table};
@@ -104,8 +104,8 @@ pub fn render_table(checks: &[Check], colours: bool) -> String {
     if colours { paint(&plain, checks) } else { plain }
 }
 
-/// Colours the verdicts, which end their lines. It happens after the layout, which must not count
-/// the codes as columns.
+/// Colours the verdicts, which are at the end of lines. This is done after the layout, which would
+/// count the codes as columns.
 fn paint(plain: &str, checks: &[Check]) -> String {
     let mut waiting = checks.iter().map(|check| check.verdict).peekable();
     let paint_line = |line: &str| {

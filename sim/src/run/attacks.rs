@@ -1,8 +1,8 @@
-//! Attacks in a person's words.
+//! Descriptions of attacks for a person.
 
 use crate::scenario::{Attack, ForgedSsrc, ForgedTimestamps, Lies, MessagesPerSecond, ToldTime};
 
-/// What a stranger does.
+/// What an attacker does.
 pub(super) fn describe(attack: &Attack) -> String {
     match attack {
         Attack::ForgeFollowUps(forged) => format!("forged Follow_Ups, {}, {}", rate(forged.per_s), told(forged.tells)),

@@ -1,9 +1,9 @@
-//! What a run will cost, before it starts: events, memory, and the length of its WAV files.
+//! Estimates the cost of a run before it starts: events, memory, and the length of its WAV files.
 //!
-//! Model: every packet, callback, PTP message, row and attack is an event or a few of them, whose
-//! rates the scenario says. What the receivers do of their own accord (their timers) and what
-//! chance does (loss) is left out, so that an estimate is right to a factor of two or so, and the
-//! limits are far from what anybody means to run.
+//! Model: every packet, callback, PTP message, row and attack causes one or a few events, whose
+//! rates follow from the scenario. The timers of receivers and random effects such as loss are not
+//! considered, so an estimate is correct to about a factor of two. The limits are far beyond any
+//! run that is useful.
 
 use crate::record::TraceRow;
 use crate::scenario::{
@@ -14,36 +14,36 @@ use std::fmt;
 use std::path::PathBuf;
 use thiserror::Error;
 
-/// Most events of a run: weeks of a fast machine's time.
+/// Maximum number of events of a run: weeks on a fast machine.
 const MOST_EVENTS: f64 = 2e10;
-/// Most memory of a run, in bytes.
+/// Maximum memory of a run, in bytes.
 const MOST_BYTES: f64 = 4e9;
 /// Longest WAV file, in bytes: its header has 32 bits for that.
 const LONGEST_WAV: f64 = u32::MAX as f64;
-/// Causes that are told.
+/// Maximum number of causes that are reported.
 const TOLD: usize = 3;
-/// And the least share of the whole that is told.
+/// Smallest share of the whole that is reported.
 const TOLD_SHARE: f64 = 0.01;
 
-/// What an event in the queue takes besides its datagram, in bytes.
+/// Memory of an event in the queue in addition to its datagram, in bytes.
 const EVENT_BYTES: f64 = 96.0;
-/// What a PTP message takes that waits or is recorded.
+/// Memory of a PTP message that waits or is recorded, in bytes.
 const MESSAGE_BYTES: f64 = EVENT_BYTES + 64.0;
-/// Where a row is, beside the row itself: copies for the reports, its WAV cue, its text.
+/// How many times a row is held in memory: copies for the reports, its WAV cue, its text.
 const ROW_COPIES: f64 = 3.0;
-/// How many times the mean a random lateness may be.
+/// Largest random lateness that is considered, as a multiple of the mean.
 const LATEST_OF_MEAN: f64 = 10.0;
 
 /// One cause of events or of memory.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cost {
-    /// What costs it.
+    /// The cause in words.
     pub what: &'static str,
     /// The keys that it comes from.
     pub keys: String,
     /// Events.
     pub events: f64,
-    /// Bytes that are held at a time.
+    /// Bytes that are held at the same time.
     pub bytes: f64,
 }
 
@@ -54,7 +54,7 @@ pub struct Budget {
     wav_bytes: f64,
 }
 
-/// A run is larger than what anybody means to run.
+/// A run is larger than any run that is useful.
 #[derive(Debug, Error)]
 #[error("{path}: {reason}", path = .path.display())]
 pub struct TooLarge {
@@ -91,7 +91,7 @@ impl Budget {
         self.costs.iter().map(|cost| cost.events).sum()
     }
 
-    /// All memory that is held at a time, in bytes.
+    /// All memory that is held at the same time, in bytes.
     #[must_use]
     pub fn bytes(&self) -> f64 {
         self.costs.iter().map(|cost| cost.bytes).sum()
@@ -143,7 +143,7 @@ impl Budget {
     fn add_chain(&mut self, scenario: &Scenario, chain: &AudioChain<'_>) {
         let (seconds, rate_hz) = (duration_s(scenario), f64::from(chain.card.sample_rate_hz.get()));
         let (per_s, bytes) = packets(chain);
-        // It leaves, and comes by each leg; a sender has a timer as well.
+        // A packet leaves, and arrives on each leg; a sender has a timer as well.
         let legs = 1.0 + f64::from(u8::from(chain.media_b.is_some()));
         let each = 1.0 + legs + f64::from(u8::from(scenario.sender.is_some()));
         let under_way: f64 = [Some(chain.media), chain.media_b].into_iter().flatten().map(latest_s).sum();
@@ -212,7 +212,7 @@ impl Budget {
                 let keys = "what.media_delay_ms x packets a second";
                 self.add("packets under way", keys, 0.0, longer.get() * 1e-3 * per_s * bytes);
             }
-            // A crystal looks at all of them once a second.
+            // A crystal evaluates all of them once per second.
             FaultKind::HostClockSlewPpm(_) | FaultKind::WallClockSlewPpm(_) => {
                 let looks = times * (2.0 * times + duration_s(scenario)) * 0.1;
                 self.add("slews of a clock", "duration_s / every_s of a [[fault]]", looks, times * EVENT_BYTES);
@@ -236,7 +236,7 @@ fn duration_s(scenario: &Scenario) -> f64 {
     scenario.duration_s.get()
 }
 
-/// Packets a second of a stream, and what each takes while it waits, in bytes.
+/// Packets per second of a stream, and the memory of each while it waits, in bytes.
 fn packets(chain: &AudioChain<'_>) -> (f64, f64) {
     let talker = chain.talker;
     let frames = f64::from(talker.packet_frames);
@@ -249,7 +249,7 @@ fn stalls(stall: &Stall, seconds: f64) -> f64 {
     seconds / (stall.mean_interval_s.get() + 0.5e-3 * (stall.min_ms.get() + stall.max_ms.get()))
 }
 
-/// How long most packets are on their way at most, s.
+/// Upper limit of the time in transit of most packets, s.
 fn latest_s(path: &Path) -> f64 {
     let jitter_us = match path.jitter {
         Jitter::None => 0.0,

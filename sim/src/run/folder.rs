@@ -1,8 +1,8 @@
-//! Which folder a run's reports go into, so that no run overwrites those of another one in silence.
+//! Selects the folder for a run's reports, so that no run silently overwrites those of another one.
 //!
-//! A run of a scenario as it is in its file goes into a folder named after the file. One that
-//! `--seed` or `--set` have changed goes into another, named after the changes as well. And a
-//! folder belongs to one scenario file: another one of the same name is refused.
+//! The reports of an unchanged scenario are written to a folder named after its file. If `--seed`
+//! or `--set` change the scenario, the name contains the changes as well. A folder belongs to one
+//! scenario file; another file of the same name is refused.
 
 use super::SessionError;
 use crate::scenario::Loaded;
@@ -15,8 +15,8 @@ const OWNER: &str = "scenario.txt";
 /// Longest name of a folder in bytes: file systems allow 255, and Windows 260 for a whole path.
 const LONGEST: usize = 120;
 
-/// Name of the folder for a scenario's reports: the scenario's, and what the command line changed
-/// of it.
+/// Name of the folder for a scenario's reports: the scenario's name and the changes from the
+/// command line.
 #[must_use]
 pub fn folder_name(loaded: &Loaded) -> String {
     let (mut name, mut exact) = (loaded.name.clone(), true);
@@ -25,7 +25,7 @@ pub fn folder_name(loaded: &Loaded) -> String {
         let (key, value) = change.split_once('=').unwrap_or((change, ""));
         for part in [key, "-", value].iter().flat_map(|part| part.chars()) {
             match part {
-                // Quotes only tell TOML that this is text.
+                // Quotes only mark text in TOML, so they are dropped.
                 '"' | '\'' => {}
                 c if c.is_whitespace() => {}
                 c if c.is_ascii_alphanumeric() || "._-+".contains(c) => name.push(c),
@@ -39,7 +39,7 @@ pub fn folder_name(loaded: &Loaded) -> String {
     if exact && name.len() <= LONGEST || loaded.changes.is_empty() {
         return name;
     }
-    // What the name does not show keeps it apart from others all the same.
+    // A hash of all changes distinguishes the name from others with the same beginning.
     let end = (0..=LONGEST.min(name.len())).rev().find(|&end| name.is_char_boundary(end)).unwrap_or(0);
     format!("{}-{:08x}", &name[..end], fnv1a(loaded.changes.join("\n").as_bytes()))
 }
@@ -49,7 +49,8 @@ fn fnv1a(bytes: &[u8]) -> u32 {
     bytes.iter().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
 }
 
-/// Makes a folder for the reports of a scenario file, or takes one that is its own.
+/// Creates a folder for the reports of a scenario file, or uses an existing one that belongs to
+/// that file.
 ///
 /// # Errors
 /// If it cannot be made, or is another scenario's.
@@ -83,8 +84,8 @@ fn from_folder(file: &Path, folder: &Path) -> String {
     up.chain(down).collect::<Vec<_>>().join("/")
 }
 
-/// The path of a folder's scenario as a person knows it: from where the program was started, if it
-/// is below.
+/// The path of a folder's scenario for messages: relative to the current directory, if it is below
+/// that.
 fn shown(folder: &Path, owner: &str) -> PathBuf {
     let Ok(path) = folder.join(owner).canonicalize() else { return owner.into() };
     let here = std::env::current_dir().and_then(|here| here.canonicalize());

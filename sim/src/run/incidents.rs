@@ -1,11 +1,11 @@
-//! What a scenario is about, and what happens in it, for whoever looks at its trace.
+//! The subjects of a scenario and the events in it, for reports on its trace.
 
 use super::describe;
 use crate::record::{Incident, Occurrence, Subjects};
 use crate::scenario::{Fault, FaultKind, Metric, Scenario, Seconds};
 use engine::Nanos;
 
-/// What a scenario simulates and looks at besides playback.
+/// What a scenario simulates and checks in addition to playback.
 pub(super) fn subjects(scenario: &Scenario) -> Subjects {
     let looks_at =
         |of: fn(Metric) -> bool| scenario.expectations.iter().any(|expectation| of(*expectation.metric.as_ref()));
@@ -17,7 +17,7 @@ pub(super) fn subjects(scenario: &Scenario) -> Subjects {
     }
 }
 
-/// The faults, and the masters that come and go, in order of time.
+/// The faults, and the masters that appear and disappear, in order of time.
 pub(super) fn incidents(scenario: &Scenario) -> Vec<Incident> {
     let duration = scenario.duration_s.nanos();
     let incident = |fault: &Fault| {
@@ -39,7 +39,7 @@ pub(super) fn incidents(scenario: &Scenario) -> Vec<Incident> {
     incidents
 }
 
-/// The masters that come or go of themselves.
+/// The masters that appear or disappear according to their own settings.
 fn masters(scenario: &Scenario) -> impl Iterator<Item = Incident> {
     let rivals = scenario.rivals.iter().map(|rival| (format!("master {}", rival.identity.0), rival));
     [("grandmaster".to_owned(), &scenario.grandmaster)].into_iter().chain(rivals).flat_map(|(name, master)| {

@@ -1,4 +1,5 @@
-//! From what the detector heard to a listener's account, and into the rows of the trace.
+//! Converts the results of the detector to a listener's judgement, and adds them to the rows of the
+//! trace.
 
 use crate::check::{Circumstances, FrameTimes, Listening, Span};
 use crate::models::MediaTimeline;
@@ -6,7 +7,7 @@ use crate::record::Recording;
 use crate::scenario::{Loaded, Receiver};
 use crate::world::{Outcome, card_clock, scaled};
 
-/// What was heard of a receiver, if anybody listened; the rows of its trace are completed by it.
+/// What was heard from a receiver, if its audio was judged. Completes the rows of its trace.
 pub(super) fn listen(loaded: &Loaded, receiver: &Receiver, outcome: &mut Outcome) -> Option<Listening> {
     let report = outcome.heard.as_ref()?;
     let scenario = &loaded.scenario;
@@ -29,7 +30,7 @@ pub(super) fn listen(loaded: &Loaded, receiver: &Receiver, outcome: &mut Outcome
     Some(heard)
 }
 
-/// Notes in each row what was heard in its interval.
+/// Writes into each row what was heard in its interval.
 fn complete(recording: &mut Recording, heard: &Listening) {
     let interval_s = recording.rows.first().map_or(1.0, |row| row.time_s);
     for row in &mut recording.rows {

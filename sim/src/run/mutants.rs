@@ -1,8 +1,8 @@
-//! Which verdicts find which seeded faults: a table of mutants and scenarios.
+//! Determines which verdicts find which seeded faults, as a table of mutants and scenarios.
 //!
-//! Each mutant stands in the place of every engine of a scenario. It is killed if an expectation
-//! fails that is about such a fault, or can no longer be judged; one that fails any other way only
-//! was found by luck.
+//! Each mutant replaces every engine of a scenario. It is killed if an expectation that concerns
+//! such a fault fails or can no longer be judged. If only other expectations fail, it was found by
+//! luck.
 
 use super::{SessionError, run_as};
 use crate::mutants::Mutant;
@@ -12,10 +12,10 @@ use rayon::prelude::*;
 use std::fmt::Write;
 use std::sync::atomic::Ordering;
 
-/// What became of a mutant in a scenario.
+/// The result for a mutant in a scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
-    /// A verdict that is about such a fault failed.
+    /// A verdict that concerns such a fault failed.
     Killed,
     /// Only other verdicts failed.
     Noticed,
@@ -30,21 +30,21 @@ pub struct MutantOutcome {
     pub mutant: Mutant,
     /// The scenario's name.
     pub scenario: String,
-    /// What became of it.
+    /// The result.
     pub fate: Fate,
-    /// The verdicts that failed, as the table of a run calls them.
+    /// The verdicts that failed, named as in the table of a run.
     pub failed: Vec<String>,
 }
 
-/// Further scenarios in which a mutant is tried at a time that has survived.
+/// Number of further scenarios in which a surviving mutant is tried at the same time.
 const AT_ONCE: usize = 8;
 
-/// Runs mutants in scenarios, all or every so many-th pair, on all processors. A mutant that
-/// survives where it was tried is tried elsewhere, until it is killed: what is seen of a fault
-/// depends on the scenario, such as on lost packets, and every so many-th one may have none.
+/// Runs mutants in scenarios on all processors, with all pairs or every n-th one. A mutant that
+/// survives is tried in further scenarios until it is killed: whether a fault has an effect depends
+/// on the scenario, for example on lost packets, which the selected scenarios may lack.
 ///
 /// # Errors
-/// If a run comes to grief.
+/// If a run fails.
 pub fn mutant_outcomes(
     scenarios: &[Loaded],
     mutants: &[Mutant],
@@ -71,8 +71,8 @@ pub fn mutant_outcomes(
     Ok(outcomes)
 }
 
-/// Which mutants live in which scenarios. With `every` above 1, each scenario has another share of
-/// the mutants.
+/// The pairs of scenarios and mutants that are run. If `every` exceeds 1, each scenario has a
+/// different share of the mutants.
 #[must_use]
 pub fn pairs<'a>(scenarios: &'a [Loaded], mutants: &[Mutant], every: usize) -> Vec<(&'a Loaded, Mutant)> {
     let cell = |(i, loaded): (usize, &'a Loaded)| {
@@ -83,7 +83,7 @@ pub fn pairs<'a>(scenarios: &'a [Loaded], mutants: &[Mutant], every: usize) -> V
     scenarios.iter().enumerate().flat_map(cell).collect()
 }
 
-/// How many receivers of a scenario a mutant stands in the place of.
+/// How many receivers of a scenario a mutant replaces.
 #[must_use]
 pub fn engines(loaded: &Loaded, mutant: Mutant) -> usize {
     let plays = loaded.stream.is_some();
@@ -106,7 +106,7 @@ fn outcome(loaded: &Loaded, mutant: Mutant, control: &Control) -> Result<MutantO
     })
 }
 
-/// The scenario with nobody but those whom the fault befalls, and somebody who listens.
+/// The scenario with only the receivers to which the fault applies, and with its audio judged.
 fn alone(loaded: &Loaded, mutant: Mutant) -> Loaded {
     let mut alone = loaded.clone();
     let plays = loaded.stream.is_some();

@@ -1,4 +1,4 @@
-//! `summary.json`: what a script wants to know of a run.
+//! `summary.json`: the results of a run for scripts.
 
 use super::Played;
 use crate::check::{Evidence, Judgement, Span};
@@ -24,12 +24,13 @@ pub struct Summary {
     pub duration_s: f64,
     /// What was set from the command line.
     pub overrides: Vec<String>,
-    /// Whether the run was stopped before its end. Then nothing was judged, and metrics are of what
-    /// was simulated.
+    /// Whether the run was stopped before its end. In that case nothing was judged, and metrics
+    /// cover the simulated part.
     pub interrupted: bool,
     /// Whether the run came to its end, and every expectation was judged and holds.
     pub passed: bool,
-    /// Expectations that were not judged, because the run was asked to leave out what they need.
+    /// Expectations that were not judged, because the data that they need were left out of the run
+    /// on request.
     pub skipped: usize,
     /// Per receiver.
     pub receivers: Vec<ReceiverSummary>,
@@ -49,14 +50,14 @@ pub struct ReceiverSummary {
     pub pitch_deviation_cents: Option<f64>,
     /// Share of the audio that could be compared with the programme.
     pub audio_tracked_share: Option<f64>,
-    /// What each leg of the stream brought, if it has two.
+    /// The figures of each leg, if the stream has two.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub legs: Vec<LegSummary>,
-    /// Hash of what was on the wire.
+    /// Hash of the datagrams on the wire.
     pub hash_wire: String,
-    /// Hash of when things happened.
+    /// Hash of the times of events.
     pub hash_timing: String,
-    /// Hash of what was played.
+    /// Hash of the played audio.
     pub hash_audio: String,
     /// Events that were simulated.
     pub events: u64,
@@ -67,19 +68,19 @@ pub struct ReceiverSummary {
 pub struct LegSummary {
     /// Its name.
     pub leg: &'static str,
-    /// Packets that came by it, without copies.
+    /// Packets that arrived on it, without copies.
     pub received: u64,
-    /// Packets that should have, and did not.
+    /// Packets that should have arrived on it, but did not.
     pub lost: u64,
-    /// Packets that came by it first.
+    /// Packets that arrived on it first.
     pub won: u64,
-    /// Packets that came after their playout.
+    /// Packets that arrived after their playout.
     pub late: u64,
-    /// How much later than by the followed leg they come.
+    /// How much later packets arrive on it than on the followed leg.
     pub skew_ms: Option<f64>,
 }
 
-/// The legs of a receiver of two.
+/// The legs of a receiver that has two.
 fn legs(loaded: &Loaded, reception: &Reception) -> Vec<LegSummary> {
     if loaded.scenario.network.media_b.is_none() {
         return Vec::new();

@@ -9,7 +9,7 @@ use super::{
 use engine::livewire_clock::HIGHEST_PRIORITY;
 use engine::rtp::format::MAX_PAYLOAD;
 
-/// Most receivers of a scenario: more than can be told apart in a picture, or have files open.
+/// Maximum number of receivers of a scenario: more than can be distinguished in a picture.
 const MOST_RECEIVERS: usize = 100;
 /// Longest name of a receiver, in characters.
 const LONGEST_NAME: usize = 64;
@@ -53,7 +53,7 @@ impl File<'_> {
         scenario.expectations.iter().try_for_each(|expectation| self.check_expectation(scenario, expectation))
     }
 
-    /// The audio chain is there as a whole, or not at all.
+    /// Checks that the audio chain is either complete or absent.
     fn check_chain(&self, scenario: &Scenario) -> Result<(), ScenarioError> {
         let sections = [
             ("[talker]", scenario.talker.is_some()),
@@ -74,7 +74,8 @@ impl File<'_> {
         Ok(())
     }
 
-    /// Who understands one dialect alone has masters that speak it, and nobody else has.
+    /// Checks dialects of PTP: an AirPlay sender needs a grandmaster with that dialect, in domain
+    /// 0.
     fn check_dialect(&self, scenario: &Scenario) -> Result<(), ScenarioError> {
         let &Grandmaster { dialect, domain, .. } = &scenario.grandmaster;
         let is_of = |kind| move |receiver: &&Receiver| receiver.kind == kind;
@@ -87,7 +88,7 @@ impl File<'_> {
         self.check_livewire(scenario)
     }
 
-    /// The Livewire clock is no PTP: all masters and all receivers are of the one, or of the other.
+    /// Checks that all masters and all receivers use the Livewire clock, or all of them PTP.
     fn check_livewire(&self, scenario: &Scenario) -> Result<(), ScenarioError> {
         let mut masters = [&scenario.grandmaster].into_iter().chain(&scenario.rivals);
         let is_livewire = |master: &Grandmaster| master.dialect == Dialect::Livewire;
@@ -118,7 +119,7 @@ impl File<'_> {
         }
     }
 
-    /// The engine's sender is on PTP, and takes the talker's place.
+    /// Checks the engine's sender, which replaces the talker and needs PTP.
     fn check_sender(&self, scenario: &Scenario) -> Result<(), ScenarioError> {
         let Some(sender) = &scenario.sender else { return Ok(()) };
         let Some(talker) = &scenario.talker else {
@@ -137,7 +138,7 @@ impl File<'_> {
         Ok(())
     }
 
-    /// What is corrupted is something.
+    /// Checks that the range of bytes to be corrupted is not empty.
     fn check_corruption(&self, scenario: &Scenario) -> Result<(), ScenarioError> {
         let network = &scenario.network;
         let shared = [("[network.media]", network.media.as_ref()), ("[network.media_b]", network.media_b.as_ref())];
@@ -162,7 +163,7 @@ impl File<'_> {
         Ok(())
     }
 
-    /// The rival that a talker follows is there.
+    /// Checks that the rival that a talker follows exists.
     fn check_talker(&self, scenario: &Scenario) -> Result<(), ScenarioError> {
         let Some(Talker { clock: TalkerClock::Rival(index), .. }) = scenario.talker else { return Ok(()) };
         let count = scenario.rivals.len();
@@ -177,7 +178,8 @@ impl File<'_> {
         Ok(())
     }
 
-    /// A fault of the talker's model needs one, and what it sends must be packets of its format.
+    /// Checks that a fault of the talker's model has a talker, and that the faulty packets fit its
+    /// format.
     fn check_talker_fault(&self, scenario: &Scenario, fault: &Fault) -> Result<(), ScenarioError> {
         if !fault.what.needs_talker() {
             return Ok(());
@@ -200,7 +202,7 @@ impl File<'_> {
         Ok(())
     }
 
-    /// A fault of one leg needs two.
+    /// Checks that a fault of one leg occurs in a scenario with two legs.
     fn check_legs(&self, scenario: &Scenario, fault: &Fault) -> Result<(), ScenarioError> {
         if matches!(fault.what, FaultKind::LegLost(_)) && scenario.network.media_b.is_none() {
             let message =
@@ -210,7 +212,7 @@ impl File<'_> {
         Ok(())
     }
 
-    /// An attack needs somebody whom it reaches.
+    /// Checks that an attack reaches a receiver.
     fn check_attack(&self, scenario: &Scenario, fault: &Fault) -> Result<(), ScenarioError> {
         let FaultKind::Attack(attack) = fault.what else { return Ok(()) };
         let message = match attack {
@@ -231,7 +233,8 @@ impl File<'_> {
             let message = format!("depth_limit_ms must be at least target_depth_ms, which is {} ms", depth.get());
             return Err(self.error_of("[playout]", "depth_limit_ms", message));
         }
-        // A callback takes all of its frames at once, and the last of them came in a whole packet.
+        // A callback takes all of its frames at once, and the last of them arrived in a whole
+        // packet.
         let (card, talker) = (chain.card, chain.talker);
         let milliseconds = |frames: u16, rate_hz: u32| 1e3 * f64::from(frames) / f64::from(rate_hz);
         let least_ms = milliseconds(card.callback_frames, card.sample_rate_hz.get())
@@ -273,7 +276,7 @@ impl File<'_> {
                 );
                 return Err(self.error(&receiver.name.span(), message));
             }
-            // Files of names that differ only by case are one file on some systems.
+            // On some systems, files whose names differ only by case are the same file.
             let same = |other: &str| other.eq_ignore_ascii_case(name);
             if same("reference") || scenario.receivers[..i].iter().any(|other| same(other.name.as_ref())) {
                 let message = format!("receiver name `{name}` is taken; choose another");
@@ -298,7 +301,7 @@ impl File<'_> {
         Ok(())
     }
 
-    /// Masters are told apart by their identity.
+    /// Checks that masters have different identities, by which they are distinguished.
     fn check_masters(&self, scenario: &Scenario) -> Result<(), ScenarioError> {
         let mut known = vec![scenario.grandmaster.identity];
         for rival in &scenario.rivals {
@@ -335,7 +338,7 @@ impl File<'_> {
         let end = scenario.duration_s.get();
         let (from, to) = (expectation.from_s.get(), expectation.to_s.map_or(end, |to| to.get()));
         if from >= to || to > end {
-            // Nothing happens in a span that is not simulated, and such a limit would always hold.
+            // A limit for a span that is not simulated would always hold.
             let message =
                 format!("{metric} from {from} to {to} s: from_s must be less than to_s, and to_s at most {end}");
             return wrong(message);

@@ -11,11 +11,11 @@ use std::sync::Arc;
 /// Longest file, in bytes: some ten million delays.
 const LONGEST_FILE: u64 = 100_000_000;
 
-/// What the first line may say, in a file that is a table of one column.
+/// The first line that a file with a heading may have.
 const HEADING: &str = "delay_us";
 
 impl Scenario {
-    /// Every path of the network, by a name that tells it from the others.
+    /// Every path of the network, with a unique name.
     pub(super) fn paths_mut(&mut self) -> Vec<(String, &mut NetworkPath)> {
         let Network { media, media_b, ptp, ptp_up, .. } = &mut self.network;
         let shared =

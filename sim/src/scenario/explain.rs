@@ -1,11 +1,11 @@
-//! Turns what the deserialiser says into what a person can act on.
+//! Converts error messages of the deserialiser to messages that tell a person what to do.
 
 use std::cmp::Reverse;
 
-/// Sections without which there is no world; a missing one is said to be a section, not a field.
+/// Required sections. A missing one is reported as a section and not as a field.
 const SECTIONS: [&str; 3] = ["grandmaster", "network", "host"];
 
-/// Rust's names of types, as the deserialiser says them, and a person's.
+/// Names of types in messages of the deserialiser, and their names for a person.
 const TYPES: [(&str, &str); 8] = [
     ("a boolean", "true or false"),
     ("a string", "text in quotes"),
@@ -17,8 +17,8 @@ const TYPES: [(&str, &str); 8] = [
     ("usize", "a whole number from 0"),
 ];
 
-/// Keys whose value is a table or one of several names, by the end of their path, and how one
-/// writes them.
+/// Keys whose value is a table or one of several names, identified by the end of their path, each
+/// with an example.
 const EXAMPLES: [(&str, &str); 65] = [
     ("talker.clock", "clock = \"grandmaster\""),
     ("sender.clock", "clock = \"ptp\""),
@@ -87,21 +87,21 @@ const EXAMPLES: [(&str, &str); 65] = [
     ("hold_back_syncs", "attack.hold_back_syncs = { by_us = 50 }"),
 ];
 
-/// Longest piece of a file that a message repeats.
+/// Longest part of a file that a message quotes.
 const LONGEST_PIECE: usize = 60;
 
 /// The units that keys end in.
 pub(super) const UNITS: [&str; 9] = ["ns", "us", "ms", "s", "ppb", "ppm", "hz", "dbfs", "frames"];
 
-/// What the deserialiser says is wrong, and where.
+/// An error reported by the deserialiser, and its place.
 pub(super) struct Complaint<'a> {
-    /// Its words.
+    /// The message of the deserialiser.
     pub(super) message: &'a str,
-    /// The keys that lead to what it is about.
+    /// The keys that lead to the wrong value.
     pub(super) keys: &'a [&'a str],
-    /// The text there.
+    /// The text at that place.
     pub(super) found: &'a str,
-    /// The names that would be right there, if it is a choice of names.
+    /// The names that are permitted there, if it is a choice of names.
     pub(super) choices: &'a [String],
 }
 
@@ -122,13 +122,13 @@ pub(super) fn explain(complaint: &Complaint<'_>) -> String {
     if is_named { explained } else { format!("`{path}`: {explained}") }
 }
 
-/// How one writes a key, if that is not plain from its name.
+/// An example of a key, if its form is not obvious from its name.
 pub(super) fn example(path: &str) -> Option<&'static str> {
     let is_of = |end: &str| path.strip_suffix(end).is_some_and(|before| before.is_empty() || before.ends_with('.'));
     EXAMPLES.iter().find(|(end, _)| is_of(end)).map(|(_, example)| *example)
 }
 
-/// The beginning of a text, in one line.
+/// The beginning of a text, as one line.
 pub(super) fn piece(text: &str) -> String {
     let line = text.lines().next().unwrap_or_default().trim_end();
     if line.len() == text.trim_end().len() && line.chars().count() <= LONGEST_PIECE {
@@ -137,7 +137,7 @@ pub(super) fn piece(text: &str) -> String {
     line.chars().take(LONGEST_PIECE).chain("...".chars()).collect()
 }
 
-/// A choice between names, some of which are keys with a value.
+/// The message for a wrong choice between names, some of which are keys with a value.
 fn wrong_choice(complaint: &Complaint<'_>) -> Option<String> {
     let &Complaint { message, keys, found, choices } = complaint;
     let (&key, around) = keys.split_last()?;
@@ -166,14 +166,14 @@ fn one_of(names: &[String]) -> String {
     format!("one of {}", names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "))
 }
 
-/// A number that no type of the deserialiser holds.
+/// The message for a number that is too large for every type of the deserialiser.
 fn overflow(complaint: &Complaint<'_>) -> Option<String> {
     let &Complaint { message, keys, found, .. } = complaint;
     let is = message.ends_with("number overflowed");
     is.then(|| format!("`{}` = {} is out of range: no number here has so many digits", keys.join("."), piece(found)))
 }
 
-/// An unknown key. If only the unit differs, that is what is wrong.
+/// The message for an unknown key. If only the unit differs, the message says so.
 fn unknown_key(message: &str) -> Option<String> {
     let (found, expected) = match message.strip_prefix("unexpected keys in table: ") {
         Some(rest) => {
@@ -193,7 +193,7 @@ fn unknown_key(message: &str) -> Option<String> {
     })
 }
 
-/// The names that a message of an unknown one says are right.
+/// The permitted names in a message about an unknown name.
 pub(super) fn choices(message: &str) -> Vec<String> {
     let variants = message.strip_prefix("unknown variant").and_then(found_and_expected);
     variants.map_or_else(Vec::new, |(_, expected)| expected.into_iter().map(str::to_owned).collect())
@@ -207,7 +207,7 @@ fn unknown_variant(message: &str) -> Option<String> {
     Some(format!("`{}` is unknown here: {}", piece(found), suggestion(found, &expected)))
 }
 
-/// What stands between the message's backquotes: what was found, and what could be.
+/// The quoted parts of the message: what was found, and what is permitted.
 fn found_and_expected(message: &str) -> Option<(&str, Vec<&str>)> {
     let mut quoted = message.split('`').skip(1).step_by(2);
     Some((quoted.next()?, quoted.collect()))
@@ -221,8 +221,8 @@ fn suggestion(found: &str, expected: &[&str]) -> String {
     }
 }
 
-/// The key that shares the longest start or end with what was written, if that is more than half of
-/// it; of several, the one most like it in length.
+/// The key that shares the longest start or end with the written one, if that is more than half of
+/// it; of several, the one with the most similar length.
 fn closest<'a>(found: &str, expected: &[&'a str]) -> Option<&'a str> {
     let shared = |key: &str| {
         let prefix = key.bytes().zip(found.bytes()).take_while(|(a, b)| a == b).count();
@@ -264,7 +264,7 @@ fn wrong_type(complaint: &Complaint<'_>) -> Option<String> {
     Some(format!("{of} is {}, and must be {right}", what(found)))
 }
 
-/// A value that the deserialiser found, in a person's words.
+/// A value that the deserialiser found, described for a person.
 fn what(found: &str) -> String {
     match found {
         "map" => return "a table".to_owned(),

@@ -185,7 +185,7 @@ impl File<'_> {
         match &talker.source {
             Source::Wav(wav) => {
                 let path = self.beside(wav.as_ref());
-                // Nobody hears it, but it is a part of the scenario.
+                // The file must be correct even if its audio is not used.
                 let read = if audio == Audio::None { SourceSignal::silence_for_wav } else { SourceSignal::from_wav };
                 read(&path, rate, talker.channels).map_err(|error| self.error(&wav.span(), error.to_string()))
             }
@@ -262,8 +262,8 @@ fn is_of_type(message: &str) -> bool {
     ["invalid type: ", "invalid value: "].iter().any(|start| message.strip_prefix(start).is_some_and(of_value))
 }
 
-/// The names that would be right at a place of a text where a choice of names is: what the
-/// deserialiser says of a name that nothing has.
+/// The permitted names at a place of a text that holds a choice of names. They are taken from the
+/// deserialiser's message about a name that does not exist.
 fn choices_at<T: DeserializeOwned>(text: &str, place: &Range<usize>) -> Vec<String> {
     let around = text.get(..place.start).zip(text.get(place.end..)).filter(|_| !place.is_empty());
     let Some((before, after)) = around else { return Vec::new() };
@@ -271,8 +271,8 @@ fn choices_at<T: DeserializeOwned>(text: &str, place: &Range<usize>) -> Vec<Stri
     error.map_or_else(Vec::new, |error| choices(error.message()))
 }
 
-/// Takes the positions of values from the file: those of the changed copy are positions in a text
-/// that nobody sees.
+/// Takes the positions of values from the file, because those of the changed copy refer to a text
+/// that the user does not see.
 fn point_into(changed: &mut Scenario, plain: &mut Scenario) {
     fn same_place<T: Clone>(changed: &mut Spanned<T>, plain: Option<&Spanned<T>>) {
         let span = plain.map_or(0..0, Spanned::span);

@@ -57,9 +57,9 @@ pub struct Surroundings<'a> {
     pub host: &'a Host,
     /// Grandmaster to receiver.
     pub ptp: &'a Path,
-    /// And back.
+    /// Receiver to grandmaster.
     pub ptp_up: &'a Path,
-    /// How the switches know that it listens.
+    /// How switches learn that the receiver is a member of its groups.
     pub membership: Membership,
     /// Prefix of the names of its own random streams.
     name: String,
@@ -70,7 +70,7 @@ pub struct Surroundings<'a> {
 }
 
 impl<'a> Surroundings<'a> {
-    /// These with random streams that nobody else has.
+    /// These surroundings with random streams that no other receiver has.
     pub(super) fn all_own(self, name: &str) -> Self {
         Self { name: name.to_owned(), own_card: true, own_media: true, own_host: true, own_ptp: true, ..self }
     }

@@ -46,7 +46,7 @@ impl Scenario {
     #[must_use]
     pub fn surroundings_of_sender<'a>(&'a self, sender: &'a Sender) -> Surroundings<'a> {
         let chain = self.chain().map(|chain| AudioChain { card: sender.card.as_ref().unwrap_or(chain.card), ..chain });
-        // No receiver can be called like that.
+        // No receiver can have this name.
         let mut own = self.surroundings().all_own("/sender");
         (own.chain, own.host) = (chain, &sender.host);
         if let Some(ptp) = &sender.ptp {

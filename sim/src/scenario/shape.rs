@@ -9,7 +9,7 @@ use super::explain::{UNITS, example};
 use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 
-/// Sections of which a scenario may have several. Everything else is there once, except the tones
+/// Sections that a scenario may have several times. Everything else occurs once, except the tones
 /// of a source.
 const LISTS: [&str; 4] = ["rival", "receiver", "fault", "expect"];
 /// The list that is not a section.
@@ -24,7 +24,7 @@ struct Unit {
     name: &'static str,
     /// What is measured in it.
     measures: Quantity,
-    /// How many times ten to the power of `exponent` base units it is.
+    /// Its size in units of ten to the power of `exponent` base units.
     count: f64,
     exponent: i32,
 }
@@ -54,15 +54,15 @@ const SCALES: [Unit; 12] = [
     Unit { name: "dbfs", measures: Quantity::Level, count: 1.0, exponent: 0 },
 ];
 
-/// The first thing of a wrong shape: where, and what would be right.
+/// The first value with a wrong shape: its place, and what would be right.
 pub(super) fn first_wrong(text: &str, document: &DeTable<'_>) -> Option<(Range<usize>, String)> {
     let mut wrongs = Vec::new();
     look(text, document, "", &mut wrongs);
     wrongs.into_iter().min_by_key(|(place, _)| place.start)
 }
 
-/// The keys that lead to the value at a place of the text. If that is a table of one key, and
-/// `inside` is asked for, they lead into it.
+/// The keys that lead to the value at a place of the text. If the value is a table with a single
+/// key and `inside` is set, they lead into the table.
 pub(super) fn keys_at<'a>(document: &'a DeTable<'_>, place: usize, inside: bool) -> Vec<&'a str> {
     struct Best<'a> {
         length: usize,
@@ -110,7 +110,7 @@ fn look(text: &str, table: &DeTable<'_>, path: &str, wrongs: &mut Vec<(Range<usi
                     match item.get_ref() {
                         DeValue::Table(table) => look(text, table, &full, wrongs),
                         _ if is_list => wrongs.push((item.span(), several(name))),
-                        // The deserialiser says what a tone is.
+                        // The shape of a tone is checked by the deserialiser.
                         _ => {}
                     }
                 }
@@ -160,7 +160,8 @@ fn several(name: &str) -> String {
     format!("there may be several of `{name}`: write [[{name}]] in double brackets, and its keys in the lines below")
 }
 
-/// A list where there is one; `first` is the place of its first item, and whether that is a table.
+/// The message for a list where a single section belongs; `first` is the place of its first item,
+/// and whether that is a table.
 fn no_list(
     text: &str,
     name: &str,
@@ -189,7 +190,7 @@ fn unit_of(key: &str) -> Option<&str> {
     key.rsplit_once('_').map(|(_, unit)| unit).filter(|unit| UNITS.contains(unit))
 }
 
-/// A unit as a key of a table, in the place of a number.
+/// The message for a table with a unit as its key in place of a number.
 fn number_in_table(key: &str, table: &DeTable<'_>) -> String {
     let mut entries = table.iter();
     let only = entries.next().filter(|_| entries.next().is_none());
@@ -203,7 +204,7 @@ fn number_in_table(key: &str, table: &DeTable<'_>) -> String {
     one_number(key, right)
 }
 
-/// A number with its unit, such as `"30 ms"`, in the place of a number.
+/// The message for a text with a number and a unit, such as `"30 ms"`, in place of a number.
 fn number_in_quotes(key: &str, said: &str) -> Option<String> {
     let unit = unit_of(key)?;
     let split = said.find(|c: char| c.is_ascii_alphabetic())?;
@@ -217,14 +218,14 @@ fn one_number(key: &str, right: Option<String>) -> String {
     format!("`{key}` is one number, and its unit is in its name: write {key} = {right}")
 }
 
-/// A number of one unit in another one, if they measure the same.
+/// A number converted to another unit, if both units measure the same quantity.
 fn converted(number: f64, from: &str, to: &str) -> Option<f64> {
     let scale = |unit: &str| SCALES.iter().find(|scale| scale.name.eq_ignore_ascii_case(unit.trim()));
     let (from, to) = (scale(from)?, scale(to)?);
     let factor = libm::pow(10.0, f64::from((from.exponent - to.exponent).abs()));
     let number = number * from.count;
-    // Dividing by a power of ten, and not multiplying by its inverse, gives the digits that a
-    // person expects.
+    // Dividing by a power of ten instead of multiplying by its inverse gives the expected decimal
+    // digits.
     (from.measures == to.measures).then(|| if from.exponent < to.exponent { number / factor } else { number * factor })
 }
 

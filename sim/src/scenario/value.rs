@@ -87,8 +87,8 @@ fn out_of_range(number: impl fmt::Display, right: &str) -> String {
     format!("{number} is out of range: it must be {right}")
 }
 
-/// A number with as many digits as tell it from others, and with an exponent where there would be
-/// many zeros.
+/// A number with the fewest digits that identify it, and with an exponent if it would have many
+/// zeros.
 fn shown(number: f64) -> String {
     let text = format!("{number:?}");
     text.strip_suffix(".0").unwrap_or(&text).to_owned()
@@ -167,8 +167,7 @@ fn whole_number<'de, T: TryFrom<i128>, D: Deserializer<'de>>(
     T::try_from(number).map_err(|_| D::Error::custom(out_of_range(number, wanted)))
 }
 
-/// A whole number between two others, both of which it may be: for `deserialize_with`, where a
-/// field is a plain number.
+/// A whole number in an inclusive range: for `deserialize_with`, where a field is a plain number.
 pub(super) fn whole<'de, const MIN: i64, const MAX: i64, T, D>(deserializer: D) -> Result<T, D::Error>
 where
     T: TryFrom<i128>,
@@ -180,7 +179,7 @@ where
     right.and_then(|number| T::try_from(number).ok()).ok_or_else(|| D::Error::custom(out_of_range(number, &wanted)))
 }
 
-/// The same for a key that may be left out.
+/// As [`whole()`], for an optional key.
 pub(super) fn optional_whole<'de, const MIN: i64, const MAX: i64, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     T: TryFrom<i128>,

@@ -1,11 +1,10 @@
-//! The programme at another sample rate, for the listener to a card that does not run at the
-//! stream's.
+//! The programme at another sample rate, for judging a card whose rate is not the stream's.
 //!
-//! Model: a loop is resampled once, as a loop, by a Kaiser-windowed sinc of 2 x 128 zero crossings
-//! (beta 14, below -130 dB), which has as many phases as the rates' ratio has. Its cut-off is half
-//! the lower of the two rates, its transition band 6 % of that to either side. So what a receiver's
-//! resampler does between 20 kHz and half the lower rate shows up in the residual: programmes for
-//! such scenarios should have little there.
+//! Model: a loop is resampled once, cyclically, by a Kaiser-windowed sinc of 2 x 128 zero crossings
+//! (beta 14, below -130 dB), with one phase for each different position between frames. Its cut-off
+//! is half the lower of the two rates, and its transition band is 6 % of that on either side. So
+//! effects of a receiver's resampler between 20 kHz and half the lower rate appear in the residual:
+//! programmes for such scenarios should have little energy there.
 
 use engine::SampleRate;
 
@@ -13,8 +12,8 @@ use engine::SampleRate;
 const CROSSINGS: f64 = 128.0;
 const BETA: f64 = 14.0;
 
-/// Frames of a loop of `frames` at one rate that is whole at the other, and how often that repeats
-/// it: source frames and converted frames.
+/// Length of the shortest repetition of a loop of `frames` frames that has a whole number of frames
+/// at the other rate as well: in source frames, and in converted frames.
 pub(super) fn whole_loop(frames: usize, from: SampleRate, to: SampleRate) -> (usize, usize) {
     let (from, to) = (u64::from(from.as_hz()), u64::from(to.as_hz()));
     let divisor = gcd(frames as u64 * to, from);
@@ -30,7 +29,7 @@ fn gcd(a: u64, b: u64) -> u64 {
 /// One channel's loop at another rate, of `length` frames for `source` frames of the loop.
 pub(super) fn convert(plane: &[f32], source: usize, length: usize) -> Vec<f32> {
     let divisor = gcd(source as u64, length as u64) as usize;
-    // Frames are at as many different places between those of the loop.
+    // New frames are at this many different positions between frames of the loop.
     let phases: Vec<Phase> = (0..length / divisor)
         .map(|n| Phase::new(n as f64 * source as f64 / length as f64, source as f64 / length as f64))
         .collect();
@@ -46,7 +45,7 @@ pub(super) fn convert(plane: &[f32], source: usize, length: usize) -> Vec<f32> {
         .collect()
 }
 
-/// The filter for one place between two frames.
+/// The filter for one position between two frames.
 struct Phase {
     /// Frame of the first tap.
     first: i64,
@@ -56,7 +55,7 @@ struct Phase {
 impl Phase {
     /// The filter at a position of the loop, for a step from one new frame to the next.
     fn new(at: f64, step: f64) -> Self {
-        // Against aliases where the new rate is the lower one.
+        // Prevents aliases if the new rate is the lower one.
         let cutoff = if step > 1.0 { 1.0 / step } else { 1.0 };
         let reach = CROSSINGS / cutoff;
         let (first, last) = (libm::ceil(at - reach) as i64, libm::floor(at + reach) as i64);

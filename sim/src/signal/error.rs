@@ -1,4 +1,4 @@
-//! Why a programme cannot be had.
+//! Errors of a programme.
 
 use std::path::PathBuf;
 use thiserror::Error;
@@ -6,7 +6,7 @@ use thiserror::Error;
 /// Most channels of a stream: AES67 streams carry up to 8, ST 2110-30 level C up to 64.
 pub(super) const CHANNELS_MAX: u16 = 64;
 
-/// Why a programme cannot be had. Every message names the file and what would be right.
+/// Why a programme is not available. Every message names the file and what would be right.
 #[derive(Debug, Error)]
 pub enum SourceError {
     /// The file cannot be opened or read to its end.

@@ -5,13 +5,12 @@
 //! phases and interpolated linearly between them. The cut-off is half the sample rate, so whole
 //! positions give the samples themselves, bit for bit.
 //!
-//! The window (beta 11.2, 110 dB) makes a transition band of 0.22 of the sample rate, half of it on
-//! either side of the cut-off: flat and free of images up to 18.7 kHz at 48 kHz. The phase
-//! interpolation errs by (w/512)^2/8, which is -113 dB at 16 kHz. Not meant for steps far from 1:
-//! there is no filter against aliasing.
+//! The window (beta 11.2, 110 dB) leads to a transition band of 0.22 of the sample rate, half of it
+//! on either side of the cut-off: the response is flat and free of images up to 18.7 kHz at 48 kHz.
+//! The error of the phase interpolation is (w/512)^2/8, which is -113 dB at 16 kHz. The
+//! interpolator is not suitable for steps far from 1, because it has no filter against aliasing.
 //!
-//! Sums run over eight partial sums in an order that the source fixes, so results are the same on
-//! every machine.
+//! Sums consist of eight partial sums in a fixed order, so results are the same on every machine.
 
 use std::sync::{Arc, LazyLock};
 
@@ -24,7 +23,7 @@ const PHASES: usize = 512;
 const LANES: usize = 8;
 /// Taps before the position's own frame.
 const LEAD: i64 = TAPS as i64 / 2 - 1;
-/// Frames rendered at a time: keeps the gathered source in the first-level cache.
+/// Frames rendered at a time, so that the gathered source fits in the first-level cache.
 const BLOCK: usize = 256;
 
 /// One row per phase, and one more so that the last phase has a successor.
@@ -38,7 +37,7 @@ pub struct Interpolator {
 }
 
 impl Interpolator {
-    /// For this programme.
+    /// An interpolator of this programme.
     #[must_use]
     pub fn new(source: Arc<SourceSignal>) -> Self {
         let scratch = vec![Vec::new(); usize::from(source.channels())];
@@ -86,7 +85,7 @@ impl Interpolator {
         }
     }
 
-    /// Copies the source frames that `frames` positions from `at` on reach.
+    /// Copies the source frames that are needed for `frames` positions from `at` on.
     fn gather(&mut self, at: MediaPosition, step: f64, frames: usize) {
         let length = (frames as f64 * step) as usize + TAPS + 2;
         let first = at.frame() + Frames::new(-LEAD);

@@ -1,10 +1,10 @@
-//! A short programme made from scratch: a voice over a small band, 8 s, 48 kHz, stereo, 16 bits.
+//! A short synthetic programme: a voice over a small band, 8 s, 48 kHz, stereo, 16 bits.
 //!
 //! Model: the voice is glottal pulses through three moving formant resonators, syllable by
 //! syllable, with noise bursts as consonants; the band has plucked two-operator FM chords, a bass
 //! and soft percussion. Every sound is added at its place modulo the length, tails included, so the
-//! loop has no seam. The band plays through the voice's pauses, because a pause in the programme
-//! hides the faults that a listening test looks for.
+//! loop has no seam. The band plays during the voice's pauses, because a pause in the programme
+//! would hide the faults that a listening test must find.
 //!
 //! The same bytes come out on every machine: the maths is `libm`'s, and the noise is a seeded
 //! ChaCha8.
@@ -37,7 +37,7 @@ const VOWELS: [[f64; 3]; 5] = [
     [570.0, 840.0, 2410.0],
 ];
 
-/// Writes the programme as a WAV file, which is there once it is whole.
+/// Writes the programme as a WAV file, which exists only once it is complete.
 ///
 /// # Errors
 /// If the file cannot be written.
@@ -47,7 +47,7 @@ pub fn write(path: &Path) -> Result<(), hound::Error> {
     let temporary = path.with_file_name(name);
     let written = write_to(&temporary).and_then(|()| Ok(std::fs::rename(&temporary, path)?));
     written.inspect_err(|_| {
-        // What is not whole, or could not be put in place, is of no use.
+        // A file that is incomplete, or could not be moved into place, is useless.
         let _ = std::fs::remove_file(&temporary);
     })
 }

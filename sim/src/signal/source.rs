@@ -1,13 +1,13 @@
 //! The talker's programme: the samples that it sends, as a function of the media frame.
 //!
 //! Model: a [`SourceSignal`] is defined for every `i64` frame, negative ones too, because media
-//! time starts where the PTP epoch says and not where the simulation does. A file loops without a
-//! gap. Tones have the phase that their exact frequency gives at that frame: nothing accumulates,
-//! so there is no drift over days.
+//! time starts at the PTP epoch and not with the simulation. A file loops without a gap. The phase
+//! of a tone is computed from its exact frequency at each frame, so that no error accumulates over
+//! days.
 //!
-//! Assumptions: what leaves the talker is integer PCM. [`SourceSignal::quantised`] puts every
-//! sample on that grid, so that the reference of a listening test holds exactly what was sent, and
-//! a bit-exact receiver nulls to zero.
+//! Assumptions: the talker sends integer PCM. [`SourceSignal::quantised`] rounds every sample to
+//! that grid, so that the reference of a listening test is exactly what was sent, and the residual
+//! of a bit-exact receiver is zero.
 
 use std::f64::consts::TAU;
 use std::path::Path;
@@ -106,7 +106,7 @@ impl SourceSignal {
         Self::looping(sample_rate, channels, planes)
     }
 
-    /// Silence in the place of a WAV file, of which only the format is looked at.
+    /// Silence in place of a WAV file, of which only the format is checked.
     ///
     /// # Errors
     /// The same as those of [`Self::from_wav`] about a missing file or a wrong format.
@@ -128,7 +128,7 @@ impl SourceSignal {
     }
 
     /// The same programme at another rate: frame n of this one is heard when frame n x rate / this
-    /// rate of that one is. It is not quantised anew.
+    /// rate of that one is. It is not quantised again.
     #[must_use]
     pub fn at_rate(&self, rate: SampleRate) -> Self {
         let content = match &self.content {
@@ -211,8 +211,8 @@ fn gcd(a: u32, b: u32) -> u32 {
     if b == 0 { a } else { gcd(b, a % b) }
 }
 
-/// Whole seconds are taken out before the phase is multiplied, so that only the fraction of the
-/// frequency grows with time, and the phase stays exact to 1e-9 of a cycle over years.
+/// Whole seconds are separated before the multiplication, so that only the fractional part of the
+/// frequency is multiplied by the time, and the phase is exact to 1e-9 of a cycle over years.
 fn tones_at(partials: &[(f64, f64)], sample_rate: SampleRate, index: i64) -> f64 {
     let rate = i64::from(sample_rate.as_hz());
     let (seconds, rest) = (index.div_euclid(rate) as f64, index.rem_euclid(rate) as f64);

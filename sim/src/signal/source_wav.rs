@@ -12,8 +12,7 @@ use super::error::{CHANNELS_MAX, SourceError};
 /// Frames that are read at once.
 const BLOCK_FRAMES: usize = 1 << 16;
 
-/// The most of a file that is held, in samples: 1 GiB of them, 47 minutes of two channels at 48
-/// kHz.
+/// Maximum number of samples of a file: 1 GiB, or 47 minutes of two channels at 48 kHz.
 const MOST_SAMPLES: usize = 1 << 28;
 
 /// The file, if it has the stream's format.

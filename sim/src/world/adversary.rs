@@ -1,4 +1,4 @@
-//! A stranger on the network: what it overhears, which attacks go on, and what they send when.
+//! An attacker on the network: what it receives, which attacks are active, and what they send when.
 
 use super::addresses::{GRANDMASTER_ADDRESS, TALKER_ADDRESS, stranger_address};
 use super::masters::Masters;
@@ -34,17 +34,18 @@ struct Active {
     work: Work,
 }
 
-/// The stranger.
+/// The attacker.
 pub(super) struct Adversary<'a> {
     scenario: &'a Scenario,
     active: Vec<Active>,
     overheard: Overheard,
-    /// What the grandmaster sent lately, Syncs and Follow_Ups, and for how long that is kept.
+    /// The grandmaster's recent Syncs and Follow_Ups, and for how long they are kept.
     recorded: VecDeque<(TrueTime, Vec<u8>)>,
     keeps: Nanos,
     is_there: bool,
     path: NetworkPath,
-    /// When the host's program handled the last datagram of this path: a thread is a queue.
+    /// When the host's program handled the last datagram of this path. Later ones are not handled
+    /// before it, because a thread is a queue.
     handled: TrueTime,
 }
 
@@ -68,7 +69,7 @@ impl<'a> Adversary<'a> {
         }
     }
 
-    /// A fault begins or ends; returns when an attack sends first, and its index.
+    /// Begins or ends a fault. Returns when an attack first sends, and its index.
     pub(super) fn fault(
         &mut self,
         now: TrueTime,
@@ -117,7 +118,7 @@ impl<'a> Adversary<'a> {
         self.recorded.iter().filter(|(at, _)| *at >= since).map(|(_, message)| message.clone()).collect()
     }
 
-    /// It hears what the grandmaster sends.
+    /// Records a datagram of the grandmaster.
     pub(super) fn hear_ptp(&mut self, now: TrueTime, datagram: &[u8]) {
         if !self.is_there {
             return;
@@ -134,7 +135,7 @@ impl<'a> Adversary<'a> {
         }
     }
 
-    /// It hears a packet of the stream.
+    /// Records a packet of the stream.
     pub(super) fn hear_stream(&mut self, datagram: &[u8]) {
         for active in &mut self.active {
             if let Work::Stream(stream) = &mut active.work {
@@ -143,12 +144,12 @@ impl<'a> Adversary<'a> {
         }
     }
 
-    /// Whether it hears what the receiver sends, and would answer.
+    /// Whether an active attack answers datagrams of the receiver.
     pub(super) fn listens_to_receiver(&self) -> bool {
         self.active.iter().any(|active| matches!(active.work, Work::Ptp(_)))
     }
 
-    /// Its answers to a datagram of the receiver that it hears now.
+    /// Its answers to a datagram of the receiver at `now`.
     pub(super) fn answers(&mut self, now: TrueTime, datagram: &[u8]) -> Vec<Forged> {
         let mut answers = Vec::new();
         for Active { work, source, .. } in &mut self.active {
@@ -161,8 +162,7 @@ impl<'a> Adversary<'a> {
         answers
     }
 
-    /// What an attack sends now, and when it will again; nothing if it is not due, because it has
-    /// ended meanwhile.
+    /// What an attack sends now, and when it sends next; nothing if it has ended in the meantime.
     pub(super) fn strike(&mut self, now: TrueTime, index: usize) -> (Vec<Forged>, Option<TrueTime>) {
         let due = |active: &&mut Active| active.index == index && active.due == Some(now);
         let Some(active) = self.active.iter_mut().find(due) else { return (Vec::new(), None) };
@@ -197,8 +197,8 @@ impl<'a> Adversary<'a> {
         held.fold(Nanos::ZERO, |sum, held| sum + held).max(Nanos::ZERO)
     }
 
-    /// When its PTP datagrams that leave now arrive, in order, and `lateness` later the host's
-    /// program handles them.
+    /// When the host's program handles PTP datagrams that the attacker sends now: in order, and
+    /// `lateness` after they arrive.
     pub(super) fn carry(
         &mut self,
         now: TrueTime,

@@ -1,5 +1,5 @@
-//! Capturing what left the sound card: a WAV file, unless none is wanted, and a listener who
-//! compares it with the programme.
+//! Captures the output of the sound card: in a WAV file, if there is to be one, and for a detector
+//! that compares it with the programme.
 
 use crate::check::{CrackleDetector, CrackleReport};
 use crate::models::{CrystalClock, MediaTimeline, TrueTime};
@@ -14,10 +14,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use thiserror::Error;
 
-/// How far from where it is expected a listener looks for the start of the programme.
+/// Largest distance from the expected position at which the start of the programme is searched.
 const SEARCH: Nanos = Nanos::from_millis(100);
-/// Length of an excerpt, and how much of it lies before the moment shown.
+/// Length of an excerpt, s.
 const EXCERPT_S: f64 = 0.3;
+/// Part of an excerpt that precedes the moment shown, s.
 const EXCERPT_LEAD_S: f64 = 0.15;
 
 /// A WAV file could not be written or read back.
@@ -28,7 +29,7 @@ pub struct CaptureError {
     source: hound::Error,
 }
 
-/// Records and listens.
+/// Records and judges the output.
 pub struct Capture {
     file: Option<CaptureFile>,
     listener: Option<CrackleDetector>,
@@ -36,7 +37,7 @@ pub struct Capture {
     channels: u16,
 }
 
-/// What is kept of a capture.
+/// The file of a capture.
 struct CaptureFile {
     path: PathBuf,
     /// `None` once it could not be written.
@@ -68,11 +69,12 @@ impl CaptureFile {
         writer.finalize().or_else(|error| self.give_up(error))
     }
 
-    /// Ends a file that cannot be written any more: it has what fitted, and tells so.
+    /// Ends a file that cannot be written any more. Its header describes the part that was written.
     fn give_up(&mut self, source: hound::Error) -> Result<(), CaptureError> {
-        // It writes what it still holds as far as that fits.
+        // Dropping the writer writes as much of its buffer as fits.
         self.writer = None;
-        // Why it could not be written is of more interest than why its length cannot be told.
+        // The first error is reported, because it is more important than one while the header is
+        // completed.
         let _ = wav::complete(&self.path);
         Err(CaptureError { path: self.path.clone(), source })
     }
@@ -80,7 +82,7 @@ impl CaptureFile {
 
 impl Capture {
     /// Creates the file, if there is to be one. With `listen`, the capture is compared with that
-    /// programme, whose given position is expected first.
+    /// programme, which is expected to begin at the given position.
     ///
     /// # Errors
     /// If the file cannot be created.
@@ -117,7 +119,7 @@ impl Capture {
         self.frames
     }
 
-    /// Completes the file, and tells what was heard.
+    /// Completes the file, and returns what was heard.
     ///
     /// # Errors
     /// If the file cannot be completed.
@@ -136,7 +138,7 @@ pub struct Reference {
     latency: Nanos,
     frames: i64,
     rate_hz: u32,
-    /// Card frames per media frame, nominally: the programme is that of the card's rate.
+    /// Nominal number of card frames per media frame, because the programme has the card's rate.
     scale: f64,
 }
 
@@ -176,7 +178,7 @@ impl Reference {
         let (_, end) = self.position(self.frames);
         let step = end.frames_since(start) / frames.max(1) as f64;
         self.interpolator.render_at(start, step, out);
-        // The programme begins at frame 0; before that there was silence.
+        // The programme begins at frame 0 and is preceded by silence.
         if start.frame() < Frames::ZERO {
             let before = ((-(start.frame().get())).min(frames)) as usize;
             out[..before * channels].fill(0.0);
@@ -226,7 +228,7 @@ fn read_first_channel(path: &Path, first: u64, length: usize) -> Result<Vec<f32>
     let mut reader = open(path)?;
     let spec = reader.spec();
     let scale = 1.0 / (1u32 << (spec.bits_per_sample - 1)) as f32;
-    // The file of a run that was stopped may be shorter than the other.
+    // If the run was stopped, one file may be shorter than the other.
     let first = reader.duration().min(u32::try_from(first).unwrap_or(u32::MAX));
     let length = length.min((reader.duration() - first) as usize);
     reader.seek(first).map_err(|error| failed(hound::Error::IoError(error)))?;

@@ -1,5 +1,5 @@
-//! The audio chain around a receiver: the talker's packets, the sound card's callbacks, and what
-//! they show against the truth.
+//! The audio chain around a receiver: the talker's packets, the sound card's callbacks, and the
+//! comparison of both with the truth.
 
 use super::capture::{Capture, CaptureError};
 use super::hash::TrajectoryHash;
@@ -14,7 +14,7 @@ use std::net::Ipv4Addr;
 use std::ops::Range;
 use thiserror::Error;
 
-/// A callback went wrong.
+/// An error in a callback.
 #[derive(Debug, Error)]
 pub(super) enum CallbackError {
     #[error(transparent)]
@@ -23,7 +23,7 @@ pub(super) enum CallbackError {
     NoSample(String),
 }
 
-/// The sound card's crystal, with the ramps that a scenario's faults put on it.
+/// The sound card's crystal, with the ramps of the scenario's faults.
 pub(crate) fn card_clock(
     chain: &AudioChain<'_>,
     around: &Surroundings<'_>,
@@ -38,14 +38,14 @@ pub(crate) fn card_clock(
     CrystalClock::new(chain.card.clock, ramps.collect(), walk)
 }
 
-/// The time from a frame's capture to its playout at exactly the target depth: its packet must be
-/// filled, and travel.
+/// The time from a frame's capture to its playout at exactly the target depth: this includes the
+/// time to fill its packet and the network delay.
 pub(crate) fn target_latency(chain: &AudioChain<'_>) -> Nanos {
     let packet = chain.talker.sample_rate_hz.rate().duration(Frames::new(i64::from(chain.talker.packet_frames)));
     packet + chain.media.delay_us.nanos() + chain.playout.target_depth_ms.nanos()
 }
 
-/// What a block ends at, and how it gets there.
+/// The block that the card plays: the media position at its end, and its step.
 #[derive(Clone, Copy, Debug)]
 struct Playing {
     position: MediaPosition,
@@ -60,9 +60,9 @@ pub(super) struct ChainWorld<'a> {
     timeline: MediaTimeline,
     talker: TalkerModel,
     legs: Legs,
-    /// When the card ended the block before.
+    /// When the card ended the previous block.
     last_end: TrueTime,
-    /// What it plays until then.
+    /// The block that it played until then.
     playing: Option<Playing>,
     buffer: Vec<f32>,
     channels: usize,
@@ -116,17 +116,17 @@ impl<'a> ChainWorld<'a> {
         deliveries
     }
 
-    /// A packet of the engine's sender leaves now, in the talker's place.
+    /// Sends a packet of the engine's sender, which replaces the talker.
     pub(super) fn send(&mut self, now: TrueTime, datagram: &[u8]) -> Vec<Delivery> {
         self.legs.send(now, datagram)
     }
 
-    /// A packet that somebody has forged leaves now.
+    /// Sends a forged packet.
     pub(super) fn send_forged(&mut self, now: TrueTime, source: Ipv4Addr, datagram: &[u8]) -> Vec<Delivery> {
         self.legs.send_forged(now, source, datagram)
     }
 
-    /// A fault begins or ends; returns when a callback comes that waited for it.
+    /// Begins or ends a fault. Returns when a callback that waited for its end is made.
     pub(super) fn fault(&mut self, now: TrueTime, what: &FaultKind, begins: bool) -> Option<TrueTime> {
         self.legs.fault(now, what, begins);
         self.talker.fault(what, begins);
@@ -156,7 +156,7 @@ impl<'a> ChainWorld<'a> {
         self.legs.take_lost()
     }
 
-    /// Media frames per card frame, nominally.
+    /// Nominal number of media frames per card frame.
     pub(super) fn nominal_step(&self) -> f64 {
         f64::from(self.chain.talker.sample_rate_hz.get()) / f64::from(self.chain.card.sample_rate_hz.get())
     }
@@ -174,12 +174,12 @@ impl<'a> ChainWorld<'a> {
         (self.card.clock().error_ns(to) - self.card.clock().error_ns(from)) / ((to - from) as f64 * 1e-9)
     }
 
-    /// Frames that the card has taken.
+    /// Number of frames that the card has taken.
     pub(super) fn frames(&self) -> u64 {
         self.card.frames()
     }
 
-    /// The card wants audio; returns when it will again, if it is not stopped.
+    /// Makes a callback of the card. Returns when the next one is due, unless the card is stopped.
     pub(super) fn callback(
         &mut self,
         local: LocalTime,
@@ -192,7 +192,7 @@ impl<'a> ChainWorld<'a> {
         self.play_silence()?;
         let frames = self.card.callback_frames();
         self.buffer.resize(frames * self.channels, 0.0);
-        // A receiver that leaves a sample untouched is found out.
+        // NaN reveals samples that the receiver does not write.
         self.buffer.fill(f32::NAN);
         receiver.pull(local, &mut self.buffer);
         if let Some(bad) = self.buffer.iter().position(|sample| !sample.is_finite() || sample.abs() > 4.0) {
@@ -226,7 +226,7 @@ impl<'a> ChainWorld<'a> {
         Ok(Some(self.card.next_callback()))
     }
 
-    /// What the card played while nobody gave it anything.
+    /// Captures the silence that the card played while it had no audio.
     fn play_silence(&mut self) -> Result<(), CaptureError> {
         let (end, silence) = (self.card.frames(), self.card.take_silence());
         if silence == 0 {
@@ -244,8 +244,8 @@ impl<'a> ChainWorld<'a> {
         std::mem::take(&mut self.gaps)
     }
 
-    /// How long the frame at `position` would have waited at `t`, had its packet begun with it and
-    /// met no queue.
+    /// The depth at `t`: how long the frame at `position` would have waited if its packet had begun
+    /// with it and had not been queued.
     fn depth_s(&mut self, t: TrueTime, position: MediaPosition) -> f64 {
         let packet = f64::from(self.chain.talker.packet_frames) / f64::from(self.chain.talker.sample_rate_hz.get());
         self.age_s(t - self.legs.min_delay().as_nanos(), position) - packet
@@ -259,7 +259,7 @@ impl<'a> ChainWorld<'a> {
         frames / f64::from(self.chain.talker.sample_rate_hz.get())
     }
 
-    /// How long before `now` the frame was captured that is played now.
+    /// How long before `now` the frame that is played now was captured.
     pub(super) fn latency_s(&mut self, now: TrueTime) -> Option<f64> {
         let Playing { position, step } = self.playing?;
         let rate = f64::from(self.chain.card.sample_rate_hz.get());
@@ -276,7 +276,7 @@ impl<'a> ChainWorld<'a> {
         self.meter.callbacks.take().unwrap_or_default()
     }
 
-    /// Takes the card frames of callbacks in which the receiver made audio up.
+    /// Takes the card frames of callbacks in which the receiver concealed audio.
     pub(super) fn take_concealed(&mut self) -> Vec<Range<u64>> {
         std::mem::take(&mut self.meter.concealed)
     }
@@ -286,7 +286,7 @@ impl<'a> ChainWorld<'a> {
         std::mem::take(&mut self.meter.playing)
     }
 
-    /// Completes the capture; tells what was heard.
+    /// Completes the capture, and returns what was heard.
     pub(super) fn finish(self) -> Result<Option<CrackleReport>, CaptureError> {
         Ok(self.capture.map(Capture::finish).transpose()?.flatten())
     }

@@ -1,7 +1,7 @@
-//! A receiver that is nothing but a clock: the engine's PTP port around any clock law.
+//! A receiver that is only a clock: the engine's PTP port with any clock law.
 //!
-//! So all laws see the same timestamps of the same packets, and ask for delays at the same times;
-//! what differs is the law.
+//! So all laws get the same timestamps of the same packets and request delays at the same times,
+//! and only the law differs.
 
 use super::addresses::GRANDMASTER_ADDRESS;
 use super::host::HostTime;
@@ -22,7 +22,7 @@ pub struct ClockReceiver<L> {
 }
 
 impl<L: ClockServo> ClockReceiver<L> {
-    /// A port in a PTP domain. `claims_sigma`: whether the law says how uncertain it is.
+    /// A port in a PTP domain. `claims_sigma` says whether the law states its uncertainty.
     pub fn new(law: L, domain_number: u8, claims_sigma: bool) -> Self {
         let config = PortConfig::slave_only(&Profile::AES67_MEDIA, RECEIVER_PORT).in_domain(domain_number);
         Self { port: Port::with_servo(config, LocalTime::ZERO, law), claims_sigma }
@@ -69,13 +69,13 @@ impl<L: ClockServo> Receiver for ClockReceiver<L> {
     }
 
     fn poll_event(&mut self) -> Option<String> {
-        // The state of the port follows from the other events.
+        // Changes of the port's state are not reported, because they follow from the other events.
         let told = |event: &PortEvent| !matches!(event, PortEvent::State(_));
         std::iter::from_fn(|| self.port.poll_event()).find(told).map(|event| event.to_string())
     }
 }
 
-/// The engine's clock as it ships: port, law, and the timeline that is published.
+/// The engine's clock: port, servo, and the published timeline.
 pub(crate) struct EngineClock {
     clock: ClockReceiver<SlaveClock>,
     reference: Reference,
@@ -87,8 +87,8 @@ impl EngineClock {
         Self::with(ReferenceConfig::default(), domain_number)
     }
 
-    /// One that waits for PTP however long that takes, as senders do: what began on another
-    /// timeline would jump.
+    /// A clock that waits for PTP without a time limit, as senders do, because a stream that began
+    /// on another timeline would jump.
     pub(super) fn waiting(domain_number: u8) -> Self {
         Self::with(ReferenceConfig { fallback_after: None, ..ReferenceConfig::default() }, domain_number)
     }
@@ -98,12 +98,12 @@ impl EngineClock {
         Self { clock, reference: Reference::new(config) }
     }
 
-    /// The timeline that is published.
+    /// The published timeline.
     pub(super) fn timeline(&self) -> ClockReading {
         self.reference.reading()
     }
 
-    /// The clock that was asked for, its fallback and its return.
+    /// The reference, which handles fallback and return.
     pub(super) fn reference(&self) -> &Reference {
         &self.reference
     }

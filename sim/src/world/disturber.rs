@@ -4,10 +4,10 @@ use crate::models::{MalformedPtp, TrueTime};
 use crate::scenario::{FaultKind, Scenario};
 use engine::Nanos;
 
-/// The device; silent but for a fault.
+/// The device, which is silent except during a fault.
 pub(super) struct Disturber {
     device: MalformedPtp,
-    /// From one datagram to the next, while it sends.
+    /// Interval between datagrams while it sends.
     every: Option<Nanos>,
     due: TrueTime,
 }
@@ -17,7 +17,7 @@ impl Disturber {
         Self { device: MalformedPtp::new(scenario.grandmaster.clone(), scenario.seed), every: None, due: 0 }
     }
 
-    /// A fault begins or ends; returns whether it sends from now on.
+    /// Begins or ends a fault. Returns whether the device sends from now on.
     pub(super) fn fault(&mut self, now: TrueTime, what: &FaultKind, begins: bool) -> bool {
         let FaultKind::PtpMalformed(malformed) = what else { return false };
         self.every = begins.then(|| malformed.interval());
@@ -25,8 +25,8 @@ impl Disturber {
         begins
     }
 
-    /// What it sends now, and when it will again; nothing if it is not due, because it has been
-    /// silent meanwhile.
+    /// The datagram that it sends now, and when it sends next; `None` if it has been silenced in
+    /// the meantime.
     pub(super) fn send(&mut self, now: TrueTime) -> Option<(Vec<u8>, TrueTime)> {
         let every = self.every.filter(|_| now == self.due)?;
         self.due = now + every.as_nanos();

@@ -1,17 +1,17 @@
-//! Running hashes of a trajectory: if two runs differ anywhere, these differ, and tell on which
-//! level.
+//! Running hashes of a trajectory: if two runs differ anywhere, at least one of these differs, and
+//! shows on which level.
 
 use engine::LocalTime;
 use std::fmt;
 use xxhash_rust::xxh3::Xxh3;
 
-/// Hashes of what was on the wire, when things happened, and what was played.
+/// Hashes of the datagrams on the wire, of the times of events, and of the played audio.
 #[derive(Clone, Default)]
 pub struct TrajectoryHash {
     wire: Xxh3,
     timing: Xxh3,
     audio: Xxh3,
-    /// The last samples as bytes, kept for its memory.
+    /// The last samples as bytes; kept to reuse its memory.
     bytes: Vec<u8>,
 }
 
@@ -33,7 +33,8 @@ impl TrajectoryHash {
     }
 
     pub(super) fn audio(&mut self, samples: &[f32]) {
-        // One long update: sample by sample, hashing costs as much as resampling.
+        // One update for all samples, because hashing them one by one would take as long as
+        // resampling.
         self.bytes.clear();
         self.bytes.extend(samples.iter().flat_map(|sample| sample.to_bits().to_le_bytes()));
         self.audio.update(&self.bytes);

@@ -1,23 +1,23 @@
 //! The receiver's computer: its clocks, and how late its program learns of packets and sends them.
 //!
 //! Model: one crystal, and two clocks that count it. The monotonic clock starts with the computer;
-//! the wall clock shows UTC, and a time service sets and slews it. What slews the monotonic clock
-//! slews the wall clock, too, as on Linux; the wall clock is right again after sleep.
+//! the wall clock shows UTC, and a time service sets and slews it. A slew of the monotonic clock
+//! also slews the wall clock, as on Linux; after sleep, the wall clock is correct again.
 
 use super::queue::Port;
 use crate::models::{CrystalClock, Ramp, RandomStream, Slew, TrueTime};
 use crate::scenario::{self, FaultKind, Jitter, MonotonicClock, Scenario, SlewPpm, Surroundings};
 use engine::{LocalTime, Nanos};
 
-/// What its monotonic clock shows at the start of the run: it has been up for a while.
+/// The monotonic clock at the start of the run: the host has been running for a while.
 const UPTIME: LocalTime = LocalTime::from_nanos(4_321_000_000_000);
-/// What its wall clock shows then, since 1970.
+/// The wall clock at the start of the run, since 1970.
 const WALL: LocalTime = LocalTime::from_nanos(1_790_000_000_000_000_000);
-/// Timers further ahead than this are looked at again then; a crystal cannot be asked about the far
-/// future.
+/// Timers that are due later than this are scheduled again after this time, because a crystal
+/// cannot be evaluated for the far future.
 const TIMER_HORIZON: Nanos = Nanos::from_secs(60);
 
-/// What both of the host's clocks show at one time.
+/// The time of both clocks of the host at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HostTime {
     /// The monotonic clock.
@@ -36,7 +36,7 @@ pub enum StampClock {
 }
 
 impl HostTime {
-    /// What one of them shows.
+    /// The time of one of the clocks.
     #[must_use]
     pub fn by(self, clock: StampClock) -> LocalTime {
         match clock {
@@ -53,20 +53,21 @@ pub(super) struct Host<'a> {
     wall: CrystalClock,
     receive_jitter: Jitter,
     transmit_jitter: Jitter,
-    /// By port; then that of copies and strangers.
+    /// One stream per port; the last one is for copies and forged datagrams.
     receive: [RandomStream; 4],
     transmit: RandomStream,
-    /// What the clock has missed while it stopped or stepped, and the wall clock likewise.
+    /// Time that the monotonic clock has missed by being stopped or stepped.
     missed: Nanos,
+    /// Time that the wall clock has missed in the same way.
     wall_missed: Nanos,
     asleep: Option<Asleep>,
     paused_since: Option<TrueTime>,
     stands_still: bool,
-    /// Faults that hold up the thread that reads the stream.
+    /// Number of active faults that delay the thread that reads the stream.
     media_thread_held_by: u32,
 }
 
-/// The host sleeps.
+/// State of a host that sleeps.
 #[derive(Clone, Copy, Debug)]
 struct Asleep {
     since: TrueTime,
@@ -93,14 +94,14 @@ impl<'a> Host<'a> {
         }
     }
 
-    /// What its monotonic clock shows.
+    /// The time of its monotonic clock.
     pub(super) fn local(&mut self, now: TrueTime) -> LocalTime {
         let asleep = self.asleep.filter(|asleep| asleep.monotonic_clock == MonotonicClock::Stops);
         let stopped = self.paused_since.or(asleep.map(|asleep| asleep.since));
         UPTIME + self.clock.read(stopped.unwrap_or(now)) - self.missed
     }
 
-    /// What both of its clocks show.
+    /// The time of both of its clocks.
     pub(super) fn time(&mut self, now: TrueTime) -> HostTime {
         let wall = self.wall.read(self.paused_since.unwrap_or(now)) - self.wall_missed;
         HostTime { monotonic: self.local(now), wall: WALL + wall }
@@ -111,17 +112,18 @@ impl<'a> Host<'a> {
         self.asleep.is_some()
     }
 
-    /// Whether it stands still, and will go on where it was.
+    /// Whether it is stalled, and will continue where it was.
     pub(super) fn stands_still(&self) -> bool {
         self.stands_still
     }
 
-    /// Whether the thread that reads a port is held up, and will go on where it was.
+    /// Whether the thread that reads a port is delayed, and will continue where it was.
     pub(super) fn holds_up(&self, port: Port) -> bool {
         self.stands_still || (port != Port::Ptp && self.media_thread_held_by > 0)
     }
 
-    /// The true time at which its clock shows `due`, or a time before that at which to look again.
+    /// The true time at which its clock shows `due`, or an earlier time at which the timer must be
+    /// scheduled again.
     pub(super) fn true_time_of(&mut self, now: LocalTime, due: LocalTime) -> TrueTime {
         let ahead = due.since(now).as_nanos().min(TIMER_HORIZON.as_nanos());
         self.clock.true_time_of((now + Nanos::new(ahead) + self.missed - UPTIME).as_nanos() as f64)
@@ -137,8 +139,8 @@ impl<'a> Host<'a> {
         self.receive[port as usize].lateness(&self.receive_jitter)
     }
 
-    /// Likewise of a copy, or of a stranger's datagram: the weather of the others does not depend
-    /// on them.
+    /// As [`Host::receive_lateness`], for a copy or a forged datagram, from a separate random
+    /// stream, so that the lateness of other datagrams does not depend on these.
     pub(super) fn receive_lateness_of_other(&mut self) -> Nanos {
         self.receive[3].lateness(&self.receive_jitter)
     }
@@ -148,7 +150,7 @@ impl<'a> Host<'a> {
         self.transmit.lateness(&self.transmit_jitter)
     }
 
-    /// A fault begins or ends.
+    /// Begins or ends a fault.
     pub(super) fn fault(&mut self, now: TrueTime, what: &FaultKind, begins: bool) {
         let normal = self.normal;
         match *what {
@@ -174,7 +176,7 @@ impl<'a> Host<'a> {
                 self.wall_missed += -by.nanos();
             }
             FaultKind::WallClockStepMs(by) if begins => self.wall_missed += -by.nanos(),
-            // Ramps and slews are built into the crystal from the start.
+            // Ramps and slews are part of the crystal from the start.
             _ => {}
         }
     }
@@ -204,8 +206,7 @@ fn wall_slew(what: &FaultKind) -> Option<SlewPpm> {
     if let FaultKind::WallClockSlewPpm(rate) = *what { Some(rate) } else { None }
 }
 
-/// The crystal, with the ramps that the scenario's faults put on it, and the slews of one of the
-/// clocks.
+/// The crystal with the ramps of the scenario's faults and the slews of one of the clocks.
 fn clock(scenario: &Scenario, around: &Surroundings<'_>, slew: impl Fn(&FaultKind) -> Option<SlewPpm>) -> CrystalClock {
     let duration = scenario.duration_s.nanos();
     let slews = scenario.faults.iter().filter_map(|fault| Some(Slew::all_of(fault, slew(&fault.what)?, duration)));

@@ -13,9 +13,9 @@ struct MediaPath {
     config: Path,
     port: Port,
     path: NetworkPath,
-    /// The way of another sender to the same group.
+    /// Path of the second sender to the same group.
     second: NetworkPath,
-    /// The way of what is forged.
+    /// Path of forged packets.
     forged: NetworkPath,
 }
 
@@ -31,15 +31,15 @@ impl MediaPath {
     }
 }
 
-/// A datagram on its way.
+/// A datagram in transit.
 pub(super) struct Delivery {
     pub(super) port: Port,
     pub(super) source: Ipv4Addr,
     pub(super) arrival: TrueTime,
     pub(super) datagram: Vec<u8>,
-    /// Whether it is the talker's, and no copy.
+    /// Whether it is from the talker, and not a copy.
     pub(super) own: bool,
-    /// Whether it waits for those before it.
+    /// Whether it waits for earlier datagrams.
     pub(super) in_order: bool,
 }
 
@@ -59,7 +59,7 @@ impl Legs {
         Self { paths: [a].into_iter().chain(b).collect(), snooping, lost: 0 }
     }
 
-    /// Sends a packet of the talker by all legs.
+    /// Sends a packet of the talker on all legs.
     pub(super) fn send(&mut self, now: TrueTime, datagram: &[u8]) -> Vec<Delivery> {
         let mut deliveries = Vec::new();
         let forwarded = self.snooping.forwards(now);
@@ -77,7 +77,7 @@ impl Legs {
         deliveries
     }
 
-    /// Sends a packet of another sender to the same group, which one network carries.
+    /// Sends a packet of the second sender to the same group, which uses one network only.
     pub(super) fn send_second(&mut self, now: TrueTime, datagram: &[u8]) -> Vec<Delivery> {
         let forwarded = self.snooping.forwards(now);
         let leg = &mut self.paths[0];
@@ -85,7 +85,7 @@ impl Legs {
         deliveries(leg.port, SECOND_SENDER_ADDRESS, arrivals)
     }
 
-    /// Sends a packet that somebody has forged, likewise.
+    /// Sends a forged packet, which also uses one network only.
     pub(super) fn send_forged(&mut self, now: TrueTime, source: Ipv4Addr, datagram: &[u8]) -> Vec<Delivery> {
         let forwarded = self.snooping.forwards(now);
         let leg = &mut self.paths[0];
@@ -93,7 +93,7 @@ impl Legs {
         deliveries(leg.port, source, arrivals)
     }
 
-    /// A fault begins or ends.
+    /// Begins or ends a fault.
     pub(super) fn fault(&mut self, now: TrueTime, what: &FaultKind, begins: bool) {
         self.snooping.fault(now, what, begins);
         for leg in &mut self.paths {
@@ -121,7 +121,7 @@ impl Legs {
         }
     }
 
-    /// Delay of a packet that meets no queue and leaves now, by the first network.
+    /// Delay, on the first network, of a packet that leaves now and meets no queue.
     pub(super) fn min_delay(&self) -> Nanos {
         self.paths[0].path.min_delay() + self.paths[0].path.extra_delay()
     }
@@ -132,7 +132,8 @@ impl Legs {
     }
 }
 
-/// When a stranger's datagram arrives, and its copy, and what of it does.
+/// The arrivals of a datagram of another sender and of its copy, each with the bytes as they
+/// arrive.
 fn carried(path: &mut NetworkPath, now: TrueTime, datagram: &[u8]) -> Vec<(TrueTime, Vec<u8>)> {
     let mut datagram = datagram.to_vec();
     let arrivals = path.carry(now, &mut datagram).arrivals;

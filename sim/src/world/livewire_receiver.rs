@@ -1,5 +1,5 @@
-//! The engine's Livewire clock ([`engine::livewire_clock`]) in the place of a PTP port, with the
-//! timeline that is published.
+//! The engine's Livewire clock ([`engine::livewire_clock`]) in place of a PTP port, with the
+//! published timeline.
 
 use super::addresses::GRANDMASTER_ADDRESS;
 use super::host::HostTime;
@@ -63,7 +63,8 @@ impl Receiver for LivewireReceiver {
     fn handle_transmitted(&mut self, _token: TransmitToken, _sent: LocalTime) {}
 
     fn clock(&self, now: LocalTime) -> Clock {
-        // As of PTP: the state is the clock's, but a timeline that is far from it is not locked.
+        // As for PTP, the state is that of the clock, but a timeline that is far from the clock's
+        // time is not locked.
         let (published, clock) = (self.reference.reading(), self.clock.reading(now));
         let follows = published.state == LockState::Locked || clock.state != LockState::Locked;
         let state = if follows { clock.state } else { published.state };

@@ -1,5 +1,5 @@
-//! The PTP masters of a run, each with its path to and from the receiver: who is there, who is
-//! best, and what happens to them.
+//! The PTP masters of a run, each with its path to and from the receiver: which of them are
+//! present, which is the best, and their faults.
 
 use super::addresses::{GRANDMASTER_ADDRESS, rival_address};
 use super::snooping::Snooping;
@@ -8,28 +8,28 @@ use crate::scenario::{ExtraDelay, FaultKind, Grandmaster, Scenario, Surroundings
 use engine::{Nanos, PtpTime};
 use std::net::Ipv4Addr;
 
-/// Not on the full second, where everything else would be, too.
+/// Time of the first Announce: not on a full second, on which many other events occur.
 const FIRST_ANNOUNCE: Nanos = Nanos::from_millis(310);
 const FIRST_SYNC: Nanos = Nanos::from_millis(17);
-/// A Follow_Up that is handled before its Sync is so by a moment: the program reads one socket
-/// after the other.
+/// How long before its Sync a Follow_Up is handled: the program reads one socket directly after the
+/// other.
 const FOLLOW_UP_AHEAD: Nanos = Nanos::from_micros(1);
-/// Masters are not in step with each other.
+/// Time between the first messages of successive masters, so that masters are not synchronous.
 const APART: Nanos = Nanos::from_micros(13_700);
 
 /// When the host's program handles a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Turn {
-    /// In its turn.
+    /// When it arrives.
     Usual,
-    /// Later than that by so much.
+    /// Later than it arrives by this time.
     Late(Nanos),
-    /// At a time that something else decides.
+    /// At a given time.
     At(TrueTime),
 }
 
 impl Turn {
-    /// Later by so much; a time that something else decides stays.
+    /// Later by `later`; a given time is not changed.
     pub(super) fn later_by(self, later: Nanos) -> Self {
         match self {
             _ if later <= Nanos::ZERO => self,
@@ -39,7 +39,7 @@ impl Turn {
         }
     }
 
-    /// The time, for a message whose turn is at `usual`.
+    /// The time for a message that would usually be handled at `usual`.
     pub(super) fn time(self, usual: TrueTime) -> TrueTime {
         match self {
             Self::Usual => usual,
@@ -55,19 +55,20 @@ pub(super) struct Master {
     pub(super) model: GrandmasterModel,
     down: NetworkPath,
     up: NetworkPath,
-    /// Where its datagrams come from.
+    /// Source address of its datagrams.
     address: Ipv4Addr,
     silent: bool,
     mute: bool,
     /// The switch between its multicast and the host.
     snooping: Snooping,
-    /// When the host's program handled the last datagram of this path: a thread is a queue.
+    /// When the host's program handled the last datagram of this path. Later ones are not handled
+    /// before it, because a thread is a queue.
     handled: TrueTime,
 }
 
 impl Master {
-    /// A master; its own random streams are named after `name`, whoever listens to it, and those of
-    /// its path as a receiver has it.
+    /// A master. Its own random streams are named after `name`, whatever the receiver; those of its
+    /// path depend on the receiver's surroundings.
     fn new(config: &Grandmaster, seed: u64, name: &str, address: Ipv4Addr, around: &Surroundings<'_>) -> Self {
         let path_name = around.ptp_stream(name);
         Self {
@@ -89,17 +90,17 @@ impl Master {
         !self.silent && (from..to).contains(&now)
     }
 
-    /// Where its datagrams come from.
+    /// Source address of its datagrams.
     pub(super) fn address(&self) -> Ipv4Addr {
         self.address
     }
 
-    /// Whether the switch between its multicast and the host lets that through.
+    /// Whether the switch forwards its multicast to the host.
     pub(super) fn reaches_host(&self, now: TrueTime) -> bool {
         self.snooping.forwards(now)
     }
 
-    /// Cuts its path, or mends it.
+    /// Cuts or restores its path.
     fn set_cut(&mut self, cut: bool) {
         self.down.set_cut(cut);
         self.up.set_cut(cut);
@@ -110,7 +111,7 @@ impl Master {
         self.up.set_extra_delay(extra.up_us.nanos());
     }
 
-    /// What becomes of a message that it sends now.
+    /// The fate of a message that it sends now.
     pub(super) fn send(&mut self, now: TrueTime, message: &mut [u8]) -> Passage {
         if !self.is_there(now) {
             return Passage::LOST;
@@ -119,7 +120,7 @@ impl Master {
         if self.reaches_host(now) { passage } else { Passage::LOST }
     }
 
-    /// What becomes of a message that leaves the host at `leaves`.
+    /// The fate of a message that leaves the host at `leaves`.
     pub(super) fn receive(&mut self, leaves: TrueTime, message: &mut [u8]) -> Passage {
         self.up.carry(leaves, message)
     }
@@ -129,8 +130,8 @@ impl Master {
         if self.mute { None } else { self.model.answer(now, datagram) }
     }
 
-    /// When the host's program handles a datagram that it could handle at `ready`; one that is in
-    /// order waits for those before it.
+    /// When the host's program handles a datagram that it could handle at `ready`; a datagram that
+    /// keeps its order waits for earlier ones.
     pub(super) fn handle(&mut self, ready: TrueTime, in_order: bool) -> TrueTime {
         if in_order {
             self.handled = ready.max(self.handled);
@@ -144,11 +145,11 @@ impl Master {
 pub(super) struct Masters {
     all: Vec<Master>,
     seed: u64,
-    /// The one whose time was the truth last.
+    /// Index of the master whose time was last the true one.
     best: usize,
     /// Lateness of the grandmaster's next Sync.
     late_sync: Nanos,
-    /// Follow_Ups are handled before their Syncs.
+    /// Whether Follow_Ups are handled before their Syncs.
     follow_up_first: bool,
 }
 
@@ -184,7 +185,7 @@ impl Masters {
         self.all.iter_mut().enumerate()
     }
 
-    /// The turn of the Sync that is sent now.
+    /// When the Sync that is sent now is handled.
     pub(super) fn take_late_sync(&mut self, index: usize) -> Turn {
         Turn::Late(if index == 0 { std::mem::take(&mut self.late_sync) } else { Nanos::ZERO })
     }
@@ -195,7 +196,7 @@ impl Masters {
         sync.filter(|_| self.follow_up_first).map_or(Turn::Usual, before)
     }
 
-    /// True PTP time: that of the best master of the domain that is there, or was last.
+    /// True PTP time: that of the best master of the domain that is present, or was last present.
     pub(super) fn time(&mut self, now: TrueTime) -> PtpTime {
         let domain = self.all[0].config.domain;
         let there = self.all.iter().enumerate();
@@ -206,7 +207,7 @@ impl Masters {
         self.all[self.best].model.time(now)
     }
 
-    /// A fault begins or ends.
+    /// Begins or ends a fault.
     pub(super) fn fault(&mut self, now: TrueTime, what: &FaultKind, begins: bool) {
         self.all.iter_mut().for_each(|master| master.snooping.fault(now, what, begins));
         match *what {

@@ -1,4 +1,5 @@
-//! From callbacks to trace rows: what a receiver really did in each interval, against the truth.
+//! Converts callbacks to trace rows: what a receiver actually did in each interval, compared with
+//! the truth.
 
 use super::receiver::{Clock, Display, Playback};
 use super::reception::Reception;
@@ -7,35 +8,35 @@ use crate::record::{ClockState, TraceRow};
 use engine::Ppb;
 use std::ops::Range;
 
-/// One callback, as the world saw it.
+/// One callback as observed from outside.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct CallbackSeen {
     /// Frames that the card took.
     pub(super) frames: usize,
-    /// The first of them, from the start of the run.
+    /// Number of the first of these frames, counted from the start of the run.
     pub(super) first_frame: u64,
     /// Playback after the callback.
     pub(super) playback: Playback,
-    /// What was counted of packets until then.
+    /// The receiver's counts of packets until then.
     pub(super) reception: Reception,
     /// How long the first frame of a packet without jitter would have waited, had it arrived when
     /// the card ends this block, s.
     pub(super) depth_s: Option<f64>,
     /// When the card ends this block, true s.
     pub(super) time_s: f64,
-    /// Media frames per card frame, nominally.
+    /// Nominal number of media frames per card frame.
     pub(super) nominal_step: f64,
     /// The ratio that would have kept the depth over this block, as deviation from 1.
     pub(super) ratio_truth_ppm: f64,
 }
 
-/// One callback, for those who look closer than the trace.
+/// One callback, for analyses that need more detail than the trace.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct CallbackRow {
     /// When the card ends the block, true s.
     pub time_s: f64,
-    /// Deviation of the ratio that was played, mean over the block; `None` while nothing is played,
-    /// and across a jump.
+    /// Deviation of the actual playback ratio, averaged over the block; `None` while nothing is
+    /// played, and across a jump.
     pub ratio_ppm: Option<f64>,
     /// The ratio that would have kept the depth.
     pub ratio_truth_ppm: f64,
@@ -45,11 +46,11 @@ pub struct CallbackRow {
     pub underruns: u64,
     /// Overruns since the last callback.
     pub overruns: u64,
-    /// Audio of the callback that was made up, ms.
+    /// Concealed audio of the callback, ms.
     pub concealed_ms: f64,
-    /// Whether playback was moved other than by playing.
+    /// Whether the position moved by more than the playback.
     pub jumped: bool,
-    /// The depth that the receiver told.
+    /// The depth that the receiver reports.
     pub told_depth_ms: f64,
 }
 
@@ -80,7 +81,7 @@ pub(super) struct Meter {
     at_row: Reception,
     /// Changes between playing what was sent and anything else.
     pub(super) playing: Vec<(f64, bool)>,
-    /// Card frames of callbacks in which the receiver made audio up.
+    /// Card frames of callbacks in which the receiver concealed audio.
     pub(super) concealed: Vec<Range<u64>>,
     /// Every callback, if they are kept.
     pub(super) callbacks: Option<Vec<CallbackRow>>,
@@ -137,7 +138,7 @@ impl Meter {
         }
     }
 
-    /// Whether this callback played what was sent, and nothing else.
+    /// Records whether this callback played only what was sent.
     fn note_playing(&mut self, seen: &CallbackSeen) {
         let moves = seen.playback.position.is_some() && seen.playback.position != self.previous.position;
         let whole = seen.playback.underruns == self.previous.underruns;
@@ -147,7 +148,7 @@ impl Meter {
         }
     }
 
-    /// Counts of this interval; those of a timeline that is over are not compared with those of the
+    /// Counts of this interval. Counts of an earlier timeline are not compared with those of the
     /// new one.
     fn counts(&mut self) -> (Reception, Reception) {
         let now = self.reception;
@@ -156,7 +157,8 @@ impl Meter {
         (if comparable { before } else { Reception { refused: before.refused, ..Reception::default() } }, now)
     }
 
-    /// Media frames per card frame of the last block; nominally where the position jumped in it.
+    /// Media frames per card frame of the last block; the nominal number if the position jumped in
+    /// it.
     pub(super) fn step(&self) -> Option<f64> {
         self.step
     }
@@ -167,7 +169,7 @@ impl Meter {
         self.previous.position.zip(now.position).filter(|_| undisturbed).map(|(from, to)| to.frames_since(from))
     }
 
-    /// Closes the interval.
+    /// Ends the interval, and returns its row.
     pub(super) fn row(&mut self, time_s: f64, truth: &Truth, clock: &Clock, lost: u64) -> TraceRow {
         let interval = std::mem::take(&mut self.interval);
         let (before, now) = self.counts();
@@ -228,21 +230,21 @@ fn host_rate_ppm(ptp_rate: Ppb) -> f64 {
     (1.0 / ptp_rate.ratio() - 1.0) * 1e6
 }
 
-/// What the world knows at the end of an interval.
+/// The true values at the end of an interval.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Truth {
     pub(super) nominal_step: f64,
     pub(super) host_rate_ppm: f64,
     pub(super) ratio_ppm: f64,
-    /// Of the card, against the host's clock.
+    /// Rate of the card against the host's clock.
     pub(super) card_rate_ppm: f64,
     pub(super) clock_error_us: Option<f64>,
     pub(super) clock_sigma_us: Option<f64>,
     pub(super) latency_ms: Option<f64>,
-    /// What the receiver says of it.
+    /// Whether the receiver reports that the sender is not on PTP.
     pub(super) sender_off_ptp: bool,
     /// What the receiver's display shows.
     pub(super) display: Option<Display>,
-    /// What the engine's sender did.
+    /// The true values of the engine's sender.
     pub(super) sender: SenderTruth,
 }

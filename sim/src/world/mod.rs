@@ -1,4 +1,4 @@
-//! One receiver's life in the simulated world: the event queue, the run, and what it leaves behind.
+//! The simulated world of one receiver: the event queue, the run, and its results.
 
 mod addresses;
 mod adversary;

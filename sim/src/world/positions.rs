@@ -1,12 +1,12 @@
 //! A resampler that renders nothing.
 //!
-//! Model: it moves through the media as the real one does, by a step that changes linearly over a
-//! block, and asks for the frames that it passes. Its output is silence: for runs that look at
-//! where playout is and never at what it sounds like.
+//! Model: it advances through the media like the real one, by a step that changes linearly over a
+//! block, and requires the frames that it passes. Its output is silence. It serves runs that
+//! evaluate only the position of playout and not its sound.
 
 use engine::resample::Resampler;
 
-/// Moves positions only.
+/// A resampler that only tracks positions.
 pub(super) struct PositionResampler {
     channels: usize,
     max_frames: usize,

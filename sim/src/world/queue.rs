@@ -1,5 +1,5 @@
-//! The event queue: integer time, then class, then order of scheduling. Nothing else decides what
-//! comes first.
+//! The event queue: events are ordered by integer time, then by class, then by the order of
+//! scheduling, and by nothing else.
 
 use super::sender::SenderEvent;
 use crate::models::TrueTime;
@@ -7,8 +7,8 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::net::Ipv4Addr;
 
-/// What can happen. The order of the variants is the order at equal times: causes before those who
-/// look at them.
+/// The kinds of events. At equal times, events are handled in the order of the variants: causes
+/// before observers.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Event {
     /// A fault begins or ends: index into the scenario's faults.
@@ -21,21 +21,21 @@ pub(super) enum Event {
     Packet,
     /// A Delay_Req reaches a master.
     AtMaster(usize, Vec<u8>),
-    /// Something happens to the engine's sender.
+    /// An event of the engine's sender.
     Sender(SenderEvent),
     /// The receiver's program learns of a datagram.
     AtReceiver(Port, Ipv4Addr, Vec<u8>),
-    /// Some device disturbs PTP.
+    /// The device that disturbs PTP sends.
     Malformed,
-    /// An attack goes on: index into the scenario's faults.
+    /// An attack sends: index into the scenario's faults.
     Attack(usize),
-    /// A stranger overhears what the receiver sends.
+    /// The attacker receives a datagram that the receiver sends.
     Overheard(Vec<u8>),
-    /// A transmit stamp that was held back reaches the program.
+    /// A delayed transmit timestamp reaches the program.
     Stamp,
-    /// The receiver asked to be woken; stale if the number is not that of the latest wish.
+    /// The receiver's timer; stale if the number is not that of the latest request.
     Timer(u64),
-    /// The sound card wants audio.
+    /// A callback of the sound card is due.
     Callback,
     /// A row of the trace is due.
     Row,
@@ -68,7 +68,7 @@ impl EventQueue {
         self.heap.pop().map(|Reverse((at, _, _, event))| (at, event))
     }
 
-    /// How many events there have been.
+    /// How many events were scheduled.
     pub(super) fn scheduled(&self) -> u64 {
         self.scheduled
     }

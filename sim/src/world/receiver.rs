@@ -1,4 +1,4 @@
-//! What the world can do with a receiver, and the engine as one.
+//! The interface between the world and a receiver, and the engine as a receiver.
 
 use super::clock_receiver::EngineClock;
 use super::host::{HostTime, StampClock};
@@ -17,100 +17,102 @@ use std::net::Ipv4Addr;
 pub(crate) const RECEIVER_PORT: PortIdentity =
     PortIdentity { clock_identity: ClockIdentity([0x00, 0x1B, 0x21, 0xFF, 0xFE, 0x0A, 0x67, 0x01]), port_number: 1 };
 
-/// A receiver under test: everything it learns, it learns here.
+/// A receiver under test. All its inputs come through this trait.
 pub trait Receiver {
-    /// It is switched on. Whether it wants anything before something reaches it.
+    /// Switches it on. Returns whether it has a timer or a message before it receives anything.
     fn begin(&mut self, _now: LocalTime) -> bool {
         false
     }
-    /// A datagram of the PTP ports, stamped `now` by [`Receiver::stamp_clock`].
+    /// Takes a datagram of the PTP ports, timestamped `now` by [`Receiver::stamp_clock`].
     fn handle_ptp(&mut self, now: LocalTime, datagram: &[u8]);
-    /// By which of the host's clocks it stamps PTP, and in whose time its map of PTP time is.
+    /// The clock of the host with which PTP messages are timestamped, and to which its map of PTP
+    /// time refers.
     fn stamp_clock(&self) -> StampClock {
         StampClock::Monotonic
     }
-    /// A datagram of the PTP ports, for those who look at both clocks.
+    /// Takes a datagram of the PTP ports, for receivers that use both clocks.
     fn handle_ptp_at(&mut self, now: HostTime, datagram: &[u8]) {
         self.handle_ptp(now.by(self.stamp_clock()), datagram);
     }
-    /// The same with the address that it comes from, for those who look at that.
+    /// Takes a datagram of the PTP ports with its source address, for receivers that use it.
     fn handle_ptp_from(&mut self, now: HostTime, _source: Ipv4Addr, datagram: &[u8]) {
         self.handle_ptp_at(now, datagram);
     }
-    /// A datagram of the stream, stamped `now`. A receiver that is only a clock gets none.
+    /// Takes a datagram of the stream, timestamped `now`. A receiver that is only a clock gets
+    /// none.
     fn handle_media(&mut self, _now: LocalTime, _datagram: &[u8]) {}
-    /// A datagram of the stream by its second leg. A receiver without redundancy has not joined
-    /// that.
+    /// Takes a datagram of the stream's second leg, which a receiver without redundancy has not
+    /// joined.
     fn handle_media_b(&mut self, _now: LocalTime, _datagram: &[u8]) {}
-    /// A datagram of the stream by one of its legs, with the address that it comes from, for those
-    /// who look at that.
+    /// Takes a datagram of one of the stream's legs with its source address, for receivers that use
+    /// it.
     fn handle_media_from(&mut self, now: LocalTime, leg: Leg, _source: Ipv4Addr, datagram: &[u8]) {
         match leg {
             Leg::A => self.handle_media(now, datagram),
             Leg::B => self.handle_media_b(now, datagram),
         }
     }
-    /// Time passes.
+    /// Handles everything that is due at `now`.
     fn handle_timeout(&mut self, now: LocalTime);
-    /// When [`Receiver::handle_timeout`] is wanted next.
+    /// When [`Receiver::handle_timeout`] is due next.
     fn poll_timeout(&self) -> Option<LocalTime>;
     /// The next Delay_Req.
     fn poll_transmit(&mut self) -> Option<Transmit>;
-    /// It was stamped `sent`.
+    /// Takes the transmit timestamp of a Delay_Req.
     fn handle_transmitted(&mut self, token: TransmitToken, sent: LocalTime);
-    /// Likewise, for those who look at both clocks.
+    /// Takes the transmit timestamp of a Delay_Req, for receivers that use both clocks.
     fn handle_transmitted_at(&mut self, token: TransmitToken, sent: HostTime) {
         self.handle_transmitted(token, sent.by(self.stamp_clock()));
     }
-    /// The sound card wants `out` filled.
+    /// Fills `out` for the sound card.
     fn pull(&mut self, _now: LocalTime, out: &mut [f32]) {
         out.fill(0.0);
     }
-    /// What the last pull did.
+    /// State of playback after the last pull.
     fn playback(&self) -> Playback {
         Playback::default()
     }
-    /// What its own display shows, if it has one.
+    /// The contents of its own display, if it has one.
     fn display(&self) -> Option<Display> {
         None
     }
-    /// What it counted of its packets, if it tells.
+    /// Its counts of packets, if it reports them.
     fn reception(&self) -> Reception {
         Reception::default()
     }
-    /// What the receiver says of its clock when its [`Receiver::stamp_clock`] shows `now`.
+    /// The state of its clock as it reports it when its [`Receiver::stamp_clock`] shows `now`.
     fn clock(&self, now: LocalTime) -> Clock;
-    /// The grandmaster that it follows, if it tells.
+    /// The grandmaster that it follows, if it reports it.
     fn grandmaster(&self) -> Option<ClockIdentity> {
         None
     }
-    /// Whether it has found out that the sender is not on PTP, as its SDP says.
+    /// Whether it has detected that the sender is not on PTP, although its SDP says so.
     fn sender_off_ptp(&self) -> bool {
         false
     }
-    /// The next event that a user would be told.
+    /// The next event that a user would be informed of.
     fn poll_event(&mut self) -> Option<String>;
 }
 
 /// State of playback after a callback.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Playback {
-    /// Media position (RTP timestamp, unwrapped somehow) of the next frame; `None` while nothing is
-    /// played.
+    /// Media position (RTP timestamp, unwrapped from any origin) of the next frame; `None` while
+    /// nothing is played.
     pub position: Option<MediaPosition>,
-    /// Times that the position was moved other than by playing: jumps, mutes, restarts.
+    /// How often the position moved by more than the playback: jumps, mutes, restarts.
     pub discontinuities: u64,
-    /// Audio that the callback found.
+    /// Audio that was available to the callback.
     pub fill: Nanos,
-    /// Callbacks, so far, that found less than they had to play.
+    /// Callbacks so far that found too little audio.
     pub underruns: u64,
-    /// Packets, so far, that came after their playout.
+    /// Packets so far that arrived after their playout.
     pub late_packets: u64,
-    /// Times, so far, that audio came for which there was no room.
+    /// How often so far there was no room for audio that arrived.
     pub overruns: u64,
 }
 
-/// What a receiver's own display shows of its playback, right or not.
+/// The contents of a receiver's own display about its playback, which may be wrong.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Display {
     /// Share of audio so far.
@@ -119,7 +121,7 @@ pub struct Display {
     pub underruns: u64,
     /// Underruns of the jitter buffer so far.
     pub buffer_underruns: u64,
-    /// Level of the jitter buffer, of its target.
+    /// Level of the jitter buffer as a share of its target.
     pub level_percent: f64,
 }
 
@@ -128,9 +130,9 @@ pub struct Display {
 pub struct Clock {
     /// State.
     pub state: ClockState,
-    /// Its idea of PTP time.
+    /// Its estimate of PTP time.
     pub map: Option<PtpMap>,
-    /// Whether it claims an uncertainty.
+    /// Whether it states an uncertainty.
     pub claims_sigma: bool,
 }
 
@@ -152,7 +154,8 @@ impl EngineReceiver {
         Ok(Self::around(&config, domain_number, stream(config)?))
     }
 
-    /// The same, but that it plays silence: faster, where only positions matter.
+    /// As [`EngineReceiver::new`], but the output is silence, which is faster where only positions
+    /// matter.
     ///
     /// # Errors
     /// If the stream cannot be received as configured.
@@ -165,7 +168,7 @@ impl EngineReceiver {
 }
 
 impl<D: RateController> EngineReceiver<D> {
-    /// The engine with another drift law than its own.
+    /// The engine with another drift law.
     ///
     /// # Errors
     /// If the stream cannot be received as configured.
@@ -238,8 +241,8 @@ impl<D: RateController> Receiver for EngineReceiver<D> {
 
     fn playback(&self) -> Playback {
         let (stats, ingest) = (self.playout.stats(), self.ingest.stats());
-        // A new timeline's position cannot be compared with the old one's, and while it is waited
-        // for there is none.
+        // Positions of different timelines cannot be compared, and before playout on the new one
+        // there is none.
         let there = stats.started && stats.generation == ingest.generation;
         Playback {
             position: there.then_some(stats.position),
@@ -264,7 +267,7 @@ impl<D: RateController> Receiver for EngineReceiver<D> {
     }
 
     fn poll_event(&mut self) -> Option<String> {
-        // Not in a pull, where nothing is allocated.
+        // This allocates, so it is not done in a pull.
         self.teller.look(&self.reception());
         self.teller.look_at_rates(&self.ingest.stats());
         self.clock.poll_event().or_else(|| self.teller.poll())

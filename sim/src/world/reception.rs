@@ -1,50 +1,50 @@
-//! What a receiver tells of the packets that it got, and what became of them.
+//! A receiver's report on the packets that it received.
 
 use engine::receive::{IngestError, IngestStats, LegStats, PlayoutStats};
 use engine::{LocalTime, Nanos, Ppb};
 
-/// Refused datagrams of one kind are told once; again after so long without one.
+/// Refused datagrams of one kind are reported once, and again after this long without one.
 const TOLD_AGAIN_AFTER: Nanos = Nanos::from_secs(1);
 
-/// What one leg brought.
+/// Counts of one leg.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct LegReception {
-    /// Packets that came by it, without copies.
+    /// Packets that arrived on it, without copies.
     pub received: u64,
-    /// Packets that should have come by it, and did not.
+    /// Packets that should have arrived on it, but did not.
     pub lost: u64,
-    /// Packets that came by it first.
+    /// Packets that arrived on it first.
     pub won: u64,
-    /// Packets that came after their playout.
+    /// Packets that arrived after their playout.
     pub late: u64,
-    /// How much later than by the other leg they come, if the receiver knows.
+    /// How much later packets arrive on it than on the other leg, if the receiver knows.
     pub skew: Option<Nanos>,
 }
 
-/// What a receiver counted. All counts are of the present media timeline, which `generation`
-/// numbers, except `refused`, `dropped`, `altered` and `concealed`.
+/// Counts of a receiver. They refer to the current media timeline, whose number is `generation`,
+/// except `refused`, `dropped`, `altered` and `concealed`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Reception {
     /// Restarts of the media timeline so far.
     pub generation: u32,
-    /// Those of them by another source, beginning with the first.
+    /// Number of those that were caused by another source, including the first one.
     pub sources: u32,
-    /// Times that packets were found to come later or earlier for good, and by how much later the
-    /// last time.
+    /// Number of permanent shifts of the arrivals, and the size of the last one; positive if
+    /// packets arrive later.
     pub shifts: (u32, Nanos),
-    /// Packets that came by no leg. Goes down when one comes late.
+    /// Packets that arrived on no leg. Decreases when one arrives late.
     pub missed: u64,
-    /// Datagrams that are not of the stream: another sender's, or of no known timeline.
+    /// Datagrams that do not belong to the stream: another sender's, or of an unknown timeline.
     pub refused: u64,
-    /// Packets that came and of which nothing was played.
+    /// Packets that arrived, but of which nothing was played.
     pub dropped: u64,
-    /// Packets of a relay that went out with other bytes than those that had come in for them.
+    /// Packets of a relay whose audio bytes differ from those it had received.
     pub altered: u64,
-    /// Audio that was made up.
+    /// Concealed audio.
     pub concealed: Nanos,
-    /// By how much late packets have raised the target depth.
+    /// By how much late packets have increased the target depth.
     pub depth_raised: Nanos,
-    /// The depth that it says to have reached.
+    /// The actual depth that it reports.
     pub depth_told: Nanos,
     /// Rate of the sound card against the host's clock.
     pub card_rate: Option<Ppb>,
@@ -53,7 +53,7 @@ pub struct Reception {
 }
 
 impl Reception {
-    /// What the engine's two halves say.
+    /// The counts of the engine's two halves.
     pub(super) fn of_engine(ingest: &IngestStats, playout: &PlayoutStats, concealed: Nanos) -> Self {
         let leg = |leg: LegStats| LegReception {
             received: leg.sequence.received,
@@ -79,7 +79,7 @@ impl Reception {
     }
 }
 
-/// Tells a person what happens to the stream.
+/// Describes events of the stream for a person.
 #[derive(Debug, Default)]
 pub(super) struct Teller {
     refused: Option<(IngestError, LocalTime)>,
@@ -91,7 +91,7 @@ pub(super) struct Teller {
 }
 
 impl Teller {
-    /// A datagram was refused.
+    /// Records a refused datagram.
     pub(super) fn refused(&mut self, now: LocalTime, error: IngestError) {
         if !error.is_refusal() {
             return;
@@ -105,7 +105,7 @@ impl Teller {
         }
     }
 
-    /// Looks for what has changed.
+    /// Records the changes since the last call.
     pub(super) fn look(&mut self, reception: &Reception) {
         if reception.sources != self.sources {
             if self.sources > 0 {
@@ -127,7 +127,7 @@ impl Teller {
         self.depth_raised = reception.depth_raised;
     }
 
-    /// Looks whether the verdict on the sender's clock has changed.
+    /// Records whether the verdict on the sender's clock has changed.
     pub(super) fn look_at_rates(&mut self, ingest: &IngestStats) {
         if ingest.sender_off_ptp == self.sender_off_ptp {
             return;

@@ -1,11 +1,12 @@
-//! A computer that relays the stream, and somebody who listens to what it sends.
+//! A computer that relays the stream, and a receiver of its output.
 //!
-//! Model: the engine's relay and its listener, an engine receiver of the outgoing stream, share the
-//! computer's clock; between them is no network. What goes out is compared with what came in, byte
-//! by byte, a constant number of frames earlier. Positions are told on the incoming timeline, so
-//! that whoever looks at this receiver sees the talker's audio with the latency of both.
+//! Model: the engine's relay and an engine that receives its output share the computer's clock, and
+//! there is no network between them. The output is compared byte by byte with the input a constant
+//! number of frames earlier. Positions are reported on the incoming timeline, so that this receiver
+//! plays the talker's audio with the latency of both.
 //!
-//! Assumption: packets go out as long as they come in, so that each has one to be compared with.
+//! Assumption: outgoing packets have the length of incoming ones, so that each can be compared with
+//! one.
 
 use super::clock_receiver::EngineClock;
 use super::host::HostTime;
@@ -24,16 +25,16 @@ use engine::{Frames, LocalTime, SampleRate};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-/// Packets that came in and are remembered for comparison: far more than the latency.
+/// Number of incoming packets that are remembered for comparison: far more than the latency.
 const REMEMBERED: usize = 2048;
 
-/// A relay and the listener of its output.
+/// A relay, and the receiver of its output.
 pub(crate) struct RelayReceiver {
     clock: EngineClock,
     relay: Relay,
     listener: (Ingest, Playout<FusedRateController>),
     config: StreamConfig,
-    /// Payloads that came in, by timestamp, and the timestamps in the order of arrival.
+    /// Incoming payloads by timestamp, and the timestamps in the order of arrival.
     came: BTreeMap<u32, Vec<u8>>,
     order: std::collections::VecDeque<u32>,
     altered: u64,
@@ -41,7 +42,7 @@ pub(crate) struct RelayReceiver {
 }
 
 impl RelayReceiver {
-    /// A relay with the latency that a receiver is asked for as depth, of packets of so many
+    /// A relay whose latency is the depth requested in `config`, with packets of `packet_frames`
     /// frames.
     ///
     /// # Errors
@@ -78,7 +79,8 @@ impl RelayReceiver {
         }
     }
 
-    /// Compares what goes out with what came in; what did not come cannot be altered.
+    /// Compares an outgoing packet with the incoming one. A packet that did not arrive cannot be
+    /// altered.
     fn compare(&mut self, datagram: &[u8]) {
         let Ok(packet) = RtpPacket::parse(datagram) else { return };
         let first = packet.header.timestamp.get().wrapping_sub(self.relay.latency().get() as u32);
@@ -88,8 +90,8 @@ impl RelayReceiver {
     }
 }
 
-/// The packet time of packets of so many frames; 1 ms if no standard has it, and then nothing that
-/// goes out is like what came in.
+/// The packet time of packets with `frames` frames; 1 ms if no standard defines it, in which case
+/// no outgoing packet corresponds to an incoming one.
 pub(super) fn packet_time(rate: SampleRate, frames: usize) -> PacketTime {
     let mut times = PacketTime::AES67.into_iter().chain([PacketTime::MS_5]);
     times.find(|time| time.frames(rate) == Some(frames)).unwrap_or(PacketTime::MS_1)

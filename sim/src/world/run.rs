@@ -1,8 +1,8 @@
 //! One run: the world around one receiver, event by event.
 //!
-//! Time: every model speaks of *true time*, integer ns since the start, which is also the
-//! grandmaster's. The receiver only ever sees its host's clock. All randomness comes from named
-//! streams, so two receivers in two worlds of the same seed meet the same weather.
+//! Time: all models use *true time*, in integer ns since the start, which is also the
+//! grandmaster's. The receiver sees only its host's clock. All randomness comes from named streams,
+//! so two receivers in two worlds with the same seed experience the same random events.
 
 use super::addresses::DISTURBER_ADDRESS;
 use super::adversary::{Adversary, Forged};
@@ -32,12 +32,12 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use thiserror::Error;
 
-/// How others see and stop a run.
+/// Lets other threads observe and stop a run.
 #[derive(Debug, Default)]
 pub struct Control {
     /// Simulated ms so far, of all runs together.
     pub progress_ms: AtomicU64,
-    /// Simulated ms that the run furthest ahead has reached.
+    /// Simulated ms that the most advanced run has reached.
     pub reached_ms: AtomicU64,
     /// Set to stop before the next event.
     pub cancelled: AtomicBool,
@@ -58,7 +58,7 @@ pub enum RunError {
     /// The sender refused its configuration.
     #[error(transparent)]
     Sender(#[from] SenderNodeError),
-    /// Something that must always hold did not.
+    /// An invariant was violated.
     #[error("invariant violated at {at_s:.6} s by receiver `{receiver}`: {what}")]
     Invariant {
         /// When.
@@ -70,20 +70,21 @@ pub enum RunError {
     },
 }
 
-/// What a run leaves behind.
+/// The results of a run.
 #[derive(Debug)]
 pub struct Outcome {
     /// The trace.
     pub recording: Recording,
-    /// What a listener heard, if anybody listened.
+    /// What a listener heard, if the audio was judged.
     pub heard: Option<CrackleReport>,
     /// Card frames at the end of every row.
     pub row_frames: Vec<u64>,
     /// Card frames in which the card itself was silent.
     pub card_gaps: Vec<Range<u64>>,
-    /// Card frames of callbacks in which the receiver made audio up.
+    /// Card frames of callbacks in which the receiver concealed audio.
     pub concealed: Vec<Range<u64>>,
-    /// Every grandmaster that was followed after another, and since when (true seconds).
+    /// Every grandmaster that was followed after another one, and the time from which it was (true
+    /// seconds).
     pub grandmasters: Vec<(f64, ClockIdentity)>,
     /// Every change of the clock's state: when (true seconds), and to what.
     pub clock_states: Vec<(f64, ClockState)>,
@@ -93,7 +94,7 @@ pub struct Outcome {
     /// Every change between playing what was sent and anything else: when (true seconds), and
     /// whether it was played from then on.
     pub playing: Vec<(f64, bool)>,
-    /// What the receiver counted of its packets, at the end.
+    /// The receiver's counts of packets at the end.
     pub reception: Reception,
     /// Every callback, if they were kept.
     pub callbacks: Vec<CallbackRow>,
@@ -119,9 +120,10 @@ pub struct World<'a> {
     stamps: Stamps,
     disturber: Disturber,
     adversary: Adversary<'a>,
-    /// When the thread of each leg of the stream handled its last datagram: a thread is a queue.
+    /// When the thread of each leg of the stream handled its last datagram. Later ones are not
+    /// handled before it, because a thread is a queue.
     media_handled: [TrueTime; 2],
-    /// What came while the host stood still.
+    /// Events that occurred while the host was stalled.
     held: Vec<Event>,
     timer: (u64, Option<LocalTime>),
     last_row: TrueTime,
@@ -129,15 +131,15 @@ pub struct World<'a> {
     recording: Recording,
     row_frames: Vec<u64>,
     clock_states: Vec<(f64, ClockState)>,
-    /// The largest error while the clock was locked, since the last row; and those of the rows.
+    /// The largest error while the clock was locked since the last row, and those of earlier rows.
     locked_error: Option<Nanos>,
     locked_errors: Vec<(f64, f64)>,
     grandmasters: Vec<(f64, ClockIdentity)>,
 }
 
 impl<'a> World<'a> {
-    /// The world of receiver number `index` of a scenario, with `receiver` in its place; `capture`
-    /// gets what its card plays.
+    /// The world of receiver number `index` of a scenario, played by `receiver`; `capture` takes
+    /// the output of its card.
     ///
     /// # Errors
     /// If the scenario's sender refuses its configuration.
@@ -154,13 +156,13 @@ impl<'a> World<'a> {
         Ok(world)
     }
 
-    /// The world of a receiver of any make, instead of the scenario's.
+    /// The world of any receiver instead of those of the scenario.
     #[must_use]
     pub fn around(loaded: &'a Loaded, name: &str, receiver: Box<dyn Receiver>, capture: Option<Capture>) -> Self {
         Self::in_place(loaded, name, receiver, &loaded.scenario.surroundings(), capture)
     }
 
-    /// The world of a receiver of any make in the place of one of the scenario's.
+    /// The world of any receiver in place of one of the scenario's.
     #[must_use]
     pub fn in_place(
         loaded: &'a Loaded,
@@ -270,7 +272,7 @@ impl<'a> World<'a> {
     /// Runs to the end, or until cancelled.
     ///
     /// # Errors
-    /// If a file cannot be written, or something that must always hold does not.
+    /// If a file cannot be written, or an invariant is violated.
     pub fn run(mut self, control: &Control) -> Result<Outcome, RunError> {
         let mut now = 0;
         let mut cancelled = false;
@@ -345,7 +347,7 @@ impl<'a> World<'a> {
                     self.send_as_master(now, master, answer, Turn::Usual);
                 }
             }
-            // Nobody is there.
+            // A host that sleeps receives nothing.
             Event::AtReceiver(..) | Event::Timer(_) if self.host.is_asleep() => {}
             Event::Timer(_) if self.host.stands_still() => self.held.push(event),
             Event::AtReceiver(port, ..) if self.host.holds_up(port) => self.held.push(event),
@@ -391,7 +393,7 @@ impl<'a> World<'a> {
         sent.into_iter().for_each(|delivery| self.deliver(delivery));
     }
 
-    /// A datagram of the stream is on its way to the host's program.
+    /// Schedules a datagram of the stream for the host's program.
     fn deliver(&mut self, delivery: Delivery) {
         let Delivery { port, source, arrival, datagram, own, in_order } = delivery;
         if own && port == Port::Media {
@@ -421,7 +423,7 @@ impl<'a> World<'a> {
         self.queue.push(next, Event::Sync(master));
     }
 
-    /// A master sends; returns when the host's program handles the message, if it arrives.
+    /// Sends a message of a master. Returns when the host's program handles it, if it arrives.
     fn send_as_master(&mut self, now: TrueTime, master: usize, mut message: Vec<u8>, turn: Turn) -> Option<TrueTime> {
         let Passage { arrivals: [arrival, copy], in_order } = self.masters.get(master).send(now, &mut message);
         let arrival = arrival?;
@@ -440,7 +442,7 @@ impl<'a> World<'a> {
         Some(handled)
     }
 
-    /// What is no PTP message comes to the PTP ports.
+    /// Sends a datagram that is not a PTP message to the PTP ports.
     fn disturb(&mut self, now: TrueTime) {
         let Some((datagram, next)) = self.disturber.send(now) else { return };
         let handled = now + self.host.receive_lateness_of_other().as_nanos();
@@ -448,7 +450,7 @@ impl<'a> World<'a> {
         self.queue.push(next, Event::Malformed);
     }
 
-    /// An attack goes on.
+    /// Sends the datagrams of an attack that are due.
     fn attack(&mut self, now: TrueTime, index: usize) {
         let (forged, next) = self.adversary.strike(now, index);
         forged.into_iter().for_each(|forged| self.forge(now, forged));
@@ -457,7 +459,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// A forged datagram leaves.
+    /// Sends a forged datagram.
     fn forge(&mut self, now: TrueTime, forged: Forged) {
         let Forged { port, source, mut datagram } = forged;
         if port != Port::Ptp {
@@ -483,7 +485,7 @@ impl<'a> World<'a> {
         self.after_receiver(now);
     }
 
-    /// Takes what the receiver has to say, and sets its timer.
+    /// Takes the receiver's messages and events, and sets its timer.
     fn after_receiver(&mut self, now: TrueTime) {
         while let Some(transmit) = self.receiver.poll_transmit() {
             let stamped = self.host.time(now);
@@ -528,14 +530,14 @@ impl<'a> World<'a> {
             self.timer = (self.timer.0 + 1, wish);
             if let Some(due) = wish {
                 let at = self.host.true_time_of(local, due);
-                // Never in the past, and never at once again: a receiver that always wants to be
-                // woken must not stop time.
+                // At least 1 ns later, so that a receiver that always wants to be woken cannot stop
+                // time.
                 self.queue.push(at.max(now + 1), Event::Timer(self.timer.0));
             }
         }
     }
 
-    /// What the receiver says of its clock, and how far that is off while it says that it is
+    /// Returns the state of the receiver's clock, and records its error while it claims to be
     /// locked.
     fn look_at_clock(&mut self, now: TrueTime, local: LocalTime) -> ClockState {
         let clock = self.receiver.clock(local);
@@ -551,7 +553,7 @@ impl<'a> World<'a> {
         let Some(chain) = &mut self.chain else { return Ok(()) };
         match chain.callback(local, self.receiver.as_mut(), &mut self.hash) {
             Ok(Some(next)) => self.queue.push(next, Event::Callback),
-            // It waits until the card goes on.
+            // The callback waits until the card resumes.
             Ok(None) => return Ok(()),
             Err(CallbackError::Capture(error)) => return Err(error.into()),
             Err(CallbackError::NoSample(what)) => return Err(self.violated(now, what)),
@@ -587,7 +589,7 @@ impl<'a> World<'a> {
                 truth.nominal_step = chain.nominal_step();
                 truth.ratio_ppm = chain.ratio_ppm(from, now);
                 truth.latency_ms = chain.latency_s(now).map(|latency_s| latency_s * 1e3);
-                // Against the host's clock, which is the receiver's.
+                // Relative to the host's clock, by which the receiver measures.
                 truth.card_rate_ppm =
                     ((1.0 + chain.card_rate_ppb(from, now) * 1e-9) / (1.0 + host_ppb * 1e-9) - 1.0) * 1e6;
                 let lost = chain.take_lost();
@@ -618,7 +620,7 @@ impl<'a> World<'a> {
         if let Some(callback) = self.chain.as_mut().and_then(|chain| chain.fault(now, what, begins)) {
             self.queue.push(callback, Event::Callback);
         }
-        // What still must wait waits again, in the same order.
+        // Events that must still wait are held again, in the same order.
         for event in std::mem::take(&mut self.held) {
             self.queue.push(now, event);
         }
@@ -626,7 +628,7 @@ impl<'a> World<'a> {
             (what, begins),
             (FaultKind::HostSuspended(_) | FaultKind::HostPaused, false) | (FaultKind::HostClockStepMs(_), true)
         ) {
-            // Timers that passed were lost, and those to come are due at another true time.
+            // The timer is set again, because the true time at which it is due has changed.
             self.timer.1 = None;
             self.after_receiver(now);
         }

@@ -1,12 +1,12 @@
-//! The engine's sender on a computer of its own: what it learns of PTP, the audio that it is given,
-//! and the packets that leave.
+//! The engine's sender on a computer of its own: its PTP messages, the audio that it reads, and the
+//! packets that it sends.
 //!
-//! Model: a second host beside the receiver's, with its own crystal, its own path to the masters,
-//! and its own random streams. Every receiver's world has the same sender, because nothing that a
-//! receiver does reaches it.
+//! Model: a second host next to the receiver's, with its own crystal, its own path to the masters,
+//! and its own random streams. The sender is the same in every receiver's world, because receivers
+//! do not influence it.
 //!
-//! What is measured is told apart from the lateness of the thread: a packet's timestamp against
-//! true PTP time at the moment at which the packet was due.
+//! The measurement is independent of the lateness of the thread: a packet's timestamp is compared
+//! with true PTP time at the moment at which the packet was due.
 
 use super::clock_receiver::EngineClock;
 use super::host::Host;
@@ -31,10 +31,10 @@ const SYSTEM_INTERVAL: Nanos = Nanos::from_millis(125);
 const SYSTEM_READING: Nanos = Nanos::new(200);
 /// TAI - UTC.
 const TAI_MINUS_UTC_S: i16 = 37;
-/// The programme cannot be captured before it begins, nor its first frames, which the interpolation
-/// needs.
+/// First frame of the programme that a card can capture. The interpolation needs some frames before
+/// it.
 const FIRST_CAPTURED: Frames = Frames::new(4800);
-/// A system clock that nobody disciplines is given up after this long.
+/// Time after which an undisciplined system clock is no longer used.
 const SYSTEM_FALLBACK: Nanos = Nanos::from_secs(2);
 
 /// The sender refused its configuration.
@@ -48,7 +48,7 @@ pub enum SenderNodeError {
     Capture(#[from] CaptureError),
 }
 
-/// What can happen to a sender; the order is as for the receiver.
+/// Events of a sender; the order of the variants is as for the receiver.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum SenderEvent {
     /// A master's Announce is due.
@@ -59,22 +59,22 @@ pub(super) enum SenderEvent {
     AtMaster(usize, Vec<u8>),
     /// The sender's program learns of a PTP datagram.
     AtSender(Vec<u8>),
-    /// It asked to be woken; stale if the number is not that of the latest wish.
+    /// Its timer; stale if the number is not that of the latest request.
     Timer(u64),
     /// Its sound card has captured a block.
     Captured,
 }
 
-/// What the sender did in an interval, against the truth.
+/// The errors of the sender in an interval.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct SenderTruth {
     /// The largest error of its timeline at a packet (its PTP time - true PTP time).
     pub(super) error_us: Option<f64>,
-    /// Standard deviation that it claimed then.
+    /// Standard deviation that it stated at that time.
     pub(super) sigma_us: Option<f64>,
-    /// Packets with another timestamp than that of true PTP time.
+    /// Packets whose timestamp is not that of true PTP time.
     pub(super) wrong_timestamps: u32,
-    /// Times that the stream jumped, and packets that were left out.
+    /// Number of jumps of the stream plus number of skipped packets.
     pub(super) jumps: u32,
 }
 
@@ -203,12 +203,12 @@ impl<'a> SenderNode<'a> {
         self.after(0, queue);
     }
 
-    /// A fault begins or ends: those of the masters and their network are the sender's, too.
+    /// Begins or ends a fault. Faults of the masters and their network affect the sender as well.
     pub(super) fn fault(&mut self, now: TrueTime, what: &FaultKind, begins: bool) {
         self.masters.fault(now, what, begins);
     }
 
-    /// Something happens; returns the packets that leave.
+    /// Handles an event. Returns the packets that leave.
     pub(super) fn handle(&mut self, now: TrueTime, event: SenderEvent, queue: &mut EventQueue) -> Vec<Vec<u8>> {
         let mut packets = Vec::new();
         match event {
@@ -270,7 +270,7 @@ impl<'a> SenderNode<'a> {
         queue.push(next, Event::Sender(SenderEvent::Sync(master)));
     }
 
-    /// A master sends, as it does to a receiver; returns when the message is first handled, if it
+    /// Sends a message of a master, as to a receiver. Returns when it is first handled, if it
     /// arrives.
     fn send_as_master(
         &mut self,
@@ -362,7 +362,7 @@ impl<'a> SenderNode<'a> {
         }
     }
 
-    /// Takes what the clock has to send, and sets the timer.
+    /// Takes the messages of the clock, and sets the timer.
     fn after(&mut self, now: TrueTime, queue: &mut EventQueue) {
         let local = self.host.local(now);
         if let NodeClock::Ptp(clock) = &mut self.clock {
@@ -417,14 +417,14 @@ fn nearest_frame(rate: SampleRate, at: PtpTime) -> Frames {
 }
 
 impl Capturing {
-    /// Begins a block; returns when its callback comes.
+    /// Begins a block. Returns when its callback is due.
     fn begin_block(&mut self) -> TrueTime {
         self.began = self.ended;
         self.ended = self.card.play();
         self.card.next_callback()
     }
 
-    /// The callback comes at `local`.
+    /// Makes the callback at `local`.
     fn capture(&mut self, local: LocalTime) {
         let frames = self.card.callback_frames();
         let (begin, end) = (self.timeline.position_at(self.began), self.timeline.position_at(self.ended));

@@ -1,8 +1,8 @@
-//! A switch that forwards multicast only where somebody has asked for it (IGMP snooping, RFC 4541).
+//! A switch that forwards multicast only to members of the group (IGMP snooping, RFC 4541).
 //!
 //! Model: while there is a querier, the receiver answers its queries, and the groups stay. Without
-//! one, what the receiver reports by itself is all that the switch hears, and a group is forgotten
-//! a while after the last report of it; with the next one it is there again.
+//! a querier, the switch only receives the receiver's unsolicited reports. It stops forwarding a
+//! group some time after the last report, and resumes with the next one.
 
 use crate::models::TrueTime;
 use crate::scenario::{FaultKind, Membership};
@@ -11,7 +11,7 @@ use crate::scenario::{FaultKind, Membership};
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Snooping {
     membership: Membership,
-    /// When the last querier went, if there is none.
+    /// When the last querier disappeared, if there is none.
     unqueried_since: Option<TrueTime>,
 }
 
@@ -31,10 +31,10 @@ impl Snooping {
         since_report < self.membership.timeout.as_nanos()
     }
 
-    /// A fault begins or ends.
+    /// Begins or ends a fault.
     pub(super) fn fault(&mut self, now: TrueTime, what: &FaultKind, begins: bool) {
         if matches!(what, FaultKind::IgmpQuerierMissing) {
-            // Its last query was answered just then.
+            // The last query was answered at this moment.
             self.unqueried_since = begins.then_some(now);
         }
     }

@@ -1,5 +1,5 @@
-//! Transmit stamps of the host: when a message left, as the program learns it from the network card
-//! or its driver; and what goes wrong with that.
+//! Transmit timestamps of the host, as the network card or its driver reports them to the program,
+//! and their faults.
 
 use super::host::HostTime;
 use crate::models::RandomStream;
@@ -8,25 +8,25 @@ use engine::Nanos;
 use engine::ptp::TransmitToken;
 use std::collections::VecDeque;
 
-/// What becomes of a stamp.
+/// The fate of a timestamp.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Stamp {
-    /// The program has it at once.
+    /// The program gets it at once.
     Now,
-    /// It has it after so long.
+    /// The program gets it after this time.
     After(Nanos),
     /// It never gets it.
     Never,
 }
 
-/// The stamps of one host.
+/// The timestamps of one host.
 #[derive(Debug)]
 pub(super) struct Stamps {
-    /// Share that is missing.
+    /// Share of the timestamps that is missing.
     missing: f64,
     late: Nanos,
     stream: RandomStream,
-    /// Those that are on their way to the program, the earliest first.
+    /// Timestamps that have not reached the program yet, the earliest first.
     waiting: VecDeque<(TransmitToken, HostTime)>,
 }
 
@@ -35,7 +35,7 @@ impl Stamps {
         Self { missing: 0.0, late: Nanos::ZERO, stream, waiting: VecDeque::new() }
     }
 
-    /// What becomes of the next one.
+    /// The fate of the next timestamp.
     pub(super) fn next(&mut self) -> Stamp {
         if self.stream.uniform() < self.missing {
             return Stamp::Never;
@@ -43,17 +43,17 @@ impl Stamps {
         if self.late > Nanos::ZERO { Stamp::After(self.late) } else { Stamp::Now }
     }
 
-    /// Holds one back.
+    /// Delays a timestamp.
     pub(super) fn hold(&mut self, token: TransmitToken, stamped: HostTime) {
         self.waiting.push_back((token, stamped));
     }
 
-    /// Takes the earliest of those that were held back.
+    /// Takes the earliest delayed timestamp.
     pub(super) fn take(&mut self) -> Option<(TransmitToken, HostTime)> {
         self.waiting.pop_front()
     }
 
-    /// A fault begins or ends.
+    /// Begins or ends a fault.
     pub(super) fn fault(&mut self, what: &FaultKind, begins: bool) {
         match *what {
             FaultKind::TransmitStampsMissing(stamps) => self.missing = if begins { stamps.share.get() } else { 0.0 },

@@ -15,7 +15,7 @@ use std::net::Ipv4Addr;
 /// The AirPlay receiver's address.
 const PEER: PeerAddress = PeerAddress::V4(GRANDMASTER_ADDRESS);
 
-/// A sender of AirPlay, which begins its session when it is switched on.
+/// An AirPlay sender, which begins its session when it is switched on.
 #[derive(Default)]
 pub(crate) struct YieldReceiver {
     session: Option<YieldSession>,
@@ -71,7 +71,7 @@ impl Receiver for YieldReceiver {
         let state = match session.state() {
             YieldState::Offering => ClockState::Listening,
             YieldState::Following => session.servo().reading(now).state.into(),
-            // Whatever our clock shows is the time.
+            // Our clock defines the time, so it is always locked.
             YieldState::OwnTimeline => ClockState::Locked,
         };
         Clock { state, map: session.map(now), claims_sigma: true }

@@ -12,16 +12,16 @@ use std::path::{Path, PathBuf};
 
 const PACKAGE: &str = "sound_lib==0.83";
 const WHEEL: &str = "sound_lib-0.83-py2.py3-none-any.whl";
-/// Files of the package, and what `sha256sum` says of them: BASS 2.4.16.7.
+/// Files of the package and their SHA-256 checksums: BASS 2.4.16.7.
 const FILES: [(&str, &str); 2] = [
     ("libbass.so", "e4f98e9357c28db012fa991273a1106e8d9554081994f0a5bbe04ee0f6ea731e"),
     ("bass.dll", "4bbb323f48fa7ea549abd59ecfc30e71b574d20f52e295b7e3ebf19f07f53efe"),
 ];
 
-/// Fetches what is not there yet; returns the folder.
+/// Fetches missing files. Returns the folder.
 ///
 /// # Errors
-/// If the package cannot be had, or is not the one that is known.
+/// If the package cannot be fetched, or has another checksum than expected.
 pub(crate) fn fetch(target: &Path) -> Result<PathBuf, Error> {
     let folder = target.join("bass");
     if !is_there(target) {
@@ -33,7 +33,7 @@ pub(crate) fn fetch(target: &Path) -> Result<PathBuf, Error> {
         for (file, _) in FILES {
             copy(&unpacked.join("sound_lib/lib/x64").join(file), &folder.join(file))?;
         }
-        // The rest of the package is of no use here.
+        // Only the libraries of the package are needed.
         remove(&unpacked)?;
     }
     check(&folder)?;
@@ -46,7 +46,7 @@ pub(crate) fn is_there(target: &Path) -> bool {
 }
 
 /// # Errors
-/// If a file is not the one that is known.
+/// If a file has another checksum than expected.
 fn check(folder: &Path) -> Result<(), Error> {
     let list: String = FILES.iter().map(|(file, sum)| format!("{sum}  {}\n", folder.join(file).display())).collect();
     let sums = folder.join("sha256sums");

@@ -51,8 +51,8 @@ impl Cmd {
     /// Runs the command with this process's output.
     ///
     /// # Errors
-    /// [`Error::Start`] if there is no such program, [`Error::Failed`] if it ends with anything but
-    /// success, [`Error::Interrupted`] if Ctrl-C was pressed before or meanwhile.
+    /// [`Error::Start`] if there is no such program, [`Error::Failed`] if it does not succeed,
+    /// [`Error::Interrupted`] if Ctrl-C was pressed before or meanwhile.
     pub(crate) fn run(&self) -> Result<(), Error> {
         interrupt::check()?;
         let status = self.process().status().map_err(|source| Error::Start { command: self.to_string(), source })?;
@@ -60,7 +60,7 @@ impl Cmd {
         if status.success() { Ok(()) } else { Err(Error::Failed { command: self.to_string(), code: status.code() }) }
     }
 
-    /// Runs the command with this process's error output; what it wrote to its output.
+    /// Runs the command with this process's error output, and returns what it wrote to its output.
     ///
     /// # Errors
     /// As [`run`](Self::run).
@@ -89,18 +89,17 @@ impl Cmd {
         if output.status.success() { Ok(()) } else { Err(last_line(&String::from_utf8_lossy(&output.stderr))) }
     }
 
-    /// The command as a process that was not started yet.
+    /// The command as a process that is not started yet.
     ///
-    /// Nothing that is run here asks questions, so nothing gets an input: a terminal and CI behave
-    /// alike.
+    /// It has no input, because no command here asks questions. So it behaves in a terminal as in
+    /// CI.
     pub(crate) fn process(&self) -> Command {
         let mut process = Command::new(self.executable());
         process.args(&self.args).envs(self.env.iter().map(|(name, value)| (name, value))).stdin(Stdio::null());
         process
     }
 
-    /// The cargo that runs `xtask` runs its children too: it need not be the first one in the
-    /// search path.
+    /// Uses the cargo that runs `xtask`, which may not be the first one in the search path.
     fn executable(&self) -> OsString {
         let own_cargo = (self.program == "cargo").then(|| env::var_os("CARGO")).flatten();
         own_cargo.unwrap_or_else(|| self.program.clone())
@@ -117,7 +116,7 @@ impl fmt::Display for Cmd {
     }
 }
 
-/// The argument as a shell needs it.
+/// The argument, quoted for a shell if necessary.
 pub(crate) fn quoted(arg: &OsStr) -> Cow<'_, str> {
     let text = arg.to_string_lossy();
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_=./:,@+".contains(c);

@@ -1,4 +1,5 @@
-//! Packages of Debian that building and testing need, its compiler for other systems among them.
+//! Debian packages that are required for building and testing, including the compiler for other
+//! systems.
 //!
 //! Debian's `rustc-web` brings the sources of Rust's library, which is built together with our
 //! crates for another system. The compiler of rustup may have it precompiled, but needs a download
@@ -9,14 +10,14 @@ use crate::error::Error;
 use netns::Tool;
 use std::path::Path;
 
-/// A cargo command for another system, whose library is built along.
+/// A cargo command that builds for another system, together with Rust's library for it.
 pub(crate) fn cargo(words: &str, triple: &str, folder: &Path) -> Cmd {
     let cargo = Cmd::new("/usr/bin/cargo").env("RUSTC_BOOTSTRAP", "1").env("RUSTC", "/usr/bin/rustc").words(words);
     let cargo = cargo.words("-Z build-std=std,panic_unwind --target").arg(triple);
     cargo.arg("--target-dir").arg(folder)
 }
 
-/// Those of `names` that are not installed.
+/// The tools among `names` that are not installed.
 ///
 /// # Panics
 /// If one is not among [`netns::TOOLS`].
@@ -32,7 +33,7 @@ pub(crate) fn tool(name: &str) -> &'static Tool {
     Tool::find(name).unwrap_or_else(|| panic!("{name} is none of netns::TOOLS"))
 }
 
-/// Installs those of `names` that are missing, and says so.
+/// Installs the tools among `names` that are missing, and prints their names.
 ///
 /// # Errors
 /// If one is missing after that.
@@ -44,8 +45,8 @@ pub(crate) fn ensure(names: &[&str]) -> Result<(), Error> {
     }
 }
 
-/// Installs these by one command. Packages that are not available are left out and named; the lists
-/// of packages are fetched only if something is missing or too old without that.
+/// Installs tools with one command. Packages that are not available are skipped and named. The
+/// lists of packages are only fetched if a package is missing from them or too old.
 ///
 /// # Errors
 /// [`Error::Interrupted`] only: callers check whether the packages are installed.
@@ -99,13 +100,13 @@ fn can_be_had(packages: &str) -> bool {
     apt("install --simulate --no-install-recommends").words(packages).succeeds()
 }
 
-/// It asks nothing, and waits for another one that is running.
+/// An apt command that asks no questions, and waits for another running apt to end.
 fn apt(words: &str) -> Cmd {
     let apt = Cmd::new("apt-get").env("DEBIAN_FRONTEND", "noninteractive");
     apt.words("-o DPkg::Lock::Timeout=300").words(words)
 }
 
-/// Their packages, each once.
+/// The packages of these tools, without duplicates.
 pub(crate) fn packages(tools: &[&Tool]) -> String {
     let mut packages: Vec<&str> = Vec::new();
     for package in tools.iter().flat_map(|tool| tool.packages.split_whitespace()) {

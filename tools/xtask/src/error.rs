@@ -1,9 +1,9 @@
-//! What can go wrong in a command of `xtask`, and the exit code that says so.
+//! Errors of the commands of `xtask`, and their exit codes.
 
 use std::io;
 use std::path::PathBuf;
 
-/// Exit code of a program that Ctrl-C ended, by the shells' convention: 128 + SIGINT.
+/// Exit code of a program that was ended by Ctrl-C, as shells define it: 128 + SIGINT.
 const EXIT_INTERRUPTED: u8 = 130;
 
 #[derive(Debug, thiserror::Error)]
@@ -68,7 +68,7 @@ pub(crate) enum Error {
 }
 
 impl Error {
-    /// The exit code that `xtask` passes on: the failed command's own where it has one.
+    /// The exit code of `xtask`: that of the failed command if it has one.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Failed { code: Some(code), .. } => u8::try_from(*code).unwrap_or(1),

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-/// A path as programs that run in folders of their own need it.
+/// The absolute path, for programs that run in another folder.
 pub(crate) fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
@@ -43,7 +43,7 @@ pub(crate) fn remove_file(path: &Path) -> Result<(), Error> {
     }
 }
 
-/// Makes a folder, and those that it is in.
+/// Creates a folder and its parents.
 ///
 /// # Errors
 /// With its name.
@@ -59,7 +59,7 @@ pub(crate) fn write(path: &Path, text: &str) -> Result<(), Error> {
     fs::write(path, text).map_err(|source| Error::File { path: path.to_owned(), source })
 }
 
-/// Reads a file of text.
+/// Reads a text file.
 ///
 /// # Errors
 /// With its name.
@@ -67,7 +67,7 @@ pub(crate) fn read(path: &Path) -> Result<String, Error> {
     fs::read_to_string(path).map_err(|source| Error::File { path: path.to_owned(), source })
 }
 
-/// What is in a folder.
+/// The paths of everything in a folder.
 ///
 /// # Errors
 /// With its name.
@@ -77,7 +77,7 @@ pub(crate) fn list(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     entries.map(|entry| entry.map(|entry| entry.path()).map_err(told)).collect()
 }
 
-/// Copies a folder with all that is in it.
+/// Copies a folder with its contents.
 ///
 /// # Errors
 /// With the name of what is missing.

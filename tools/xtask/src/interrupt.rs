@@ -1,8 +1,8 @@
-//! Ctrl-C: the running command gets it from the terminal and ends in its own way; `xtask` waits for
-//! that end.
+//! Handles Ctrl-C: the terminal also sends it to the running command, which ends in its own way;
+//! `xtask` waits for that.
 //!
-//! Without a handler `xtask` would end before its child, and the child would write over the next
-//! prompt.
+//! Without a handler `xtask` would end before its child, and the child would write after the
+//! shell's next prompt.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -112,12 +112,12 @@ fn main() -> ExitCode {
     }
 }
 
-/// Cargo's folder for what is built, relative to the workspace's root or absolute.
+/// Cargo's target folder, relative to the workspace's root or absolute.
 fn target_folder() -> PathBuf {
     env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from)
 }
 
-/// The end of a command without steps.
+/// Prints the error of a command without steps, if there is one. Returns the exit code.
 fn end(result: Result<(), error::Error>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -128,11 +128,10 @@ fn end(result: Result<(), error::Error>) -> ExitCode {
     }
 }
 
-/// Makes the workspace's root the working directory, so that the commands printed by a step are the
-/// whole truth.
+/// Makes the workspace's root the working directory, so that a person can repeat the printed
+/// commands exactly.
 ///
-/// The root is asked for at run time, not at compile time: a checkout that was moved still finds
-/// itself.
+/// The root is determined at run time, not at compile time, so that a checkout may be moved.
 fn enter_workspace_root() -> Result<(), error::Error> {
     let own_folder = env::var_os("CARGO_MANIFEST_DIR").ok_or(error::Error::NotThroughCargo)?;
     let root = Path::new(&own_folder).ancestors().nth(2).ok_or(error::Error::NotThroughCargo)?;

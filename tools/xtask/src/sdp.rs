@@ -1,5 +1,5 @@
-//! `cargo xtask sdp-fetch`: readers of SDP from npm, which a case of `interop` gives our
-//! descriptions to.
+//! `cargo xtask sdp-fetch`: fetches SDP parsers from npm, with which a case of `interop` reads our
+//! descriptions.
 
 use crate::cmd::Cmd;
 use crate::debian;
@@ -7,9 +7,9 @@ use crate::error::Error;
 use crate::files::absolute;
 use std::path::{Path, PathBuf};
 
-/// The releases that the case was written with.
+/// The releases for which the case was written.
 const PACKAGES: &str = "sdp-transform@3.0.0 sdpoker@0.1.0";
-/// What they are called by.
+/// Files that must exist after fetching.
 const PROGRAMS: [&str; 2] = [".bin/sdpoker", "sdp-transform/package.json"];
 
 /// The folder of npm's modules.
@@ -22,10 +22,10 @@ pub(crate) fn is_there(target: &Path) -> bool {
     PROGRAMS.iter().all(|program| modules(target).join(program).exists())
 }
 
-/// Fetches what is not there yet; returns the folder.
+/// Fetches missing packages. Returns the folder.
 ///
 /// # Errors
-/// If npm or the packages cannot be had.
+/// If npm is missing or the packages cannot be fetched.
 pub(crate) fn fetch(target: &Path) -> Result<PathBuf, Error> {
     if !is_there(target) {
         debian::ensure(&["node", "npm"])?;

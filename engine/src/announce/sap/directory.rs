@@ -40,13 +40,13 @@ use std::net::IpAddr;
 /// with [`crate::announce::sdp::MAX_TEXT`], this bounds the memory; in practice, a session takes 1
 /// KiB.
 const MAX_SESSIONS: usize = 1024;
-/// Events that wait to be polled. If some were dropped, [`Directory::sessions`] still has the
-/// current state.
+/// Maximum number of events that wait to be polled. If some were dropped, [`Directory::sessions`]
+/// still has the current state.
 const MAX_EVENTS: usize = 1024;
 /// Intervals without an announcement after which a session is removed (RFC 2974, 4).
 const SILENT_INTERVALS: i64 = 10;
-/// Bounds of that time: PipeWire's 90 s, because multicast may lose several packets in a row, and
-/// the RFC's hour.
+/// Shortest and longest silence after which a session is removed: PipeWire's 90 s, because
+/// multicast may lose several packets in a row, and the RFC's hour.
 const SHORTEST_TIMEOUT: Nanos = Nanos::from_secs(90);
 const LONGEST_TIMEOUT: Nanos = Nanos::from_secs(3600);
 
@@ -195,9 +195,9 @@ pub enum SapEvent {
 pub struct Crowd {
     /// The number of known sessions.
     pub sessions: usize,
-    /// How many of them were announced only once.
+    /// How many of these sessions were announced only once.
     pub unconfirmed: usize,
-    /// The number of their addresses.
+    /// The number of addresses that announce these sessions.
     pub addresses: usize,
     /// The address that announces the most sessions, and their number.
     pub most: (IpAddr, usize),
@@ -235,9 +235,10 @@ pub struct DirectoryStats {
 /// use engine::announce::sap::{Directory, SapEvent, SapPacket};
 /// let mut directory = Directory::default();
 /// let text = b"v=0\r\no=- 7 1 IN IP4 192.0.2.1\r\ns=Studio\r\nt=0 0\r\nm=audio 5004 RTP/AVP 11\r\nc=IN IP4 239.69.0.1/32\r\n";
-/// let packet = SapPacket { deletion: false, hash: 1, origin: [192, 0, 2, 1].into(), payload:
-/// text.into() }; directory.handle_datagram(LocalTime::ZERO, packet.origin, &packet.emit())?; let
-/// Some(SapEvent::Added(key)) = directory.poll_event() else { panic!() };
+/// let origin = [192, 0, 2, 1].into();
+/// let packet = SapPacket { deletion: false, hash: 1, origin, payload: text.into() };
+/// directory.handle_datagram(LocalTime::ZERO, packet.origin, &packet.emit())?;
+/// let Some(SapEvent::Added(key)) = directory.poll_event() else { panic!() };
 /// assert_eq!(directory.get(&key).unwrap().description.name, "Studio");
 /// # Ok::<(), engine::announce::sap::SapError>(())
 /// ```

@@ -29,9 +29,11 @@ const MAX_PAYLOAD_TYPE: usize = 128;
 ///
 /// ```
 /// use engine::announce::sap::{SapError, SapPacket};
-/// let packet = SapPacket { deletion: false, hash: 0x1234, origin: [192, 0, 2, 1].into(), payload:
-/// b"v=0\r\n".into() }; let bytes = packet.emit(); assert_eq!(bytes[..8], [0x20, 0, 0x12, 0x34,
-/// 192, 0, 2, 1]); assert_eq!(SapPacket::parse(&bytes), Ok(packet));
+/// let origin = [192, 0, 2, 1].into();
+/// let packet = SapPacket { deletion: false, hash: 0x1234, origin, payload: b"v=0\r\n".into() };
+/// let bytes = packet.emit();
+/// assert_eq!(bytes[..8], [0x20, 0, 0x12, 0x34, 192, 0, 2, 1]);
+/// assert_eq!(SapPacket::parse(&bytes), Ok(packet));
 /// assert_eq!(SapPacket::parse(&bytes[..7]), Err(SapError::Truncated { needed: 8, available: 7 }));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]

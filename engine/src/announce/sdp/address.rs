@@ -18,8 +18,8 @@ pub(super) enum ConnectionLine {
     Unreadable,
 }
 
-/// Reads an address. IPv4 numbers with leading zeros are accepted and read as decimal; the flag is
-/// then set.
+/// Reads an address. IPv4 numbers with leading zeros are accepted and read as decimal; the flag
+/// says whether there were any.
 fn parse_address(text: &str) -> Option<(IpAddr, bool)> {
     if let Ok(address) = text.parse::<IpAddr>() {
         // ::ffff:239.69.0.1 is IPv4.

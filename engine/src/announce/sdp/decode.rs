@@ -14,8 +14,8 @@ const WINDOWS_1252: [char; 32] = [
     '—', '˜', '™', 'š', '›', 'œ', ' ', 'ž', 'Ÿ',
 ];
 
-/// The text in UTF-8 (lines that are not valid UTF-8 are left unchanged), without a byte order
-/// mark; and its fault.
+/// The text in UTF-8 without a byte order mark, and the fault of its encoding, if any. Lines that
+/// are not valid UTF-8 are left unchanged.
 pub(super) fn to_utf8(bytes: &[u8]) -> (Cow<'_, [u8]>, Option<Lint>) {
     if let Some(rest) = bytes.strip_prefix(UTF8_MARK) {
         return (rest.into(), Some(Lint::ByteOrderMark));
@@ -33,7 +33,7 @@ pub(super) fn to_utf8(bytes: &[u8]) -> (Cow<'_, [u8]>, Option<Lint>) {
 }
 
 /// Unescapes a text in one line that has `\r\n` or `\n` for its line ends, like a string in JSON or
-/// in a program; `None` if it is no such text.
+/// in a program; `None` if the text is not escaped in this way.
 fn unescaped(bytes: &[u8]) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(bytes).ok()?.trim();
     if !text.contains("\\n") || text.contains(['\r', '\n']) {
@@ -94,7 +94,8 @@ pub(super) fn without_margin(line: &[u8]) -> (&[u8], Option<Lint>) {
     (rest.trim_ascii_end(), margin)
 }
 
-/// Bytes as text: bytes that are not UTF-8 are read as Windows-1252, and the flag is then set.
+/// Bytes as text: bytes that are not UTF-8 are read as Windows-1252. The flag says whether that was
+/// necessary.
 pub(super) fn to_text(bytes: &[u8]) -> (Cow<'_, str>, bool) {
     match std::str::from_utf8(bytes) {
         Ok(text) => (text.into(), false),

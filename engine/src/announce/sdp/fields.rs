@@ -21,7 +21,7 @@ pub(super) fn is_duplication(group: &Attribute) -> Option<Vec<&str>> {
 }
 
 /// Reads `- 1311738121 1311738121 IN IP4 192.0.2.1`. From a malformed line, whatever can be read is
-/// returned, and the flag is set.
+/// returned; the flag says whether the line is malformed.
 pub(super) fn parse_origin(value: &str) -> (Origin, bool) {
     let fields: Vec<&str> = value.split_whitespace().collect();
     if let [username, session_id, version, net, family, address] = fields[..]

@@ -23,8 +23,8 @@ impl fmt::Display for Finding {
 }
 
 impl Lint {
-    /// Whether a part of the description is not received because of it, which a receiver should
-    /// report.
+    /// Whether part of the description is not received because of this fault, which a receiver
+    /// should report.
     #[must_use]
     pub const fn leaves_out(&self) -> bool {
         matches!(
@@ -89,7 +89,7 @@ pub enum Lint {
     Name,
     /// `t=` is missing.
     Time,
-    /// One medium of several was left out.
+    /// One of several media is not received.
     Refused(Refusal),
     /// No receiver can receive a leg.
     Obstacle(Obstacle),
@@ -104,7 +104,7 @@ pub enum Lint {
         /// As it is understood.
         right: String,
     },
-    /// A further `c=` line, which is left out.
+    /// A further `c=` line, which is ignored.
     MoreAddresses,
     /// A `c=` line that stands for several groups.
     AddressCount(u32),
@@ -160,7 +160,7 @@ pub enum Lint {
     NoReferenceClock,
     /// `a=ts-refclk` cannot be read.
     ReferenceClock(String),
-    /// `ptp=traceable`.
+    /// `ptp=traceable` without the edition of PTP.
     BareTraceable,
     /// The grandmaster in lower case or with other separators.
     GrandmasterSpelling {
@@ -179,7 +179,7 @@ pub enum Lint {
     Domain(String),
     /// `a=mediaclk` is missing.
     NoMediaClock,
-    /// `a=mediaclk` is of another kind.
+    /// `a=mediaclk` is of an unknown kind.
     MediaClock(String),
     /// `direct` without an offset.
     NoOffset,

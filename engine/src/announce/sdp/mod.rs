@@ -72,7 +72,7 @@ pub struct Description {
     /// Human-readable session name (`s=`).
     pub name: String,
     /// Human-readable information (`i=`) about the session, or else about the first medium that has
-    /// any; Dante lists the channels here.
+    /// some; Dante lists the channels here.
     pub information: Option<String>,
     /// The streams that were understood; at least one if the description was read from a text.
     pub streams: Vec<StreamDescription>,

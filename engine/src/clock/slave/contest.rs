@@ -6,7 +6,7 @@
 //! timestamp agrees. So an attacker who can choose timestamps freely cannot move the clock by more
 //! than [`PULL_NS`]. Even with the anchor's own error, the error of the clock stays within half of
 //! the error that a locked clock may have. The clock returns to the anchor, and discards everything
-//! learnt since, in three cases: the master is no longer heard among the others, the packets make
+//! learnt since, in three cases: the master's own packets are no longer received, the packets make
 //! the time less certain than the anchor, or the contest is over.
 
 use super::*;
@@ -18,11 +18,11 @@ const PULL_NS: f64 = CEILING_NS / 4.0;
 /// Possible error of the anchor, in its standard deviations. Judgement: exceeded by chance once in
 /// 370 (normal distribution).
 const ANCHOR_SIGMAS: f64 = 3.0;
-/// Interval at which the estimate is saved; the anchor is the second newest one. Judgement: longer
-/// than it takes to notice a contest.
+/// Interval at which the estimate is saved; the anchor is the second newest saved estimate.
+/// Judgement: longer than it takes to notice a contest.
 const NOTED_EVERY: Nanos = Nanos::from_secs(2);
 /// An estimate is less certain than the anchor if its standard deviation is this many times larger.
-/// Judgement: smaller differences come and go with the noise.
+/// Judgement: smaller differences are noise.
 const LESS_CERTAIN: f64 = 2.0;
 
 /// The last two saved estimates since time or path last changed.

@@ -1,8 +1,8 @@
 //! Behaviour of a slave when the messages of its master cannot all be true.
 //!
 //! Model: a path delay or a rate that is impossible proves that something is wrong, but not what. A
-//! single Delay_Resp that makes an impossible exchange is rejected. If exchanges contradict a good
-//! time repeatedly, either the Syncs or the Delay_Resps may be wrong. The estimate is then
+//! single Delay_Resp that is part of an impossible exchange is rejected. If exchanges contradict a
+//! good time repeatedly, either the Syncs or the Delay_Resps may be wrong. The estimate is then
 //! *suspended*: it takes no samples until the exchanges are possible again, and then continues. An
 //! estimate that was never good is discarded, and so is one that has been suspended for longer than
 //! [`SUSPENDED`].
@@ -18,7 +18,7 @@ const KNOWN_PPB: f64 = 1e4;
 /// Number of standard deviations by which a rate must exceed [`FASTEST_PPB`] to be impossible.
 /// Judgement: exceeded by chance once in 370 (normal distribution).
 const RATE_SIGMAS: f64 = 3.0;
-/// Delay_Resps that yield an impossible path delay, after which the clock reacquires. Judgement:
+/// Number of Delay_Resps with an impossible path delay after which the clock reacquires. Judgement:
 /// the length of the window of exchanges.
 const IMPOSSIBLE: u32 = 5;
 /// How long the estimate is suspended. Judgement: a crystal whose rate is known to 0.1 ppm holds
@@ -38,8 +38,8 @@ impl SlaveClock {
     }
 
     /// Ends a suspension when the exchanges are possible again, however long it has lasted, because
-    /// a clock in holdover keeps its estimate. Otherwise discards the estimate when that was too
-    /// long.
+    /// a clock in holdover keeps its estimate. If they are still impossible after [`SUSPENDED`],
+    /// the estimate is discarded.
     pub(super) fn end_suspension(&mut self, now: LocalTime) {
         let Some(since) = self.suspended else { return };
         if self.round_trips.impossible(self.jitter()).is_none() {
@@ -52,9 +52,9 @@ impl SlaveClock {
         }
     }
 
-    /// Judges an exchange while the clock is not locked. An estimate that was good is suspended.
-    /// Any other one is discarded when the impossible exchanges end or become too many, because it
-    /// has learnt from them.
+    /// Judges an exchange while the clock is not locked. An estimate that was good is suspended. An
+    /// estimate that was never good has learnt from the impossible exchanges, so it is discarded
+    /// when these end or become too many.
     pub(super) fn count_impossible(&mut self, now: LocalTime) {
         let doubt = self.doubt();
         if let Some(doubt) = doubt.filter(|_| self.was_good) {
@@ -71,7 +71,8 @@ impl SlaveClock {
         }
     }
 
-    /// Counts a Sync while the clock is not locked.
+    /// Counts a Sync while the clock is not locked. Discards the estimate when its `patience` is
+    /// exhausted, and doubles the patience of the next one.
     pub(super) fn count_fruitless(&mut self, now: LocalTime) {
         self.fruitless += 1;
         if self.fruitless == self.patience {
@@ -80,7 +81,7 @@ impl SlaveClock {
         }
     }
 
-    /// The measured path delay, if no path can have it.
+    /// The measured path delay, if it is impossible.
     fn impossible_delay(&self) -> Option<PathDelayClaim> {
         if self.path_delay != PathDelay::Measured {
             return None;
@@ -89,7 +90,8 @@ impl SlaveClock {
         exchanges.or_else(|| Some(self.estimated_delay()).filter(|_| self.answered && !self.is_delay_possible()))
     }
 
-    /// Whether Syncs that are later by `late_ns` contradict the time that exchanges take.
+    /// Whether Syncs are held back on the way: they are later by `late_ns`, but exchanges do not
+    /// take longer, as they would on a longer path.
     pub(super) fn is_held_back(&self, late_ns: f64) -> bool {
         self.path_delay == PathDelay::Measured && !self.round_trips.explains_later(late_ns, self.jitter())
     }
@@ -113,7 +115,7 @@ impl SlaveClock {
         PathDelayClaim { delay: self.mean_path_delay(), round_trip: self.round_trips.shortest() }
     }
 
-    /// The rate, if no clock can have it.
+    /// The estimated rate, if it is impossible.
     fn impossible_rate(&self) -> Option<Ppb> {
         let map = self.estimator.map()?;
         let (rate, sigma) = (map.rate(), map.rate_sigma());

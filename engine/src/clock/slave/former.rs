@@ -3,8 +3,8 @@
 //! Model: when another master is followed, the estimate of the last one is kept. If the time of the
 //! next master differs from the held time but agrees with the extrapolated time of a former master,
 //! it is that master's time again. Then the clock continues with the kept estimate, and can lock
-//! without measuring the path again. The change is still a step of the time. An estimate is kept
-//! only while it is precise enough to distinguish one time from another.
+//! without measuring the path again. The change is still reported as a step of the time. An
+//! estimate is kept only while it is precise enough to distinguish one time from another.
 
 use super::*;
 
@@ -21,12 +21,12 @@ pub(super) struct Former {
     presumed: Option<PresumedDelay>,
 }
 
-/// Former masters, the last one first. Their samples are relative to the clock's present origin.
+/// Former masters, the last one first. Their samples are relative to the clock's current origin.
 #[derive(Clone, Debug, Default)]
 pub(super) struct FormerTimes(Vec<Former>);
 
 impl SlaveClock {
-    /// Keeps the estimate of the master that is no longer followed, if its time is held.
+    /// Keeps the estimate of the master that is no longer followed, if its time is usable.
     pub(super) fn remember_former(&mut self) {
         if !self.lock.state().is_usable() || self.new_master.is_some() {
             return;

@@ -7,12 +7,12 @@
 
 use super::*;
 
-/// Interval at which they are saved; the second newest ones are used. Judgement: a wrong time that
-/// changes slowly enough to be followed is detected within seconds.
+/// Interval at which rate and jitter are saved; the second newest values are used. Judgement: a
+/// wrong time that changes slowly enough to be followed is detected within seconds.
 const NOTED_EVERY: Nanos = Nanos::from_secs(10);
-/// Standard deviation of the change of the rate since then. Judgement: a crystal changes its rate
-/// by 1 ppm within minutes when it becomes warmer, and a restart may change a master's rate by as
-/// much.
+/// Standard deviation of the change of a rate since it was saved. Judgement: a crystal changes its
+/// rate by 1 ppm within minutes when it becomes warmer, and a restart may change a master's rate by
+/// as much.
 const CHANGED: Ppb = Ppb::from_ppm(2.0);
 
 #[derive(Clone, Copy, Debug)]

@@ -30,7 +30,7 @@ use crate::units::{LocalTime, Nanos};
 /// Length of the shortest blocks; if packets come less often, each is a block. Judgement: two Syncs
 /// at the interval of AES67's media profile.
 const SHORTEST: Nanos = Nanos::from_millis(250);
-/// Number of block lengths, each twice the one before. Derived: up to 64 s.
+/// Number of block lengths; each is twice the one before. Derived: up to 64 s.
 const LEVELS: usize = 9;
 /// Memory of a level, s. Judgement: changes within minutes are followed.
 const MEMORY_S: f64 = 256.0;
@@ -53,8 +53,8 @@ const CRYSTAL_DRIFT: f64 = 25.0;
 const ALLOWED: f64 = 4.0;
 /// Maximum of V / s^2 over the block length. Derived: for an Ornstein-Uhlenbeck process.
 const GREATEST: f64 = 1.97;
-/// V L / S at that maximum, with the density S = 2 s^2 T. Derived: as above. For blocks much longer
-/// than T it is 6, and S is then overestimated.
+/// V L / S at the maximum of V, with the density S = 2 s^2 T. Derived: for an Ornstein-Uhlenbeck
+/// process. For blocks much longer than T it is 6, and S is then overestimated.
 const GREATEST_PER_DENSITY: f64 = 2.4;
 /// V is greatest in blocks of this many time constants, and grows until then at least in proportion
 /// to their length. Derived: for an Ornstein-Uhlenbeck process.
@@ -75,7 +75,7 @@ const SAME_SHARE: f64 = 0.1;
 const EXCEEDS: f64 = 2.0;
 /// Shortest time between two interruptions. Judgement: enough for blocks of 4 s.
 const INTERRUPTED_EVERY: Nanos = Nanos::from_secs(20);
-/// Times further apart than this do not belong to one wandering clock, ns. Judgement: 1 s.
+/// Offsets that differ by more than this do not come from one wandering clock, ns. Judgement: 1 s.
 const ANOTHER_TIME_NS: f64 = 1e9;
 /// Blocks further apart than this many times the usual distance are separated by a silence.
 /// Judgement: one missing block is not a silence.
@@ -122,7 +122,7 @@ impl Point {
         Self { at_s: (self.at_s + other.at_s) / 2.0, offset_ns: (self.offset_ns + other.offset_ns) / 2.0 }
     }
 
-    /// The point of the less late packet, at a given rate.
+    /// The point of the packet that is less late, allowing for the rate of the offset.
     fn ahead(self, other: Self, rate_ppb: f64) -> Self {
         let other_ahead_ns = other.offset_ns - self.offset_ns - rate_ppb * (other.at_s - self.at_s);
         if other_ahead_ns > 0.0 { other } else { self }
@@ -167,7 +167,7 @@ impl MedianSquare {
         libm::exp(self.log) / MEDIAN_SQUARE
     }
 
-    /// Factor by which the variance may be wrong by chance: one standard error.
+    /// Factor by which the variance may be wrong by chance, at one standard error.
     fn chance(&self) -> f64 {
         libm::exp(MEDIAN_GAIN / libm::sqrt(self.count.max(1.0)))
     }
@@ -242,7 +242,7 @@ impl Level {
         self.half = None;
     }
 
-    /// The figure of the quieter reduction.
+    /// The statistics of the quieter reduction.
     fn quieter(&self) -> MedianSquare {
         let (mean, least) = (self.mean.squares, self.least.squares);
         if least.variance() < mean.variance() { least } else { mean }
@@ -268,7 +268,8 @@ struct Filling {
 #[derive(Clone, Debug, Default)]
 pub(in crate::clock) struct WanderMeter {
     origin: Option<LocalTime>,
-    /// Added to offsets, so that they refer to the first origin, ns.
+    /// Added to offsets, so that they stay comparable when their origin changes, ns; see
+    /// [`Self::rebase`].
     base_ns: f64,
     filling: Option<Filling>,
     levels: [Level; LEVELS],
@@ -320,8 +321,8 @@ impl WanderMeter {
         self.most_ns
     }
 
-    /// Takes note that the rate or the time changed at `now`, which is proven not to be wander, so
-    /// blocks before and after that are not compared. Calls that follow within
+    /// Records that the rate or the time changed at `now`. The change is proven not to be wander,
+    /// so blocks before it are not compared with blocks after it. Further calls within
     /// [`INTERRUPTED_EVERY`] have no effect, because an unknown wander may repeatedly be mistaken
     /// for such changes.
     pub(in crate::clock) fn interrupt(&mut self, now: LocalTime) {
@@ -347,8 +348,8 @@ impl WanderMeter {
         let noise = self.levels[0].quieter();
         let noise = noise.variance() * noise.chance();
         let mut noise_share = 1.0;
-        // Largest excess so far, the figure of its level, and whether the following levels have
-        // shown that it is the maximum.
+        // Largest excess so far, the variance of its level, and whether the following levels have
+        // shown that this is the maximum.
         let (mut greatest, mut of_greatest, mut is_over) = (0.0, 0.0, true);
         // Upper limit of the excess over all levels, and of the last level's excess if it continues
         // to grow.

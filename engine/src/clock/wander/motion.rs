@@ -14,7 +14,7 @@
 //! Robustness: the median of the newest values of each interval is used, so that fewer than half of
 //! them may be steps of the setpoint or jumps of playout.
 
-/// Number of sampling intervals, each twice the one before. Derived: up to 128 s.
+/// Number of sampling intervals; each is twice the one before. Derived: up to 128 s.
 const LEVELS: usize = 8;
 /// Shortest sampling interval, s. Judgement: faster movements are jitter.
 const SHORTEST_S: f64 = 1.0;
@@ -25,8 +25,8 @@ const FIRST: usize = 4;
 /// Median of the absolute value of a normal variable of variance 1. Derived: the third quartile of
 /// the normal distribution.
 const MEDIAN_SIZE: f64 = 0.6745;
-/// Standard error of the logarithm of that median after one value. Derived: 1 / (2 f m), with the
-/// density f = 0.636 of the absolute value at the median m.
+/// Standard error of the logarithm of a median of absolute values after one value. Derived: 1 / (2
+/// f m), with the density f = 0.636 of the absolute value at the median m.
 const CHANCE: f64 = 1.17;
 
 /// Samples at one interval, ns.
@@ -38,7 +38,7 @@ struct Level {
     sizes_ns: [f64; KEPT],
     count: usize,
     sigma_ns: f64,
-    /// Upper limit of the standard deviation: one standard error more.
+    /// Upper limit of the standard deviation: the estimate plus one standard error.
     at_most_ns: f64,
 }
 
@@ -109,8 +109,8 @@ impl TargetMotion {
         self.levels.iter().map(|level| level.sigma_ns).fold(0.0, f64::max)
     }
 
-    /// Upper limit of that standard deviation, for uses in which too small a value would be
-    /// harmful.
+    /// Upper limit of the standard deviation of the setpoint's own movement, ns, for uses in which
+    /// too small a value would be harmful.
     pub(crate) fn at_most_ns(&self) -> f64 {
         self.levels.iter().map(|level| level.at_most_ns).fold(0.0, f64::max)
     }

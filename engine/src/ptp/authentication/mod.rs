@@ -140,7 +140,7 @@ impl SecurityAssociation {
 
     /// The association that messages identify by `spp`, with its keys. If `covers_correction`,
     /// nobody without a key may change a correctionField, not even transparent clocks. `None` if
-    /// there are no keys, more than [`Self::MOST_KEYS`], or two with one id.
+    /// there are no keys, more than [`Self::MOST_KEYS`], or two with the same id.
     #[must_use]
     pub fn new(spp: u8, covers_correction: bool, keys: &[Key]) -> Option<Self> {
         let is_twice = |(index, key): (usize, &Key)| keys.iter().take(index).any(|other| other.id == key.id);

@@ -190,7 +190,7 @@ impl Draft {
             _ => return Err(SaFileProblem::Algorithm),
         };
         let secret = decode(secret)?;
-        // linuxptp reads a length of 0 as no length.
+        // linuxptp treats a length of 0 as if none was given.
         if let Some(told) = told.filter(|&told| told != 0 && told != secret.len()) {
             return Err(SaFileProblem::Length { actual: secret.len(), told });
         }

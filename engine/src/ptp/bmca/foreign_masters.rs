@@ -30,7 +30,7 @@ const CAPACITY_OF_ADDRESS: usize = 8;
 /// Number of announce intervals, as a ratio, after which a data set is considered to be no longer
 /// repeated.
 const NOT_REPEATED: (i64, i64) = (3, 2);
-/// Maximum number of masters that are passed over at a time.
+/// Maximum number of masters that are passed over at the same time.
 const PASSED_OVER: usize = 16;
 /// FOREIGN_MASTER_TIME_WINDOW and FOREIGN_MASTER_THRESHOLD (IEEE 1588-2019, 9.3.2.4.5): 2 Announces
 /// in 4 intervals.
@@ -71,7 +71,7 @@ impl ForeignMaster {
 #[derive(Clone, Debug, Default)]
 pub(in crate::ptp) struct ForeignMasters {
     entries: Vec<ForeignMaster>,
-    /// Masters that are passed over while there is another one, and until when.
+    /// Masters that are passed over while there is another one, and the time at which that ends.
     passed_over: Vec<(PortIdentity, LocalTime)>,
 }
 

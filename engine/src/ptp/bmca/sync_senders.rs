@@ -15,10 +15,11 @@ const CAPACITY: usize = 64;
 /// Number of Syncs after which a clock is considered a sender: as many as are needed to compare it
 /// with another master's time.
 const SYNCS: u32 = 4;
-/// Number of Sync intervals without a Sync after which a clock is considered silent, and the bounds
-/// of that time: at AES67's default interval, half a second of Syncs may be lost; its longest
-/// interval is 2 s (AES67-2018, A.4).
+/// Number of Sync intervals without a Sync after which a clock is considered silent: at AES67's
+/// default interval, half a second of Syncs may be lost (AES67-2018, A.4).
 const SILENT_INTERVALS: i64 = 4;
+/// Shortest and longest time without a Sync after which a clock is considered silent, whatever its
+/// interval: AES67's longest interval is 2 s (AES67-2018, A.4).
 const SILENCE: (Nanos, Nanos) = (Nanos::from_secs(2), Nanos::from_secs(8));
 /// A clock that was silent for this long is forgotten.
 const FORGOTTEN: Nanos = Nanos::from_secs(60);

@@ -21,7 +21,7 @@ use std::fmt;
 pub struct YieldConfig {
     /// Our own port.
     pub identity: PortIdentity,
-    /// The receiver; datagrams from other addresses are counted and ignored.
+    /// The receiver's address; datagrams from other addresses are counted and ignored.
     pub peer: PeerAddress,
     /// priority1 of our clock: a HomePod's is 248.
     pub priority_1: u8,

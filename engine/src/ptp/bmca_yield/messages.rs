@@ -35,7 +35,7 @@ const APPLE_SUBTYPE_5: [u8; 26] = {
     data
 };
 
-/// Enough for all TLVs of our messages.
+/// Room for the TLVs of any of our messages, bytes.
 const CAPACITY: usize = 64;
 
 /// TLVs under construction. All are of fixed size, so there is always room.
@@ -64,7 +64,7 @@ impl TlvBuffer {
     }
 }
 
-/// Writes our messages to the peer; false if one could not be queued.
+/// Writes our messages to the peer. Its methods return false if the message could not be queued.
 pub(super) struct Writer<'a> {
     pub(super) config: &'a YieldConfig,
     pub(super) outbox: &'a mut Outbox,

@@ -52,7 +52,7 @@ const SYNC_INTERVAL: Nanos = Nanos::from_log2_secs(messages::LOG_SYNC_INTERVAL);
 const SHORTEST_SYNC_INTERVAL: i8 = -7;
 const LONGEST_SYNC_INTERVAL: i8 = 1;
 const ANNOUNCE_INTERVAL: Nanos = Nanos::from_log2_secs(messages::LOG_ANNOUNCE_INTERVAL);
-/// Events that wait to be polled.
+/// Maximum number of events that wait to be polled.
 const MAX_EVENTS: usize = 64;
 
 /// A peer that is followed.
@@ -417,7 +417,8 @@ impl<L: ClockServo> YieldSession<L> {
         self.send(|writer| writer.delay_req(sequence_id));
     }
 
-    /// The only peer of the session answers a request once.
+    /// Only one answer to a request is expected, because a session has one peer. It is used as it
+    /// is.
     fn observe_answer(&mut self) {
         if let Some(answered) = self.delay.poll_answer() {
             self.observe(&answered.pair);

@@ -75,7 +75,7 @@ impl Unusable {
         }
     }
 
-    /// The place of a domain, or a free one.
+    /// The entry of a domain, or a free one; `None` if there is neither.
     fn place_of_domain(&mut self, now: LocalTime, domain: u8) -> Option<&mut Option<Entry>> {
         let is_of = |entry: &Option<Entry>| match entry.filter(|entry| entry.until > now).map(|entry| entry.what) {
             Some(What::OtherDomain { domain: there, .. }) => there == domain,

@@ -27,8 +27,8 @@ impl<L: ClockServo> Port<L> {
         self.timers.set(Timer::Sync, now);
     }
 
-    /// P1 of the state decision: a better clock serves, but ours is a reference that does not
-    /// follow.
+    /// P1 of the state decision: a better clock serves, but ours has a class that never follows
+    /// another clock.
     pub(super) fn enter_passive(&mut self, now: LocalTime) {
         if self.state == PortState::Passive {
             return;

@@ -47,7 +47,7 @@ use std::ops::RangeInclusive;
 
 /// The number of values of a random 32-bit number.
 const TWO_POW_32: f64 = 4_294_967_296.0;
-/// Events that wait to be polled.
+/// Maximum number of events that wait to be polled.
 const MAX_EVENTS: usize = 64;
 /// Accepted Announce intervals, 2^n s. With an interval longer than AES67's longest (2^4 s), a dead
 /// master would be kept for too long.

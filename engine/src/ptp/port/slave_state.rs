@@ -50,7 +50,8 @@ pub(super) struct SlaveState {
     pub(super) intervals: SyncIntervals,
     pub(super) delay_interval: Nanos,
     pub(super) sync_interval: Nanos,
-    /// The measured Sync interval, without the one in the messages.
+    /// The Sync interval by measurement alone, by which competing timestamps are detected.
+    /// `sync_interval` takes the interval in the messages into account as well.
     pub(super) claim_interval: Nanos,
     /// Lower bounds of `sync_interval` and `claim_interval`: their values when the clock was last
     /// not locked.

@@ -43,7 +43,7 @@ const SILENT_INTERVALS: [i64; 3] = [3, 8, 16];
 const SILENCE: Nanos = Nanos::from_secs(1);
 /// Accepted intervals, 2^n s.
 const INTERVALS: (i8, i8) = (-7, 5);
-/// Events that wait to be polled.
+/// Maximum number of events that wait to be polled.
 const MAX_EVENTS: usize = 32;
 
 /// An event for a user.
@@ -352,7 +352,7 @@ impl Negotiation {
     }
 }
 
-/// The effect of a grant on the negotiation of its service.
+/// How a master has answered a request.
 enum Granted {
     Anew,
     Renewed,

@@ -9,7 +9,7 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Finding {
-    /// The timestamps advance by another number of frames than the packets contain.
+    /// The timestamps advance by a number of frames that differs from the number in a packet.
     FrameSize {
         /// Frames by which the timestamp advances from packet to packet.
         advance: u32,
@@ -18,14 +18,14 @@ pub enum Finding {
         /// The described format.
         described: StreamFormat,
     },
-    /// The timestamps advance at another rate.
+    /// The timestamps do not advance at the described rate.
     SampleRate {
         /// The measured rate, Hz.
         measured_hz: u32,
         /// The described rate, Hz.
         described_hz: u32,
     },
-    /// All packets have another payload type.
+    /// All packets have a payload type other than the described one.
     PayloadType {
         /// The payload type of the packets.
         found: u8,
@@ -135,8 +135,8 @@ impl fmt::Display for Shape {
 }
 
 /// Formats in which a packet has as many frames as its timestamps say, the most probable first: the
-/// described channels in the other encoding, then the described encoding with other channels, then
-/// both changed.
+/// described number of channels in the other encoding, then the described encoding with another
+/// number of channels, then both changed.
 fn likely(advance: u32, length: usize, described: StreamFormat) -> impl Iterator<Item = StreamFormat> {
     let frame = bytes_per_frame(advance, length).unwrap_or(0);
     let other = match described.encoding() {

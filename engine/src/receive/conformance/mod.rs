@@ -6,9 +6,9 @@
 //! the timestamps must advance at the described sample rate. The payload type must be the described
 //! one. The packet time may differ: receivers tolerate that, and it is only reported.
 //!
-//! Only packets with consecutive sequence numbers of one source are compared, so that loss, copies
-//! and reordering are not evidence. A finding needs several pairs of packets that agree; a single
-//! jump of the timestamps is not enough.
+//! Only packets with consecutive sequence numbers of one source are compared, so that loss,
+//! duplicates and reordering are not mistaken for contradictions. A finding needs several pairs of
+//! packets that agree; a single jump of the timestamps is not enough.
 
 mod described;
 mod finding;
@@ -24,16 +24,17 @@ use rate::RateWatch;
 /// Pairs of packets that must contradict the description in the same way. Judgement: their duration
 /// is less than any playout delay that such packets permit.
 const PAIRS: u32 = 2;
-/// The same for a stream that has matched before. Judgement: it is more probable that something
+/// [`PAIRS`] for a stream that has matched before. Judgement: it is more probable that something
 /// disturbs the stream than that its format changes.
 const PAIRS_LATER: u32 = 4;
-/// Number of consecutive packets of another payload type after which it counts as the stream's.
-/// Judgement: fewer keep-alives than this are sent within [`TYPE_WITHIN`].
+/// Number of consecutive packets of another payload type after which that type counts as the
+/// stream's. Judgement: fewer keep-alives than this are sent within [`TYPE_WITHIN`].
 const TYPE_PACKETS: u32 = 8;
-/// Time within which these packets must arrive. Judgement: keep-alives are sent seconds apart.
+/// Time within which [`TYPE_PACKETS`] packets must arrive. Judgement: keep-alives are sent seconds
+/// apart.
 const TYPE_WITHIN: Nanos = Nanos::from_secs(1);
-/// Larger differences of timestamps are a jump. Judgement: the longest packets in use, 20 ms at
-/// 96 kHz, have 1920 frames.
+/// Consecutive timestamps that differ by more frames than this are a jump. Judgement: the longest
+/// packets in use, 20 ms at 96 kHz, have 1920 frames.
 const MOST_FRAMES: u32 = 8192;
 /// Packet times that differ by less than this factor count as equal, apart from rounding.
 /// Judgement: descriptions round a third of a millisecond to 0.33.
@@ -142,7 +143,8 @@ impl Conformance {
             return self.begin(seen);
         };
         let ahead = seen.sequence.get().wrapping_sub(newest.sequence.get());
-        // Copies, late packets, and the rest of an older run of numbers are not evidence.
+        // Duplicates and reordered packets are not evidence, nor are packets that still follow an
+        // older sequence.
         if ahead == 0 || ahead > u16::MAX / 2 {
             return;
         }
@@ -171,8 +173,8 @@ impl Conformance {
         self.frame_size.or_else(|| self.rate.finding()).or_else(|| self.payload_type())
     }
 
-    /// Timestamp of the first packet that contradicts the frame size. From there on, the payload is
-    /// not valid audio.
+    /// Timestamp of the first packet that contradicts the frame size. From that packet on, the
+    /// payload is not valid audio.
     #[must_use]
     pub fn contradicted_since(&self) -> Option<RtpTimestamp> {
         self.frame_size.map(|_| self.contradicting.since)
@@ -200,7 +202,7 @@ impl Conformance {
         if by_size == Some(advance) {
             self.contradicting = Run::default();
             self.agreeing.extend(advance, first);
-            // A single pair may agree by chance, with a packet that is shorter than the others.
+            // A single pair may match by chance if one of its packets is shorter than the others.
             if self.frame_size.is_none() || self.agreeing.pairs >= PAIRS {
                 (self.frame_size, self.has_agreed) = (None, true);
             }

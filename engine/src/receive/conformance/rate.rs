@@ -6,12 +6,13 @@ use crate::units::{LocalTime, Nanos, SampleRate};
 /// First window of the measurement. Derived: [`RATE_TOLERANCE`] times this window permits a jitter
 /// of 7 ms.
 const SHORT_WINDOW: Nanos = Nanos::from_millis(250);
-/// Window for rates that the short one does not distinguish. Derived: [`RATE_TOLERANCE`] times this
-/// window permits a jitter of 30 ms.
+/// Window for rates that the short window does not distinguish. Derived: [`RATE_TOLERANCE`] times
+/// this window permits a jitter of 30 ms.
 const LONG_WINDOW: Nanos = Nanos::from_secs(1);
-/// Consecutive windows that must agree on another rate. Judgement: one may contain a burst.
+/// Consecutive windows that must agree on a rate other than the described one. Judgement: one may
+/// contain a burst.
 const WINDOWS: u32 = 2;
-/// The same for a stream whose rate was correct before. Judgement: it is more probable that
+/// [`WINDOWS`] for a stream whose rate was correct before. Judgement: it is more probable that
 /// something disturbs the stream than that its rate changes.
 const WINDOWS_LATER: u32 = 6;
 /// Pause after which a new window begins. Judgement: the packets after it may arrive in a burst.
@@ -121,6 +122,6 @@ impl RateWatch {
 /// The nominal rate nearest to a measured one.
 fn nearest_rate(measured_hz: f64, described_hz: u32) -> Option<u32> {
     let is_near = |hz: &u32| libm::fabs(measured_hz / f64::from(*hz) - 1.0) <= RATE_TOLERANCE;
-    // The described one is tried first, whatever it is.
+    // The described rate is tried first, even if it is not among [`RATES_HZ`].
     std::iter::once(described_hz).chain(RATES_HZ).find(is_near)
 }

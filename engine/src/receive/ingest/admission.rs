@@ -52,7 +52,8 @@ impl Ingest {
         self.accept_from(datagram, &packet)
     }
 
-    /// Whether a packet is of the described kind.
+    /// Checks that a packet has the described payload type and carries audio. Records the sequence
+    /// number of any other packet of the stream.
     fn check(&mut self, datagram: Datagram<'_>, packet: &RtpPacket<'_>) -> Result<(), IngestError> {
         let found = packet.header.payload_type.get();
         let wrong_type = self.config.payload_type.filter(|&expected| expected != found);
@@ -60,7 +61,8 @@ impl Ingest {
         let mut own = self.timeline.as_mut().filter(|timeline| timeline.rtp.ssrc == ssrc);
         let is_keep_alive = is_keep_alive(packet, self.config.payload_type, own.is_some());
         if let Some(timeline) = own.as_mut().filter(|_| is_keep_alive || wrong_type.is_some()) {
-            // Its sequence number is used up, so it is not missing.
+            // The packet used a sequence number of the stream, so that number must not count as
+            // lost.
             timeline.legs.skip(datagram.leg, sequence);
             self.continuity.skip(ssrc, sequence);
         }
@@ -76,7 +78,8 @@ impl Ingest {
     }
 
     /// Whether a packet continues the stream. A packet from another source is judged here only if
-    /// it may be the stream's next one; otherwise the rule for other sources applies.
+    /// it may be the stream's next one; otherwise [`Ingest`](crate::receive::Ingest) decides by the
+    /// silence of the stream's source.
     fn judge(&mut self, datagram: Datagram<'_>, packet: &RtpPacket<'_>) -> Verdict {
         let ssrc = packet.header.ssrc;
         let frames = self.config.format.frames_in_payload(packet.payload.len()).unwrap_or(0);

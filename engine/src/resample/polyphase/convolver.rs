@@ -59,8 +59,8 @@ impl<T: Real, const TAPS: usize> Convolver<T, TAPS> {
     #[inline(always)]
     fn render<S: Simd>(&self, simd: S, accumulator: PhaseAccumulator, output: &mut [f32]) -> PhaseAccumulator {
         let (mut end, mut channel) = (accumulator, 0);
-        // Channels share the blending of coefficients, frames only the loads for it. Some eight
-        // sums at once fill the registers.
+        // The channels of a group share the blended coefficients; its frames share only the loads
+        // from the table. About eight sums at a time fill the registers.
         while self.channels - channel >= 4 {
             end = self.render_channels::<S, 4, 2>(simd, accumulator, channel, output);
             channel += 4;

@@ -47,8 +47,8 @@ impl PhaseAccumulator {
         frames
     }
 
-    /// Where the window of the last of `frames` frames starts: one sum instead of as many calls of
-    /// [`advance`](Self::advance).
+    /// Where the window of the last of the next `frames` frames starts, computed at once instead of
+    /// by that many calls of [`advance`](Self::advance).
     pub(in super::super) fn last_window(&self, frames: usize) -> usize {
         let steps = frames.saturating_sub(1);
         let n = steps as i128;

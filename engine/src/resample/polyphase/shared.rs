@@ -1,7 +1,7 @@
 //! Filter tables that are shared by all resamplers of one ratio.
 //!
 //! A table takes milliseconds to compute and some hundred kilobytes of memory. If one card plays
-//! eight streams, seven of them need neither.
+//! eight streams, they share one table.
 
 use super::filter::{Row, table};
 use super::real::Real;

@@ -1,5 +1,6 @@
-//! Linux, by `nix` where it has a safe call. `libc` has the calls that it lacks (`adjtimex`,
-//! `pthread_setschedparam`), and those whose buffers it cannot use again (`sendmmsg`, `recvmmsg`).
+//! Linux: `nix` where it has a safe call, `libc` for those that it lacks (`adjtimex`,
+//! `pthread_setschedparam`) or with which it does not allow buffers to be reused (`sendmmsg`,
+//! `recvmmsg`).
 
 pub(crate) mod batch;
 pub(crate) mod clock;

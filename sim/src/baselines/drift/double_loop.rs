@@ -1,8 +1,9 @@
-//! The double loop of zita-ajbridge, which PipeWire uses, too.
+//! The double loop of zita-ajbridge, which PipeWire uses as well.
 //!
-//! Law: with e the frames that the buffer lacks, z1 += w0 (w1 e - z1), z2 += w0 (z1 - z2), z3 += w2
-//! z2, ratio = 1 - (z2 + z3), once per callback. With w = 2 pi bandwidth period / rate: w0 = 1 -
-//! exp(-20 w); zita: w1 = 2 w / period, w2 = w / 2; PipeWire: w1 = 1.5 w / period, w2 = w / 1.5.
+//! Law: with e the number of frames that the buffer lacks, z1 += w0 (w1 e - z1), z2 += w0 (z1 -
+//! z2), z3 += w2 z2, ratio = 1 - (z2 + z3), once per callback. With w = 2 pi bandwidth period /
+//! rate: w0 = 1 - exp(-20 w); zita: w1 = 2 w / period, w2 = w / 2; PipeWire: w1 = 1.5 w / period,
+//! w2 = w / 1.5.
 
 use super::RATE_HZ;
 use engine::Ppb;

@@ -1,13 +1,14 @@
-//! A plain receiver with a drift law that reads the buffer's level.
+//! A simple receiver with a drift law that is controlled by the buffer level.
 //!
-//! Model: packets extend the queue to the end of the newest, as in a ring that is indexed by
-//! timestamps, so a lost packet is a hole and not a shorter queue. Playback starts at the target
+//! Model: the queue ends where the newest packet ends, as in a ring that is indexed by timestamps,
+//! so a lost packet leaves a hole and does not shorten the queue. Playback starts at the target
 //! level; each block moves by the law's ratio, which is constant over the block. A block that finds
-//! less than it needs, or a queue of more than twice the target, is counted; the queue then
-//! restarts at the target. There is no audio, and no clock.
+//! too little audio is counted as an underrun, and a queue of more than twice the target as an
+//! overrun; the queue then restarts at the target. No audio is processed, and no clock is
+//! estimated.
 //!
-//! The level is sampled at the callback, before the block is taken; a law of shorter period sees it
-//! again after each part of the block.
+//! The level is sampled at the callback, before the block is taken. A law with a shorter period
+//! samples it again after each part of the block.
 
 use super::queue::{Queue, QueueLaw};
 use crate::record::ClockState;
@@ -21,14 +22,15 @@ use engine::{Frames, LocalTime, MediaPosition, Nanos};
 pub struct LevelReceiver<L> {
     config: StreamConfig,
     law: L,
-    /// Frames of a part of a block that gets a ratio of its own.
+    /// Number of frames after which the law computes a new ratio; `None` for once per block.
     period: Option<usize>,
     /// End of the newest packet, unwrapped.
     end: Option<Frames>,
-    /// When it arrived.
+    /// When the newest packet arrived.
     arrival: LocalTime,
     position: Option<MediaPosition>,
-    /// State at the last underrun, or at the start.
+    /// End of the newest packet when the buffer began to fill. Playback starts once the target has
+    /// been received since then.
     refill_from: Option<MediaPosition>,
     playback: Playback,
 }
@@ -54,7 +56,8 @@ impl<L: QueueLaw> LevelReceiver<L> {
         self.end.map_or(0.0, |end| MediaPosition::at_frame(end).frames_since(position))
     }
 
-    /// Where to play: at the present position, or from the target level.
+    /// The position to play from: the current one, or the one at the target level when playback
+    /// starts.
     fn begin(&mut self, target: f64) -> Option<MediaPosition> {
         let end = MediaPosition::at_frame(self.end?);
         let start = end.advanced(-target);

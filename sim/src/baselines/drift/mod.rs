@@ -1,4 +1,5 @@
-//! Other receivers' drift laws: loops on the buffer's level, each around the same plain queue.
+//! Drift laws of other receivers: control loops on the buffer level, each with the same simple
+//! queue.
 
 mod double_loop;
 mod level_receiver;

@@ -1,15 +1,16 @@
 //! PipeWire's two uses of the double loop.
 //!
-//! Read from its sources (`module-rtp/audio.c`, `alsa-pcm.c`, `dll.h`): the RTP source counts as
-//! level not only the frames that have come, but also those that must be in transit, according to
-//! the time since the newest packet. That removes the saw-tooth from the level, and with it the
-//! beat of packets with callbacks; the delay of the newest packet and stalls remain. Versions
-//! without that term take the full beat: 5 and 169 ppm RMS in the conditions A and B of `bench
-//! drift`, where with it there are 2.4 and 11. Its loop is tuned for a period of 128 frames
-//! whatever the quantum, so the gain of the level (w1) does not fall with the quantum, and the
-//! integrator (w2) runs 480 / 128 times too slow in A.
+//! Read from its sources (`module-rtp/audio.c`, `alsa-pcm.c`, `dll.h`): the RTP source includes in
+//! the level not only the frames that have arrived, but also those that must be in transit
+//! according to the time since the newest packet. That removes the sawtooth from the level, and
+//! with it the beat between packets and callbacks; the delay of the newest packet and stalls still
+//! affect it. Versions without that term are exposed to the full beat: their ratio has an error of
+//! 5 and 169 ppm RMS in the conditions A and B of `bench drift`, compared with 2.4 and 11 ppm with
+//! the term. The loop is tuned for a period of 128 frames whatever the quantum, so the gain of the
+//! level (w1) does not decrease with the quantum, and the integrator (w2) is 480 / 128 times too
+//! slow in A.
 //!
-//! Assumption: the ALSA node, which in PipeWire has a sound card's buffer to look at and not
+//! Assumption: the ALSA node, which in PipeWire measures the buffer of a sound card instead of
 //! packets, sees the same level.
 
 use super::RATE_HZ;

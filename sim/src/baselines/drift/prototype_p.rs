@@ -1,7 +1,8 @@
 //! The first remedy in the user's notes: the rate follows the fill level.
 //!
-//! Law, as reported: ratio = 1 + 0.001 (fill - 0.5), the fill as a share of a buffer of twice the
-//! target. The notes round the rate to whole Hz, which is 21 ppm; here it is not rounded.
+//! Law, as reported: ratio = 1 + 0.001 (fill - 0.5), where the fill is a share of a buffer of twice
+//! the target. In the notes the rate is rounded to whole Hz, which are 21 ppm; here it is not
+//! rounded.
 
 use super::queue::{Queue, QueueLaw};
 use engine::Ppb;

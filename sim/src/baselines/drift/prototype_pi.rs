@@ -1,8 +1,8 @@
 //! The drift law of the plugin in the user's report.
 //!
-//! Law, as reported: ratio = 1 + ppm + trim, the ppm being PTP's against the host (not the sound
-//! card's), and trim = Kp e + Ki sum(e) per callback, clamped to +-20 ppm, with e = (fill - target)
-//! / target, Kp = 1e-4 and Ki = 5e-5. The sum is not limited.
+//! Law, as reported: ratio = 1 + ppm + trim. Here ppm is the rate of PTP (not of the sound card)
+//! against the host, and trim = Kp e + Ki sum(e) per callback, clamped to +-20 ppm, with
+//! e = (fill - target) / target, Kp = 1e-4 and Ki = 5e-5. The sum is not limited.
 
 use super::queue::{Queue, QueueLaw};
 use engine::Ppb;
@@ -28,7 +28,7 @@ impl PrototypeDrift {
     }
 }
 
-/// On a host whose clock is as fast as PTP.
+/// For a host whose clock has the rate of PTP.
 impl QueueLaw for PrototypeDrift {
     fn ratio(&mut self, queue: &Queue) -> Ppb {
         self.steer(Ppb::ZERO, queue.level_frames, queue.target_frames)

@@ -1,13 +1,14 @@
 //! Roc Toolkit's frequency estimator, gradual profile.
 //!
-//! Law: every 5 ms of audio played, the queue's length in frames enters a low-pass of 256 taps that
-//! is decimated by 10, and its output another like it; each output of the second moves the ratio to
-//! 1 + P (length - target) + I sum(length - target), at most 0.5 % from 1.
+//! Law: after every 5 ms of audio played, the length of the queue in frames is fed to a low-pass of
+//! 256 taps that is decimated by 10, whose output is fed to a second such low-pass. Each output of
+//! the second one sets the ratio to 1 + P (length - target) + I sum(length - target), at most 0.5 %
+//! from 1.
 //!
 //! Read from its sources (`freq_estimator.cpp`, `freq_estimator_decim.cpp`): the published
 //! coefficients are flat to 0.018 cycles per update, 6 dB down at 0.02 and 53 dB down from 0.025
-//! on; a sinc filter in a Hamming window with the same corner stands for them. Newer versions use P
-//! alone until the error has stayed small for a while, and I alone from then on.
+//! on; a sinc filter with a Hamming window and the same corner is used instead. Newer versions use
+//! only P until the error has been small for a while, and only I from then on.
 
 use super::queue::{Queue, QueueLaw};
 use engine::{Nanos, Ppb};
@@ -44,7 +45,7 @@ impl Decimator {
         Self { coefficients, past: vec![first; TAPS], next: 0, count: 0 }
     }
 
-    /// Takes a value; every tenth gives one.
+    /// Takes a value. Returns an output for every tenth one.
     fn update(&mut self, value: f64) -> Option<f64> {
         self.past[self.next] = value;
         self.next = (self.next + 1) % TAPS;
@@ -52,7 +53,7 @@ impl Decimator {
         if self.count > 0 {
             return None;
         }
-        // The filter is symmetric: oldest first will do.
+        // The filter is symmetric, so the values can be taken oldest first.
         let (newer, older) = self.past.split_at(self.next);
         Some(older.iter().chain(newer).zip(&self.coefficients).map(|(value, c)| value * c).sum())
     }
@@ -67,7 +68,7 @@ pub struct RocGradual {
 }
 
 impl RocGradual {
-    /// How much audio is played from one update to the next.
+    /// Duration of the audio played from one update to the next.
     pub const PERIOD: Nanos = Nanos::from_millis(5);
 }
 

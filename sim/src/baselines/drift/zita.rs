@@ -1,13 +1,14 @@
 //! zita's double loop, as a network receiver uses it: zita-njbridge.
 //!
 //! Law, read from its sources (`netrx.cc`, `jackrx.cc`) and JACK's (`JackFrameTimer.cpp`): the
-//! times of packets go through a loop of 0.05 Hz, those of callbacks through JACK's of 0.125 Hz,
-//! and the level is what lies between the two lines at the callback. That error drives the double
-//! loop, of 0.5 Hz for 4 s, then of 0.05 Hz. A deviation of more than a period counts as one
-//! period.
+//! times of packets are smoothed by a loop of 0.05 Hz, those of callbacks by JACK's loop of 0.125
+//! Hz, and the level is the distance between the two smoothed lines at the callback. Its error is
+//! the input of the double loop, which has a bandwidth of 0.5 Hz for 4 s and then of 0.05 Hz. A
+//! deviation of more than a period counts as one period.
 //!
-//! The last loop alone, on the plain level, would have an error of 60 and 235 ppm RMS in the
-//! conditions A and B of `bench drift`, instead of 8 and 16 with the two others.
+//! The double loop alone, controlled by the level without smoothing, would have an error of 60 and
+//! 235 ppm RMS in the conditions A and B of `bench drift`, instead of 8 and 16 ppm with the other
+//! two loops.
 
 use super::RATE_HZ;
 use super::double_loop::DoubleLoop;
@@ -15,11 +16,11 @@ use super::queue::{Queue, QueueLaw};
 use engine::{LocalTime, Nanos, Ppb};
 use std::f64::consts::PI;
 
-/// A loop of second order on the times of events that come at a constant pace.
+/// A second-order loop that smooths the times of periodic events.
 #[derive(Clone, Copy, Debug)]
 struct TimeLoop {
     start: LocalTime,
-    /// Where the next event is expected, s from `start`.
+    /// Expected time of the next event, s from `start`.
     expected_s: f64,
     period_s: f64,
     proportional: f64,
@@ -27,15 +28,15 @@ struct TimeLoop {
 }
 
 impl TimeLoop {
-    /// Begins with an event at `start`; `damping` is the proportional gain over the angular
+    /// Begins with an event at `start`; `damping` is the proportional gain divided by the angular
     /// bandwidth.
     fn new(start: LocalTime, period_s: f64, bandwidth_hz: f64, damping: f64) -> Self {
         let w = 2.0 * PI * bandwidth_hz * period_s;
         Self { start, expected_s: 0.0, period_s, proportional: damping * w, integral: w * w }
     }
 
-    /// Takes an event at `now`, after a pause that exceeds the period by this. Returns its expected
-    /// time.
+    /// Takes an event at `now`, which comes `pause_s` later than a period after the last one.
+    /// Returns its expected time.
     fn update(&mut self, now: LocalTime, pause_s: f64) -> LocalTime {
         let expected_s = self.expected_s + pause_s;
         let error_s = ((now - self.start).as_secs_f64() - expected_s).clamp(-self.period_s, self.period_s);
@@ -52,10 +53,10 @@ pub struct Zita {
     dll: DoubleLoop,
     packets: Option<TimeLoop>,
     callbacks: Option<TimeLoop>,
-    /// When the newest packet should have come.
+    /// Smoothed arrival time of the newest packet.
     arrival: Option<LocalTime>,
     age_s: f64,
-    /// What the level was when playback began: the target is kept, whatever the mean delay of
+    /// The level when playback began, so that the target is kept whatever the mean delay of
     /// packets.
     offset: Option<f64>,
 }

@@ -1,4 +1,4 @@
-//! Common parts of the prototype's jitter buffers in all of its forms.
+//! What the jitter buffers of all forms of the prototype have in common.
 
 use engine::MediaPosition;
 use engine::receive::StreamConfig;
@@ -8,35 +8,35 @@ use super::PrototypeClock;
 
 /// A jitter buffer and its reader.
 pub(super) trait PlayoutBuffer {
-    /// A packet came.
+    /// Takes a packet.
     fn push(&mut self, packet: &RtpPacket<'_>);
     /// Fills a callback.
     fn read(&mut self, clock: &PrototypeClock, out: &mut [f32]) -> ReadOutcome;
-    /// Its own statistics.
+    /// The statistics that the buffer itself reports.
     fn report(&self) -> BufferReport;
 }
 
 /// Result of a callback.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct ReadOutcome {
-    /// Some of it is silence that the buffer put in.
+    /// Whether some of it is silence that the buffer inserted.
     pub(super) padded: bool,
-    /// The position was moved other than by playing.
+    /// Whether the position moved by more than the playback.
     pub(super) jumped: bool,
 }
 
 /// State and counts of a buffer.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct BufferReport {
-    /// Media position of the next frame; `None` while it fills.
+    /// Media position of the next frame; `None` while the buffer fills.
     pub(super) position: Option<MediaPosition>,
-    /// Frames that it holds.
+    /// Frames in the buffer.
     pub(super) level_frames: usize,
-    /// Frames that it wants to hold.
+    /// Target number of frames.
     pub(super) target_frames: usize,
-    /// Its own count of underruns, option 0x20011.
+    /// The buffer's own count of underruns, option 0x20011.
     pub(super) underruns: u64,
-    /// Packets that came after their turn.
+    /// Packets that arrived after they were due.
     pub(super) late_packets: u64,
     /// Packets for which there was no room.
     pub(super) overruns: u64,

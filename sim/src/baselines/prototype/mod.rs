@@ -1,9 +1,10 @@
 //! The receiver of the user's report: its PTP client, its jitter buffer, and its display.
 //!
 //! It comes in three forms, which differ by the buffer and its reader ([`PrototypeForm`]). Its
-//! display counts all samples that it read: "Audio" is the share of those that are not zero, and
-//! "Under" is the underruns of a ring that direct mode goes past, so it stays at 0. The count of
-//! underruns in the trace is the simulator's: callbacks in which the buffer put in silence.
+//! display counts all samples that it has read: "Audio" is the share of those that are not zero,
+//! and "Under" is the number of underruns of a ring. Direct mode does not use this ring, so the
+//! number remains zero. The underruns in the trace are counted by the simulator: callbacks in which
+//! the buffer inserted silence.
 
 mod buffer;
 mod packets;
@@ -23,14 +24,16 @@ use engine::{Frames, LocalTime};
 use packets::{PacketBuffer, Reader};
 use ring::SampleRing;
 
-/// The forms that the prototype has had.
+/// The successive forms of the prototype.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PrototypeForm {
-    /// Direct mode, of the user's report: packets, read one frame for each of the card's.
+    /// Direct mode, as in the user's report: packets, of which one frame is read for each frame of
+    /// the card.
     Direct,
-    /// Packets, resampled by the servo's frequency whether that is locked or not.
+    /// Packets, resampled by the servo's frequency whether the servo is locked or not.
     Resampled,
-    /// A ring of samples, resampled by the servo's frequency while locked, and a trim by the level.
+    /// A ring of samples, resampled by the servo's frequency while the servo is locked, and by a
+    /// trim that depends on the level.
     Ring,
 }
 

@@ -1,18 +1,20 @@
 //! The first form of the prototype's jitter buffer: packets in order of sequence.
 //!
-//! Law: reading starts when the target is there, at least 4 packets. Packets that come after their
-//! turn are thrown away; of more than 3 times the target, the oldest are. If nothing is left, the
-//! buffer fills to the target again, in silence. Two readers:
+//! Law: reading starts when the buffer holds the target, which is at least 4 packets. Packets that
+//! arrive after they were due are discarded; if the buffer holds more than 3 times the target, the
+//! oldest packets are discarded. If nothing is left, the buffer fills to the target again, in
+//! silence. Two readers:
 //!
-//! * direct mode, of the user's report, takes the frames as they are, one for each of the card's. A
-//!   packet that is missing when it is due is silence for its length, and the sequence goes on.
-//!   The same happens to packets that were thrown away. While a packet comes for each one that is
-//!   due, one more is thrown away, so the silence lasts until nothing comes for a while;
-//! * the form after it interpolates linearly, at 1 + the servo's frequency, locked or not, within
-//!   +-1000 ppm. A packet that is missing is skipped.
+//! * direct mode, as in the user's report, takes the frames as they are, one for each frame of the
+//!   card. A packet that is missing when it is due is replaced by silence of its length, and the
+//!   sequence continues. The same happens to packets that were discarded. As long as one packet
+//!   arrives for each one that is due, another one is discarded, so the silence lasts until no
+//!   packet arrives for a while;
+//! * the next form interpolates linearly at a ratio of 1 + the servo's frequency, limited to +-1000
+//!   ppm, whether the servo is locked or not. A missing packet is skipped.
 //!
-//! What is left open is read here in the way that is kindest: a callback that ends within a packet
-//! leaves its rest to the next.
+//! Where the description is ambiguous, the more favourable reading is implemented: a callback that
+//! ends within a packet leaves the rest of the packet to the next callback.
 
 use super::PrototypeClock;
 use super::buffer::{BufferReport, PlayoutBuffer, ReadOutcome, decode};
@@ -21,8 +23,9 @@ use engine::rtp::wire::RtpPacket;
 use engine::{Frames, MediaPosition};
 use std::collections::VecDeque;
 
-/// Least target in packets, and most packets per packet of the target.
+/// Smallest target in packets.
 const LEAST_TARGET: usize = 4;
+/// Maximum number of packets in the buffer, as a multiple of the target.
 const OVERRUN: usize = 3;
 /// Limit of the resampling reader.
 const RATE_LIMIT: f64 = 1000e-6;
@@ -36,7 +39,7 @@ pub(super) enum Reader {
     Resampled,
 }
 
-/// A packet that waits.
+/// A packet in the buffer.
 struct Packet {
     sequence: u16,
     first: Frames,
@@ -48,9 +51,9 @@ struct Packet {
 struct Current {
     first: Frames,
     samples: Vec<f32>,
-    /// Frames of it that were taken.
+    /// Number of its frames that were read.
     taken: usize,
-    /// It is silence, put in for one that was missing.
+    /// Whether it is silence in place of a missing packet.
     is_padding: bool,
 }
 
@@ -61,13 +64,14 @@ pub(super) struct PacketBuffer {
     channels: usize,
     packet_frames: usize,
     packets: VecDeque<Packet>,
-    /// Unwrapped first frame of the packet that came last.
+    /// Unwrapped position of the first frame of the packet that arrived last.
     newest: Option<Frames>,
-    /// The sequence number whose turn it is; `None` before the first.
+    /// Sequence number of the packet that is due next; `None` before the first one.
     due: Option<u16>,
     filling: bool,
     current: Current,
-    /// The two frames between which the resampling reader is, and where.
+    /// The two frames between which the resampling reader interpolates, and its position between
+    /// them.
     pair: [Vec<f32>; 2],
     fraction: f64,
     outcome: ReadOutcome,
@@ -117,7 +121,7 @@ impl PacketBuffer {
         }
     }
 
-    /// Starts when the target is there; returns whether there is anything to read.
+    /// Starts reading when the buffer holds the target. Returns whether there is anything to read.
     fn start(&mut self) -> bool {
         if self.filling && !self.packets.is_empty() && self.packets.len() >= self.target() {
             self.filling = false;
@@ -132,7 +136,7 @@ impl PacketBuffer {
         !self.filling
     }
 
-    /// Makes the packet whose turn it is the current one; false if nothing is left.
+    /// Makes the packet that is due the current one. Returns false if no packet is left.
     fn load(&mut self) -> bool {
         let (Some(due), Some(front)) = (self.due, self.packets.front()) else {
             self.report.underruns += u64::from(self.reader == Reader::Direct);
@@ -154,7 +158,7 @@ impl PacketBuffer {
         true
     }
 
-    /// Moves on by a frame, into `pair[1]`; false if there is none.
+    /// Reads the next frame into `pair[1]`. Returns false if there is none.
     fn next_frame(&mut self) -> bool {
         if self.current.taken * self.channels >= self.current.samples.len() && !self.load() {
             return false;

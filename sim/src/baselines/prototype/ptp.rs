@@ -1,10 +1,10 @@
 //! The prototype's PTP client.
 //!
 //! Law: there is no best master clock algorithm. Every Announce of the domain makes its sender the
-//! master, and Sync and Follow_Up are taken from the master of the moment, if their sequence ids
-//! agree; so with two masters it follows each in turn. Stamps are those of the wall clock. Every
-//! 8 Syncs a Delay_Req is sent; half of the time until its answer is displayed, and does nothing
-//! else. Nothing times out.
+//! master, and Sync and Follow_Up are accepted from the current master if their sequence ids agree;
+//! so with two masters the client follows them alternately. Timestamps are those of the wall clock.
+//! A Delay_Req is sent after every 8 Syncs; half of the time until its answer is displayed, and has
+//! no other effect. There are no timeouts.
 
 use super::servo::Servo;
 use crate::record::ClockState;
@@ -22,13 +22,13 @@ const SYNCS_PER_DELAY_REQUEST: u64 = 8;
 pub struct PrototypeClock {
     domain_number: u8,
     master: Option<Master>,
-    /// A Sync that waits for its Follow_Up: sequence id and receive stamp.
+    /// A Sync that waits for its Follow_Up: sequence id and receive timestamp.
     sync: Option<(u16, LocalTime)>,
     syncs: u64,
     servo: Servo,
     /// The last Sync's t1 and t2.
     last: Option<(PtpTime, LocalTime)>,
-    /// The open Delay_Req: sequence id and transmit stamp.
+    /// The open Delay_Req: sequence id and transmit timestamp.
     request: (u16, Option<LocalTime>),
     path_delay: Nanos,
     transmit: Option<Transmit>,
@@ -36,7 +36,7 @@ pub struct PrototypeClock {
     events: VecDeque<String>,
 }
 
-/// The present master, by its Announce.
+/// The current master, according to its Announce.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Master {
     port: PortIdentity,
@@ -68,7 +68,7 @@ impl PrototypeClock {
         self.servo.is_locked()
     }
 
-    /// Rate of PTP against the wall clock, as the servo puts it out, locked or not.
+    /// Rate of PTP against the wall clock: the servo's output, whether it is locked or not.
     #[must_use]
     pub fn frequency(&self) -> Ppb {
         self.servo.frequency()
@@ -172,7 +172,8 @@ impl Receiver for PrototypeClock {
         }
     }
 
-    /// Its idea of PTP time: that of the last Sync, going on at the servo's rate.
+    /// PTP time as the client estimates it: the time of the last Sync, continued at the servo's
+    /// rate.
     fn clock(&self, _now: LocalTime) -> Clock {
         let map = self.last.map(|(t1, t2)| PtpMap::new(t2, t1, ClockMap::exact(t2, 0.0, self.servo.frequency())));
         Clock { state: self.state(), map, claims_sigma: false }

@@ -1,12 +1,13 @@
 //! The second form of the prototype's jitter buffer: samples in a ring.
 //!
-//! Law: below 5 % of the target it is silent until there are 50 %. The ring holds 3 times the
-//! target; a packet that does not fit whole is thrown away, the others are appended in the order of
-//! arrival. Reading interpolates linearly, at 1 + the servo's frequency while that is locked, and 0
-//! while not, + a trim of +-20 ppm by the level ([`PrototypeDrift`]). A callback that finds less
-//! than it needs plays what there is, and silence after it.
+//! Law: once the level is below 5 % of the target, the output is silent until the level reaches 50
+//! %. The ring holds 3 times the target; a packet that does not fit completely is discarded, and
+//! the others are appended in the order of arrival. Reading interpolates linearly at a ratio of 1 +
+//! frequency + trim: the frequency is the servo's while it is locked and otherwise 0, and the trim
+//! of at most +-20 ppm depends on the level ([`PrototypeDrift`]). A callback that finds too little
+//! audio plays what is available, followed by silence.
 //!
-//! Beside every frame its media position is kept, for the trace only.
+//! The media position of every frame is kept as well, for the trace only.
 
 use super::PrototypeClock;
 use super::buffer::{BufferReport, PlayoutBuffer, ReadOutcome, decode};
@@ -16,10 +17,11 @@ use engine::rtp::wire::RtpPacket;
 use engine::{Frames, MediaPosition, Ppb};
 use std::collections::VecDeque;
 
-/// Shares of the target.
+/// Share of the target below which the output is muted.
 const MUTE_BELOW: f64 = 0.05;
+/// Share of the target from which the output plays again.
 const PLAY_FROM: f64 = 0.5;
-/// Targets that the ring holds.
+/// Capacity of the ring, as a multiple of the target.
 const CAPACITY: usize = 3;
 
 /// The ring.
@@ -28,13 +30,13 @@ pub(super) struct SampleRing {
     channels: usize,
     target: usize,
     drift: PrototypeDrift,
-    /// Interleaved.
+    /// Interleaved samples.
     samples: VecDeque<f32>,
-    /// Of each frame.
+    /// Media position of each frame.
     positions: VecDeque<i64>,
-    /// How far into its first frame the reader is.
+    /// Position of the reader within the first frame, as a fraction of a frame.
     fraction: f64,
-    /// Unwrapped first frame of the packet that came last.
+    /// Unwrapped position of the first frame of the packet that arrived last.
     newest: Option<Frames>,
     playing: bool,
     report: BufferReport,
@@ -56,7 +58,8 @@ impl SampleRing {
         }
     }
 
-    /// One output frame by linear interpolation, moving on by `step`; false if there is not enough.
+    /// Computes one output frame by linear interpolation and advances by `step`. Returns false if
+    /// there is too little audio.
     fn read_frame(&mut self, step: f64, out: &mut [f32]) -> bool {
         if self.positions.len() < 2 {
             return false;

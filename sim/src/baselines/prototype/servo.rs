@@ -1,11 +1,12 @@
-//! The prototype's servo: a rate of drift, and whether that is small.
+//! The prototype's servo: estimates the rate of drift, and is locked while that is small.
 //!
-//! Law, per Follow_Up: the offset t2 - t1, less the first one ever measured, is kept with the
+//! Law, per Follow_Up: the offset t2 - t1, minus the first offset ever measured, is stored with the
 //! monotonic time of the call. The slope of a least-squares line through the last 32 of them goes
 //! through a low-pass with alpha 0.1, from the 8th on; its output, clamped to +-500 ppm, is the
-//! frequency. The servo locks when the drift was within 50 ppm for 3 samples in a row, which it is
-//! before there are 8 samples, and unlocks when it was not for 5 in a row. Nothing is ever reset,
-//! neither by another master nor by a step. Without samples everything stays unchanged.
+//! frequency. The servo locks when the drift was within 50 ppm for 3 consecutive samples, which is
+//! always the case before there are 8 samples, and unlocks when it was not for 5 consecutive
+//! samples. Nothing is ever reset, neither by another master nor by a step. Without samples, the
+//! state does not change.
 
 use engine::{LocalTime, Nanos, Ppb, PtpTime};
 use std::collections::VecDeque;
@@ -28,7 +29,7 @@ pub(super) struct Servo {
     began: Option<LocalTime>,
     /// The last points: time since the first call in s, and offset in ns.
     points: VecDeque<(f64, f64)>,
-    /// Low-passed drift of the wall clock against PTP, and not clamped.
+    /// Low-passed drift of the wall clock against PTP, not clamped.
     drift_ppb: f64,
     within: u32,
     beyond: u32,
@@ -36,7 +37,7 @@ pub(super) struct Servo {
 }
 
 impl Servo {
-    /// A Follow_Up is handled at monotonic time `now`. Its Sync was sent at `t1`, and stamped `t2`
+    /// Handles a Follow_Up at monotonic time `now`. Its Sync was sent at `t1` and received at `t2`
     /// by the wall clock.
     pub(super) fn update(&mut self, now: LocalTime, t1: PtpTime, t2: LocalTime) {
         let (first_t2, first_t1) = *self.first.get_or_insert((t2, t1));
@@ -77,7 +78,7 @@ impl Servo {
         Ppb::new(self.drift_ppb)
     }
 
-    /// Rate of PTP against the wall clock, clamped: what the reader of the audio is told.
+    /// Rate of PTP against the wall clock, clamped: the value that the audio reader uses.
     pub(super) fn frequency(&self) -> Ppb {
         Ppb::new((-self.drift_ppb).clamp(-FREQUENCY_LIMIT.as_ppb(), FREQUENCY_LIMIT.as_ppb()))
     }

@@ -1,5 +1,5 @@
-//! The receiver with a remedy: a queue of packets, a ring, and a callback that takes the available
-//! audio.
+//! A receiver with one of the remedies: a queue of packets, a ring, and a callback that takes the
+//! audio that is available.
 
 use super::laws::{Remedy, step};
 use super::ring::Ring;
@@ -13,7 +13,7 @@ use engine::{Frames, LocalTime, Nanos};
 use std::collections::VecDeque;
 use std::net::Ipv4Addr;
 
-/// Packets that a timer finds in the queue at its start, as a share of the target depth.
+/// Packets in the queue when the timer starts, as a share of the target depth.
 const QUEUED_SHARE: f64 = 0.5;
 
 /// A receiver whose callback is fed directly.
@@ -62,7 +62,7 @@ impl<R: Remedy> Direct<R> {
         }
     }
 
-    /// Puts a packet into the queue that the timer empties; the oldest goes when that is full.
+    /// Puts a packet into the queue that the timer empties. A full queue drops its oldest packet.
     fn enqueue(&mut self, now: LocalTime, position: i64, samples: Vec<f32>) {
         self.queue.push_back((position, samples));
         let queued = self.queue.len() * self.packet_frames;
@@ -76,7 +76,7 @@ impl<R: Remedy> Direct<R> {
         }
     }
 
-    /// The timer moves a packet, if there is one.
+    /// The timer moves a packet from the queue to the ring, if there is one.
     fn tick(&mut self, now: LocalTime, due: LocalTime) {
         if let Some((position, samples)) = self.queue.pop_front() {
             self.store(position, &samples);
@@ -156,7 +156,7 @@ impl<R: Remedy> Receiver for Direct<R> {
             if silent > 0 {
                 silent -= 1;
             } else if !ring.read(step, frame) {
-                // A packet is not there: silence for its length.
+                // A packet is missing, so silence of its length is played.
                 silent = self.packet_frames - 1;
                 self.playback.underruns += 1;
                 self.playback.discontinuities += 1;

@@ -1,5 +1,5 @@
-//! The remedies: how packets get from the network's queue to the card's ring, and the step by which
-//! the card reads the ring.
+//! The remedies: how packets are moved from the network's queue to the card's ring, and the step
+//! with which the card reads the ring.
 
 use super::ring::Ring;
 use engine::Ppb;
@@ -7,31 +7,32 @@ use engine::Ppb;
 /// Sample rate in the notes.
 const NOMINAL_HZ: f64 = 48_000.0;
 
-/// The differences between the remedies.
+/// What differs between the remedies.
 pub trait Remedy {
-    /// Whether packets wait for a timer, or go into the ring as they come.
+    /// Whether a timer moves packets into the ring; otherwise they are put there when they arrive.
     const TIMED: bool;
 
-    /// Media frames per card frame while the ring is filled to a share.
+    /// Media frames per card frame, given the fill of the ring as a share.
     fn step(&self, _share: f64) -> f64 {
         1.0
     }
 
-    /// The timer's interval per packet time, by the host's clock, while the ring is filled to a
-    /// share and PTP's rate against the host's clock is known, or not.
+    /// The timer's interval relative to the packet time, by the host's clock, given the fill of the
+    /// ring as a share and PTP's rate against the host's clock, if known.
     fn interval(&self, _share: f64, _ptp: Option<Ppb>) -> f64 {
         1.0
     }
 
-    /// Frames of the ring, for a callback, a packet and the target depth.
+    /// Capacity of the ring in frames, given the lengths of a callback, a packet and the target
+    /// depth.
     fn capacity(&self, _callback: usize, _packet: usize, target: usize) -> usize {
         2 * target
     }
 }
 
-/// Nothing: the callback takes packets from a short queue, and when there is none it plays silence
-/// for the length of one. The card's crystal uses up a packet every packet / ppm: at 80 ppm and 48
-/// frames one is missing, or too many, every 12.5 s.
+/// No remedy: the callback takes packets from a short queue, and if it is empty, plays silence for
+/// the length of a packet. The drift of the card's crystal adds up to a packet every packet time /
+/// ppm: at 80 ppm and 48 frames, a packet is missing or left over every 12.5 s.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Uncorrected;
 
@@ -55,9 +56,8 @@ impl Remedy for OptionA {
     }
 }
 
-/// A timer paced by PTP fills the ring, and its interval follows the fill level. Packets come at
-/// the sender's pace and leave the queue before the timer at the card's: what was a drift of the
-/// ring is one of the queue.
+/// A timer paced by PTP fills the ring, and its interval follows the fill level. Packets enter the
+/// queue at the sender's rate and leave it at the card's: instead of the ring, the queue drifts.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OptionB;
 
@@ -85,7 +85,7 @@ impl Remedy for OptionC {
     }
 }
 
-/// The step of a block.
+/// The step with which a block is read.
 pub(super) fn step<R: Remedy>(remedy: &R, ring: &Ring) -> f64 {
     remedy.step(ring.share())
 }

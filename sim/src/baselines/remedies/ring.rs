@@ -3,14 +3,14 @@
 use engine::{Frames, MediaPosition};
 use std::collections::VecDeque;
 
-/// Samples, interleaved, and where they belong.
+/// Interleaved samples with their media positions.
 #[derive(Debug)]
 pub(super) struct Ring {
     channels: usize,
     capacity: usize,
     samples: VecDeque<f32>,
     positions: VecDeque<i64>,
-    /// How far into its first frame playback is.
+    /// Playback position within the first frame, as a fraction of a frame.
     fraction: f64,
     /// Position after the last frame that was read.
     next: Option<i64>,
@@ -31,8 +31,8 @@ impl Ring {
         self.frames() as f64 / self.capacity as f64
     }
 
-    /// Appends frames of which the first is at `position`; returns false if they do not fit, and
-    /// are dropped.
+    /// Appends frames that begin at `position`. Returns false if they do not fit; they are then
+    /// dropped.
     pub(super) fn push(&mut self, position: i64, samples: &[f32]) -> bool {
         let frames = samples.len() / self.channels;
         if self.frames() + frames > self.capacity {
@@ -43,7 +43,8 @@ impl Ring {
         true
     }
 
-    /// One frame by linear interpolation, moving on by `step`; false if there is not enough.
+    /// Computes one frame by linear interpolation and advances by `step`. Returns false if there is
+    /// too little audio.
     pub(super) fn read(&mut self, step: f64, out: &mut [f32]) -> bool {
         // At a whole position the next frame is not needed.
         let needed = if self.fraction > 0.0 { 2 } else { 1 };

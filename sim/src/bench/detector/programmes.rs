@@ -1,4 +1,4 @@
-//! Programmes that the judge was not tuned on: 12 s each, stereo, looped.
+//! Programmes that the fault detector was not tuned on: 12 s each, stereo, looped.
 
 use crate::signal::SourceSignal;
 use engine::SampleRate;
@@ -19,14 +19,14 @@ pub enum Programme {
     Speech,
     /// Four decaying additive notes at a time, panned.
     Music,
-    /// Seven steady tones without a common period, others in each channel.
+    /// Seven steady tones without a common period, different ones in each channel.
     Sines,
     /// Noise that falls by 3 dB an octave, independent in each channel.
     PinkNoise,
 }
 
 impl Programme {
-    /// All of them.
+    /// All programmes.
     pub const ALL: [Self; 4] = [Self::Speech, Self::Music, Self::Sines, Self::PinkNoise];
 
     /// The programme at a rate, on the grid of 24 bits.
@@ -132,7 +132,7 @@ fn music(rng: &mut ChaCha8Rng, frames: usize, hz: f64) -> [Vec<f64>; 2] {
     planes
 }
 
-/// Whole numbers of periods in the loop, so that it has no seam.
+/// The loop holds a whole number of periods of each tone, so that it has no seam.
 fn sines(rng: &mut ChaCha8Rng, frames: usize) -> [Vec<f64>; 2] {
     let mut plane = || {
         let mut tones = Vec::new();

@@ -14,17 +14,18 @@ pub struct DriftFigures {
     pub law: DriftLawKind,
     /// How many seeds.
     pub seeds: u64,
-    /// When the mean ratio was more than 1 ppm off for the last time, median of the seeds; the mean
-    /// is over 1 s for the engine and over 60 s for the others. `None` if it still is at the end.
+    /// When the mean ratio was last off by more than 1 ppm, median of the seeds. The mean is taken
+    /// over 1 s for the engine and over 60 s for the others. `None` if the ratio is still off at
+    /// the end.
     pub settle_s: Option<f64>,
     /// RMS of the error of each callback's ratio, pooled over the seeds.
     pub ratio_rms_ppm: Option<f64>,
-    /// Its largest minus its smallest value, worst of the seeds.
+    /// Largest minus smallest ratio, worst of the seeds.
     pub ratio_pp_ppm: f64,
-    /// Largest change of the ratio from one callback to the next, over the time of a block, worst
-    /// of the seeds.
+    /// Largest change of the ratio from one callback to the next, divided by the duration of a
+    /// block, worst of the seeds.
     pub slew_max_ppm_per_s: f64,
-    /// Largest minus smallest true depth, means over 1 s, worst of the seeds.
+    /// Largest minus smallest true depth, both averaged over 1 s, worst of the seeds.
     pub delay_pp_ms: f64,
     /// Largest deviation of the depth from its target, worst of the seeds.
     pub delay_max_ms: f64,
@@ -34,10 +35,11 @@ pub struct DriftFigures {
     pub underruns: u64,
     /// How often there was no room for audio, in all seeds.
     pub overruns: u64,
-    /// How long after a step of the grandmaster playout follows it for good, median of the seeds;
-    /// infinite if it does not (`null` in JSON, as where there is no step).
+    /// Time from a step of the grandmaster until playout follows it permanently, median of the
+    /// seeds; infinite if it does not (`null` in JSON, which is also written if there is no step).
     pub step_removed_s: Option<f64>,
-    /// How long after an xrun of the card playout is back for good, likewise.
+    /// Time from an xrun of the card until the depth is permanently right again, with the same
+    /// special values.
     pub xrun_removed_s: Option<f64>,
 }
 
@@ -66,7 +68,7 @@ impl DriftFigures {
     }
 }
 
-/// The median of the seeds; infinite if that is never.
+/// The median of the seeds; infinite if the median run never recovers.
 fn removed(runs: &[RunFigures], of: fn(&RunFigures) -> Option<f64>) -> Option<f64> {
     let seconds: Option<Vec<f64>> = runs.iter().map(of).collect();
     seconds.filter(|seconds| !seconds.is_empty()).map(|seconds| median(seconds).unwrap_or(f64::INFINITY))

@@ -2,7 +2,7 @@
 
 use super::figures::DriftFigures;
 
-/// Limits; `None` where there is none.
+/// Limits of the figures; `None` where there is no limit.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Goal {
     settle_s: Option<f64>,
@@ -13,11 +13,12 @@ pub(super) struct Goal {
     xruns: Option<f64>,
     step_removed_s: Option<f64>,
     xrun_removed_s: Option<f64>,
-    /// How many times steadier than PipeWire's RTP source.
+    /// How many times steadier the ratio must be than that of PipeWire's RTP source.
     pub(super) steadier: Option<f64>,
 }
 
-/// The goal of a condition: a little more than a prototype of fused rates reached in this model.
+/// The goal of a condition: slightly less strict than what a prototype of fused rates reached in
+/// this model.
 pub(super) fn goal(condition: &str) -> Option<Goal> {
     let none = Goal { xruns: Some(0.0), ..Goal::default() };
     let still = |settle_s, rms, steadier| Goal {
@@ -52,7 +53,7 @@ fn wandering(condition: &str) -> Option<Goal> {
 }
 
 impl Goal {
-    /// The goals in the order of the table's columns, with whether the engine meets each.
+    /// The goals in the order of the table's columns, and whether the engine meets each of them.
     pub(super) fn columns(&self, engine: Option<&DriftFigures>) -> [Option<(f64, Option<bool>)>; 11] {
         let column = |limit: Option<f64>, of: fn(&DriftFigures) -> Option<f64>| {
             limit.map(|limit| (limit, engine.map(|engine| of(engine).is_some_and(|value| value <= limit))))

@@ -41,13 +41,13 @@ impl DriftLawKind {
         Self::PrototypePi,
     ];
 
-    /// Over how long the ratio is averaged to see whether it has settled: loops on a level never
-    /// would, over 1 s.
+    /// Time over which the ratio is averaged to determine when it has settled, s. Averaged over 1
+    /// s, the ratio of a level-controlled loop would never settle.
     pub(super) fn settle_window_s(self) -> usize {
         if self == Self::Engine { 1 } else { 60 }
     }
 
-    /// A receiver with it.
+    /// A receiver with this law.
     pub(super) fn receiver(self, config: StreamConfig, domain: u8) -> Result<Box<dyn Receiver>, RunError> {
         Ok(match self {
             Self::Engine => Box::new(EngineReceiver::silent(config, domain)?),

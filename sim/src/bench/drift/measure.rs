@@ -2,10 +2,10 @@
 //!
 //! Phase noise: the ratio's deviation from its mean, integrated to the phase of a tone of 10 kHz,
 //! beyond 5 Hz (Butterworth, 2nd order), RMS, both sidebands together. It is sampled once per
-//! callback, so it ends at half the callback rate. The order matters: what a law wanders by below 5
-//! Hz is let through at -40 dB per decade, and most of the figure of a law whose ratio moves slowly
-//! is such wander. It is the order at which the figures of other receivers agree with those of the
-//! model that the goals come from; at the 8th, the slow ones would be 20 to 60 dB lower.
+//! callback, so it ends at half the callback rate. The order matters: wander below 5 Hz is
+//! attenuated by 40 dB per decade only, and most of the figure of a law whose ratio moves slowly is
+//! such wander. With this order, the figures of other receivers agree with those of the model that
+//! the goals come from; with the 8th order, those of the slow laws would be 20 to 60 dB lower.
 
 use crate::world::CallbackRow;
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
@@ -14,9 +14,9 @@ use std::f64::consts::{FRAC_1_SQRT_2, PI};
 const SETTLED_PPM: f64 = 1.0;
 /// A law whose ratio still leaves these limits in this last share of the run has not settled.
 const NEVER_SHARE: f64 = 0.9;
-/// Playout has recovered when its depth is within this of the target; the target is relative to the
-/// mean depth of this many seconds before.
+/// Playout has recovered when its depth is within this of the target, ms.
 const REMOVED_MS: f64 = 0.25;
+/// The target is relative to the mean depth over this time before the displacement, s.
 const BEFORE_S: usize = 10;
 const TONE_HZ: f64 = 10_000.0;
 const HIGH_PASS_HZ: f64 = 5.0;
@@ -32,7 +32,7 @@ pub(super) struct Course<'a> {
     pub(super) duration_s: f64,
     /// When statistics begin.
     pub(super) settled_s: f64,
-    /// Over how many seconds the ratio is averaged to see whether it has settled.
+    /// Time over which the ratio is averaged to determine when it has settled, s.
     pub(super) settle_window_s: usize,
     /// When the reference steps, and when the card runs dry.
     pub(super) step: Option<Displacement>,
@@ -43,14 +43,14 @@ pub(super) struct Course<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Displacement {
     pub(super) at_s: f64,
-    /// By how much the depth shall differ from what it was before.
+    /// By how much the depth must finally differ from the depth before the event, ms.
     pub(super) by_ms: f64,
 }
 
 /// What is kept of a run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct RunFigures {
-    /// Infinite if never.
+    /// Infinite if it never settles.
     pub(super) settle_s: f64,
     /// Sum and number of squared errors of the ratio, ppm^2.
     pub(super) ratio_squares: (f64, u64),
@@ -62,8 +62,8 @@ pub(super) struct RunFigures {
     pub(super) phase_square: f64,
     pub(super) underruns: u64,
     pub(super) overruns: u64,
-    /// After how long playout was where it shall be, after the step and after the xrun; infinite if
-    /// never, `None` if there was none.
+    /// Time until the depth was right again after the step, and after the xrun; infinite if it
+    /// never was, `None` if there was no such event.
     pub(super) step_removed_s: Option<f64>,
     pub(super) xrun_removed_s: Option<f64>,
 }
@@ -107,18 +107,18 @@ impl Course<'_> {
         }
     }
 
-    /// When the first displacement ends what is to be steady.
+    /// End of the time in which the ratio must be steady: the first displacement.
     fn judged_until_s(&self) -> f64 {
         self.step.iter().chain(&self.xrun).fold(self.duration_s, |until, displacement| until.min(displacement.at_s))
     }
 
-    /// Rows in which the ratio is to be steady.
+    /// Rows in which the ratio must be steady.
     fn steady(&self) -> impl Iterator<Item = &CallbackRow> {
         let until_s = self.judged_until_s();
         self.rows.iter().filter(move |row| (self.settled_s..until_s).contains(&row.time_s))
     }
 
-    /// How long after a displacement the depth stays where it shall be.
+    /// Time from a displacement until the depth stays at its target, s.
     fn removed_s(&self, displacement: Displacement, depths: &[Option<f64>]) -> f64 {
         let at = displacement.at_s as usize;
         let later = self.step.iter().chain(&self.xrun).map(|other| other.at_s).filter(|&s| s > displacement.at_s);

@@ -1,16 +1,17 @@
 //! The comparison of drift laws: laws x conditions x seeds, in parallel.
 //!
 //! Model: every condition is a scenario with an audio chain; each run has one law in it, and plays
-//! silence. The engine is the whole receiver, with its own estimators and PTP. The others are loops
-//! on a plain queue, each on the level that its own receiver looks at: in the engine's playout,
-//! which jumps when it is 2 ms off, they would be corrected from outside. All meet the same packets
-//! and callbacks. Every callback is looked at; statistics begin after 900 s (after a quarter of a
-//! run that is shorter than an hour).
+//! silence. The engine is the whole receiver, with its own estimators and PTP. The other laws
+//! control a simple queue, each by the level that its own receiver measures: the engine's playout,
+//! which jumps when its error is 2 ms, would correct them from outside. All receive the same
+//! packets and callbacks. Every callback is evaluated; statistics begin after 900 s (after a
+//! quarter of a run that is shorter than an hour).
 //!
-//! Validated: with the levels and constants of their sources, the others' RMS and phase noise in A
-//! and B are those of an earlier model, within 15 % and 1.5 dB, as are most times to settle and
-//! widths. What is not, is what the worst of the seeds makes larger with their number, and zita's
-//! time to settle: its mean over a minute leaves 1 ppm again after some stalls.
+//! Validated: with the levels and constants of their sources, the RMS and phase noise of the other
+//! laws in A and B agree with an earlier model within 15 % and 1.5 dB, and so do most settling
+//! times and ranges. The exceptions are figures that grow with the number of seeds because they are
+//! the worst of them, and the settling time of zita, whose mean over a minute exceeds 1 ppm again
+//! after some stalls.
 
 mod figures;
 mod goals;
@@ -41,7 +42,7 @@ const ROWS: f64 = 1.0;
 /// Why a bench of drift laws could not be run.
 #[derive(Debug, Error)]
 pub enum DriftBenchError {
-    /// A scenario of clocks only.
+    /// The scenario simulates clocks only.
     #[error(
         "{path}: has no audio chain, and this bench compares playout: add [talker], [network.media], [card] and [playout]",
         path = .0.display()
@@ -52,7 +53,7 @@ pub enum DriftBenchError {
     Run(#[from] RunError),
 }
 
-/// What is compared.
+/// The laws and conditions to compare.
 #[derive(Clone, Debug)]
 pub struct DriftPlan {
     /// The conditions.

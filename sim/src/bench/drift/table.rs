@@ -51,7 +51,7 @@ fn engine(figures: &[DriftFigures]) -> Option<&DriftFigures> {
     figures.iter().find(|figures| figures.law == DriftLawKind::Engine)
 }
 
-/// The goals beside the engine, each marked.
+/// The goals for the engine, each marked as met or not.
 fn goal_row(figures: &[DriftFigures]) -> Option<Vec<String>> {
     let columns = goal(&figures[0].condition)?.columns(engine(figures));
     let cell = |column: &Option<(f64, Option<bool>)>| {

@@ -1,8 +1,9 @@
-//! Masters whose time wanders, as conditions: one scenario, at every size and time constant.
+//! Conditions with masters whose time wanders: one scenario with every combination of size and time
+//! constant.
 //!
 //! The sizes are those of a good hardware clock, of a boundary clock in software, of a PC that is a
-//! grandmaster, of one under load, and of one on a wireless network; each once faster and once
-//! slower than a software slave is.
+//! grandmaster, of one under load, and of one on a wireless network; the time constants are shorter
+//! and longer than those of a software slave.
 
 use crate::scenario::{Loaded, ScenarioError};
 use std::path::Path;
@@ -12,7 +13,8 @@ const RMS_US: [u32; 5] = [1, 20, 100, 500, 2000];
 /// Time constants, s.
 const TAU_S: [u32; 3] = [1, 5, 50];
 
-/// The conditions that a scenario makes, each named after its size and time constant: `W100_5`.
+/// The conditions made from a scenario, each named after its size and time constant, such as
+/// `W100_5`.
 ///
 /// # Errors
 /// If the file is no scenario of a master that wanders.

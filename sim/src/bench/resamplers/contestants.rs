@@ -12,7 +12,7 @@ use thiserror::Error;
 /// Range of rubato's step, either way.
 const MAX_RELATIVE_STEP: f64 = 1.01;
 
-/// A resampler refused to be made.
+/// A resampler could not be created.
 #[derive(Debug, Error)]
 pub enum ContestantError {
     /// The engine's own.
@@ -21,7 +21,7 @@ pub enum ContestantError {
     /// The engine's converter.
     #[error(transparent)]
     Sinc(#[from] SincResamplerError),
-    /// rubato itself.
+    /// rubato.
     #[error("rubato: {0}")]
     Rubato(#[from] rubato::ResamplerConstructionError),
     /// A library of the system.
@@ -58,9 +58,10 @@ impl Contestant {
     }
 }
 
-/// All of them: rubato with the parameters that its documentation proposes and at its best, the
-/// engine's converter between different rates, with the feature `peers` those libraries that the
-/// system has, and the engine's own in either precision with every kernel that this machine has.
+/// All resamplers: rubato with the parameters that its documentation proposes and with its best
+/// ones; the engine's converter between different rates; with the feature `peers`, the libraries
+/// that the system has; and the engine's near-unity resampler in either precision with every kernel
+/// that this machine supports.
 #[must_use]
 pub fn contestants() -> Vec<Contestant> {
     let mut all = vec![
@@ -149,7 +150,7 @@ impl Resampler for Rubato<f32> {
     }
 }
 
-/// rubato in double precision, single outside.
+/// rubato in double precision, with input and output in single precision.
 struct Widened {
     inner: Rubato<f64>,
     input: Vec<f64>,

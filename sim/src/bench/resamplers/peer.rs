@@ -1,20 +1,20 @@
 //! The system's libraries behind the engine's trait.
 //!
-//! Model: a library takes all the input that is due, and what comes out waits in a queue. The queue
-//! begins with as many zeros as the library has been late in a rehearsal, so that a block is never
-//! short: a receiver would have to do the same. What it is late by is its latency.
+//! Model: a library takes all the input that is due, and its output waits in a queue. The queue
+//! initially holds as many zeros as the library was late by in a rehearsal, so that no block is
+//! ever short: a receiver would have to do the same. The number of zeros is its latency.
 
 use super::contestants::{Contestant, ContestantError};
 use engine::resample::Resampler;
 use peers::{Library, Peer};
 
-/// Blocks of a rehearsal: by then, the longest filter has filled, and a variable rate has gone
-/// through its phases.
+/// Number of blocks of a rehearsal: after these, the longest filter is filled, and a variable rate
+/// has passed through all its phases.
 const REHEARSAL_BLOCKS: usize = 200;
-/// Steps that are rehearsed: the bench's, and none.
+/// Steps that are rehearsed: that of the bench, and 1.
 const REHEARSAL_STEPS: [f64; 2] = [super::STEP, 1.0];
 
-/// All that the system has.
+/// All libraries that the system has.
 pub(super) fn contestants() -> Vec<Contestant> {
     let contestant = |library: Library| {
         Contestant::new(library.name, move |channels, frames| {
@@ -30,16 +30,17 @@ struct Queued {
     channels: usize,
     frames: usize,
     step: f64,
-    /// Media frames that all blocks so far stand for, and those of them that were taken.
+    /// Media frames that correspond to all blocks so far, and the number of those that were taken.
     due: f64,
     taken: f64,
-    /// Samples that wait, first in the vector.
+    /// Waiting samples, at the beginning of the vector.
     ready: Vec<f32>,
     waiting: usize,
 }
 
 impl Queued {
-    /// A resampler whose queue begins with the zeros that it needs; `None` if the library fails.
+    /// A resampler whose queue initially holds the zeros that it needs; `None` if the library
+    /// fails.
     fn rehearsed(library: Library, channels: usize, frames: usize) -> Option<Self> {
         let mut zeros = 0;
         for step in REHEARSAL_STEPS {
@@ -57,7 +58,7 @@ impl Queued {
     }
 
     fn new(peer: Peer, channels: usize, frames: usize, zeros: usize) -> Self {
-        // What a library may give at once after it was late.
+        // Room for the output that a library may return at once after having been late.
         let ready = vec![0.0; (zeros + 8 * frames) * channels];
         Self { peer, channels, frames, step: 1.0, due: 0.0, taken: 0.0, ready, waiting: zeros * channels }
     }

@@ -3,9 +3,10 @@
 
 use core::f64::consts::TAU;
 
-/// Most corrections of the frequency, and the one that is small enough to be the last, in cycles
-/// over the whole record: the residual that it leaves is below -180 dB.
+/// Maximum number of corrections of the frequency.
 const MAX_ITERATIONS: usize = 10;
+/// A correction that is small enough to be the last, in cycles over the whole record: the remaining
+/// residual is below -180 dB.
 const LAST_CORRECTION: f64 = 1e-10;
 
 pub(super) struct Sine {
@@ -23,7 +24,7 @@ impl Sine {
         0.5 * (self.cosine * self.cosine + self.sine * self.sine)
     }
 
-    /// Power of what is not the sine over that of the sine.
+    /// Power of the residual relative to that of the sine, dB.
     pub(super) fn residual_db(&self) -> f64 {
         10.0 * libm::log10(self.residual_power / self.power())
     }
@@ -39,8 +40,8 @@ pub(super) fn fit(samples: &[f32], frequency: f64) -> Sine {
         let mut system = [[0.0; 5]; 4];
         for (n, &sample) in samples.iter().enumerate() {
             let (s, c) = at(frequency, n);
-            // The last: what the signal changes by per cycle of the whole record. Time runs from
-            // -1/2 to 1/2.
+            // The last basis function is the change of the signal per cycle over the whole record.
+            // Time runs from -1/2 to 1/2.
             let time = n as f64 / length - 0.5;
             let basis = [c, s, 1.0, TAU * time * (sine * c - cosine * s)];
             let terms = [basis[0], basis[1], basis[2], basis[3], f64::from(sample)];
@@ -51,13 +52,13 @@ pub(super) fn fit(samples: &[f32], frequency: f64) -> Sine {
             }
         }
         if iteration == 0 {
-            // Before there is an amplitude, the frequency has no effect.
+            // While the amplitude is zero, the frequency has no effect.
             system[3] = [0.0, 0.0, 0.0, 1.0, 0.0];
         }
         parameters = solve(system);
         let correction = parameters[3] / length;
-        // The phase is that at sample 0, half a record before the time that the correction turns
-        // around.
+        // The phase refers to sample 0, half a record before the centre of the correction's
+        // rotation.
         let turned = TAU * correction * -0.5 * length;
         let (s, c) = libm::sincos(turned);
         let [a, b, ..] = parameters;
@@ -81,7 +82,7 @@ fn at(frequency: f64, n: usize) -> (f64, f64) {
     libm::sincos(TAU * ((frequency * n as f64) % 1.0))
 }
 
-/// By Gauss and Jordan; the diagonal dominates.
+/// Gauss-Jordan elimination without pivoting, because the diagonal dominates.
 fn solve(mut system: [[f64; 5]; 4]) -> [f64; 4] {
     for pivot in 0..4 {
         let scale = system[pivot][pivot];

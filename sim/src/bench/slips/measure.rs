@@ -5,10 +5,11 @@ use crate::bench::figures::rounded;
 use crate::world::CallbackRow;
 use serde::Serialize;
 
-/// How far the depth may be from what it was before the slip to be right again, ms: what a path's
-/// jitter and the estimate's noise move it by in these conditions, several times over.
+/// The depth is right again when it differs from the depth before the slip by at most this, ms:
+/// several times the deviation caused by the jitter of the path and the noise of the estimate in
+/// these conditions.
 const RIGHT_MS: f64 = 0.3;
-/// Time before the slip, and at the end, in which depth and rate are taken to be steady, s.
+/// Time before the slip, and at the end, in which depth and rate are assumed to be steady, s.
 const STEADY_S: f64 = 2.0;
 
 /// The course of one run.
@@ -18,23 +19,23 @@ pub(super) struct Course<'a> {
     pub(super) block_s: f64,
     /// When the slip begins.
     pub(super) at_s: f64,
-    /// When the first packet comes that is shifted in full.
+    /// When the first fully shifted packet arrives.
     pub(super) steady_again_s: f64,
-    /// For how long no packet comes because of it.
+    /// For how long no packet arrives because of the slip.
     pub(super) missing_s: f64,
 }
 
-/// What playout made of one slip.
+/// The reaction of playout to one slip.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct SlipFigures {
     /// The slip.
     #[serde(flatten)]
     pub case: SlipCase,
-    /// What was not heard of the stream since the slip, beyond the time in which no packet came,
-    /// ms.
+    /// Duration of the stream that was not heard since the slip, minus the time in which no packet
+    /// arrived, ms.
     pub not_heard_ms: f64,
-    /// When depth and sound were wrong for the last time, s after packets came steadily again;
-    /// `None` if they still are at the end.
+    /// When depth or sound was last wrong, in s after packets arrived steadily again; `None` if it
+    /// is still wrong at the end.
     pub right_after_s: Option<f64>,
     /// Crossfaded jumps since the slip.
     pub jumps: usize,
@@ -42,17 +43,18 @@ pub struct SlipFigures {
     pub depth_before_ms: f64,
     /// See [`SlipFigures::depth_before_ms`].
     pub depth_after_ms: f64,
-    /// What the receiver told of its depth at the end, minus the true one, and likewise before the
-    /// slip, ms: the difference of both.
+    /// Change of the error of the reported depth, ms: reported minus true depth at the end, minus
+    /// the same before the slip.
     pub told_error_ms: f64,
-    /// Largest error of the ratio since the slip beyond that of the time before, ppm.
+    /// Largest error of the ratio since the slip, minus the largest error before it, ppm.
     pub rate_ppm: f64,
-    /// Times that the sender was said to have started anew.
+    /// How often the receiver reported that the sender had restarted.
     pub restarts_told: usize,
 }
 
 impl SlipFigures {
-    /// Whether it is within the limit: right within a second, and no more than a second lost.
+    /// Whether the reaction is within the limits: right again within a second, and no more than a
+    /// second lost.
     #[must_use]
     pub fn is_good(&self) -> bool {
         self.right_after_s.is_some_and(|after_s| after_s <= 1.0)
@@ -95,7 +97,7 @@ impl Course<'_> {
         self.rows.iter().filter(move |row| row.time_s >= from_s && row.time_s < to_s)
     }
 
-    /// What of a block was not the stream, ms.
+    /// Duration of the part of a block that was not the stream, ms.
     fn lost_ms(&self, row: &CallbackRow) -> f64 {
         let silent_ms = if row.depth_ms.is_none() { self.block_s * 1e3 } else { 0.0 };
         row.concealed_ms.max(silent_ms)

@@ -1,9 +1,9 @@
-//! The reaction of the engine's playout to slips: packets that come later or earlier for good.
+//! The reaction of the engine's playout to slips: packets that permanently arrive later or earlier.
 //!
 //! Model: every run has one slip, at two thirds of its time, when the clocks have settled. Either
 //! the sender slips (it pauses or catches up, with contiguous timestamps), or the path does (it
-//! becomes longer or shorter for good). Depths that leave no room for a callback are left out. Runs
-//! play silence: only positions matter.
+//! permanently becomes longer or shorter). Depths that leave no room for a callback are omitted.
+//! Runs play silence, because only positions matter.
 
 mod measure;
 mod table;
@@ -32,7 +32,7 @@ const ROWS: f64 = 1.0;
 /// Why a bench of slips could not be run.
 #[derive(Debug, Error)]
 pub enum SlipBenchError {
-    /// A scenario of clocks only.
+    /// The scenario simulates clocks only.
     #[error(
         "{path}: has no audio chain, and this bench is of playout: add [talker], [network.media], [card] and [playout]",
         path = .0.display()
@@ -65,12 +65,12 @@ impl SlipKind {
     /// All kinds.
     pub const ALL: &[Self] = &[Self::SenderLater, Self::SenderEarlier, Self::PathLonger, Self::PathShorter];
 
-    /// Whether packets come later by it.
+    /// Whether the slip makes packets later.
     fn is_later(self) -> bool {
         matches!(self, Self::SenderLater | Self::PathLonger)
     }
 
-    /// The fault of a scenario that it is.
+    /// The slip as a fault of a scenario.
     fn fault(self, at_s: f64, size_ms: f64) -> Fault {
         let seconds = |s: f64| Seconds::try_from(s).unwrap_or_default();
         let delay = FaultKind::MediaDelayMs(Millis::try_from(size_ms).unwrap_or_default());
@@ -116,9 +116,9 @@ pub struct SlipPlan {
 /// One combination.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct SlipCase {
-    /// What slips.
+    /// Kind of slip.
     pub kind: SlipKind,
-    /// By how much, ms.
+    /// Size of the slip, ms.
     pub size_ms: f64,
     /// Target depth, ms.
     pub depth_ms: f64,
@@ -209,7 +209,7 @@ fn one(condition: &Loaded, case: SlipCase, control: &Control) -> Result<Option<S
         return Ok(None);
     }
     let missing_s = if case.kind.is_later() { case.size_ms / 1e3 } else { 0.0 };
-    // What is on its way when a path gets shorter still comes by the longer one.
+    // Packets that are in transit when a path becomes shorter still arrive by the longer path.
     let steady_again_s = if case.kind == SlipKind::SenderEarlier { at_s } else { at_s + case.size_ms / 1e3 };
     let events = outcome.recording.events.iter().filter(|event| event.text.contains("anew")).count();
     let course = Course { rows: &outcome.callbacks, block_s, at_s, steady_again_s, missing_s };

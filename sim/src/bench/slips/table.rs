@@ -19,7 +19,7 @@ const COLUMNS: [&str; 12] = [
     "rate ppm",
     "limit",
 ];
-/// Columns of what is worst of the packets and callbacks.
+/// Columns of the table with the worst of all packet and callback lengths.
 const WORST: [&str; 9] =
     ["slips", "ms", "depth ms", "runs", "not heard ms", "right after s", "told off ms", "rate ppm", "missed"];
 
@@ -41,7 +41,8 @@ fn table(columns: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
     table.trim_fmt()
 }
 
-/// The worst of the packets and callbacks at each depth, and how many are within the limit.
+/// The worst of all packet and callback lengths at each depth, and how many of them are within the
+/// limits.
 #[must_use]
 pub fn render_slip_table(figures: &[SlipFigures]) -> String {
     let same = |a: &SlipFigures, b: &SlipFigures| {
@@ -93,7 +94,7 @@ pub fn render_slip_cells(figures: &[SlipFigures]) -> String {
     format!("{}\n{}", table(&COLUMNS, figures.iter().map(row)), summary(figures))
 }
 
-/// How many are within the limit, by kind.
+/// How many are within the limits, by kind of slip.
 fn summary(figures: &[SlipFigures]) -> String {
     let of = |kind: SlipKind| {
         let runs = || figures.iter().filter(move |run| run.case.kind == kind);

@@ -15,7 +15,7 @@ pub(super) struct Course<'a> {
     pub(super) duration_s: f64,
 }
 
-/// A glitch.
+/// A glitch of a run.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Glitched {
     /// When it begins.
@@ -31,7 +31,7 @@ pub struct Glitched {
 pub struct HappeningFigures {
     /// What it was.
     pub cause: &'static str,
-    /// Whether somebody did it on purpose.
+    /// Whether it was an attack.
     pub is_attack: bool,
     /// When it began.
     pub from_s: f64,
@@ -41,9 +41,9 @@ pub struct HappeningFigures {
     pub locked_error_us: f64,
     /// Time from its end until the clock was locked for the rest, s; `None` if it was not.
     pub recovery_s: Option<f64>,
-    /// Glitches that it is the cause of.
+    /// Glitches that it caused.
     pub glitches: Vec<Glitched>,
-    /// Glitches that come too late for that.
+    /// Glitches that come too late to be caused by it.
     pub uncaused: Vec<Glitched>,
 }
 
@@ -60,7 +60,7 @@ impl HappeningFigures {
         self.is_attack && self.recovery_s.is_none_or(|recovery_s| recovery_s > RECOVERY_S)
     }
 
-    /// Whether nothing is wrong with it.
+    /// Whether all its consequences are acceptable.
     #[must_use]
     pub fn is_good(&self) -> bool {
         !self.is_wrong_lock() && !self.is_late() && self.uncaused.is_empty()
@@ -87,7 +87,7 @@ impl Course<'_> {
         SoakRun { run, has_stream, hours: self.duration_s / 3600.0, happenings: figures.collect() }
     }
 
-    /// Of what happened, up to the next.
+    /// The consequences of an event until `until_s`, when the next one begins.
     fn figures(&self, happening: &Happening, until_s: f64) -> HappeningFigures {
         let &Happening { cause, is_attack, from_s, to_s, settles_s, .. } = happening;
         let within = |at: f64| at >= from_s && at < until_s;

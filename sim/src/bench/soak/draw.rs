@@ -2,44 +2,46 @@
 //!
 //! Every kind can be distinguished from an honest network, or leaves a clock that accepts it within
 //! the bound: Syncs that are all delayed by a constant cannot be distinguished from a longer path
-//! (RFC 7384, 3.2.6), so that attack stays below what an unknown asymmetry of [`super::WRONG_US`]
-//! would be. And true time never jumps, so that a locked clock with a large error is always wrong.
+//! (RFC 7384, 3.2.6), so that attack stays below the error that an unknown asymmetry of
+//! [`super::WRONG_US`] would cause. True time never jumps, so a locked clock with a large error is
+//! always wrong.
 
 use super::RUN_S;
 use super::scene::scene;
 use crate::models::RandomStream;
 use std::path::Path;
 
-/// Time for a start, and from one thing to the next at least and at most, s.
+/// Time allowed for the start, s.
 const FIRST_S: f64 = 60.0;
+/// Shortest and longest time from one event to the next, s.
 const APART_S: [f64; 2] = [40.0, 120.0];
-/// How long a receiver may take to play right: a second, by what the stream's faults cost in the
-/// scenarios of their own with their latency.
+/// How long a receiver may take to play correctly again, derived from what faults of the stream
+/// cost in the scenarios for each of them, plus their latency.
 const STREAM_SETTLES_S: f64 = 2.0;
-/// A fault of PTP may take as long to be over as an attack on it.
+/// The consequences of a fault of PTP may last as long as those of an attack.
 const PTP_SETTLES_S: f64 = super::RECOVERY_S;
 /// The longest delay that is added to Syncs, us: the clock is wrong by half of it.
 const LONGEST_HELD_US: f64 = 1500.0;
 
-/// Something that happens.
+/// An event of a run.
 #[derive(Clone, Debug)]
 pub(super) struct Happening {
     pub(super) cause: &'static str,
     pub(super) is_attack: bool,
     pub(super) from_s: f64,
     pub(super) to_s: f64,
-    /// How long after its end it is still a cause.
+    /// How long after its end it still counts as a cause.
     pub(super) settles_s: f64,
     /// The scenario's entries for it.
     entries: String,
 }
 
-/// A run.
+/// A run that was drawn.
 #[derive(Clone, Debug)]
 pub(super) struct Drawn {
     /// Its scenario.
     pub(super) text: String,
-    /// What happens, in order; first the start.
+    /// Its events in order; the first one is the start.
     pub(super) happenings: Vec<Happening>,
 }
 
@@ -64,7 +66,7 @@ pub(super) fn draw(seed: u64, run: u64, has_stream: bool, programme: &Path) -> D
     Drawn { text, happenings }
 }
 
-/// The run's chances.
+/// The random choices of a run.
 pub(super) struct Dice(RandomStream);
 
 impl Dice {
@@ -81,7 +83,7 @@ impl Dice {
         self.0.uniform() < probability
     }
 
-    /// A size between two bounds, evenly over its orders of magnitude, of either sign.
+    /// A size between two bounds, of either sign, uniformly distributed on a logarithmic scale.
     fn signed(&mut self, least: f64, most: f64) -> f64 {
         let size = least * libm::pow(most / least, self.0.uniform());
         if self.chance(0.5) { size.round() } else { -size.round() }
@@ -91,7 +93,7 @@ impl Dice {
         self.pick(&["own", "spoofed"])
     }
 
-    /// What is told instead of the time.
+    /// The time in forged messages, as a key and value of the scenario.
     fn tells(&mut self) -> String {
         match self.pick(&[0, 0, 1, 2, 3]) {
             0 => format!("offset_us = {}", self.signed(100.0, 1e8)),
@@ -161,7 +163,7 @@ impl Dice {
         )
     }
 
-    /// One whose time is plainly no time, or that has none.
+    /// An attack by a better master that sends no time, or one that is obviously wrong.
     fn better(&mut self) -> String {
         let log = self.pick(&[-2, 0, 1]);
         let tells = self.pick(&["", ", tells.random_s = 0.1", ", tells.random_s = 400_000", ", tells.time_s = 1000"]);
@@ -180,7 +182,7 @@ impl Dice {
         format!("grandmaster_lies = {{ {lies} }}")
     }
 
-    /// A grandmaster that comes and goes.
+    /// A grandmaster that repeatedly appears and disappears.
     fn flapping(&mut self, at_s: f64) -> Happening {
         let (times, half_s) = (self.pick(&[3, 8, 15]), self.between(0.3, 4.0));
         let entries =

@@ -1,14 +1,14 @@
-//! The soak: many hours of clocks and streams, with faults and attacks at random, and each glitch
-//! with its cause.
+//! The soak: many simulated hours of clocks and streams with random faults and attacks, in which
+//! each glitch must have a cause.
 //!
 //! Model: each run is an hour of a scenario that is drawn by seed and number: a network, a
-//! computer, masters, and every one to three minutes something that happens, of the kinds of
-//! [`draw`]. So a run is reproduced by its seed and number alone, whatever else is run. Every so
-//! many runs have a stream, which is listened to; the others are clocks.
+//! computer, masters, and every one to three minutes one of the events of [`draw`]. So a run is
+//! reproduced by its seed and number alone, whatever else is run. One in [`STREAM_EVERY`] runs has
+//! a stream, whose sound is judged; the others have clocks only.
 //!
 //! An event counts as the cause of glitches until it has ended, and for as long after that as a
-//! receiver may take to recover. A later glitch has no cause. A clock that claims to be locked with
-//! an error of more than [`WRONG_US`] is wrong whatever the cause.
+//! receiver may take to recover. A later glitch counts as having no cause. A clock that claims to
+//! be locked with an error of more than [`WRONG_US`] is wrong whatever the cause.
 
 mod account;
 mod draw;
@@ -28,13 +28,13 @@ use rayon::prelude::*;
 use std::path::PathBuf;
 use thiserror::Error;
 
-/// A clock with a larger error is not locked.
+/// Largest error of a clock that may claim to be locked, us.
 const WRONG_US: f64 = 1000.0;
-/// A clock is locked again so long after an attack.
+/// Time after an attack within which the clock must be locked again, s.
 const RECOVERY_S: f64 = 10.0;
 /// Length of a run.
 const RUN_S: u32 = 3600;
-/// One of so many runs has a stream: those take some hundred times as long to simulate.
+/// One in this many runs has a stream, because these take some hundred times as long to simulate.
 const STREAM_EVERY: u64 = 50;
 
 /// Why a soak could not be run.
@@ -87,7 +87,7 @@ impl SoakPlan {
     /// The scenario of one run, as the text of a file.
     ///
     /// # Errors
-    /// If the programme is not there.
+    /// If the programme is missing.
     pub fn scenario(&self, run: u64) -> Result<String, SoakError> {
         Ok(self.drawn(run)?.text)
     }
@@ -107,7 +107,7 @@ fn has_stream(run: u64) -> bool {
 /// Runs a plan; `None` if it was stopped before its end.
 ///
 /// # Errors
-/// If the programme is not there, or a run came to grief.
+/// If the programme is missing, or if a run failed.
 pub fn soak(plan: &SoakPlan, control: &Control) -> Result<Option<Vec<SoakRun>>, SoakError> {
     // Those with a stream first: they take longest.
     let mut order = plan.runs.clone();

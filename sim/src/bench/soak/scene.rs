@@ -1,4 +1,4 @@
-//! Where a run takes place: masters, network, computer and, for a stream, all that plays it.
+//! The setting of a run: masters, network, computer and, for a stream, the whole audio chain.
 
 use super::draw::Dice;
 use std::path::Path;
@@ -74,7 +74,7 @@ time_offset_us = {offset_us}
     text
 }
 
-/// Sender, path, sound card, and what is asked for.
+/// Sender, path, sound card, and the requested depth.
 fn stream(dice: &mut Dice, programme: &Path) -> String {
     let clock = if dice.chance(0.5) {
         "\"grandmaster\"".to_owned()
@@ -84,10 +84,10 @@ fn stream(dice: &mut Dice, programme: &Path) -> String {
     let (packet_frames, callback_frames) = (dice.pick(&[48, 48, 192, 240]), dice.pick(&[128, 480, 960]));
     let (media_us, media_mean_us) = (dice.between(50.0, 500.0), dice.between(10.0, 100.0));
     let card_ppm = dice.between(-80.0, 80.0);
-    // What a callback and a packet take, and some room for lateness, must be in it.
+    // The depth must cover a callback, a packet, and some lateness.
     let least_ms = (callback_frames + packet_frames) / 48 + 5;
     let depth_ms = dice.pick(&[20, 30, 50]).max(least_ms);
-    // A path in quotes of TOML's that take everything as it is.
+    // The path is written as a literal string of TOML, in which nothing is escaped.
     let programme = programme.display();
     format!(
         "

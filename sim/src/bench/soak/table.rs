@@ -1,4 +1,5 @@
-//! The soak as a table by kind of cause, the worst of it as lines, and all of it as JSON.
+//! The result of a soak: a table by kind of cause, its worst cases as lines, and everything as
+//! JSON.
 
 use super::account::{HappeningFigures, SoakRun};
 use super::{RECOVERY_S, WRONG_US};
@@ -8,7 +9,7 @@ use std::fmt::Write;
 
 /// Widest table.
 const WIDTH: u16 = 132;
-/// So many of what is wrong are told.
+/// Maximum number of wrong cases that are listed.
 const TOLD: usize = 20;
 const HEADER: [&str; 9] = [
     "cause",
@@ -49,7 +50,7 @@ impl Kind<'_> {
     }
 }
 
-/// The table, and what is wrong with the commands that reproduce it.
+/// The table, and the wrong cases with the commands that reproduce them.
 #[must_use]
 pub fn render_soak_table(runs: &[SoakRun], seed: u64) -> String {
     let mut kinds: BTreeMap<&str, Kind<'_>> = BTreeMap::new();
@@ -85,7 +86,7 @@ fn wrong(run: &SoakRun) -> impl Iterator<Item = (u64, &HappeningFigures)> {
     run.happenings.iter().filter(|happening| !happening.is_good()).map(|happening| (run.run, happening))
 }
 
-/// What is wrong after something happened.
+/// A description of what is wrong after an event.
 fn told(happening: &HappeningFigures) -> String {
     let HappeningFigures { cause, from_s, to_s, locked_error_us, recovery_s, uncaused, .. } = happening;
     let mut parts = Vec::new();

@@ -7,8 +7,8 @@
 use crate::check::Listening;
 use crate::record::TraceRow;
 
-/// Where the latency of a receiver is taken from: what was heard, or, where nobody listened, the
-/// position that it says it plays.
+/// Source of a receiver's latency: the audio that was heard or, if it was not judged, the position
+/// that the receiver reports.
 pub(super) struct Latencies<'a> {
     rows: &'a [TraceRow],
     heard: Option<&'a Listening>,
@@ -19,7 +19,7 @@ impl<'a> Latencies<'a> {
         Self { rows, heard }
     }
 
-    /// The latency at the end of a row of this or another receiver, ms; nothing where nothing is
+    /// The latency at the end of a row of this or another receiver, ms; `None` where nothing is
     /// played.
     pub(super) fn at(&self, row: &TraceRow) -> Option<f64> {
         // All receivers of a run have their rows at the same times.
@@ -33,13 +33,14 @@ impl<'a> Latencies<'a> {
     }
 }
 
-/// Largest size; nothing if there is none, or if one of the two was silent at any time.
+/// Largest absolute skew; `None` if there is none, or if one of the two receivers was silent at any
+/// time.
 pub(super) fn largest_us(skews: impl Iterator<Item = Option<f64>>) -> Option<f64> {
     let sizes: Option<Vec<f64>> = skews.map(|skew| skew.map(f64::abs)).collect();
     sizes?.into_iter().max_by(f64::total_cmp)
 }
 
-/// Root of the mean square; nothing likewise.
+/// Root mean square of the skews; `None` as for [`largest_us`].
 pub(super) fn rms_us(skews: impl Iterator<Item = Option<f64>>) -> Option<f64> {
     let skews: Vec<f64> = skews.collect::<Option<_>>()?;
     let squares: f64 = skews.iter().map(|skew| skew * skew).sum();

@@ -1,4 +1,4 @@
-//! `audio.png`: when each receiver crackled, and what its worst moment looked like.
+//! `audio.png`: when each receiver had crackles, and the waveform at its worst moment.
 
 use super::axis::{Scale, span_name};
 use super::canvas::{Anchor, Rect, TextStyle};
@@ -10,7 +10,7 @@ use super::theme::{self, Colour, LABEL_SIZE, QUIET_INK, REFERENCE};
 use crate::record::{AudioExcerpt, Recording, RunTrace, TraceRow};
 use crate::report::ReportError;
 
-/// Height of an excerpt with its caption and axis where there are many.
+/// Height of an excerpt with its caption and axis if there are many.
 const LEAST_HEIGHT: f64 = 180.0;
 
 pub(super) fn draw(trace: &RunTrace) -> Result<Page<'_>, ReportError> {
@@ -30,7 +30,7 @@ pub(super) fn draw(trace: &RunTrace) -> Result<Page<'_>, ReportError> {
     Ok(page)
 }
 
-/// What a listener heard; or, where nobody listened, the audio that the receivers report as
+/// What a listener heard or, if the audio was not judged, the audio that the receivers report as
 /// concealed.
 pub(super) fn faults(page: &mut Page<'_>, top: f64, bottom: f64, with_incidents: bool) -> Panel {
     let trace = page.trace;
@@ -48,18 +48,19 @@ pub(super) fn faults(page: &mut Page<'_>, top: f64, bottom: f64, with_incidents:
     panel
 }
 
-/// Audible faults per bin, how many there were, and how much of the programme was heard.
+/// Audible faults per bin, and a text with their number and the share of the programme that was
+/// heard.
 fn heard(recording: &Recording, (width_s, duration_s): (f64, f64)) -> (Vec<f64>, String) {
     let values = bins(&recording.rows, width_s, duration_s, |row| f64::from(row.glitches.unwrap_or(0)));
     let total = values.iter().sum::<f64>();
     let sum = |of: fn(&TraceRow) -> Option<f64>| recording.rows.iter().filter_map(of).sum::<f64>();
     let (right, other) = (sum(|row| row.heard_ms), sum(|row| row.silent_ms) + sum(|row| row.wrong_ms));
     let share = 100.0 * right / (right + other).max(f64::MIN_POSITIVE);
-    // Rounded down: what was not heard to its end is not heard for 100 %.
+    // Rounded down, so that 100 % means that all of it was heard.
     (values, format!("{total}, heard {:.1} %", libm::floor(share * 10.0) / 10.0))
 }
 
-/// Shades the bins in which more than this share of what was due was not the programme.
+/// Bins are shaded in which more than this share of the due programme was not heard.
 const SHADED_SHARE: f64 = 0.1;
 
 fn shade_what_was_not_heard(page: &mut Page<'_>, panel: &Panel, width_s: f64) {
@@ -80,7 +81,7 @@ fn shade_what_was_not_heard(page: &mut Page<'_>, panel: &Panel, width_s: f64) {
     }
 }
 
-/// Audio that was made up per bin, in ms, and how much there was; a row may not tell.
+/// Concealed audio per bin, in ms, and a text with its total. Rows may lack this value.
 fn made_up(recording: &Recording, (width_s, duration_s): (f64, f64)) -> (Vec<f64>, String) {
     let concealed = |ms: f64| if ms.is_finite() { ms } else { 0.0 };
     let values = bins(&recording.rows, width_s, duration_s, |row| concealed(row.concealed_ms));
@@ -96,8 +97,8 @@ pub(super) struct Bars {
     pub(super) entry: Entry,
 }
 
-/// Bars side by side for each bin of a width, on a scale that reaches at least to `least`, with
-/// what else there is to explain.
+/// Draws bars side by side for each bin, on a scale that reaches at least `least`, with further
+/// entries of the legend.
 pub(super) fn span_panel(
     page: &mut Page<'_>,
     (top, bottom): (f64, f64),
@@ -165,8 +166,8 @@ fn waves(page: &mut Page<'_>, area: Rect, scale: Scale, colour: Colour, (name, e
     let panel = page.free_panel(area, (from, to), scale, &caption, &legend);
     let ticks = Scale::Linear { low: from, high: to }.ticks(10);
     page.grid(&panel, &ticks);
-    // The window holds a sample or two per pixel: few enough to draw them all. The reference is
-    // wide, to show behind a good copy.
+    // The window has one or two samples per pixel, so all of them are drawn. The line of the
+    // reference is wide, so that it is visible behind a good copy.
     for (samples, width, colour) in [(&excerpt.reference, 6.0, REFERENCE), (&excerpt.played, 2.6, colour)] {
         let window = samples.iter().enumerate().take(end).skip(first).filter(|(_, sample)| sample.is_finite());
         let points: Vec<_> = window.map(|(index, sample)| (panel.x(ms(index)), panel.y(f64::from(*sample)))).collect();

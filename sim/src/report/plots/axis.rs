@@ -1,4 +1,4 @@
-//! Scales and their ticks: pure arithmetic, so that tests can look at it.
+//! Scales and their ticks, as pure arithmetic that can be tested.
 
 /// A labelled place on an axis.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,13 +13,14 @@ pub(super) enum Scale {
     /// Proportional.
     Linear { low: f64, high: f64 },
     /// Proportional up to `linear` on both sides of zero, one more `linear` of height for each
-    /// decade beyond, up to `limit`. Shows a band of 1 ppm and a wobble of 100 ppm in one picture,
-    /// zero included.
+    /// decade beyond, up to `limit`. It shows both a band of 1 ppm and a wobble of 100 ppm, and
+    /// includes zero.
     SymLog { linear: f64, limit: f64 },
 }
 
 impl Scale {
-    /// Position of a value: 0 at the bottom, 1 at the top, beyond them when it does not fit.
+    /// Position of a value: 0 at the bottom, 1 at the top; outside this range if the value does not
+    /// fit.
     pub(super) fn unit(self, value: f64) -> f64 {
         match self {
             Self::Linear { low, high } => (value - low) / (high - low),
@@ -30,8 +31,8 @@ impl Scale {
     /// Ticks for about `count` labels.
     pub(super) fn ticks(self, count: usize) -> Vec<Tick> {
         match self {
-            // Round steps may leave one label where there is room for more, and one label gives no
-            // scale.
+            // With round steps there may be only one label, although there is room for more, and
+            // one label does not show the scale.
             Self::Linear { low, high } => (count..count + 4)
                 .map(|count| linear_ticks(low, high, count))
                 .find(|ticks| ticks.len() >= 3)
@@ -94,7 +95,7 @@ fn symlog_ticks(linear: f64, limit: f64, count: usize) -> Vec<Tick> {
     ticks
 }
 
-/// A number with a real minus sign and without a negative zero.
+/// A number with a typographic minus sign and without a negative zero.
 pub(super) fn number(value: f64, decimals: usize) -> String {
     let text = format!("{:.decimals$}", value.abs());
     let is_zero = text.chars().all(|character| matches!(character, '0' | '.'));
@@ -107,8 +108,8 @@ pub(super) fn decade_above(value: f64) -> f64 {
 }
 
 /// A range for a linear scale: quantiles with a margin, so that a single spike does not flatten
-/// everything else, but all of the values where they fit into half as much again. Never empty,
-/// never flat, never narrower than `least`.
+/// everything else, but the whole range of values if it is at most half as large again. The range
+/// is never narrower than `least`.
 pub(super) fn robust_range(values: impl Iterator<Item = f64>, least: f64) -> (f64, f64) {
     let mut sorted: Vec<f64> = values.filter(|value| value.is_finite()).collect();
     sorted.sort_by(f64::total_cmp);
@@ -147,7 +148,7 @@ pub(super) fn span_name(seconds: f64) -> String {
         return in_thousands(us, "ms");
     }
     let ms = (us + 500) / 1000;
-    // Up to two minutes a person thinks in seconds, but for the minute itself.
+    // Times up to two minutes are written in seconds, except for exactly one minute.
     if ms < 120_000 && ms != 60_000 {
         return in_thousands(ms, "s");
     }
@@ -161,10 +162,11 @@ pub(super) fn span_name(seconds: f64) -> String {
     names.join(" ")
 }
 
-/// Beyond this length seconds do not fit the labels and do not matter.
+/// In runs that are longer than this, s, labels have no seconds, because these do not fit and do
+/// not matter.
 const LONG_RUN_S: f64 = 7200.0;
 
-/// Steps that a person counts time in.
+/// Round steps of time, s.
 const TIME_STEPS_S: [f64; 20] = [
     1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 7200.0, 10800.0, 14400.0,
     21600.0, 43200.0, 86400.0, 604_800.0,

@@ -1,4 +1,4 @@
-//! `buffer.png`: how much audio each receiver holds, against what it was asked for.
+//! `buffer.png`: how much audio each receiver buffers, compared with the requested depth.
 
 use super::axis::{Scale, robust_range};
 use super::drift::{finish, incident_entries};
@@ -8,7 +8,7 @@ use super::theme::{self, GOAL, QUIET_INK};
 use crate::record::{RunTrace, TraceRow};
 use crate::report::ReportError;
 
-/// How far the mean depth may stray from what was asked for.
+/// Largest deviation of the mean depth from the requested depth, ms.
 const TOLERANCE_MS: f64 = 0.5;
 
 pub(super) fn draw(trace: &RunTrace) -> Result<Page<'_>, ReportError> {
@@ -19,7 +19,7 @@ pub(super) fn draw(trace: &RunTrace) -> Result<Page<'_>, ReportError> {
     Ok(page)
 }
 
-/// Depth of all receivers, with the extremes of the fill where asked for.
+/// Depth of all receivers. If `with_fill`, the extremes of the fill are drawn as well.
 pub(super) fn depth(page: &mut Page<'_>, top: f64, bottom: f64, with_fill: bool) -> Panel {
     let trace = page.trace;
     let scale = full_scale(trace, with_fill);
@@ -55,7 +55,7 @@ pub(super) fn depth(page: &mut Page<'_>, top: f64, bottom: f64, with_fill: bool)
     panel
 }
 
-/// The depth that was asked for. A run in which nothing was played has no such picture.
+/// The requested depth. There is no such picture for a run in which nothing was played.
 fn wanted_ms(trace: &RunTrace) -> f64 {
     trace.target_depth_ms.unwrap_or(0.0)
 }
@@ -73,7 +73,7 @@ fn full_scale(trace: &RunTrace, with_fill: bool) -> Scale {
     Scale::Linear { low: if with_fill && starved { -0.1 * high } else { 0.0 }, high }
 }
 
-/// The tolerance and little around it: what the full scale shows as one straight line.
+/// The range around the tolerance, which appears as a straight line on the full scale.
 fn zoom(page: &mut Page<'_>, top: f64, bottom: f64) -> Panel {
     let trace = page.trace;
     let scale = Scale::Linear { low: -2.0 * TOLERANCE_MS, high: 2.0 * TOLERANCE_MS };

@@ -2,8 +2,9 @@
 //!
 //! Coordinates are pixels with the origin at the top left; a shape's coverage of a pixel is
 //! estimated from the distance of the pixel's centre to the shape's edge. Lines and text are
-//! painted here and not by plotters, because its thick lines are neither anti-aliased nor joined
-//! without spikes, and its glyphs lose their side bearings; plotters encodes the finished picture.
+//! painted here and not by the crate plotters, because its thick lines are not anti-aliased and
+//! have spikes at their joints, and its glyphs lose their side bearings. plotters only encodes the
+//! finished picture.
 
 use std::path::Path;
 
@@ -25,7 +26,7 @@ pub(super) struct Rect {
     pub(super) bottom: f64,
 }
 
-/// Which point of a text its position names.
+/// The point of a text that its position refers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Anchor {
     Start,
@@ -33,7 +34,7 @@ pub(super) enum Anchor {
     End,
 }
 
-/// How a text looks.
+/// The appearance of a text.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct TextStyle {
     pub(super) size: f32,
@@ -56,7 +57,7 @@ impl TextStyle {
     }
 }
 
-/// The picture while it is painted.
+/// A picture that is being painted.
 pub(super) struct Canvas {
     width: usize,
     height: usize,
@@ -115,7 +116,7 @@ impl Canvas {
         }
     }
 
-    /// A dashed line through all points; the dashes run on across the corners.
+    /// A dashed line through all points; the dashes continue around the corners.
     pub(super) fn dashed(&mut self, points: &[Point], width: f64, colour: Colour) {
         const ON: f64 = 9.0;
         const PERIOD: f64 = 16.0;
@@ -136,7 +137,7 @@ impl Canvas {
         }
     }
 
-    /// A triangle that points up (or down), `tip` being its point.
+    /// A triangle that points up or down, with its point at `tip`.
     pub(super) fn triangle(&mut self, tip: Point, size: f64, up: bool, colour: Colour) {
         let sign = if up { 1.0 } else { -1.0 };
         for row in 0..(size.ceil() as usize) {
@@ -147,7 +148,7 @@ impl Canvas {
         }
     }
 
-    /// Writes one line of text; `at` is on its vertical middle.
+    /// Writes one line of text; `at` is vertically in its middle.
     pub(super) fn text(&mut self, text: &str, at: Point, style: TextStyle) {
         let font = self.font.clone();
         let scaled = font.as_scaled(PxScale::from(style.size));
@@ -202,7 +203,7 @@ impl Canvas {
         f64::from(width)
     }
 
-    /// The text itself, or as much of it as fits the width, ending in an ellipsis.
+    /// The text, or as much of it as fits into the width, ending in an ellipsis.
     pub(super) fn fit(&self, text: &str, size: f32, width: f64) -> String {
         if self.text_width(text, size) <= width {
             return text.to_owned();

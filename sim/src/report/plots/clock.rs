@@ -1,4 +1,5 @@
-//! `clock.png`: each receiver's estimates of PTP time and of its host's rate, beside the truth.
+//! `clock.png`: each receiver's estimates of PTP time and of its host's rate, compared with the
+//! true values.
 
 use super::axis::{Scale, robust_range};
 use super::canvas::{Anchor, TextStyle};
@@ -33,7 +34,7 @@ pub(super) fn draw(trace: &RunTrace) -> Result<Page<'_>, ReportError> {
 pub(super) enum Knowledge {
     /// Their error.
     Error,
-    /// The receivers' claims: on a real network the truth is unknown.
+    /// The stated uncertainty: on a real network, the true error is unknown.
     Claim,
     /// Nothing.
     Nothing,
@@ -55,8 +56,8 @@ pub(super) fn strip_height(trace: &RunTrace, each: f64) -> f64 {
     each * trace.recordings.len().max(1) as f64 + 6.0
 }
 
-/// One bar of lock states for each receiver, named at its left in the receiver's colour, below a
-/// lane for labels.
+/// One bar of lock states for each receiver, below a lane for labels. The receiver's name is at its
+/// left, in its colour.
 pub(super) fn strips(page: &mut Page<'_>, top: f64, bottom: f64, lane: f64) -> Panel {
     let trace = page.trace;
     let rows = || trace.recordings.iter().flat_map(|recording| &recording.rows);
@@ -84,7 +85,7 @@ pub(super) fn strips(page: &mut Page<'_>, top: f64, bottom: f64, lane: f64) -> P
     panel
 }
 
-/// Error of the estimate of PTP time, with what is claimed of it.
+/// Error of the estimate of PTP time, with its stated uncertainty.
 pub(super) fn estimate(page: &mut Page<'_>, top: f64, bottom: f64) -> Panel {
     let trace = page.trace;
     let rows = || trace.recordings.iter().flat_map(|recording| &recording.rows);
@@ -108,7 +109,7 @@ pub(super) fn estimate(page: &mut Page<'_>, top: f64, bottom: f64) -> Panel {
     panel
 }
 
-/// What the receivers claim of an estimate whose error nobody knows.
+/// The stated uncertainty of an estimate whose error is unknown.
 pub(super) fn claimed(page: &mut Page<'_>, top: f64, bottom: f64) -> Panel {
     let trace = page.trace;
     let claim_us = |row: &TraceRow| row.clock_sigma_us.map(|sigma| 3.0 * sigma);
@@ -123,7 +124,7 @@ pub(super) fn claimed(page: &mut Page<'_>, top: f64, bottom: f64) -> Panel {
     panel
 }
 
-/// The estimated rate of the host's clock beside the truth.
+/// The estimated rate of the host's clock, compared with the true one.
 pub(super) fn host_rate(page: &mut Page<'_>, top: f64, bottom: f64) -> Panel {
     let trace = page.trace;
     let rows = || trace.recordings.iter().flat_map(|recording| &recording.rows);

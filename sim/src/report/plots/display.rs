@@ -1,4 +1,4 @@
-//! The receivers' own displays, beside the truth.
+//! What the receivers themselves display, compared with the truth.
 
 use super::axis::Scale;
 use super::canvas::TextStyle;
@@ -8,7 +8,7 @@ use super::panel::Panel;
 use super::theme::{self, Colour, INK, LABEL_SIZE};
 use crate::record::{ClockState, Recording, RunTrace};
 
-/// The scale begins at a multiple of this, below what is shown.
+/// The scale begins at a multiple of this below the smallest value.
 const STEP_PERCENT: f64 = 10.0;
 /// Height of a line of text, and its distance from the panel's edges.
 const LINE: f64 = 30.0;
@@ -19,18 +19,18 @@ pub(super) fn is_there(trace: &RunTrace) -> bool {
     shown(trace).next().is_some()
 }
 
-/// Receivers with a display, and their places in the scenario.
+/// Receivers with a display, and their indices in the scenario.
 fn shown(trace: &RunTrace) -> impl Iterator<Item = (usize, &Recording)> {
     let has_display = |recording: &Recording| recording.rows.iter().any(|row| row.displayed_audio_percent.is_some());
     trace.recordings.iter().enumerate().filter(move |(_, recording)| has_display(recording))
 }
 
-/// The share of audio that is displayed, and in words what else is, and what is true.
+/// The displayed share of audio; the other displayed values and the truth as text.
 pub(super) fn draw(page: &mut Page<'_>, top: f64, bottom: f64) -> Panel {
     let trace = page.trace;
     let values = shown(trace).flat_map(|(_, recording)| &recording.rows).filter_map(|row| row.displayed_audio_percent);
     let least = values.fold(100.0, f64::min);
-    // As much again is left free below, for the words.
+    // The same height is left free below, for the text.
     let low = ((2.0 * least - 100.0) / STEP_PERCENT).floor() * STEP_PERCENT;
     let scale = Scale::Linear { low: low.clamp(0.0, 100.0 - STEP_PERCENT), high: 101.0 };
     let entry =
@@ -64,7 +64,7 @@ fn displayed(recording: &Recording) -> String {
     format!("displayed at the end: {slave_to}[{flag}]  Audio: {audio:.1}%  Under: {under}")
 }
 
-/// What it does not tell.
+/// The true values that the display does not show.
 fn truth(recording: &Recording) -> String {
     let sum =
         |of: fn(&crate::record::TraceRow) -> u32| recording.rows.iter().map(|row| u64::from(of(row))).sum::<u64>();

@@ -1,4 +1,4 @@
-//! `drift.png`: how fast each receiver plays, how fast it should, and the difference.
+//! `drift.png`: the playback ratio of each receiver, the right ratio, and the difference.
 
 use super::axis::{Scale, decade_above, robust_range};
 use super::page::{Entry, Mark, Page, receivers};
@@ -7,7 +7,7 @@ use super::theme::{self, GOAL, INK};
 use crate::record::{RunTrace, TraceRow};
 use crate::report::ReportError;
 
-/// What the engine promises for its playback ratio.
+/// Largest error of the playback ratio that the engine promises.
 const PROMISE_PPM: f64 = 1.0;
 
 pub(super) fn draw(trace: &RunTrace) -> Result<Page<'_>, ReportError> {
@@ -22,7 +22,7 @@ pub(super) fn draw(trace: &RunTrace) -> Result<Page<'_>, ReportError> {
     Ok(page)
 }
 
-/// Whether anybody knows the rates that would have been right. On a real network nobody does.
+/// Whether the right ratios are known, which they are not on a real network.
 pub(super) fn is_truth_known(trace: &RunTrace) -> bool {
     let mut rows = trace.recordings.iter().flat_map(|recording| &recording.rows).peekable();
     rows.peek().is_none() || rows.any(|row| row.ratio_truth_ppm.is_finite())
@@ -44,8 +44,7 @@ pub(super) fn ratio(page: &mut Page<'_>, top: f64, bottom: f64) -> Panel {
         let runs = panel.columns(&recording.rows, |row| Some(row.ratio_ppm));
         panel.series(&mut page.canvas, &runs, index);
     }
-    // Receivers with a card of their own have a truth of their own; equal truths lie on top of each
-    // other.
+    // The right ratio depends on the receiver's card; equal lines lie on top of each other.
     for recording in &trace.recordings {
         panel.truth(&mut page.canvas, &panel.columns(&recording.rows, |row| Some(row.ratio_truth_ppm)));
     }
@@ -93,7 +92,7 @@ pub(super) fn finish(page: &mut Page<'_>, panel: &Panel, has_data: bool) {
     }
 }
 
-/// Smallest power of ten that holds most of what the calmest series shows: the linear part of a
+/// Smallest power of ten that exceeds most values of the calmest series: the linear part of a
 /// symmetric-log scale.
 pub(super) fn calm_decade(series: impl Iterator<Item = Vec<f64>>) -> f64 {
     let typical = series.filter_map(|values| {

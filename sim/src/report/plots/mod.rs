@@ -1,10 +1,10 @@
 //! The pictures of a run: playback ratio, clock, buffer, audio, and an overview of all four and of
-//! what the scenario is about.
+//! the subjects of the scenario.
 //!
 //! Every picture has one time axis in minutes and seconds, the scenario's faults shaded, and the
 //! same colour for the same receiver. Series are reduced to one column per pixel first, so a day
-//! draws as fast as a minute. Nothing here can fail but the encoder: empty traces, missing values
-//! and flat ranges give pictures that say so.
+//! draws as fast as a minute. Only the encoder can fail: empty traces, missing values and flat
+//! ranges result in pictures that say so.
 
 mod audio;
 mod axis;

@@ -13,19 +13,19 @@ use crate::report::ReportError;
 
 /// Top of the strips, below the heading and the strips' own caption.
 const STRIPS_TOP: f64 = 126.0;
-/// The same where the receivers' legend stands between them.
+/// As [`STRIPS_TOP`], if the legend of the receivers is in between.
 const STRIPS_TOP_OF_MANY: f64 = 142.0;
 /// Height of a strip.
 const STRIP_HEIGHT: f64 = 34.0;
 /// Height of a panel with its caption.
 const PANEL_HEIGHT: f64 = 240.0;
-/// Room above a panel for its caption, away from what is above.
+/// Room above a panel for its caption.
 const CAPTION_ROOM: f64 = 56.0;
-/// What the time axis needs at the bottom.
+/// Height of the time axis at the bottom.
 const AXIS_HEIGHT: f64 = 84.0;
 /// Height of a row of labels.
 const ROW: f64 = 30.0;
-/// Rows of labels before the rest of the events get a line only.
+/// Maximum number of rows of labels; further events get a line only.
 const MOST_ROWS: usize = 7;
 /// Width of the lines.
 const LINE_WIDTH: f64 = 2.0;
@@ -53,7 +53,7 @@ enum Content {
     Faults,
 }
 
-/// The panels: what the scenario is about, then how the receivers played.
+/// The panels: first the subjects of the scenario, then how the receivers played.
 fn contents(trace: &RunTrace) -> Vec<Content> {
     let (about, plays) = (trace.subjects, trace.target_depth_ms.is_some());
     let (knowledge, is_truth_known) = (clock::knowledge(trace), drift::is_truth_known(trace));
@@ -92,7 +92,7 @@ fn draw_content(page: &mut Page<'_>, content: Content, top: f64, bottom: f64) ->
 }
 
 pub(super) fn draw(trace: &RunTrace) -> Result<Page<'_>, ReportError> {
-    // Labels are measured before the page is as high as they need it to be.
+    // The labels are measured first, because the height of the page depends on them.
     let marks = marks(&Page::new(trace, "", "", 1)?);
     let lane = ROW * marks.iter().filter_map(|mark| mark.spot).map(|(row, _)| row + 1).max().unwrap_or(0) as f64;
     let top = if has_own_legend(trace) { STRIPS_TOP_OF_MANY } else { STRIPS_TOP };
@@ -124,8 +124,7 @@ pub(super) fn draw(trace: &RunTrace) -> Result<Page<'_>, ReportError> {
     Ok(page)
 }
 
-/// A fault to be marked by lines through all panels: where it begins, the first time, and where it
-/// ends.
+/// A fault that is marked by lines through all panels where it first begins and where it ends.
 struct Mark {
     x: f64,
     ends: Vec<f64>,
@@ -134,7 +133,7 @@ struct Mark {
     spot: Option<(usize, f64)>,
 }
 
-/// What befell the receivers, in order of time, with places for the labels.
+/// The faults of the run in order of time, with the positions of their labels.
 fn marks(page: &Page<'_>) -> Vec<Mark> {
     let trace = page.trace;
     let axis = Panel::time(LEFT, RIGHT, page.duration_s());
@@ -158,7 +157,7 @@ fn marks(page: &Page<'_>) -> Vec<Mark> {
     marks
 }
 
-/// What happened, for how long, and how often.
+/// Text of a label: what happened, for how long, and how often.
 fn label(incident: &Incident, duration_s: f64) -> String {
     let mut text = incident.text.clone();
     match incident.times[..] {
@@ -173,9 +172,9 @@ fn label(incident: &Incident, duration_s: f64) -> String {
 }
 
 /// Row and left edge for each label; `labels` are (line, width) from left to right. A label stands
-/// at the right of its line, or at the left where it would leave the picture. Lines run down, so a
-/// label may only take a row when its line finds all rows below free, and no line runs through it;
-/// a label that finds no such row is left out.
+/// at the right of its line, or at the left where it would leave the picture. Lines run downwards,
+/// so a label may take a row only if its line does not cross labels in the rows below, and no line
+/// crosses the label. A label without such a row is omitted.
 fn place(labels: &[(f64, f64)], right: f64) -> Vec<Option<(usize, f64)>> {
     let mut ends = [f64::NEG_INFINITY; MOST_ROWS];
     // Lines, and the rows in which they begin.
@@ -208,8 +207,8 @@ fn left_of(x: f64, width: f64, lines: impl Iterator<Item = f64>) -> f64 {
     if near + width < x { near } else { usual }
 }
 
-/// A line where it begins, from the first height down, and a lighter one where it ends, from the
-/// second.
+/// Draws a line where the fault begins, from the first height down, and a lighter one where it
+/// ends, from the second.
 fn lines(page: &mut Page<'_>, panel: &Panel, (begin_top, end_top): (f64, f64), mark: &Mark) {
     let ends = mark.ends.iter().map(|end| (end - 1.0, end_top, 0.28));
     for (x, top, strength) in [(mark.x, begin_top, 0.55)].into_iter().chain(ends) {

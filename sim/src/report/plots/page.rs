@@ -21,7 +21,7 @@ pub(super) const RIGHT: f64 = 1560.0;
 /// Room that a panel needs above itself for its caption and legend.
 pub(super) const CAPTION_HEIGHT: f64 = 46.0;
 
-/// A caption wider than this gives way to a crowded legend.
+/// A caption that is wider than this is shortened if the legend needs the room.
 const WIDEST_CAPTION: f64 = 520.0;
 
 /// How an entry of a legend is drawn.
@@ -48,8 +48,8 @@ impl Entry {
     }
 }
 
-/// More receivers than this have their legend in a row below the heading, where there is room for
-/// their names.
+/// If there are more receivers than this, their legend is in a row below the heading, where there
+/// is room for their names.
 const MOST_IN_PANEL: usize = 3;
 
 /// The receivers' part of a panel's legend, drawn as lines.
@@ -75,7 +75,7 @@ pub(super) struct Page<'a> {
 }
 
 impl<'a> Page<'a> {
-    /// An empty page. What the picture shows stands at the top left, the scenario at the top right.
+    /// An empty page, with `heading` at the top left and the scenario at the top right.
     pub(super) fn new(trace: &'a RunTrace, heading: &str, aside: &str, height: usize) -> Result<Self, ReportError> {
         let mut canvas = Canvas::new(WIDTH, height)?;
         let style = TextStyle::new(HEADING_SIZE, INK).bold();
@@ -92,13 +92,14 @@ impl<'a> Page<'a> {
         Ok(page)
     }
 
-    /// Length of the time axis: the run's, or its last row's where that is longer; never zero.
+    /// Length of the time axis: that of the run, or the time of the last row if it is later; never
+    /// zero.
     pub(super) fn duration_s(&self) -> f64 {
         self.duration_s
     }
 
-    /// The panel between these heights, on the run's time axis, with caption above, grid and shaded
-    /// faults.
+    /// A panel between these heights on the run's time axis, with a caption above, a grid, and
+    /// shaded faults.
     pub(super) fn panel(&mut self, top: f64, bottom: f64, scale: Scale, caption: &str, legend: &[Entry]) -> Panel {
         let panel = self.bare_panel(top, bottom, scale, caption, legend);
         let ticks = axis::time_ticks(self.duration_s, 16);
@@ -167,7 +168,7 @@ impl<'a> Page<'a> {
         }
     }
 
-    /// Draws the panel's frame over whatever touched its edges.
+    /// Draws the panel's frame, on top of everything that touches its edges.
     pub(super) fn frame(&mut self, panel: &Panel) {
         let Rect { left, top, right, bottom } = panel.area;
         self.canvas.fill(Rect { left, top: top - 1.0, right, bottom: top }, GRID);
@@ -206,8 +207,8 @@ impl<'a> Page<'a> {
         }
     }
 
-    /// A row of entries that ends at the right edge; returns where it starts. Crowded ones get
-    /// smaller letters, and the longest are shortened where even that is too wide for `room`.
+    /// A row of entries that ends at the right edge; returns where it starts. If they do not fit
+    /// into `room`, smaller letters are used, and if necessary the longest entries are shortened.
     fn legend(&mut self, y: f64, entries: &[Entry], room: f64) -> f64 {
         const SWATCH: f64 = 34.0;
         const SMALL: f32 = 19.0;
@@ -243,8 +244,7 @@ impl<'a> Page<'a> {
         }
     }
 
-    /// Says in a panel that there is nothing to show: in its middle, or where no fault begins or
-    /// ends.
+    /// Writes a note into a panel without data: in its middle, or where no fault begins or ends.
     pub(super) fn note(&mut self, panel: &Panel, text: &str) {
         let Rect { left, right, top, bottom } = panel.area;
         let half = self.canvas.text_width(text, CAPTION_SIZE) / 2.0 + 14.0;
@@ -264,7 +264,7 @@ impl<'a> Page<'a> {
     }
 }
 
-/// The width to which the widest must be cut so that all together fit.
+/// The width to which the widest entries must be cut so that all of them fit together.
 fn fair_share(mut widths: Vec<f64>, room: f64) -> f64 {
     widths.sort_by(f64::total_cmp);
     let (mut left, mut waiting) = (room, widths.len() as f64);

@@ -1,4 +1,4 @@
-//! What is drawn inside one panel: lines, bands, truths, marks of clipped values, lock strips.
+//! The contents of a panel: lines, bands, true values, marks of clipped values, lock strips.
 
 use super::axis::Scale;
 use super::canvas::{Anchor, Canvas, Point, Rect, TextStyle};
@@ -20,13 +20,13 @@ impl Panel {
         Self { area, across, scale }
     }
 
-    /// The time axis alone, for whoever only needs to know where a time is.
+    /// A time axis without values, for converting times to pixels.
     pub(super) fn time(left: f64, right: f64, duration_s: f64) -> Self {
         let area = Rect { left, top: 0.0, right, bottom: 1.0 };
         Self::new(area, (0.0, duration_s), Scale::Linear { low: 0.0, high: 1.0 })
     }
 
-    /// The panel without so much of its upper part.
+    /// The panel without its upper part of this height.
     pub(super) fn below(self, height: f64) -> Self {
         Self { area: Rect { top: self.area.top + height, ..self.area }, ..self }
     }
@@ -42,7 +42,7 @@ impl Panel {
         self.area.bottom - self.scale.unit(value).clamp(0.0, 1.0) * (self.area.bottom - self.area.top)
     }
 
-    /// Runs of pixel columns of one value of all rows.
+    /// One value of all rows as runs of pixel columns.
     pub(super) fn columns(&self, rows: &[TraceRow], value: impl Fn(&TraceRow) -> Option<f64>) -> Vec<Vec<Column>> {
         decimate(rows.iter().map(|row| (self.x(row.time_s), value(row))))
     }
@@ -53,7 +53,7 @@ impl Panel {
         self.series_in(canvas, runs, theme::receiver(receiver), theme::stroke(receiver));
     }
 
-    /// A series in a colour that is no receiver's.
+    /// A series in any colour and width.
     pub(super) fn series_in(&self, canvas: &mut Canvas, runs: &[Vec<Column>], colour: Colour, width: f64) {
         for run in runs {
             let extremes: Vec<_> = run.iter().map(|column| (column.x, column.low, column.high)).collect();
@@ -69,7 +69,7 @@ impl Panel {
         self.clip_marks(canvas, runs, colour);
     }
 
-    /// A truth: thin, dark and dashed, so that it stays visible on top of the estimates.
+    /// True values as a thin, dark, dashed line, which stays visible on top of the estimates.
     pub(super) fn truth(&self, canvas: &mut Canvas, runs: &[Vec<Column>]) {
         for run in runs {
             canvas.dashed(&self.points(run), 1.8, INK);
@@ -107,8 +107,8 @@ impl Panel {
     /// Coloured bars of the lock states of one receiver between two heights. The worst states are
     /// drawn last and at least one pixel wide: one second of a day without lock must not disappear.
     ///
-    /// Black bars are the receiver's changes of grandmaster; no name of a state is written across
-    /// one.
+    /// Black bars are the receiver's changes of grandmaster; the names of states do not overlap
+    /// them.
     pub(super) fn strip(&self, canvas: &mut Canvas, recording: &Recording, top: f64, bottom: f64) {
         let spans = state_spans(&recording.rows);
         for state in theme::STATES {

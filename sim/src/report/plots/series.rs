@@ -1,4 +1,4 @@
-//! From rows of a trace to what is drawn: decimated runs, spans of lock states, bins of counts.
+//! Converts rows of a trace to drawable data: decimated runs, spans of lock states, bins of counts.
 
 use crate::record::{AudioExcerpt, ClockState, Occurrence, RunTrace, TraceRow};
 
@@ -11,8 +11,9 @@ pub(super) struct Column {
     pub(super) high: f64,
 }
 
-/// Runs of columns without gaps: `None` and values that are not finite end a run. A picture then
-/// costs its width and not its rows, and the extremes of each pixel survive.
+/// Runs of columns without gaps: `None` and values that are not finite end a run. So the cost of a
+/// picture depends on its width and not on the number of rows, and the extremes in each pixel are
+/// kept.
 pub(super) fn decimate(points: impl Iterator<Item = (f64, Option<f64>)>) -> Vec<Vec<Column>> {
     let mut runs = Vec::new();
     let mut run = Vec::new();
@@ -74,7 +75,7 @@ pub(super) struct StateSpan {
     pub(super) state: ClockState,
 }
 
-/// Rows of equal state, merged. A row speaks for the interval that it ends.
+/// Consecutive rows of equal state, merged. A row stands for the interval that ends with it.
 pub(super) fn state_spans(rows: &[TraceRow]) -> Vec<StateSpan> {
     let interval = rows.windows(2).map(|pair| pair[1].time_s - pair[0].time_s).next();
     let Some(first) = rows.first() else { return Vec::new() };
@@ -90,8 +91,8 @@ pub(super) fn state_spans(rows: &[TraceRow]) -> Vec<StateSpan> {
     spans
 }
 
-/// Bands of pixels, from left to right, for each time that something happened and lasted: at least
-/// so wide that they are seen, and one where they would touch, so that none is painted twice.
+/// Bands of pixels from left to right, one for each occurrence that lasts. They are wide enough to
+/// be visible, and those that would touch are merged, so that no pixel is painted twice.
 pub(super) fn bands(times: &[Occurrence], x: impl Fn(f64) -> f64) -> Vec<(f64, f64)> {
     const LEAST_WIDTH: f64 = 2.0;
     let mut bands: Vec<(f64, f64)> = Vec::new();
@@ -120,7 +121,7 @@ pub(super) fn bins(rows: &[TraceRow], width_s: f64, duration_s: f64, value: impl
 
 /// Bins of a run beyond which bars become thinner than a few pixels.
 const MOST_BINS: f64 = 180.0;
-/// Widths that a person counts in.
+/// Round widths, s.
 const BIN_STEPS_S: [f64; 8] = [10.0, 30.0, 60.0, 300.0, 600.0, 1800.0, 3600.0, 86400.0];
 
 /// Width of the bins for a run: 10 s, or more when the bars would become thinner than a few pixels.
@@ -128,8 +129,7 @@ pub(super) fn bin_width_s(duration_s: f64) -> f64 {
     BIN_STEPS_S.into_iter().find(|step| duration_s / step <= MOST_BINS).unwrap_or(duration_s / MOST_BINS)
 }
 
-/// Width of the bins that show best when something happened: not below the trace interval, nor so
-/// narrow that two bars do not fit.
+/// The smallest suitable width of bins: at least the trace interval, and wide enough for two bars.
 pub(super) fn fine_bin_width_s(trace: &RunTrace, duration_s: f64) -> f64 {
     let intervals = trace.recordings.iter().filter_map(|recording| recording.rows.first()).map(|row| row.time_s);
     let least = intervals.fold(duration_s / MOST_BINS, f64::max);
@@ -137,9 +137,9 @@ pub(super) fn fine_bin_width_s(trace: &RunTrace, duration_s: f64) -> f64 {
     steps.into_iter().find(|step| *step >= least).unwrap_or(least)
 }
 
-/// Where to look into an excerpt: its middle, where the moment lies that it was cut for. A receiver
-/// that has drifted away differs from the reference everywhere, so the difference cannot tell.
-/// Start and end are indices.
+/// The part of an excerpt that is shown: its middle, around the moment for which it was cut. The
+/// difference from the reference does not show that moment, because a receiver that has drifted
+/// away differs everywhere. Start and end are indices.
 pub(super) fn excerpt_window(excerpt: &AudioExcerpt) -> (usize, usize) {
     const WINDOW_MS: usize = 40;
     let length = excerpt.played.len().max(excerpt.reference.len());

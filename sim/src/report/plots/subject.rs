@@ -1,4 +1,4 @@
-//! Panels of what a scenario is about besides playback: the two networks, the skew between
+//! Panels for subjects of a scenario in addition to playback: the two networks, the skew between
 //! receivers, the sender.
 
 use super::audio::{Bars, span_panel};
@@ -13,7 +13,7 @@ use crate::record::{Recording, RunTrace, TraceRow};
 /// Leg B's bars are lighter than leg A's.
 const SECOND_LEG: f32 = 0.45;
 
-/// Packets that were missed on each leg, whether they came by the other one or not.
+/// Packets that were missing on each leg, whether they arrived on the other one or not.
 pub(super) fn leg_losses(page: &mut Page<'_>, top: f64, bottom: f64) -> Panel {
     let trace = page.trace;
     let duration_s = page.duration_s();
@@ -37,7 +37,7 @@ fn leg_name(trace: &RunTrace, recording: &Recording, leg: usize) -> String {
     if trace.recordings.len() > 1 { format!("{}, {leg}", recording.receiver) } else { leg.to_owned() }
 }
 
-/// How much later packets come by leg B, as each receiver estimates it.
+/// How much later packets arrive on leg B, as estimated by each receiver.
 pub(super) fn leg_skew(page: &mut Page<'_>, top: f64, bottom: f64) -> Panel {
     let trace = page.trace;
     let rows = || trace.recordings.iter().flat_map(|recording| &recording.rows);
@@ -51,7 +51,7 @@ pub(super) fn leg_skew(page: &mut Page<'_>, top: f64, bottom: f64) -> Panel {
     panel
 }
 
-/// By how much later a receiver plays the same frame than the first one, row by row.
+/// How much later a receiver plays a frame than the first receiver, row by row.
 fn skews<'a>(recording: &'a Recording, first: &'a Recording) -> impl Iterator<Item = (f64, Option<f64>)> + 'a {
     let skew = |row: &TraceRow, other: &TraceRow| Some((row.latency_ms? - other.latency_ms?) * 1e3);
     recording.rows.iter().zip(&first.rows).map(move |(row, other)| (row.time_s, skew(row, other)))
@@ -86,7 +86,8 @@ pub(super) fn receiver_skew(page: &mut Page<'_>, top: f64, bottom: f64) -> Panel
     panel
 }
 
-/// Error of the sender's timeline, with what it claims. Every receiver's world has the same sender.
+/// Error of the sender's timeline, with its stated uncertainty. The sender is the same for all
+/// receivers.
 pub(super) fn sender_error(page: &mut Page<'_>, top: f64, bottom: f64) -> Panel {
     let trace = page.trace;
     let rows = trace.recordings.first().map_or(&[][..], |recording| &recording.rows);
@@ -104,7 +105,7 @@ pub(super) fn sender_error(page: &mut Page<'_>, top: f64, bottom: f64) -> Panel 
     panel
 }
 
-/// The band of three claimed standard deviations around 0.
+/// The band of three stated standard deviations around 0.
 pub(super) fn claim(
     page: &mut Page<'_>,
     panel: &Panel,
@@ -118,7 +119,7 @@ pub(super) fn claim(
     }
 }
 
-/// A caption that says from where on its scale is logarithmic.
+/// A caption that says from which value the scale is logarithmic.
 pub(super) fn beyond(caption: &str, linear: f64) -> String {
     format!("{caption}; logarithmic beyond ±{})", number(linear, usize::from(linear < 1.0)))
 }

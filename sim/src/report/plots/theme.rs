@@ -34,7 +34,7 @@ pub(super) const SENDER: Colour = Colour::new(120, 70, 20);
 pub(super) const REFERENCE: Colour = Colour::new(190, 194, 200);
 
 /// Okabe and Ito's palette, which stays distinct for all common kinds of colour blindness. The
-/// first receiver is ours.
+/// first colour is that of the engine.
 const RECEIVERS: [Colour; 6] = [
     Colour::new(0, 100, 190),
     Colour::new(213, 94, 0),
@@ -44,13 +44,13 @@ const RECEIVERS: [Colour; 6] = [
     Colour::new(222, 160, 0),
 ];
 
-/// The colour of the receiver at that place in the scenario.
+/// The colour of the receiver at this index of the scenario.
 pub(super) fn receiver(index: usize) -> Colour {
     RECEIVERS[index % RECEIVERS.len()]
 }
 
-/// Width of a receiver's lines. Ours is drawn last and wider, so that a restless neighbour does not
-/// hide it.
+/// Width of a receiver's lines. The first receiver's is wider and drawn last, so that no other one
+/// hides it.
 pub(super) fn stroke(index: usize) -> f64 {
     if index == 0 { 3.0 } else { 1.9 }
 }
@@ -59,8 +59,8 @@ pub(super) fn stroke(index: usize) -> f64 {
 pub(super) const STATES: [ClockState; 5] =
     [ClockState::Locked, ClockState::Holdover, ClockState::Acquiring, ClockState::Listening, ClockState::Unlocked];
 
-/// Colour of a lock state. Lightness differs from state to state as well as hue, so that a grey
-/// print still reads.
+/// Colour of a lock state. The states differ in lightness as well as in hue, so that they can be
+/// distinguished in a grey print.
 pub(super) fn state(state: ClockState) -> Colour {
     match state {
         ClockState::Locked => Colour::new(94, 178, 126),
@@ -87,8 +87,7 @@ pub(super) fn incident(incident: &Incident) -> Colour {
     if incident.silences_master { OUTAGE.fade(0.16) } else { WEATHER.fade(0.13) }
 }
 
-/// Sizes of text in pixels, chosen so that everything still reads when a picture is shown at half
-/// its size.
+/// Sizes of text in pixels: everything is legible when a picture is shown at half its size.
 pub(super) const HEADING_SIZE: f32 = 36.0;
 pub(super) const CAPTION_SIZE: f32 = 25.0;
 pub(super) const LABEL_SIZE: f32 = 22.0;

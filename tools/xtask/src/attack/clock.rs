@@ -17,8 +17,8 @@ use std::collections::BTreeMap;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// The grandmaster, linuxptp's client and the attacker; our clients have the letters from `d` on,
-/// without `f`, because `vf` is a word of `ip link`.
+/// The hosts of the grandmaster, linuxptp's client and the attacker; our clients have the letters
+/// from `d` on, without `f`, because `vf` is a word of `ip link`.
 const GRANDMASTER: char = 'a';
 const PEER: char = 'b';
 pub(super) const ATTACKER: char = 'c';
@@ -27,8 +27,8 @@ const CLIENTS: [char; 4] = ['d', 'e', 'g', 'h'];
 const LOCK_S: u32 = 25;
 /// Time from their lock to the attack.
 const SETTLING: Duration = Duration::from_secs(4);
-/// How long clients are watched after the end of the attack, at least and at most: a clock may go
-/// wrong by what it learnt during the attack.
+/// Shortest and longest time that clients are watched after the end of the attack: what a clock
+/// learnt during the attack may cause errors later.
 const WATCH: (Duration, Duration) = (Duration::from_secs(8), Duration::from_secs(30));
 /// Clients that start during an attack do so this long after its beginning.
 const START_AFTER: Duration = Duration::from_secs(1);
@@ -46,7 +46,7 @@ pub(super) struct Measured {
     attacker: String,
 }
 
-/// Programs that run, and when each began.
+/// The running programs, and the time at which each began.
 struct Scene<'a> {
     wire: &'a Wire,
     options: &'a Options,
@@ -96,7 +96,7 @@ pub(super) fn run(row: &Row, options: &Options) -> Result<Measured> {
     Ok(scene.measure(row, times, &said))
 }
 
-/// ptp4l is the grandmaster.
+/// Output of ptp4l when it becomes grandmaster.
 const MASTER: &str = "assuming the grand master role";
 
 impl Scene<'_> {
@@ -283,7 +283,7 @@ fn monotonic_s() -> Result<f64> {
     first.ok_or_else(|| format!("/proc/uptime says `{}`", text.trim()))
 }
 
-/// Output of a client of ours, a line a second.
+/// Parses the output of a client of ours, one line per second.
 fn samples(start_s: f64, log: &str) -> Vec<Sample> {
     let sample = |line: Value| {
         let state = line["state"].as_str()?.to_owned();
@@ -293,8 +293,8 @@ fn samples(start_s: f64, log: &str) -> Vec<Sample> {
     log.lines().filter_map(|line| serde_json::from_str(line).ok()).filter_map(sample).collect()
 }
 
-/// Output of ptp4l: `ptp4l[12.345]: master offset -123 s0 freq +0 path delay 456` at each Sync. It
-/// reports 0 until it knows the path's delay.
+/// Parses the output of ptp4l: `ptp4l[12.345]: master offset -123 s0 freq +0 path delay 456` at
+/// each Sync. It reports 0 until it knows the path's delay.
 fn offsets(zero_monotonic_s: f64, log: &str) -> Vec<Sample> {
     let sample = |line: &str| {
         let (head, rest) = line.split_once("]: master offset")?;

@@ -9,12 +9,12 @@ const USED_WITHIN_US: f64 = 1000.0;
 /// Within [`RECOVERY_S`] after an attack, a clock must be locked with an error below this.
 const RIGHT_WITHIN_US: f64 = 100.0;
 const RECOVERY_S: f64 = 10.0;
-/// A clock has recovered when it meets this for that long.
+/// A clock has recovered when it meets [`RIGHT_WITHIN_US`] for this long, s.
 const STAYS_S: f64 = 3.0;
 /// A client that starts while Announces are forged must lock within this. Without an attack it
 /// takes some 3 s.
 const START_S: f64 = 10.0;
-/// The states of a clock whose time is used: it is followed, or carried on without its master.
+/// The states of a clock whose time is used: it follows its master, or continues without one.
 pub(super) const LOCKED: &str = "LOCKED";
 const HOLDOVER: &str = "HOLDOVER";
 
@@ -24,7 +24,7 @@ pub(super) struct Sample {
     /// Since the row began.
     pub(super) at_s: f64,
     pub(super) state: String,
-    /// PTP time by the client minus the truth; none if it has no time.
+    /// PTP time according to the client, minus the true time; `None` if the client has no time.
     pub(super) error_us: Option<f64>,
 }
 
@@ -47,7 +47,7 @@ impl Client {
         self.samples.iter().filter(move |sample| sample.at_s >= at_s)
     }
 
-    /// How many lines it said in each state while the attack lasted.
+    /// Number of the client's reports in each state during the attack.
     pub(super) fn states(&self, times: Times) -> BTreeMap<&str, usize> {
         let mut states = BTreeMap::new();
         for sample in self.from(times.begin_s).filter(|sample| sample.at_s <= times.end_s) {
@@ -56,7 +56,7 @@ impl Client {
         states
     }
 
-    /// The largest error in a state from the begin of the attack on.
+    /// The largest error in a state since the beginning of the attack.
     fn worst_us(&self, times: Times, state: &str) -> Option<f64> {
         let asked = self.from(times.begin_s).filter(|sample| sample.state == state);
         asked.filter_map(|sample| sample.error_us).map(f64::abs).reduce(f64::max)
@@ -70,13 +70,13 @@ impl Client {
         self.worst_us(times, HOLDOVER)
     }
 
-    /// For how many lines it had no time that could be used while the attack lasted.
+    /// Number of the client's reports without a usable time during the attack.
     fn lost(&self, times: Times) -> usize {
         let lost = |(state, count): (&str, usize)| if [LOCKED, HOLDOVER].contains(&state) { 0 } else { count };
         self.states(times).into_iter().map(lost).sum()
     }
 
-    /// How long after the end of the attack the clock was locked and right for good.
+    /// Time from the end of the attack until the clock was permanently locked with a small error.
     pub(super) fn recovery_s(&self, times: Times) -> Option<f64> {
         let is_right = |sample: &Sample| {
             sample.state == LOCKED && sample.error_us.is_some_and(|error_us| error_us.abs() <= RIGHT_WITHIN_US)
@@ -95,13 +95,13 @@ impl Client {
         None
     }
 
-    /// How long after its start it was locked first.
+    /// Time from its start until it was first locked.
     pub(super) fn lock_s(&self) -> Option<f64> {
         self.samples.iter().find(|sample| sample.state == LOCKED).map(|sample| sample.at_s - self.start_s)
     }
 }
 
-/// Why our clients fail a row, by the worst of them; empty if they do not.
+/// Why our clients fail a row, judged by the worst of them; empty if they pass.
 pub(super) fn faults(clients: &[Client], times: Times, meets: Meets, bar: Bar) -> Vec<String> {
     let largest = |of: &dyn Fn(&Client) -> Option<f64>| clients.iter().filter_map(of).reduce(f64::max);
     let mut faults = Vec::new();
@@ -134,7 +134,7 @@ pub(super) fn faults(clients: &[Client], times: Times, meets: Meets, bar: Bar) -
     faults
 }
 
-/// A length of time that is given in microseconds, in the unit that suits it.
+/// A duration as text, in a suitable unit.
 pub(super) fn microseconds(us: f64) -> String {
     match us.abs() {
         small if small < 1e3 => format!("{us:.0} us"),

@@ -41,7 +41,7 @@ the attack. Where a client starts during an attack, it has to lock within 10 s.
 Needs root, and ptp4l. INTEROP_KEEP=1 in the environment keeps the folders with every log.
 Exit code: 0 if no row failed, 1 if one did, 77 if this machine cannot run them.";
 
-/// The text of a value that cannot be measured.
+/// A measured value, or the reason why it could not be measured.
 type Result<T> = std::result::Result<T, String>;
 
 #[derive(Debug, Args)]
@@ -81,7 +81,7 @@ pub(crate) struct AttackArgs {
     json: Option<PathBuf>,
 }
 
-/// How rows are run.
+/// Options for all rows.
 struct Options {
     program: PathBuf,
     seconds: Option<f64>,
@@ -198,8 +198,8 @@ pub(crate) fn forged_names() -> Vec<&'static str> {
     rows::all().filter(is_forged).map(|row| row.name).collect()
 }
 
-/// A warning that the machine is busy: with fewer processors than that, measurements of sound
-/// include its own disturbances.
+/// A warning if the machine is busy: if the load exceeds the number of processors, measurements of
+/// sound include disturbances of the machine.
 fn load() -> String {
     let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let last_minutes = text.split(' ').nth(1).map(|load| format!("; load of the last 5 minutes: {load}"));

@@ -12,8 +12,8 @@ pub(super) const WINDOW_S: f64 = WINDOW as f64 / RATE_HZ;
 /// The tone is right if its amplitude is within 1 dB, and everything else is 40 dB below it.
 const AMPLITUDES: std::ops::Range<f64> = AMPLITUDE * 0.891..AMPLITUDE * 1.122;
 const RESIDUAL_RMS: f64 = AMPLITUDE / 100.0;
-/// More than any part of the tone can have: another sender is heard. Noise of full scale reaches it
-/// in 1 ms of a window.
+/// An RMS above this cannot be a part of the tone, so another sender is heard. Full-scale noise
+/// reaches it within 1 ms of a window.
 const FOREIGN_RMS: f64 = 1.5 * AMPLITUDE;
 
 /// Contents of a window.
@@ -26,14 +26,14 @@ pub(super) enum Heard {
     Foreign,
 }
 
-/// The first channel of 24 bits, of frames of so many bytes.
+/// Classifies the first channel (24 bits) of frames of `frame_bytes` bytes.
 pub(super) fn windows(data: &[u8], frame_bytes: usize) -> Vec<Heard> {
     let sample = |frame: &[u8]| f64::from(i32::from_le_bytes([0, frame[0], frame[1], frame[2]])) / 2f64.powi(31);
     let samples: Vec<f64> = data.chunks_exact(frame_bytes).map(sample).collect();
     samples.chunks_exact(WINDOW).map(classify).collect()
 }
 
-/// The tone that fits best, by least squares, and what is left.
+/// Classifies a window by the tone that fits best (least squares) and its residual.
 fn classify(window: &[f64]) -> Heard {
     let phases = (0..window.len()).map(|n| TAU * TONE_HZ * n as f64 / RATE_HZ);
     let waves: Vec<(f64, f64)> = phases.map(|phase| (phase.cos(), phase.sin())).collect();
@@ -58,12 +58,12 @@ pub(super) struct Figures {
     /// The share of windows with the tone alone.
     pub(super) share: f64,
     pub(super) foreign_s: f64,
-    /// The longest time without it.
+    /// The longest time without the tone alone.
     pub(super) longest_gap_s: f64,
 }
 
 impl Figures {
-    /// Of a stretch of windows.
+    /// The figures of a sequence of windows.
     pub(super) fn of(windows: &[Heard]) -> Self {
         let count = |kind| windows.iter().filter(|heard| **heard == kind).count() as f64;
         let gaps = windows.split(|heard| *heard == Heard::Tone).map(<[Heard]>::len);
@@ -75,7 +75,7 @@ impl Figures {
     }
 }
 
-/// After how many seconds the tone is heard alone, for a second at least.
+/// Time until the tone is heard alone for at least a second, s.
 pub(super) fn right_after_s(windows: &[Heard]) -> Option<f64> {
     let second = (1.0 / WINDOW_S) as usize;
     let is_right = |stretch: &[Heard]| stretch.iter().all(|heard| *heard == Heard::Tone);

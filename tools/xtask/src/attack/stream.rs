@@ -1,8 +1,8 @@
 //! One attack on a stream or its announcement: a sender of ours, a player and a recorder or a
 //! listener to announcements, and the attacker, on one wire.
 //!
-//! The sender sends a tone, by its computer's crystal: no clock is there to be attacked. What the
-//! player and the recorder wrote is looked at in [`sound`](super::sound).
+//! The sender sends a tone at the rate of its computer's crystal, so that there is no clock to be
+//! attacked. The files of the player and the recorder are analysed by [`sound`](super::sound).
 
 use super::clock::begin;
 use super::judge::Times;
@@ -24,21 +24,23 @@ const OTHER: char = 'd';
 const HOSTS: [char; 4] = [SENDER, PLAYER, super::clock::ATTACKER, OTHER];
 const NAME: &str = "Studio";
 const DESCRIPTION: &str = "studio.sdp";
-/// A stream plays for so long before it is attacked, and is watched for so long afterwards: an
-/// announcement is repeated every 5 s here.
+/// How long a stream plays before it is attacked.
 const SETTLING: Duration = Duration::from_secs(3);
+/// How long a stream is watched after an attack. An announcement is repeated every 5 s here.
 const WATCH: Duration = Duration::from_secs(7);
-/// A sender that begins during an attack does so this long after its begin.
+/// A sender that starts during an attack does so this long after its beginning.
 const START_AFTER: Duration = Duration::from_secs(4);
-/// A player that comes during an attack does so this long after its begin.
+/// A player that starts during an attack does so this long after its beginning.
 const JOIN_AFTER: Duration = Duration::from_secs(1);
-/// What is heard is right again after this, and found so soon although many announce.
+/// Time after an attack within which the sound must be right again, and within which a session must
+/// be found although many are announced, s.
 const RECOVERY_S: f64 = 1.0;
 const FOUND_S: f64 = 10.0;
-/// What is left of a stream that nobody may disturb; the rest is for a machine that stands still.
+/// Share of a stream that must be heard under an attack that must have no effect. The rest allows
+/// for pauses of the machine.
 const SHARE: f64 = 0.99;
 
-/// A program that listens, and what of it was heard.
+/// A program that receives the stream, and the audio that it received.
 struct Listener {
     name: &'static str,
     start_s: f64,
@@ -59,7 +61,7 @@ impl Listener {
     fn during(&self, times: Times) -> Figures {
         let begin_s = times.begin_s.max(self.start_s);
         let mut all = self.from(begin_s);
-        // What was not written was not heard.
+        // Audio that was not written counts as not heard.
         all.resize(((times.end_s - begin_s) / WINDOW_S) as usize, Heard::Gap);
         Figures::of(&all)
     }
@@ -69,11 +71,11 @@ impl Listener {
     }
 }
 
-/// What `aes67 discover` told of the session that is attacked.
+/// The reports of `aes67 discover` on the attacked session.
 #[derive(Debug, Default, PartialEq)]
 struct Told {
     listed: bool,
-    /// How often it was gone, and how often it led elsewhere.
+    /// How often it was removed, and how often its destination changed.
     removed: usize,
     replaced: usize,
 }
@@ -97,7 +99,7 @@ impl Told {
     }
 }
 
-/// What was measured.
+/// The measurements.
 pub(super) struct Sounds {
     times: Times,
     meets: Meets,
@@ -146,7 +148,7 @@ pub(super) fn run(row: &Row, options: &Options) -> Result<Sounds> {
     let times = Times { begin_s, end_s: scene.zero.elapsed().as_secs_f64() };
     sleep(WATCH);
     let listeners: Result<Vec<Listener>> = players.into_iter().map(|player| scene.end(player)).collect();
-    // Before the sender, which withdraws its announcement.
+    // It is stopped before the sender, which withdraws its announcement.
     let told = discover.map(|running| Told::of(&running.stop().log));
     drop(sender);
     Ok(Sounds { times, meets: row.meets, bar: row.bar, listeners: listeners?, told, attacker })
@@ -154,7 +156,7 @@ pub(super) fn run(row: &Row, options: &Options) -> Result<Sounds> {
 
 impl Scene<'_> {
     fn start(&self, host: char, arguments: &str) -> Running {
-        // A listener to announcements may well be late, but must not keep the others from running.
+        // A listener to announcements may be late, but must not delay the other programs.
         let mut command = if arguments.starts_with("discover") {
             self.wire.command(host, &self.options.program)
         } else {
@@ -164,8 +166,8 @@ impl Scene<'_> {
         self.wire.start(command)
     }
 
-    /// Waits until the player plays, and a while longer. Whoever plays by a name waits for the next
-    /// announcement first.
+    /// Waits until the player plays, and a while longer. A player that was given a name first waits
+    /// for the next announcement.
     fn wait_playing(&self, players: &[(&'static str, f64, Running)]) -> Result<()> {
         for (_, _, player) in players.iter().filter(|(name, ..)| *name == "play") {
             if !player.poll(20, |log| log.contains("PLAYING")) {
@@ -199,7 +201,7 @@ impl Scene<'_> {
         if running.poll(20, |log| log.contains(" packets, ")) { Ok(running) } else { Err(running.log()) }
     }
 
-    /// A player by the description and a recorder, or a player by the session's name.
+    /// Starts a player of the description and a recorder, or a player of the session's name.
     fn start_listeners(&self, is_announced: bool) -> Vec<(&'static str, f64, Running)> {
         let start =
             |name, host, arguments: &str| (name, self.zero.elapsed().as_secs_f64(), self.start(host, arguments));

@@ -1,4 +1,4 @@
-//! The table: one line for each row, in three parts with columns of their own.
+//! The table: one line for each row, in three parts with different columns.
 
 use super::rows::{Bar, Row, Target};
 use crate::error::Error;
@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 use std::fmt;
 use std::path::Path;
 
-/// What was measured, whatever was attacked.
+/// The results of a row, whatever was attacked.
 pub(super) trait Outcome {
-    /// Why the row fails; nothing if it does not.
+    /// Why the row fails; empty if it passes.
     fn faults(&self) -> Vec<String>;
     /// The cells between the row's name and its verdict.
     fn columns(&self) -> String;
@@ -16,9 +16,10 @@ pub(super) trait Outcome {
     fn json(&self) -> Value;
 }
 
-/// What is above each part. `LOCKED` and `HOLDOVER` are the largest errors in these states from the
-/// begin of the attack on; `right after` is the time from its end until a clock is locked and
-/// right, or until the stream alone is heard; of attacks that meet a start, from the start.
+/// Heading of each part. `LOCKED` and `HOLDOVER` are the largest errors in these states since the
+/// beginning of the attack; `right after` is the time from the end of the attack until a clock is
+/// locked and right, or until only the stream is heard. If the target starts during the attack, it
+/// is the time from that start.
 pub(super) fn head(target: Target) -> &'static str {
     match target {
         Target::Clock => {
@@ -36,7 +37,7 @@ attack on the announcement     heard: play              attacker heard         l
     }
 }
 
-/// A row and what was measured.
+/// A row and its results.
 pub(super) struct Line {
     pub(super) row: &'static Row,
     measured: super::Result<Box<dyn Outcome + Send>>,
@@ -84,7 +85,7 @@ impl fmt::Display for Line {
     }
 }
 
-/// A time after which something happens; `not` if it never does.
+/// The time after which something happens, as text; `not` if it never does.
 pub(super) fn ascending(after_s: Option<f64>) -> String {
     after_s.map_or_else(|| "not".to_owned(), |after_s| format!("{after_s:.1} s"))
 }

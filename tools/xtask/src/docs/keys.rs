@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 /// The type of a whole scenario.
 const ROOT: &str = "Scenario";
 
-/// What the page begins with.
+/// The beginning of the page.
 const INTRODUCTION: &str = "\
 # Every key of a scenario
 
@@ -67,7 +67,7 @@ pub(super) fn page(schema: &Schema) -> Result<String, String> {
     Ok(page)
 }
 
-/// The types that one refers to, each with the key.
+/// The types to which a type refers, each with the key.
 fn named_in(kind: &Kind) -> Vec<(String, String)> {
     let of = |key: &str, value: &Value| match value {
         Value::Kind(name) | Value::List(name) => Some((key.to_owned(), name.clone())),

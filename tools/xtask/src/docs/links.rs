@@ -6,15 +6,15 @@ use std::path::{Component, Path, PathBuf};
 
 use documents::{CommandLine, Document, Program};
 
-/// The commands of cargo that documents may name: its own, and those that cargo xtask test uses.
+/// The cargo commands that documents may name: built-in ones, and those that cargo xtask test uses.
 const OF_CARGO: [&str; 14] = [
     "add", "bench", "build", "check", "clippy", "deny", "doc", "fmt", "install", "metadata", "nextest", "run", "test",
     "update",
 ];
-/// A file that a reader is to write.
+/// Part of the names of files that the reader has to write.
 const PLACEHOLDER: &str = "yours";
 
-/// All faults, with their places.
+/// All faults of the documents, with their places.
 pub(super) fn wrong(root: &Path, documents: &[Document]) -> Vec<String> {
     let mut wrong = Vec::new();
     for document in documents {
@@ -30,7 +30,7 @@ pub(super) fn wrong(root: &Path, documents: &[Document]) -> Vec<String> {
     wrong
 }
 
-/// Why a link leads nowhere.
+/// The reason why a link is broken, if it is.
 fn broken(root: &Path, documents: &[Document], from: &Document, target: &str) -> Option<&'static str> {
     if target.contains("://") || target.starts_with("mailto:") {
         return None;
@@ -53,7 +53,7 @@ fn broken(root: &Path, documents: &[Document], from: &Document, target: &str) ->
     }
 }
 
-/// A path beside another one, from the top of the checkout.
+/// A path relative to a document, as a path relative to the top of the checkout.
 fn resolved(from: &str, path: &str) -> Option<String> {
     let mut resolved = PathBuf::new();
     for part in Path::new(from).parent()?.join(path).components() {
@@ -68,7 +68,7 @@ fn resolved(from: &str, path: &str) -> Option<String> {
     Some(resolved.to_string_lossy().replace('\\', "/"))
 }
 
-/// Why a command line would not run.
+/// The reason why a command line would fail, if there is one.
 fn refused(root: &Path, command: &CommandLine) -> Option<String> {
     let words = command.arguments.iter();
     let missing = words.clone().find(|word| {

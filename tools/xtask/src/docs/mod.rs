@@ -27,7 +27,7 @@ pub(crate) struct DocsArgs {
     check: bool,
 }
 
-/// Writes the page, unless it is only to be checked, and checks all documents.
+/// Writes the page, or only checks it if requested, and checks all documents.
 pub(crate) fn run(args: &DocsArgs) -> ExitCode {
     let root = Path::new(".");
     let written = if args.check { Ok(()) } else { write(root) };
@@ -59,7 +59,7 @@ fn write(root: &Path) -> Result<(), Error> {
     fs::write(&path, page(root)?).map_err(|source| Error::File { path, source })
 }
 
-/// The page as the schema makes it.
+/// The page that is made from the schema.
 fn page(root: &Path) -> Result<String, Error> {
     let folder = root.join(SCHEMA);
     let unreadable = |source| Error::File { path: folder.clone(), source };

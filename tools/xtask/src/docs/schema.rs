@@ -1,30 +1,30 @@
-//! The schema of scenario files, read from its source: the types that `serde` fills, with what
-//! their doc comments say of each key, the range of its values and its default.
+//! The schema of scenario files, read from its source: the types that `serde` fills, with the
+//! description of each key from its doc comment, the range of its values and its default.
 //!
-//! The source is read because it is the one place where all of these are; a derived description
-//! would know nothing of ranges that a number checks itself.
+//! The source is read because only there all of these are found. A schema derived by a macro would
+//! lack the ranges of types that check their own values.
 
 use proc_macro2::{TokenStream, TokenTree};
 use std::collections::{BTreeMap, BTreeSet};
 use syn::{Attribute, Expr, Field, Fields, Item, Lit, Meta, Type};
 
-/// What a scenario's value can be.
+/// The form of a value in a scenario.
 #[derive(Clone, Debug)]
 pub(super) enum Shape {
     /// A table of keys.
     Table(Vec<Key>),
     /// One of several names, some of which have a value.
     Choice(Vec<Variant>),
-    /// A number or a text, by its range.
+    /// A number or a text: the description of its range.
     Value(String),
 }
 
 /// A type of the schema.
 #[derive(Clone, Debug)]
 pub(super) struct Kind {
-    /// What is said of it.
+    /// Its meaning.
     pub(super) meaning: String,
-    /// What it is.
+    /// Its form.
     pub(super) shape: Shape,
 }
 
@@ -33,11 +33,11 @@ pub(super) struct Kind {
 pub(super) struct Key {
     /// Its name.
     pub(super) name: String,
-    /// What is said of it.
+    /// Its meaning.
     pub(super) meaning: String,
     /// Its value.
     pub(super) value: Value,
-    /// What it is if it is left out; `None` if it must be there.
+    /// Its value if the key is absent; `None` if the key is required.
     pub(super) default: Option<String>,
 }
 
@@ -46,13 +46,13 @@ pub(super) struct Key {
 pub(super) struct Variant {
     /// The name.
     pub(super) name: String,
-    /// What is said of it.
+    /// Its meaning.
     pub(super) meaning: String,
-    /// What must be given with it.
+    /// The value that must be given with the name.
     pub(super) with: With,
 }
 
-/// What a name of a choice is given with.
+/// The value that is given with a name of a choice.
 #[derive(Clone, Debug)]
 pub(super) enum With {
     /// Nothing.
@@ -68,7 +68,7 @@ pub(super) enum With {
 pub(super) enum Value {
     /// A type of the schema, by name.
     Kind(String),
-    /// A list of values of such a type.
+    /// A list of values of a type of the schema.
     List(String),
     /// Anything else, in words.
     Plain(String),
@@ -80,11 +80,11 @@ pub(super) struct Schema {
     kinds: BTreeMap<String, Kind>,
     /// Types that are tables of keys.
     tables: BTreeSet<String>,
-    /// Types that are other names for one.
+    /// Aliases, with the types that they stand for.
     aliases: BTreeMap<String, String>,
-    /// What functions that give a default return.
+    /// The values returned by functions for defaults, by function.
     functions: BTreeMap<String, String>,
-    /// What `Default` of a type is: one value, or one for each field.
+    /// The `Default` of each type: one value, or one for each field.
     defaults: BTreeMap<String, BTreeMap<String, String>>,
 }
 
@@ -95,7 +95,7 @@ impl Schema {
     /// The schema in these source files, by name and text.
     ///
     /// # Errors
-    /// If one is no Rust, with its name.
+    /// If a file is not valid Rust; the error names it.
     pub(super) fn read<'a>(sources: impl Iterator<Item = (&'a str, &'a str)> + Clone) -> Result<Self, String> {
         let mut schema = Self::default();
         let mut files = Vec::new();
@@ -109,7 +109,7 @@ impl Schema {
         Ok(schema)
     }
 
-    /// A type, also by another name of it.
+    /// A type by its name or by an alias.
     pub(super) fn kind(&self, name: &str) -> Option<&Kind> {
         self.kinds.get(self.aliases.get(name).map_or(name, String::as_str))
     }
@@ -179,7 +179,7 @@ impl Schema {
                         let own = |field| self.key(field, serde.default.is_some().then_some(name.as_str()));
                         Shape::Table(fields.named.iter().filter_map(own).collect())
                     }
-                    // Texts that check themselves.
+                    // Types of texts that check their own values.
                     _ => Shape::Value(format!("text in quotes: {}", uncapitalised(&meaning))),
                 };
                 self.kinds.insert(name, Kind { meaning, shape });
@@ -213,7 +213,7 @@ impl Schema {
         }
     }
 
-    /// A key of a table; of one whose keys all may be left out, with the table's name.
+    /// A key of a table. `optional_table` is the name of the table if all of its keys are optional.
     fn key(&self, field: &Field, optional_table: Option<&str>) -> Option<Key> {
         let serde = Serde::of(&field.attrs);
         if serde.skip {
@@ -235,7 +235,7 @@ impl Schema {
         Some(Key { name, meaning: meaning(&field.attrs), value, default })
     }
 
-    /// What `Default` of a field's type is.
+    /// The `Default` of a field's type.
     fn default_of(&self, kind: &Type) -> String {
         let name = last_segment(kind).unwrap_or_default();
         if let Some(value) = self.defaults.get(&name).and_then(|fields| fields.get(WHOLE)) {
@@ -249,7 +249,7 @@ impl Schema {
         }
     }
 
-    /// A default that is a variant's name in Rust, as a scenario writes it.
+    /// A default in the spelling of scenarios, if it is the name of a variant in Rust.
     fn name_of_default(&self, value: &str) -> String {
         let Some((kind, variant)) = value.split_once("::") else { return value.to_owned() };
         let renamed = self.functions.get(&format!("{kind}::{variant}"));
@@ -277,7 +277,7 @@ impl Schema {
     }
 }
 
-/// What `#[serde(...)]` says that matters here.
+/// The arguments of `#[serde(...)]` that are relevant here.
 #[derive(Debug, Default)]
 struct Serde {
     rename: Option<String>,
@@ -293,7 +293,7 @@ impl Serde {
     fn of(attributes: &[Attribute]) -> Self {
         let mut serde = Self::default();
         for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("serde")) {
-            // Keys that are of no interest have values, too, which must be passed over.
+            // The values of irrelevant arguments must be skipped.
             let read = attribute.parse_nested_meta(|meta| {
                 let text = if meta.input.peek(syn::Token![=]) {
                     Some(meta.value()?.parse::<syn::LitStr>()?.value())
@@ -330,7 +330,7 @@ fn is_deserialised(attributes: &[Attribute]) -> bool {
     })
 }
 
-/// A doc comment as one line, without the marks of its links.
+/// A doc comment as one line, without the brackets of its links.
 fn meaning(attributes: &[Attribute]) -> String {
     let lines = attributes.iter().filter_map(|attribute| match &attribute.meta {
         Meta::NameValue(pair) if pair.path.is_ident("doc") => match &pair.value {
@@ -353,7 +353,7 @@ fn last_segment(kind: &Type) -> Option<String> {
     }
 }
 
-/// The type in the angle brackets of another one.
+/// The first generic argument of a type.
 fn argument(kind: &Type) -> Option<Type> {
     let Type::Path(path) = kind else { return None };
     let syn::PathArguments::AngleBracketed(arguments) = &path.path.segments.last()?.arguments else { return None };
@@ -363,12 +363,12 @@ fn argument(kind: &Type) -> Option<Type> {
     })
 }
 
-/// A literal as a scenario writes it.
+/// A literal in the spelling of scenarios.
 fn literal(text: &str) -> String {
     text.strip_suffix(".0").unwrap_or(text).replace('_', "")
 }
 
-/// The first literal of some code, in any depth.
+/// The first literal of some code, at any depth of brackets.
 fn first_literal(tokens: TokenStream) -> Option<String> {
     tokens.into_iter().find_map(|token| match token {
         TokenTree::Literal(found) => Some(literal(&found.to_string())),
@@ -404,7 +404,7 @@ fn default_of(made: &syn::ItemImpl) -> BTreeMap<String, String> {
     }
 }
 
-/// What a type that reads itself says would be right: its constant `RIGHT`.
+/// The range of a type with its own deserialisation: the text of its constant `RIGHT`.
 fn range_of(tokens: TokenStream) -> Option<String> {
     let mut tokens = tokens.into_iter();
     while let Some(token) = tokens.next() {
@@ -450,20 +450,20 @@ fn declared(tokens: TokenStream) -> (String, String, String) {
     (name, right, meaning.join(" "))
 }
 
-/// A sentence as the end of another one.
+/// A sentence without its capital letter and full stop, to be appended to another one.
 fn uncapitalised(sentence: &str) -> String {
     let mut letters = sentence.trim_end_matches('.').chars();
     letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }
 
-/// What a scenario calls a variant.
+/// The name of a variant in scenarios.
 fn name_of(variant: &syn::Variant, container: &Serde) -> String {
     let plain = variant.ident.to_string();
     let renamed = Serde::of(&variant.attrs).rename;
     renamed.unwrap_or_else(|| if container.snake_case { snake(&plain) } else { plain })
 }
 
-/// A name of a type or variant as a key.
+/// The name of a type or variant in snake case.
 fn snake(name: &str) -> String {
     let mut key = String::new();
     for (index, letter) in name.chars().enumerate() {

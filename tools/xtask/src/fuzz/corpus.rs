@@ -1,4 +1,4 @@
-//! The corpus of a target: a file of one input a line, in hexadecimal digits.
+//! The corpus of a target: a file with one input per line, in hexadecimal digits.
 
 use super::targets;
 use crate::cmd::Cmd;
@@ -6,8 +6,8 @@ use crate::error::Error;
 use crate::files;
 use std::path::{Path, PathBuf};
 
-/// Longest input and most inputs that are kept in the repository: enough to reach nearly all code
-/// again, and little enough to be replayed with every test run.
+/// Maximum length and number of the inputs that are kept in the repository: enough to reach nearly
+/// all code again, and few enough to be replayed with every test run.
 const LONGEST_KEPT: usize = 512;
 const MOST_KEPT: usize = 400;
 
@@ -15,7 +15,7 @@ fn file(target: &str) -> PathBuf {
     Path::new("fuzz/corpus").join(format!("{target}.hex"))
 }
 
-/// Writes each input into a file of its own, as libFuzzer wants them, and copies the examples.
+/// Writes each input into a separate file, as libFuzzer requires, and copies the examples.
 pub(super) fn unpack(target: &str, folder: &Path) -> Result<(), Error> {
     files::make_folder(folder)?;
     for (index, example) in targets::examples(target)?.iter().enumerate() {
@@ -36,11 +36,11 @@ pub(super) fn unpack(target: &str, folder: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// Keeps the smallest inputs that reach all that was reached; how many those are.
+/// Keeps the smallest inputs that reach all code that was reached. Returns their number.
 pub(super) fn keep(target: &str, program: &Path, corpus: &Path, merged: &Path) -> Result<u64, Error> {
     files::remove(merged)?;
     files::make_folder(merged)?;
-    // How often an edge is passed is no reason to keep an input.
+    // Without counters, an input is not kept merely because it passes an edge more often.
     let merge = Cmd::new(program)
         .words("-merge=1 -use_counters=0")
         .arg(format!("-max_len={LONGEST_KEPT}"))

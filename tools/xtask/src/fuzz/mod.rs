@@ -1,8 +1,9 @@
 //! `cargo xtask fuzz`: searches for inputs that violate invariants, target by target.
 //!
-//! The targets of `fuzz/` are built with libFuzzer on the stable toolchain: counters at each edge,
-//! which it requires of the compiler, are stable options. The corpus of each target is kept in the
-//! repository as one file of lines, so that it can be read and reviewed; `cargo test` replays it.
+//! The targets of `fuzz/` are built with libFuzzer on the stable toolchain: the options for the
+//! counters at each edge that libFuzzer requires are stable. The corpus of each target is kept in
+//! the repository as one file of lines, so that it can be read and reviewed; `cargo test` replays
+//! it.
 
 mod corpus;
 mod coverage;
@@ -15,22 +16,24 @@ use clap::Args;
 use std::path::Path;
 use std::process::{ExitCode, Stdio};
 
-/// Counters at each edge, comparisons, and the checks that an optimised build leaves out. As one
-/// variable, because flags with spaces in them are not needed.
+/// Compiler flags for counters at each edge, for tracing comparisons, and for checks that an
+/// optimised build omits. They are passed as one variable, because no flag contains a space.
 const FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
     -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1 -Cdebug-assertions=on \
     -Coverflow-checks=on --cfg fuzzing";
-/// Only what is built for this is instrumented, not what runs while building.
+/// Only code for this target is instrumented, not build scripts.
 const HOST: &str = "x86_64-unknown-linux-gnu";
-/// An input that takes longer hangs, s; a process that holds more memory leaks, MB.
+/// An input that takes longer than this counts as a hang, s.
 const LONGEST_INPUT_S: u32 = 10;
+/// A process that uses more memory than this counts as leaking, MB.
 const MOST_MEMORY_MB: u32 = 1024;
 /// Longest input, bytes: a script of some hundred steps, or a datagram.
 const LONGEST_INPUT: u32 = 2048;
-/// Words that a target's inputs are made of, if it has a file of them here.
+/// Folder of dictionaries: words of which the inputs of a target consist, for targets that have
+/// such a file.
 const DICTIONARIES: &str = "fuzz/dictionaries";
-/// For how long a target is run, if nothing is said of that.
+/// Default duration of a target's run.
 const MINUTES: f64 = 1.0;
 const MINUTES_UNTIL_ENOUGH: f64 = 240.0;
 
@@ -71,7 +74,7 @@ struct Outcome {
     seconds: u64,
     edges: u64,
     inputs: u64,
-    /// Where the input that broke it is.
+    /// File of the input that violated an invariant.
     broken_by: Option<String>,
 }
 
@@ -86,7 +89,7 @@ pub(crate) fn run(args: &FuzzArgs, target_folder: &Path) -> ExitCode {
     }
 }
 
-/// Whether all held.
+/// Runs all targets. Returns whether no invariant was violated.
 fn fuzz(args: &FuzzArgs, target_folder: &Path) -> Result<bool, Error> {
     let known = targets::all()?;
     if let Some(unknown) = args.targets.iter().find(|target| !known.contains(target)) {
@@ -135,8 +138,8 @@ fn search(target: &str, args: &FuzzArgs, folder: &Path) -> Result<Outcome, Error
         .arg(format!("-rss_limit_mb={MOST_MEMORY_MB}"))
         .arg(format!("-max_len={LONGEST_INPUT}"))
         .words("-print_final_stats=1");
-    // Which constants an input is compared with matters to a parser. The scripts of a state machine
-    // are choices, and are searched faster without.
+    // Value profiles help to find the constants that a parser compares its input with. Scripts of a
+    // state machine consist of choices, which are searched faster without them.
     let command = if targets::is_parser(target) { command.arg("-use_value_profile=1") } else { command };
     let command = if args.enough { command.arg(format!("-runs={}", targets::enough(target))) } else { command };
     let command = if dictionary.exists() { command.arg(format!("-dict={}", dictionary.display())) } else { command };
@@ -160,7 +163,7 @@ fn search(target: &str, args: &FuzzArgs, folder: &Path) -> Result<Outcome, Error
 }
 
 impl Outcome {
-    /// Its line of the table.
+    /// The target's line of the table.
     fn row(&self, target: &str) -> String {
         let Self { executions, seconds, edges, inputs, broken_by } = self;
         let kind = if targets::is_parser(target) { "parser" } else { "machine" };
@@ -172,7 +175,7 @@ impl Outcome {
         )
     }
 
-    /// From what libFuzzer says.
+    /// Reads the output of libFuzzer.
     fn read(said: &str) -> Self {
         let figure = |name: &str| {
             let rest = said.lines().find_map(|line| line.strip_prefix(name))?;
@@ -186,7 +189,7 @@ impl Outcome {
         let executions = figure("stat::number_of_executed_units:").unwrap_or(0);
         let done = said.lines().rfind(|line| line.starts_with("Done "));
         let told = done.and_then(|line| line.split_whitespace().rev().nth(1)?.parse().ok());
-        // One that broke is not done, and tells its mean only.
+        // A run that ended with a crash has no total time, only a mean rate.
         let seconds = told.unwrap_or_else(|| executions / figure("stat::average_exec_per_sec:").unwrap_or(1).max(1));
         Self {
             executions,
@@ -198,7 +201,7 @@ impl Outcome {
     }
 }
 
-/// The end of what was said.
+/// The last lines of the output.
 fn last_lines(said: &str) -> String {
     let lines: Vec<&str> = said.lines().collect();
     lines[lines.len().saturating_sub(40)..].join("\n")

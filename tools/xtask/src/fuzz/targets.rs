@@ -1,18 +1,18 @@
-//! What each target searches in: a parser or a state machine.
+//! The kind of each target: a parser or a state machine.
 
 use super::{Error, files};
 use std::path::{Path, PathBuf};
 
-/// Where each target has a file.
+/// Folder with one file per target.
 pub(super) const FOLDER: &str = "fuzz/fuzz_targets";
 
-/// Inputs that each kind is to have had before it counts as searched. Judgement: where a search of
-/// some minutes to an hour stops reaching new code.
+/// Number of inputs after which a target of each kind counts as searched. Judgement: where a search
+/// of some minutes to an hour stops reaching new code.
 const ENOUGH_FOR_PARSER: u64 = 5_000_000;
 const ENOUGH_FOR_MACHINE: u64 = 1_000_000;
 
-/// Targets whose inputs are what a parser reads, and where that parser is. The inputs of the other
-/// targets are scripts of what happens to a state machine.
+/// Targets whose inputs are texts or datagrams for a parser, and the files of that parser. The
+/// inputs of other targets are scripts of events for a state machine.
 const PARSERS: [(&str, &[&str]); 11] = [
     ("bass_url", &["bass-plugin/src/url.rs"]),
     ("livewire_datagram", &["engine/src/announce/livewire.rs"]),
@@ -27,7 +27,7 @@ const PARSERS: [(&str, &[&str]); 11] = [
     ("wav_file", &["wav/src/"]),
 ];
 
-/// A folder of files that are right, from which a target's search begins besides its corpus.
+/// Folders of valid files, which are inputs of a target's search in addition to its corpus.
 const EXAMPLES: [(&str, &str); 2] =
     [("scenario_file", "scenarios"), ("sdp_text", "engine/src/announce/sdp/tests/cases")];
 
@@ -49,7 +49,7 @@ pub(super) fn parser(target: &str) -> &'static [&'static str] {
     PARSERS.iter().find(|(name, _)| *name == target).map_or(&[], |(_, files)| files)
 }
 
-/// Files that are right, from which a target's search begins besides its corpus.
+/// Valid files, which are inputs of a target's search in addition to its corpus.
 pub(super) fn examples(target: &str) -> Result<Vec<PathBuf>, Error> {
     let folder = EXAMPLES.iter().find(|(name, _)| *name == target);
     let files = folder.map_or(Ok(Vec::new()), |(_, folder)| files::list(Path::new(folder)))?;

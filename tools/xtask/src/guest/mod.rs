@@ -1,5 +1,5 @@
 //! `cargo xtask guest-fetch`: a Linux guest for QEMU with network cards that stamp packets, for
-//! hosts without such cards. The guest can have its [own time](Time).
+//! hosts without such cards. The guest can have its [own time base](Time).
 //!
 //! Model: the kernel is Debian's, with its modules; the cards are a module of ours
 //! (`stamping_nic.c`), built with Debian's headers of that kernel. The guest's files are the
@@ -14,9 +14,9 @@ use crate::files::{absolute, copy, list, make_folder, read, remove, remove_file,
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Packages for fetching and running it.
+/// Programs for fetching and running the guest.
 pub(crate) const PROGRAMS: [&str; 6] = ["qemu-system-x86_64", "busybox", "cpio", "cc", "make", "ptp4l"];
-/// The package that always depends on Debian's present kernel.
+/// The package that always depends on Debian's current kernel.
 const KERNEL: &str = "linux-image-amd64";
 /// Debian 12's kernel: the module of the cards is for its interfaces, and later ones come with
 /// other modules.
@@ -42,7 +42,7 @@ const MODULES: [&str; 18] = [
     "nfnetlink",
     "nf_tables",
 ];
-/// Our own one.
+/// The module of our cards.
 const CARD: &str = "stamping_nic";
 const CARD_SOURCE: &str = include_str!("stamping_nic.c");
 const INIT: &str = include_str!("init");
@@ -53,7 +53,7 @@ pub(crate) enum Time {
     /// The host's time, on two processors.
     Hosts,
     /// The guest's own time: its only processor takes a nanosecond for each instruction, and idle
-    /// time is skipped. However long the host stands still, the guest does not.
+    /// time is skipped. So pauses of the host are not visible in the guest.
     Counted,
 }
 
@@ -86,7 +86,7 @@ impl Guest {
     /// The guest that was fetched into the target folder.
     ///
     /// # Errors
-    /// If there is none, or an older one; the message says what helps.
+    /// If there is none, or an older one; the message contains the remedy.
     pub(crate) fn find(target: &Path) -> Result<Self, String> {
         let folder = absolute(target).join("guest");
         if fs::read_to_string(folder.join(RECIPE)).is_ok_and(|recipe| recipe == self::recipe()) {
@@ -119,7 +119,7 @@ impl Guest {
 /// Fetches the kernel, builds the cards' module, and packs the guest's first files.
 ///
 /// # Errors
-/// If a program or package cannot be had, or the module does not build.
+/// If a program or package cannot be installed or fetched, or the module does not compile.
 pub(crate) fn fetch(target: &Path) -> Result<PathBuf, Error> {
     debian::ensure(&PROGRAMS)?;
     let folder = absolute(target).join("guest");
@@ -154,7 +154,8 @@ fn unpack(folder: &Path, release: &str) -> Result<(), Error> {
     remove(folder)?;
     let packages = folder.join("packages");
     make_folder(&packages)?;
-    // "6.1.0-56-amd64" has headers in common with its kin, and tools named by "6.1".
+    // The headers of "6.1.0-56-amd64" are partly shared with other flavours, and its tools are
+    // named after "6.1".
     let abi = release.strip_suffix("-amd64").unwrap_or(release);
     let series = release.split('.').take(2).collect::<Vec<_>>().join(".");
     let names = [
@@ -168,7 +169,7 @@ fn unpack(folder: &Path, release: &str) -> Result<(), Error> {
     for package in list(&packages)? {
         Cmd::new("dpkg").words("--extract").arg(package).arg(folder).run()?;
     }
-    // The headers expect to be installed.
+    // The makefile of the headers expects them at the installed paths.
     let makefile = folder.join(format!("usr/src/linux-headers-{release}/Makefile"));
     let text = read(&makefile)?.replace("include /usr/src/", &format!("include {}/usr/src/", folder.display()));
     write(&makefile, &text)?;
@@ -186,7 +187,7 @@ fn build_card(folder: &Path, unpacked: &Path, release: &str) -> Result<PathBuf, 
     Ok(card.join(format!("{CARD}.ko")))
 }
 
-/// Packs the guest's first files, from which it gets at the host's.
+/// Packs the guest's first files, from which it mounts the host's.
 fn pack(folder: &Path, unpacked: &Path, card: &Path) -> Result<(), Error> {
     let files = folder.join("files");
     remove(&files)?;

@@ -12,29 +12,29 @@ use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
 
-/// Why a case did not pass.
+/// The reason why a case did not pass.
 #[derive(Debug)]
 pub(crate) enum Trouble {
-    /// This machine lacks something.
+    /// This machine lacks something that the case needs.
     Skipped(String),
-    /// It went wrong.
+    /// The case failed.
     Failed(String),
 }
 
-/// How a case ends.
+/// The result of a case.
 pub(super) type Outcome = Result<(), Trouble>;
 
-/// How a case is run.
+/// The form in which a case is run.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Form {
-    /// For minutes instead of seconds.
+    /// Runs for minutes instead of seconds.
     pub(super) long: bool,
-    /// In an emulated machine.
+    /// Runs in an emulated machine.
     pub(super) emulated: bool,
 }
 
 impl Form {
-    /// The options that ask for it, each with a space after it.
+    /// The command line options for this form, each followed by a space.
     pub(super) fn options(self) -> String {
         [(self.emulated, "--emulated "), (self.long, "--long ")]
             .iter()
@@ -57,10 +57,11 @@ impl Bench {
         catch_unwind(AssertUnwindSafe(|| case(&bench))).unwrap_or_else(|panic| Err(Trouble::Failed(words(&*panic))))
     }
 
-    /// Hosts, and the programs that they need besides `aes67`.
+    /// Creates hosts, and checks that the programs that they need in addition to `aes67` are
+    /// installed.
     pub(super) fn wire(&self, hosts: &[char], tools: &[&str]) -> Result<Wire, Trouble> {
         Wire::new(hosts, tools).map_err(|missing| match missing {
-            // Everything is permitted there.
+            // In the emulated machine, everything is permitted.
             Missing::Refused(reason) if self.form.emulated => Trouble::Failed(reason),
             Missing::Tool(reason) | Missing::Refused(reason) => Trouble::Skipped(reason),
         })
@@ -76,17 +77,18 @@ impl Bench {
         self.form.emulated
     }
 
-    /// Whether nothing else runs beside the case, so that it may fail by a claim about time.
+    /// Whether the case runs alone on the machine. Only then may it fail because of a claim about
+    /// time.
     pub(super) fn is_alone(&self) -> bool {
         self.form.long || self.form.emulated
     }
 
-    /// Seconds of the short or the long form.
+    /// Selects the duration of the short or the long form, s.
     pub(super) fn seconds(&self, short: u32, long: u32) -> u32 {
         if self.form.long { long } else { short }
     }
 
-    /// The `aes67` that is looked at.
+    /// The `aes67` under test.
     pub(super) fn program(&self) -> &Path {
         &self.program
     }
@@ -128,14 +130,14 @@ impl Bench {
         if holds { Ok(()) } else { Err(Trouble::Failed(claim.to_string())) }
     }
 
-    /// When the machine stood still, as [`pauses::of`] has it. An emulated one never does: if a
-    /// program waits there, it is one of the case that makes it wait.
+    /// Pauses of the machine, as [`pauses::of`] returns them. An emulated machine has none: if a
+    /// program waits there, a program of the case causes it.
     pub(super) fn disturbances(&self, watch: &Watch) -> Vec<(f64, f64)> {
         if self.form.emulated { Vec::new() } else { pauses::of(watch) }
     }
 
-    /// Fails if a claim about time does not hold although the machine never stood still. A short
-    /// form that runs beside other tests only says so.
+    /// Fails if a claim about time does not hold although the machine had no pause. A short form
+    /// that runs in parallel with other tests only reports this.
     pub(super) fn check_undisturbed(&self, watch: &Watch, holds: bool, claim: impl Display) -> Outcome {
         if holds {
             return Ok(());
@@ -215,12 +217,13 @@ pub(super) fn output(wire: &Wire, host: char, program: &str, arguments: &str, se
     wire.start(command).wait(seconds)
 }
 
-/// A file that a program should have written; `said` is what the program wrote besides.
+/// Reads a file that a program should have written; `said` is the program's other output, for the
+/// error message.
 pub(super) fn read(path: &Path, said: &str) -> Result<Vec<u8>, Trouble> {
     std::fs::read(path).map_err(|error| Trouble::Failed(format!("{}: {error}\n{said}", path.display())))
 }
 
-/// A file for programs.
+/// Writes a file that programs will read.
 pub(super) fn write(path: &Path, bytes: impl AsRef<[u8]>) -> Outcome {
     std::fs::write(path, bytes).map_err(|error| Trouble::Failed(format!("{}: {error}", path.display())))
 }

@@ -1,14 +1,15 @@
-//! Audio whose frames are numbered, two channels of 24 bits at 48 kHz: each is told from all
-//! others.
+//! Audio with numbered frames, two channels of 24 bits at 48 kHz, so that each frame can be
+//! identified.
 
 use super::bench::{Bench, Outcome};
 use super::measure::{Stretches, identical_stretches, swapped};
 use super::pauses::Watch;
 
-/// The longest that numbers of 23 bits do for.
+/// Longest duration for which numbers of 23 bits suffice.
 const LONGEST_S: u32 = 174;
 
-/// Three bytes a sample: the frame's number, from 1, and the channel's.
+/// Audio whose samples of three bytes contain the number of the frame, from 1, and the number of
+/// the channel.
 pub(super) fn counter(seconds: u32) -> Vec<u8> {
     assert!(seconds <= LONGEST_S, "{seconds} s have more frames than there are numbers");
     let sample = |frame: u32, channel: u32| ((frame << 1) | channel).to_be_bytes();
@@ -36,9 +37,9 @@ pub(super) fn wav(audio: &[u8]) -> Vec<u8> {
     file
 }
 
-/// Checks that what was received in about so many seconds was sent, bit for bit. A machine that
-/// stands still has the sender leave packets out, and receivers go on behind them: half of it must
-/// be right in any case, in stretches.
+/// Checks that the audio received in about `seconds` was sent, bit for bit. After pauses of the
+/// machine, the sender skips packets, and receivers continue after them; at least half of the audio
+/// must be right in any case, in longer sections.
 pub(super) fn check_stretch(
     bench: &Bench,
     watch: &Watch,

@@ -1,13 +1,12 @@
-//! `cargo xtask interop --emulated`: the cases on a machine that never stands still.
+//! `cargo xtask interop --emulated`: the cases on a machine without pauses.
 //!
 //! Model: an emulated processor whose [time is counted](Time::Counted) runs the real kernel, the
 //! peers and `aes67`. Delays of the host cannot be noticed there, so any glitch is caused by us or
-//! a peer. It is a slow machine with one processor: its figures of load apply only to it, and a
-//! second of it may take several of the host's.
+//! a peer. It is a slow machine with one processor: measurements of load apply only to it, and one
+//! of its seconds may take several seconds of the host.
 //!
-//! Files are read from the host while the guest's time goes on. Each case is first run in its short
-//! form, whose result does not count, so that programs do not wait for their own pages in the
-//! middle of a case.
+//! While files are read from the host, the guest's time continues. So each case is first run in its
+//! short form, whose result does not count, so that programs do not wait for their own pages later.
 
 use super::cases::Case;
 use super::{Count, EXIT_SKIPPED};
@@ -19,22 +18,23 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// What comes before it is said by the firmware and the kernel.
+/// Output before this line comes from the firmware and the kernel.
 const BEGINS: &str = "the emulated machine has started";
 const ENDS: &str = "the guest ends";
-/// Has how many cases passed, failed and were skipped.
+/// File with the numbers of cases that passed, failed and were skipped.
 const COUNTS: &str = "counts";
-/// More of the host's seconds than a case takes on a busy one, in its short and its long form.
+/// Time limit of a case in its short and its long form, in seconds of the host: more than it takes
+/// on a busy host.
 const DEADLINE_S: [usize; 2] = [1800, 6 * 3600];
-/// Where the guest has files of its own.
+/// Folders of which the guest has its own version.
 const HIDDEN: [&str; 5] = ["/run", "/mnt", "/dev", "/proc", "/sys"];
-/// What the cases are told by the environment.
+/// Environment variables that are passed to the cases.
 const VARIABLES: [&str; 4] = ["PATH", "BASS", "AES67_NODE_MODULES", netns::KEEP];
 
 /// Runs cases with this `aes67`.
 ///
 /// # Errors
-/// If the guest does not start, or does not come to its end.
+/// If the guest does not start or does not finish.
 pub(super) fn run(program: &Path, cases: &[&Case], is_long: bool) -> Result<Count, Error> {
     let guest = match Guest::find(&crate::target_folder()) {
         Ok(guest) => guest,
@@ -57,16 +57,16 @@ pub(super) fn run(program: &Path, cases: &[&Case], is_long: bool) -> Result<Coun
     count(&counts, cases.len()).ok_or(Error::Guest { said })
 }
 
-/// What the guest has counted, if that is every case.
+/// The counts of the guest, if they include every case.
 fn count(counts: &str, cases: usize) -> Option<Count> {
     let numbers: Option<Vec<usize>> = counts.split_whitespace().map(|number| number.parse().ok()).collect();
     let [passed, failed, skipped] = numbers?[..] else { return None };
     (passed + failed + skipped == cases).then_some(Count { passed, failed, skipped })
 }
 
-/// Runs the guest to its end, or to the deadline; what it said before its start.
+/// Runs the guest to its end or to the deadline. Returns its output before the start of the cases.
 fn start(guest: &Guest, shared: &Path, deadline_s: usize) -> Result<String, Error> {
-    // Both end with who started them.
+    // Both end when their parent ends.
     let mut machine = Command::new("setpriv");
     machine.args(["--pdeathsig", "KILL", "timeout", "--foreground", &deadline_s.to_string()]);
     machine.args(["setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64"]);
@@ -78,7 +78,7 @@ fn start(guest: &Guest, shared: &Path, deadline_s: usize) -> Result<String, Erro
     said.map(Option::unwrap_or_default).map_err(told)
 }
 
-/// Passes on what the cases say; returns what was said before the first one.
+/// Passes on the output of the cases. Returns the output before the first one.
 fn tell(console: impl Read) -> std::io::Result<String> {
     let (mut before, mut has_begun, mut has_ended) = (String::new(), false, false);
     for line in BufReader::new(console).split(b'\n') {
@@ -95,8 +95,8 @@ fn tell(console: impl Read) -> std::io::Result<String> {
     Ok(before)
 }
 
-/// What the guest runs: the `xtask` that was built with `aes67`, which finds the workspace where it
-/// is on the host.
+/// The script of the guest. It runs the `xtask` that was built with `aes67`, and the workspace has
+/// the same path as on the host.
 fn script(program: &Path, cases: &[&Case], is_long: bool) -> Result<String, Error> {
     let told = |source| Error::File { path: PathBuf::from("."), source };
     let root = std::env::current_dir().map_err(told)?;

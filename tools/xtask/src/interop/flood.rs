@@ -1,4 +1,5 @@
-//! Many streams from one process, as lean as can be: what is measured is who receives them.
+//! Many streams from one process, as efficiently as possible, because the receiver is to be
+//! measured.
 
 use super::bench::{Bench, Trouble};
 use super::peers::real_time;
@@ -23,12 +24,12 @@ pub(super) fn start(wire: &Wire, host: char, bench: &Bench, count: usize) -> Res
     Ok(running)
 }
 
-/// Later than this a sender breaks into the latency of who receives it, as a [pause](super::pauses)
-/// of the machine does.
+/// Lateness above which a sender disturbs its receivers like a [pause](super::pauses) of the
+/// machine.
 const LATE_MS: f64 = 5.0;
 
-/// The seconds in which a sender was late by that, as [`pauses::of`](super::pauses::of) tells of
-/// the machine's: by its log, and by when it began.
+/// The seconds in which a sender was later than [`LATE_MS`], in the form of
+/// [`pauses::of`](super::pauses::of), from its log and the time at which it began.
 pub(super) fn late(log: &str, began_s: f64) -> Vec<(f64, f64)> {
     let second = |line: &str| {
         let (packets, rest) = line.split_once(" packets of each of ")?;

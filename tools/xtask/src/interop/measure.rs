@@ -1,20 +1,20 @@
-//! Numbers from what programs write.
+//! Numbers from the output of programs.
 
 use super::bench::Trouble;
 use serde_json::Value;
 use std::path::Path;
 
-/// The JSON objects of a log, one a line; what is none is left out.
+/// The JSON objects of a log, one per line; other lines are ignored.
 pub(super) fn objects(log: &str) -> Vec<Value> {
     log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
 }
 
-/// The last one.
+/// The last JSON object of a log.
 pub(super) fn last(log: &str) -> Result<Value, Trouble> {
     objects(log).pop().ok_or_else(|| Trouble::Failed(format!("nothing was said:\n{log}")))
 }
 
-/// A number of an object; not a number if there is none.
+/// A number of an object; NaN if there is none.
 pub(super) fn number(object: &Value, key: &str) -> f64 {
     object[key].as_f64().unwrap_or(f64::NAN)
 }
@@ -24,7 +24,7 @@ pub(super) fn rms(values: &[f64]) -> f64 {
     (values.iter().map(|value| value * value).sum::<f64>() / values.len() as f64).sqrt()
 }
 
-/// Without their mean.
+/// The values minus their mean.
 pub(super) fn centred(values: &[f64]) -> Vec<f64> {
     let mean = values.iter().sum::<f64>() / values.len() as f64;
     values.iter().map(|value| value - mean).collect()
@@ -54,8 +54,8 @@ pub(super) fn place_of(probe: &[u8], audio: &[u8], frame: usize) -> Option<usize
     audio.windows(probe.len()).step_by(frame).position(|window| window == probe)
 }
 
-/// How many bytes of `recorded` are what was sent from some place on: from its first frame that is
-/// not silent to the last. Silence at its end is left out.
+/// How many bytes of `recorded`, from the first to the last frame that is not silent, are identical
+/// to a section of what was sent.
 pub(super) fn identical(recorded: &[u8], sent: &[u8], frame: usize) -> Result<usize, String> {
     let silent = |frame: &&[u8]| frame.iter().all(|byte| *byte == 0);
     let lead = recorded.chunks_exact(frame).take_while(silent).count() * frame;
@@ -71,20 +71,21 @@ pub(super) fn identical(recorded: &[u8], sent: &[u8], frame: usize) -> Result<us
     }
 }
 
-/// What of a recording is as it was sent, in frames.
+/// Sections of a recording that are identical to what was sent, in frames.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Stretches {
-    /// The longest stretch.
+    /// The longest section.
     pub(super) longest: usize,
-    /// All of 10 ms and more together.
+    /// Total length of the sections of at least 10 ms.
     pub(super) all: usize,
 }
 
-/// The stretches of `recorded` that are some of what was sent.
+/// The sections of `recorded` that are identical to sections of what was sent.
 pub(super) fn identical_stretches(recorded: &[u8], sent: &[u8], frame: usize) -> Stretches {
-    /// Frames that are looked for; a step over what is not found, and the shortest stretch that
-    /// counts.
+    /// Number of frames that are searched for.
     const PROBE: usize = 16;
+    /// The next search starts at least this number of frames later. It is also the length of the
+    /// shortest section that counts.
     const STEP: usize = 480;
     let (mut at, mut found_so_far) = (0, Stretches::default());
     while let Some(probe) = recorded.get(at * frame..(at + PROBE) * frame) {

@@ -2,13 +2,13 @@
 //! namespaces.
 //!
 //! A case is one function: it makes its hosts ([`Bench::wire`]), starts peers and `aes67` on them,
-//! notes [figures](Bench::figure), and fails by [`Bench::check`] or a panic. To add one, write it
-//! in a file of `cases/` and name it in [`cases::ALL`]. Each has a short form, of seconds, which
-//! the test suite runs too (`tests/interop.rs`, one test a case), and a long one, which `--long`
-//! asks for.
+//! records [figures](Bench::figure), and fails by [`Bench::check`] or a panic. To add a case, write
+//! it in a file of `cases/` and name it in [`cases::ALL`]. Each case has a short form of some
+//! seconds, which the test suite also runs (`tests/interop.rs`, one test per case), and a long
+//! form, selected by `--long`.
 //!
-//! On a machine that is shared with others a claim about time proves little; [emulated] is for
-//! machines on which it does.
+//! On a machine that is shared with others, claims about time prove little. [emulated] provides a
+//! machine on which they can be tested.
 //!
 //! A case that needs something that this machine lacks is skipped, with the reason and Debian's
 //! package.
@@ -45,7 +45,7 @@ Examples:
 INTEROP_KEEP=1 in the environment keeps the folders of the cases, with every log. Needs root, except with --emulated; what else a case needs it says when it is skipped.
 Exit code: 0 if no case failed, 1 if one did, 77 if all were skipped.";
 
-/// All cases were skipped: the code by which automake's tests say so.
+/// All cases were skipped; automake's tests use the same code.
 pub(crate) const EXIT_SKIPPED: u8 = 77;
 
 #[derive(Debug, Args)]
@@ -132,7 +132,7 @@ impl fmt::Display for Count {
     }
 }
 
-/// Runs cases where they are to run.
+/// Runs cases on this machine or on the emulated one.
 fn run_all(args: &InteropArgs, program: &Path, cases: &[&Case]) -> Result<Count, Error> {
     if args.emulated {
         return emulated::run(program, cases, args.long);
@@ -149,7 +149,7 @@ fn run_all(args: &InteropArgs, program: &Path, cases: &[&Case]) -> Result<Count,
     Ok(count)
 }
 
-/// Builds `aes67`, and what the cases use besides.
+/// Builds `aes67` and the other programs that cases use.
 fn build(release: bool) -> Result<PathBuf, Error> {
     let profile = if release { "--release" } else { "" };
     Cmd::cargo("build --locked -p aes67 -p bass-plugin -p sim -p xtask").words(profile).run()?;
@@ -168,7 +168,7 @@ fn target_dir() -> PathBuf {
     absolute(&crate::target_folder())
 }
 
-/// Runs a case and says how it went.
+/// Runs a case and prints its result.
 #[expect(clippy::disallowed_methods, reason = "a person wants to know how long a case takes")]
 fn tell(case: &Case, program: &Path, form: Form) -> Outcome {
     println!("==> {}: {}", case.name, case.help);

@@ -12,28 +12,29 @@ use std::time::{Duration, Instant};
 
 /// `cargo xtask <this>`, for [`start`].
 pub(crate) const COMMAND: &str = "interop-pauses";
-/// What a watch says when it has begun.
+/// Line that a watch prints when it has begun.
 const WATCHING: &str = "watching";
-/// Sleeps of this length are watched.
+/// Duration of the sleeps whose lateness is measured.
 const STEP: Duration = Duration::from_millis(2);
 /// A longer delay is a pause: a quarter of the shortest latency in use, because sender and receiver
 /// may both be delayed.
 const PAUSE: Duration = Duration::from_millis(5);
-/// Above all programs of a case.
+/// Real-time priority above that of all programs of a case.
 const PRIORITY: &str = "70";
 /// A pause is heard in the row of the trace that it falls into, or in the next one.
 const HEARD_WITHIN_S: f64 = 2.5;
 
-/// A second of a program's own account is told from a pause of that moment by no less.
+/// Smallest distance at which a second of a program's report is considered unaffected by a pause,
+/// s.
 const BESIDE_S: f64 = 0.5;
 
-/// A program for each processor.
+/// The watching programs, one for each processor.
 pub(crate) struct Watch {
     programs: Vec<Running>,
     started: Instant,
 }
 
-/// What a program counted in the seconds in which the machine did not stand still.
+/// A program's counts in seconds without a pause of the machine.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Undisturbed {
     pub(super) seconds: f64,
@@ -52,7 +53,7 @@ pub(super) fn start(bench: &Bench, wire: &Wire, host: char) -> Result<Watch, Tro
     start_by(&bench.beside("xtask")?, wire, host)
 }
 
-/// The same by the program itself, which is this one.
+/// As [`start`], with the path of this program.
 pub(crate) fn start_by(program: &Path, wire: &Wire, host: char) -> Result<Watch, Trouble> {
     let watch = |processor: usize| {
         let mut command = wire.command(host, "chrt");
@@ -65,7 +66,7 @@ pub(crate) fn start_by(program: &Path, wire: &Wire, host: char) -> Result<Watch,
     Ok(Watch { programs, started: now() })
 }
 
-/// Those that this process may run on: `0-1,4` in Linux's words.
+/// Processors that this process may use, which Linux lists as `0-1,4`.
 fn processors() -> Result<Vec<usize>, Trouble> {
     let status = read(Path::new("/proc/self/status"), "")?;
     let status = String::from_utf8_lossy(&status);
@@ -79,7 +80,7 @@ fn processors() -> Result<Vec<usize>, Trouble> {
     Ok(ranges.ok_or_else(none)?.into_iter().flatten().collect())
 }
 
-/// When the machine stood still, in seconds since the watch began, and for how many ms.
+/// Pauses of the machine: seconds since the watch began, and length in ms.
 pub(crate) fn of(watch: &Watch) -> Vec<(f64, f64)> {
     let pair = |line: &str| {
         let mut words = line.split(' ').map(str::parse);
@@ -88,13 +89,13 @@ pub(crate) fn of(watch: &Watch) -> Vec<(f64, f64)> {
     watch.programs.iter().flat_map(|watch| watch.log().lines().filter_map(pair).collect::<Vec<_>>()).collect()
 }
 
-/// Whether one of them explains a glitch at this time.
+/// Whether one of the pauses explains a glitch at this time.
 pub(super) fn explain(pauses: &[(f64, f64)], at_s: f64) -> bool {
     pauses.iter().any(|(pause_s, _)| (at_s - HEARD_WITHIN_S..=at_s + HEARD_WITHIN_S).contains(pause_s))
 }
 
 /// Rows of a count that grows, `(time, count)` in seconds since the program began, which was
-/// `began_s` after the watch: what was counted between two rows without a pause.
+/// `began_s` after the watch: the increase between rows without a pause.
 pub(super) fn between(pauses: &[(f64, f64)], began_s: f64, rows: &[(f64, f64)]) -> Undisturbed {
     let mut undisturbed = Undisturbed::default();
     for pair in rows.windows(2) {

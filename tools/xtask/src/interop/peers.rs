@@ -9,8 +9,8 @@ use std::process::Command;
 /// The domain of all cases.
 pub(crate) const DOMAIN: u8 = 10;
 
-/// A program with the priority of our own threads: on a busy machine one that has to wait would
-/// only tell of that.
+/// A program with the priority of our own threads. Without it, results on a busy machine would only
+/// show the load.
 pub(crate) fn real_time(wire: &Wire, host: char, program: impl AsRef<OsStr>) -> Command {
     let mut command = wire.command(host, "chrt");
     command.args(["-f", "60"]).arg(program);
@@ -21,14 +21,13 @@ pub(crate) fn real_time(wire: &Wire, host: char, program: impl AsRef<OsStr>) -> 
 pub(crate) struct Ptp4l {
     pub(super) priority_1: u8,
     pub(super) slave_only: bool,
-    /// Speaks the dialect of AirPlay, in which all that we send it is answered by unicast.
+    /// Whether it uses the dialect of AirPlay, in which it answers all our messages by unicast.
     is_receiver: bool,
-    /// Serves only who asks, by unicast.
+    /// Whether it serves by unicast on request only.
     is_asked: bool,
     /// `logMinDelayReqInterval`.
     log_delay_interval: i8,
-    /// `fault_reset_interval`: how long it does nothing after what it takes for a fault, such as
-    /// bytes of no sense.
+    /// `fault_reset_interval`: how long it pauses after a fault, such as invalid bytes.
     fault_reset_interval: &'static str,
 }
 
@@ -48,23 +47,23 @@ impl Ptp4l {
         Self { slave_only: true, ..Self::master(255) }
     }
 
-    /// A clock that is better than what a sender of AirPlay offers.
+    /// A clock that is better than the one that an AirPlay sender offers.
     pub(super) fn receiver() -> Self {
         Self { is_receiver: true, ..Self::master(100) }
     }
 
-    /// A master that serves by unicast, and only who asks for it.
+    /// A master that serves by unicast on request only.
     pub(super) fn unicast_master(priority_1: u8) -> Self {
         Self { is_asked: true, ..Self::master(priority_1) }
     }
 
-    /// Its clients may ask once a second, as media profiles have it, and not eight times; and it
-    /// does not rest for 16 s after a fault.
+    /// Requests Delay_Reqs once per second, as in media profiles, and not eight times; and does not
+    /// pause for 16 s after a fault.
     pub(crate) fn attacked(self) -> Self {
         Self { log_delay_interval: 0, fault_reset_interval: "ASAP", ..self }
     }
 
-    /// Starts it on a host.
+    /// Starts ptp4l on a host.
     pub(crate) fn start(&self, wire: &Wire, host: char) -> Result<Running, Trouble> {
         let name = format!("ptp4l-{host}");
         let socket = wire.path(&format!("{name}.sock"));
@@ -112,16 +111,16 @@ print('sending', flush=True)
 GLib.MainLoop().run()
 ";
 
-/// Starts it; `file` gets what it sends, as raw L24.
+/// Starts the GStreamer sender. The audio that it sends is also written to `file` as raw L24.
 pub(super) fn gstreamer(wire: &Wire, host: char, address: &str, frames: u32, file: &str) -> Running {
     let mut command = real_time(wire, host, netns::SYSTEM_PYTHON);
     command.args(["-c", GST_SENDER, &format!("v{host}"), address, &DOMAIN.to_string(), &frames.to_string(), file]);
     wire.start(command)
 }
 
-/// What FFmpeg sends: its own encoding of a file, paced by its own clock.
+/// An FFmpeg sender: it encodes a file itself, and sends at the rate of its own clock.
 pub(super) struct Ffmpeg<'a> {
-    /// Raw audio of the stream's own format.
+    /// File with raw audio in the stream's format.
     pub(super) input: &'a str,
     /// `s24be` or `s16be`.
     pub(super) format: &'a str,
@@ -140,7 +139,7 @@ impl Ffmpeg<'_> {
             "-i",
             self.input,
             "-af",
-            // Paced by `-re` instead, it would send what its demuxer reads at once: 40 ms.
+            // With `-re` instead, it would send all audio that its demuxer reads at once, 40 ms.
             "asetnsamples=n=480:p=0,arealtime",
             "-c:a",
             &format!("pcm_{}", self.format),

@@ -1,19 +1,21 @@
-//! What happened: glitches with their causes, and what programs used.
+//! The record of a soak: glitches with their causes, and the resources that programs used.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// A glitch has its cause in a fault that began before it, and ended less than this before: a clock
-/// is right again 10 s after, and is looked at once a second.
+/// A fault counts as the cause of a glitch if it began before the glitch and ended less than this
+/// before it, s: a clock recovers within 10 s, and is checked once per second.
 const AFTER_S: f64 = 12.0;
-/// And in a pause of the machine this near: players tell of a second once it is over.
+/// A pause of the machine counts as a cause if it is this near, s: players report a second after
+/// its end.
 const PAUSE_S: f64 = 2.5;
-/// What a program uses is compared between the first quarter and the last; before that it warms up.
+/// Time in which a program warms up, s. After that, its use of resources is compared between the
+/// first and the last quarter.
 const WARM_UP_S: f64 = 60.0;
-/// Memory may grow by so much, whatever for: the allocator keeps pages of several sizes.
+/// Permitted growth of memory: the allocator keeps pages of several sizes.
 const GROWTH_KB: u64 = 2048;
 
-/// Something that was done to the programs.
+/// A fault that the soak caused.
 #[derive(Clone, Debug)]
 pub(super) struct Fault {
     pub(super) name: String,
@@ -21,7 +23,7 @@ pub(super) struct Fault {
     pub(super) end_s: f64,
 }
 
-/// Something that went wrong.
+/// A glitch of a program.
 #[derive(Clone, Debug)]
 pub(super) struct Glitch {
     pub(super) at_s: f64,
@@ -37,14 +39,14 @@ pub(super) struct Usage {
     pub(super) files: u64,
 }
 
-/// All of it.
+/// The whole record.
 #[derive(Debug, Default)]
 pub(super) struct Account {
     pub(super) faults: Vec<Fault>,
     pub(super) glitches: Vec<Glitch>,
-    /// When the machine stood still, and for how many ms.
+    /// Pauses of the machine, and their lengths in ms.
     pub(super) pauses: Vec<(f64, f64)>,
-    /// Of each program, by the time. One that was started anew counts from then on.
+    /// Usage of each program over time. A program that was restarted counts from its restart.
     pub(super) usage: BTreeMap<&'static str, Vec<(f64, Usage)>>,
     /// The largest error of our PTP client while it was LOCKED or in HOLDOVER, and of linuxptp's.
     pub(super) worst_us: f64,
@@ -62,19 +64,19 @@ impl Account {
         fault.or_else(pause)
     }
 
-    /// What has no cause.
+    /// The glitches without a cause.
     fn unexplained(&self) -> Vec<&Glitch> {
         self.glitches.iter().filter(|glitch| self.cause(glitch).is_none()).collect()
     }
 
-    /// What is not flat, in words.
+    /// Descriptions of the resources whose use grows.
     fn growth(&self) -> Vec<String> {
         let mut growth = Vec::new();
         for (who, usage) in &self.usage {
             let start_s = usage.first().map_or(0.0, |(at_s, _)| *at_s) + WARM_UP_S;
             let warm: Vec<Usage> = usage.iter().filter(|(at_s, _)| *at_s >= start_s).map(|(_, usage)| *usage).collect();
             let quarter = warm.len() / 4;
-            // A leak raises the least; the most is what was in use for a moment.
+            // A leak increases the minimum, whereas the maximum may be reached only for a moment.
             let least = |part: &[Usage], of: fn(&Usage) -> u64| part.iter().map(of).min().unwrap_or(0);
             let (first, last) = (&warm[..quarter], &warm[warm.len() - quarter..]);
             for (name, of, margin) in [

@@ -1,12 +1,13 @@
-//! What goes wrong, and when: drawn by a seed.
+//! The faults and their times, drawn at random from a seed.
 
 use super::scene::{MASTER_HOST, ROLE_HOSTS, ROLES};
 use crate::attack::{self, Random};
 use std::fmt;
 
-/// Between two faults: 15 s in which everything becomes right again, and some in which it must be.
+/// Shortest time between two faults, s: 15 s for everything to recover, and the rest to check that
+/// it has.
 pub(super) const QUIET_S: f64 = 25.0;
-/// Beyond that, at most.
+/// Maximum random addition to [`QUIET_S`], s.
 const SPREAD_S: f64 = 20.0;
 
 /// One fault.
@@ -14,13 +15,13 @@ const SPREAD_S: f64 = 20.0;
 pub(super) enum Plan {
     /// An attack that forges packets, by the name of its row.
     Attack { name: &'static str, seconds: f64 },
-    /// The first grandmaster is killed, and started anew afterwards.
+    /// The first grandmaster is killed, and restarted afterwards.
     MasterKilled { seconds: f64 },
-    /// The cable of a host is out.
+    /// The cable of a host is disconnected.
     Cable { host: char, seconds: f64 },
-    /// A program stands still.
+    /// A program is suspended.
     Stopped { role: usize, seconds: f64 },
-    /// The sender is ended, and started anew afterwards.
+    /// The sender is ended, and restarted afterwards.
     SenderAway { seconds: f64 },
 }
 
@@ -49,7 +50,7 @@ impl fmt::Display for Plan {
     }
 }
 
-/// The order of faults.
+/// A random sequence of faults.
 pub(super) struct Schedule {
     random: Random,
     attacks: Vec<&'static str>,
@@ -57,7 +58,7 @@ pub(super) struct Schedule {
 }
 
 impl Schedule {
-    /// For the first so many of the programs of ours.
+    /// A schedule for the first `roles` programs of [`ROLES`].
     pub(super) fn new(seed: u64, roles: usize) -> Self {
         Self { random: Random::new(&format!("soak {seed}")), attacks: attack::forged_names(), roles }
     }
@@ -70,7 +71,7 @@ impl Schedule {
         from_s + (to_s - from_s) * (self.random.next() % 1000) as f64 / 1000.0
     }
 
-    /// How long it is quiet first, and what happens then. Every second fault is an attack.
+    /// The quiet time before the next fault, and the fault. Every second fault is an attack.
     pub(super) fn next(&mut self) -> (f64, Plan) {
         let wait_s = self.between(QUIET_S, QUIET_S + SPREAD_S);
         let plan = match self.below(10) {

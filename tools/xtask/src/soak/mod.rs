@@ -1,11 +1,12 @@
-//! `cargo xtask soak`: everything runs for hours, while attacks and faults come at random by a
-//! seed. Each glitch must have its cause among them; memory, threads and open files must stay flat.
+//! `cargo xtask soak`: everything runs for hours, with random attacks and faults that depend on a
+//! seed. One of these must be the cause of each glitch; the use of memory, threads and open files
+//! must not grow.
 //!
 //! Model: two grandmasters of linuxptp, a sender of ours on PTP, a player, a recorder and a PTP
 //! client of ours, a program that plays by BASS and the add-on (where BASS was fetched), a slave of
-//! linuxptp, and the attacker of [`attack`](crate::attack), on one wire.
-//! One fault at a time, with a quiet time after it in which all must be right again: what glitches
-//! then has no cause. A pause of the machine itself is a cause, too.
+//! linuxptp, and the attacker of [`attack`](crate::attack), on one wire. There is one fault at a
+//! time, followed by a quiet time in which everything must recover: a glitch after that has no
+//! cause. A pause of the machine itself is also a cause.
 
 mod account;
 mod faults;
@@ -32,7 +33,7 @@ Examples:
 Needs root, and ptp4l. INTEROP_KEEP=1 in the environment keeps the folder with every log.
 Exit code: 0 if each glitch has a cause and all resources are flat, 1 if not, 77 if this machine cannot run it.";
 
-/// How often programs are looked at.
+/// Interval at which programs are checked.
 const LOOK: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Args)]
@@ -87,7 +88,7 @@ pub(crate) fn run(args: &SoakArgs) -> ExitCode {
     }
 }
 
-/// What runs.
+/// Finds or builds the programs of the soak.
 fn programs(args: &SoakArgs) -> Result<Programs, Error> {
     let target = absolute(&crate::target_folder());
     let has_bass = crate::bass::is_there(&target);
@@ -117,7 +118,8 @@ fn programs(args: &SoakArgs) -> Result<Programs, Error> {
 fn soak(args: &SoakArgs, wire: &netns::Wire, programs: &Programs) -> Result<Account, String> {
     let mut scene = Scene::start(wire, programs)?;
     let mut account = Account::default();
-    // A stream begins by its arrivals, and moves once to its place in PTP time when that is known.
+    // A stream starts to play at a time derived from its arrivals, and jumps once when PTP time is
+    // known.
     account.faults.push(Fault { name: "the start".to_owned(), begin_s: 0.0, end_s: scene.elapsed_s() });
     let mut schedule = Schedule::new(args.seed, scene.roles());
     let lasts_s = args.hours * 3600.0;
@@ -139,7 +141,7 @@ fn soak(args: &SoakArgs, wire: &netns::Wire, programs: &Programs) -> Result<Acco
     Ok(account)
 }
 
-/// Looks at all programs until some seconds are over.
+/// Checks all programs for some seconds.
 fn watch(scene: &mut Scene<'_>, account: &mut Account, seconds: f64) -> Result<(), String> {
     let until = now() + Duration::from_secs_f64(seconds);
     loop {

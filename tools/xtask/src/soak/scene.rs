@@ -1,4 +1,4 @@
-//! The programs that run, and how each is looked at.
+//! The programs that run, and how each is checked.
 
 use super::account::{Account, Glitch, Usage};
 use super::faults::Plan;
@@ -12,34 +12,34 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Instant;
 
-/// Two grandmasters, the sender, the player, the recorder, our PTP client, linuxptp's, the
-/// attacker, the program with BASS. `vf` is a word of `ip link`.
+/// The hosts of two grandmasters, the sender, the player, the recorder, our PTP client, linuxptp's,
+/// the attacker, and the program with BASS. There is no `f`, because `vf` is a word of `ip link`.
 pub(super) const HOSTS: [char; 9] = ['a', 'b', 'c', 'd', 'e', 'g', 'h', 'i', 'j'];
 /// The first grandmaster.
 pub(super) const MASTER_HOST: char = 'a';
 const ATTACKER: char = 'i';
 const HUB: char = '0';
-/// The programs of ours, by their places in [`Scene::ours`].
+/// The names of our programs, in the order of [`Scene::ours`].
 pub(super) const ROLES: [&str; 5] = ["send", "play", "record", "ptp", "bass"];
 pub(super) const ROLE_HOSTS: [char; 5] = ['c', 'd', 'e', 'g', 'j'];
 const SEND: usize = 0;
 const BASS: usize = 4;
 const GROUP: &str = "239.69.1.1";
 const DESCRIPTION: &str = "studio.sdp";
-/// A clock that is used is not further off.
+/// Largest error of a clock whose time is used, us.
 const USED_WITHIN_US: f64 = 1000.0;
-/// What `play` counts, each of which can be heard.
+/// Counters of `play` whose increase is audible.
 const COUNTS: [&str; 5] = ["concealed_frames", "underruns", JUMPS, "restarts", "dropped_by_kernel"];
-/// The same in the words of the program with BASS.
+/// Names of the counters in the output of the program with BASS.
 const BASS_COUNTS: [&str; 3] = ["frames concealed", "underruns", JUMPS];
 const JUMPS: &str = "jumps";
-/// A depth that is smaller by more than this after a jump was raised, and returns now. A trim is
-/// slower.
+/// If a jump reduces the depth by more than this, ms, it reverses an earlier increase of the depth.
+/// Trimming is slower.
 const RETURN_MS: f64 = 1.0;
-/// The tone has -20 dBFS.
+/// Peak level below which the tone counts as missing; the tone has -20 dBFS.
 const QUIET_DBFS: f64 = -30.0;
 
-/// The programs of ours.
+/// The executables of our programs.
 #[derive(Clone, Debug)]
 pub(super) struct Programs {
     pub(super) aes67: PathBuf,
@@ -63,8 +63,8 @@ struct Seen {
 }
 
 impl Seen {
-    /// Notes a counter and the depth beside it. Returns how much the counter has grown, unless it
-    /// counts the jump by which a depth that was raised returns when the network has been quiet.
+    /// Records a counter and the depth. Returns how much the counter has grown, except for the jump
+    /// by which an increased depth returns after the network has been quiet.
     fn grown(&mut self, index: usize, name: &str, count: f64, depth_ms: f64) -> Option<f64> {
         let grown = count - std::mem::replace(&mut self.counts[index], count);
         let returns = name == JUMPS && self.depth_ms - depth_ms > RETURN_MS;
@@ -76,7 +76,7 @@ impl Seen {
 struct Ours {
     running: Running,
     start_s: f64,
-    /// How many bytes of its log were looked at.
+    /// Number of bytes of its log that were read.
     read: usize,
     seen: Seen,
 }
@@ -86,7 +86,7 @@ pub(super) struct Scene<'a> {
     programs: &'a Programs,
     zero: Instant,
     watch: Watch,
-    /// When the watch began, on the clock of the others.
+    /// Time at which the watch began, relative to the start of the scene.
     watch_s: f64,
     ours: Vec<Ours>,
     masters: Vec<Option<Running>>,
@@ -96,7 +96,7 @@ pub(super) struct Scene<'a> {
 }
 
 impl<'a> Scene<'a> {
-    /// Starts all of them, and waits until the player plays.
+    /// Starts all programs, and waits until the player plays.
     pub(super) fn start(wire: &'a Wire, programs: &'a Programs) -> Result<Self, String> {
         let words = |trouble| format!("{trouble:?}");
         let zero = now();
@@ -135,7 +135,7 @@ impl<'a> Scene<'a> {
         Ok(scene)
     }
 
-    /// How many of [`ROLES`] there are: the last needs BASS.
+    /// Number of [`ROLES`] in this run: the last one needs BASS.
     pub(super) fn roles(&self) -> usize {
         if self.programs.bass.is_some() { ROLES.len() } else { BASS }
     }
@@ -177,12 +177,12 @@ impl<'a> Scene<'a> {
         command
     }
 
-    /// When the machine stood still.
+    /// Pauses of the machine.
     pub(super) fn pauses(&self) -> Vec<(f64, f64)> {
         pauses::of(&self.watch).into_iter().map(|(at_s, ms)| (at_s + self.watch_s, ms)).collect()
     }
 
-    /// Lets a fault begin.
+    /// Begins a fault.
     pub(super) fn begin(&mut self, plan: &Plan) -> Result<(), String> {
         match plan {
             Plan::Attack { name, seconds } => {
@@ -203,10 +203,10 @@ impl<'a> Scene<'a> {
         Ok(())
     }
 
-    /// Ends it.
+    /// Ends a fault.
     pub(super) fn end(&mut self, plan: &Plan) -> Result<(), String> {
         match plan {
-            // It records for up to 8 s first.
+            // The attacker records for up to 8 s before it forges.
             Plan::Attack { .. } => {
                 let ended = self.attacker.take().map(|attacker| attacker.wait(60));
                 match ended {
@@ -225,7 +225,7 @@ impl<'a> Scene<'a> {
         Ok(())
     }
 
-    /// Reads what all said since the last time, and what they use.
+    /// Reads the new output of all programs, and their use of resources.
     pub(super) fn look(&mut self, account: &mut Account) -> Result<(), String> {
         let now_s = self.elapsed_s();
         let is_ended = |ours: &mut Ours| ours.running.is_over();
@@ -260,7 +260,7 @@ impl<'a> Scene<'a> {
     }
 }
 
-/// Notes what a line of a program says.
+/// Records the contents of a line of a program.
 fn tell(line: &Value, at_s: f64, (who, seen): (&'static str, &mut Seen), account: &mut Account) {
     let mut glitch = |what: String| account.glitches.push(Glitch { at_s, who, what });
     let depth_ms = line["achieved_us"].as_f64().map_or(seen.depth_ms, |us| us / 1e3);
@@ -281,12 +281,12 @@ fn tell(line: &Value, at_s: f64, (who, seen): (&'static str, &mut Seen), account
     }
 }
 
-/// Notes what a line of the program with BASS says; it writes one a second.
+/// Records the contents of a line of the program with BASS, which writes one per second.
 fn tell_bass(line: &str, at_s: f64, seen: &mut Seen, account: &mut Account) {
     let mut glitch = |what: String| account.glitches.push(Glitch { at_s, who: ROLES[BASS], what });
     let Some((levels, _)) = line.split_once(" dBFS, ") else { return };
     let peak = levels.rsplit(' ').next().and_then(|peak| peak.parse::<f64>().ok());
-    // Minus infinity is silence, and no number is none of the tone either.
+    // Silence is minus infinity, and a missing number also means that there is no tone.
     if !peak.is_some_and(|dbfs| dbfs >= QUIET_DBFS) {
         glitch("a second without the tone".to_owned());
     }
@@ -301,7 +301,7 @@ fn tell_bass(line: &str, at_s: f64, seen: &mut Seen, account: &mut Account) {
     seen.depth_ms = depth_ms;
 }
 
-/// What a process uses.
+/// The resources that a process uses.
 fn usage(id: u32) -> Result<Usage, String> {
     let path = format!("/proc/{id}/status");
     let status = std::fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;

@@ -1,7 +1,7 @@
-//! Step `deny`: the dependencies keep the rules of `deny.toml`.
+//! Step `deny`: the dependencies comply with the rules of `deny.toml`.
 //!
-//! Two things may be missing, and neither is passed over in silence: cargo-deny itself, which takes
-//! minutes to compile, and the database of advisories, which is on the network.
+//! Two things may be missing, and their absence is reported: cargo-deny itself, which takes minutes
+//! to compile, and the database of advisories, which is on the network.
 
 use super::note;
 use super::setting::Install;
@@ -16,12 +16,12 @@ pub(super) fn is_installed() -> bool {
     Cmd::cargo("deny --version").succeeds()
 }
 
-/// Checks what can be checked here, and says what cannot.
+/// Performs the checks that are possible here, and reports the others as skipped.
 pub(super) fn check(install: Install, count: &mut Count) -> Result<(), Error> {
     if is_installed() || obtain(install, count)? { check_dependencies(count) } else { Ok(()) }
 }
 
-/// Installs cargo-deny if that is allowed; the answer is whether it is there now.
+/// Installs cargo-deny if that is allowed. Returns whether it is installed now.
 fn obtain(install: Install, count: &mut Count) -> Result<bool, Error> {
     let command = install_command();
     if install == Install::No {
@@ -39,7 +39,8 @@ fn obtain(install: Install, count: &mut Count) -> Result<bool, Error> {
     }
 }
 
-/// Unoptimised: compiling is what takes the time, and checking takes seconds either way.
+/// cargo-deny is compiled without optimisation: compiling takes minutes, whereas the checks take
+/// seconds in either case.
 fn install_command() -> Cmd {
     Cmd::cargo("install cargo-deny --locked --debug --version").arg(VERSION)
 }

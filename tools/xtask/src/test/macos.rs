@@ -1,10 +1,9 @@
-//! Step `macos`: what runs on macOS is type-checked for it, with warnings as errors, on whatever
-//! Linux this is.
+//! Step `macos`: code for macOS is type-checked on Linux, with warnings as errors.
 //!
-//! Nothing is linked and nothing runs, so that neither a Mac nor Apple's SDK is needed; code is not
-//! generated either, where a section of a wrong name would be found. The compiler is
-//! [Debian's](crate::debian): where it is missing and may not be installed, the step is skipped,
-//! and says so.
+//! Nothing is linked and nothing runs, so neither a Mac nor Apple's SDK is needed. Code is not
+//! generated either, so an invalid section name would not be found. The compiler is
+//! [Debian's](crate::debian): if it is missing and may not be installed, the step is skipped, and
+//! this is reported.
 
 use super::setting::{Install, Setting};
 use super::skips::Count;
@@ -15,7 +14,7 @@ use crate::error::Error;
 const TRIPLE: &str = "aarch64-apple-darwin";
 const TOOLCHAIN: [&str; 1] = ["rust-src"];
 
-/// Checks if there is a compiler or one can be had.
+/// Checks the code if the compiler is installed or can be installed.
 pub(super) fn check(setting: &Setting, count: &mut Count) -> Result<(), Error> {
     match setting.install {
         Install::Must => debian::ensure(&TOOLCHAIN)?,
@@ -31,8 +30,8 @@ pub(super) fn check(setting: &Setting, count: &mut Count) -> Result<(), Error> {
     }
 }
 
-/// One library that is used has a part in C, of which nothing is looked at here: `true` stands for
-/// its compiler. The compiler's own library need not be fast.
+/// One library has a part in C, which is not checked here: `true` replaces its compiler. Rust's
+/// standard library need not be optimised.
 pub(super) fn command(setting: &Setting) -> Cmd {
     let folder = setting.target_dir.join("macos");
     let cargo = debian::cargo("check --locked -p aes67-net -p aes67 -p bass-plugin -p bass-ptp", TRIPLE, &folder);

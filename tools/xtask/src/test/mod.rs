@@ -1,8 +1,8 @@
 //! `cargo xtask test`: everything that CI runs, step by step, stopping at the first failure.
 //!
-//! Progress goes to the error output, where cargo's own goes. The tests come last, then the list of
-//! what did not run, then one line on the output: how many tests passed and failed, and how many
-//! tests and steps were skipped.
+//! Progress is written to the error output, like cargo's. The tests come last, then the list of
+//! what did not run, then one line on the standard output: how many tests passed and failed, and
+//! how many tests and steps were skipped.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -74,7 +74,7 @@ pub(crate) struct TestArgs {
     runner: Vec<String>,
 }
 
-/// Runs the steps that were asked for.
+/// Runs the requested steps.
 pub(crate) fn run(args: &TestArgs) -> ExitCode {
     let setting = Setting::find(args.install, &args.runner);
     if args.list {
@@ -109,13 +109,13 @@ fn list(setting: &Setting, with_times: bool) -> ExitCode {
     }
 }
 
-/// The steps on their way.
+/// A run of the steps.
 struct Run {
     setting: Setting,
-    /// Those that were asked for by name.
+    /// The steps that were requested by name.
     named: Vec<Step>,
     count: Count,
-    /// Where the library for Windows waits for its test.
+    /// Folder with the library for Windows, if it was built, for the test that runs it.
     wine: Option<PathBuf>,
 }
 
@@ -157,13 +157,13 @@ impl Run {
         ended.result
     }
 
-    /// Says what was skipped, what failed, and the counts.
+    /// Prints what was skipped, what failed, and the counts. Returns the exit code.
     fn end(&self, failed: Option<(Step, Error)>) -> ExitCode {
         let skipped = self.count.list();
         if !skipped.is_empty() {
             eprintln!("\n{}", skipped.join("\n"));
         }
-        // What failed before the tests leaves nothing to count.
+        // If a step before the tests failed, there is nothing to count.
         let is_counted = failed.is_none() || self.count.has_tests();
         let code = match failed {
             Some((step, error)) => {
@@ -178,7 +178,7 @@ impl Run {
         ExitCode::from(code)
     }
 
-    /// Whether what was skipped may be missing here; the exit code.
+    /// Checks whether the skipped tests may be skipped here. Returns the exit code.
     fn check(&self) -> u8 {
         if !self.setting.is_ci {
             return 0;
@@ -193,7 +193,7 @@ impl Run {
     }
 }
 
-/// Says what failed and why; the last line is the one to copy.
+/// Prints what failed and why. The last line is the command to repeat.
 fn report(step: Step, error: &Error) {
     if matches!(error, Error::Interrupted) {
         eprintln!("\ninterrupted in step `{}`", step.name());
@@ -204,7 +204,7 @@ fn report(step: Step, error: &Error) {
     eprintln!("  repeat it with: cargo xtask test --only {}", step.name());
 }
 
-/// One line that a person should see without it being a failure.
+/// Prints a line that a person should see, although it is not a failure.
 fn note(text: &str) {
     eprintln!("    note: {text}");
 }

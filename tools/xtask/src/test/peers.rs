@@ -1,8 +1,9 @@
 //! Step `peers`: the programs, libraries and files of others that tests use are installed, or
-//! named.
+//! reported as missing.
 //!
-//! The tools are those of [`netns::TOOLS`], which are Debian's packages. What else tests load is
-//! fetched into cargo's target folder. A test whose peer is missing is skipped, and counted.
+//! The tools are those of [`netns::TOOLS`], which are Debian's packages. Other files that tests
+//! load are fetched into cargo's target folder. A test whose peer is missing is skipped and
+//! counted.
 
 use super::note;
 use super::setting::{Install, Setting};
@@ -47,11 +48,11 @@ const FETCHED: [Fetched; 3] = [
     },
 ];
 
-/// Installs and fetches what is missing if that is allowed, and names what is missing then.
+/// Installs and fetches missing peers if that is allowed, and names those that are still missing.
 ///
 /// # Errors
 /// If Ctrl-C was pressed, or ALSA's headers are missing, without which the workspace does not
-/// build. Whatever else could not be had is counted by the tests that need it.
+/// build. For anything else that is missing, the tests that need it are counted as skipped.
 pub(super) fn check(setting: &Setting) -> Result<(), Error> {
     if setting.install != Install::No {
         debian::install(&missing())?;
@@ -72,7 +73,7 @@ pub(super) fn check(setting: &Setting) -> Result<(), Error> {
     Ok(())
 }
 
-/// `aes67` does not build without.
+/// Whether ALSA's headers are installed, without which `aes67` does not build.
 fn has_alsa() -> bool {
     Cmd::new("pkg-config").words("--exists alsa").succeeds()
 }

@@ -1,4 +1,4 @@
-//! Runs the tests: passes on what the runner writes, and reads from it how many passed.
+//! Runs the tests: forwards the output of the runner, and counts the tests in it.
 
 use super::tally::Tally;
 use crate::cmd::Cmd;
@@ -12,23 +12,23 @@ use std::process::{Child, ExitStatus};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
-/// How long the output must be silent, once the runner has ended, to be taken for its end. A
-/// program that a test left running may hold the output open for as long as it lives.
+/// After the end of the runner, its output counts as complete when nothing was written for this
+/// long. A program that a test left running may keep the output open.
 const SILENCE: Duration = Duration::from_millis(500);
 
-/// How a run of the tests ended.
+/// The result of a run of the tests.
 pub(super) struct Ended {
     pub(super) tally: Tally,
-    /// Those that told that they were skipped.
+    /// Tests that reported that they were skipped.
     pub(super) skipped: Vec<Record>,
-    /// Whether the runner is content.
+    /// Whether the runner succeeded.
     pub(super) result: Result<(), Error>,
 }
 
-/// Runs the tests by this command.
+/// Runs the tests with this command.
 ///
 /// # Errors
-/// If the runner does not come to an end that can be read, such as when a test does not compile.
+/// If the runner's output has no readable result, for example because a test does not compile.
 pub(super) fn run(command: Cmd, is_nextest: bool, target: &Path) -> Result<Ended, Error> {
     let folder = absolute(&target.join("xtask-skips"));
     make_folder(&folder)?;
@@ -47,7 +47,8 @@ pub(super) fn run(command: Cmd, is_nextest: bool, target: &Path) -> Result<Ended
     let tally = if is_nextest { Tally::of_nextest(&lines) } else { Tally::of_libtest(&lines) };
     let mut tally = match (tally, result) {
         (Ok(tally), result) => (tally, result),
-        // What it says of its own failure, such as a test that does not compile, is the reason.
+        // If both failed, the failure of the runner, such as a test that does not compile, is the
+        // reason.
         (Err(_), Err(failed)) => return Err(failed),
         (Err(reason), Ok(())) => return Err(unread(reason)),
     };
@@ -60,10 +61,11 @@ pub(super) fn run(command: Cmd, is_nextest: bool, target: &Path) -> Result<Ended
     Ok(Ended { tally: tally.0, skipped, result: tally.1 })
 }
 
-/// Runs it and writes to the error output what it writes to its two; its lines, without colours.
+/// Runs the command and copies both of its outputs to the error output. Returns its lines without
+/// colours.
 fn pass_on(command: &Cmd) -> Result<(ExitStatus, Vec<String>), Error> {
     let start = |source| Error::Start { command: command.to_string(), source };
-    // One pipe for both, so that cargo's lines stay where they are among those of the tests.
+    // One pipe for both outputs, so that cargo's lines keep their places among those of the tests.
     let (reader, writer) = pipe().map_err(start)?;
     let mut process = command.process();
     process.stdout(writer.try_clone().map_err(start)?).stderr(writer);
@@ -71,7 +73,7 @@ fn pass_on(command: &Cmd) -> Result<(ExitStatus, Vec<String>), Error> {
         process.env("CARGO_TERM_COLOR", "always");
     }
     let child = process.spawn().map_err(start)?;
-    // It holds the writing end of the pipe.
+    // The process structure holds the writing end of the pipe.
     drop(process);
     collect(child, &listen(reader)).map_err(start)
 }

@@ -1,4 +1,5 @@
-//! Where the steps run: what is installed, what may be installed, and where files go.
+//! The environment of the steps: what is installed, what may be installed, and where files are
+//! written.
 
 use std::env;
 use std::num::NonZero;
@@ -10,34 +11,34 @@ use crate::cmd::Cmd;
 /// Whether a missing tool may be installed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Install {
-    /// Not asked for: the step that needs the tool says what it skips.
+    /// Not requested: the step that needs the tool reports what it skips.
     No,
-    /// In CI: worth some minutes, but a registry that is down must not fail the build.
+    /// In CI: installation is tried, but must not fail the build if a registry is not available.
     Try,
-    /// Asked for with `--install`: a failure is a failure.
+    /// Requested with `--install`: a failure to install fails the step.
     Must,
 }
 
 /// What the steps need to know about this machine.
 #[derive(Clone, Debug)]
 pub(super) struct Setting {
-    /// cargo-nextest is there.
+    /// Whether cargo-nextest is installed.
     pub(super) nextest: bool,
     /// Tests that run at once: one more than there are processors, because those on a wire wait for
     /// half of their time.
     pub(super) tests_at_once: usize,
-    /// What may be done about what is missing.
+    /// Whether missing tools are installed.
     pub(super) install: Install,
-    /// This is CI, where nothing may be skipped that is not on the list.
+    /// Whether this is CI, where only tests on the list may be skipped.
     pub(super) is_ci: bool,
     /// Cargo's target folder, relative to the workspace's root or absolute.
     pub(super) target_dir: PathBuf,
-    /// What the test runner is given besides, to run some tests only.
+    /// Additional arguments for the test runner, which select tests.
     pub(super) runner_arguments: Vec<String>,
 }
 
 impl Setting {
-    /// Asks the machine and the environment.
+    /// Determines the setting from the machine and the environment.
     pub(super) fn find(install_asked_for: bool, runner_arguments: &[String]) -> Self {
         let is_ci = is_ci(env::var("CI").ok().as_deref());
         Self {

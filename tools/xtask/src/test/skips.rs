@@ -1,5 +1,5 @@
-//! What did not run: named with its reason, counted, and in CI refused unless it is on the list of
-//! the repository.
+//! Tests and steps that did not run: they are listed with their reasons and counted. In CI they are
+//! an error unless they are on the repository's list.
 
 use super::runner::Ended;
 use crate::error::Error;
@@ -7,7 +7,7 @@ use crate::files::read;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// What may be missing in CI, and why.
+/// List of the tests and steps that may be skipped in CI, with reasons.
 const ALLOWED: &str = "tools/xtask/allowed-skips.toml";
 
 /// A test or a step that did not run.
@@ -17,7 +17,7 @@ struct Skip {
     reason: String,
 }
 
-/// What a run of steps comes to.
+/// The counts of a run of steps.
 #[derive(Debug, Default)]
 pub(super) struct Count {
     /// Absent until the tests have run.
@@ -29,19 +29,19 @@ pub(super) struct Count {
 struct Tests {
     passed: usize,
     failed: usize,
-    /// Ignored, or left out by a filter.
+    /// Number of tests that were ignored or excluded by a filter.
     left_out: usize,
 }
 
 impl Count {
-    /// Notes that a step, or a part of it, did not run.
+    /// Records that a step or a part of it did not run.
     pub(super) fn skip_step(&mut self, step: &str, reason: impl Into<String>) {
         let skip = Skip { name: format!("step {step}"), reason: reason.into() };
         super::note(&format!("skipped, {}", skip.reason));
         self.skips.push(skip);
     }
 
-    /// Notes how the tests went.
+    /// Records the results of the tests.
     pub(super) fn add_tests(&mut self, ended: &Ended) {
         let tally = &ended.tally;
         self.tests = Some(Tests { passed: tally.passed, failed: tally.failed, left_out: tally.left_out });
@@ -64,7 +64,7 @@ impl Count {
         Some(format!("{passed} passed, {failed} failed, {} skipped", self.skips.len() + left_out))
     }
 
-    /// What did not run, a line each.
+    /// Tests and steps that did not run, one per line.
     pub(super) fn list(&self) -> Vec<String> {
         let mut lines: Vec<String> =
             self.skips.iter().map(|Skip { name, reason }| format!("skipped: {name}: {reason}")).collect();
@@ -75,11 +75,12 @@ impl Count {
         lines
     }
 
-    /// In CI nothing may be skipped but what the list allows, and no test may be ignored unless a
-    /// filter was asked for.
+    /// Checks the rules of CI: only tests and steps on the list may be skipped, and no test may be
+    /// ignored unless a filter was given.
     ///
     /// # Errors
-    /// With the names of what is not on the list, or if the list cannot be read.
+    /// If something is not on the list, whose name the error contains, or if the list cannot be
+    /// read.
     pub(super) fn check(&self, is_filtered: bool) -> Result<(), Error> {
         self.check_against(&allowed(&read(Path::new(ALLOWED))?)?, is_filtered)
     }

@@ -1,9 +1,9 @@
 //! The steps of `cargo xtask test`: their order, their commands, and what their failure means.
 //!
-//! Cheap checks come first, the tests last. Nothing that runs here as it is uses `--release`: the
-//! dev profile is already optimised, and one profile means that the scenario, the examples and the
-//! tests share what they build. The library for Windows shares nothing with them, and is tested as
-//! it is released.
+//! Cheap checks come first, the tests last. Programs that run on this machine are not built with
+//! `--release`: the dev profile is already optimised, and with one profile the scenario, the
+//! examples and the tests share their builds. The library for Windows shares nothing with them, so
+//! it is tested as it is released.
 
 use clap::ValueEnum;
 
@@ -11,14 +11,14 @@ use super::setting::{Install, Setting};
 use super::{macos, windows};
 use crate::cmd::Cmd;
 
-/// The scenario every change must still pass: the report that started this project.
+/// The scenario that every change must pass: the bug report that started this project.
 const SCENARIO: &str = "scenarios/unlock_recover.toml";
-/// What is built besides the default features: the slave of the comparison of clock laws. All steps
-/// that build the workspace name the same, so that each package is compiled once.
+/// Additional feature: the slave `statime` for the comparison of clock laws. All steps that build
+/// the workspace use the same features, so that each package is compiled only once.
 const FEATURES: &str = "--features sim/statime";
-/// Of all pairs of a scenario and a fault only every so many-th runs here: each fault meets several
-/// scenarios, and each scenario several faults; one that none of them finds meets the others, too.
-/// All of them take half an hour.
+/// Only one of this many pairs of a scenario and a fault is run here, because all of them take half
+/// an hour. Each fault still runs with several scenarios, and each scenario with several faults. A
+/// fault that none of these finds is run with the other scenarios as well.
 const MUTANTS_EVERY: &str = "10";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -92,9 +92,9 @@ pub(super) const ALL: [Step; 20] = [
     Step::Test,
 ];
 
-/// The steps to run, each once and in the usual order; all of them if none was asked for. A step
-/// that runs the simulator brings the step that builds it, and where something may be installed,
-/// the tests bring the step that installs what they need.
+/// The steps to run, each once and in the usual order; all of them if none was requested. A step
+/// that runs the simulator adds the step that builds it. If installing is allowed, the tests add
+/// the step that installs what they need.
 pub(super) fn select(only: &[Step], install: Install) -> Vec<Step> {
     let is_asked_for = |step: &Step| {
         let with_tests = *step == Step::Peers && only.contains(&Step::Test) && install != Install::No;
@@ -105,7 +105,7 @@ pub(super) fn select(only: &[Step], install: Install) -> Vec<Step> {
 }
 
 impl Step {
-    /// It starts a program of which [`Build`](Self::Build) makes the newest version.
+    /// Whether it starts a program that [`Build`](Self::Build) builds.
     fn runs_what_was_built(self) -> bool {
         matches!(self, Self::Scenario | Self::Mutants | Self::Bench)
     }
@@ -120,7 +120,7 @@ impl Step {
         self.to_possible_value().and_then(|value| value.get_help().map(ToString::to_string)).unwrap_or_default()
     }
 
-    /// The step's command, or nothing if it has to look at the machine first.
+    /// The step's command; `None` if it depends on the state of the machine.
     pub(super) fn command(self, setting: &Setting) -> Option<Cmd> {
         let cmd = match self {
             Self::Tools | Self::Text | Self::Docs | Self::Peers | Self::Deny => return None,
@@ -143,7 +143,7 @@ impl Step {
         Some(cmd)
     }
 
-    /// What a failure of this step means, and its repair where there is one.
+    /// The meaning of a failure of this step, and how to repair it, if that is known.
     pub(super) fn hint(self) -> &'static str {
         match self {
             Self::Tools => "this toolchain lacks something that the other steps need",
@@ -174,46 +174,47 @@ fn scenario(setting: &Setting) -> Cmd {
     simulator(setting).arg(SCENARIO).arg("--reports").arg(reports)
 }
 
-/// The simulator as step `build` has built it. `cargo run -p sim` would build it and the engine a
+/// The simulator that step `build` has built. `cargo run -p sim` would build it and the engine a
 /// second time, because the features of some dependencies differ between a package and the
 /// workspace.
 fn simulator(setting: &Setting) -> Cmd {
     Cmd::new(setting.target_dir.join("debug/sim"))
 }
 
-/// Every test runs, whether or not one failed before: else those that did not run would have to be
-/// counted, too.
+/// All tests run even if one fails, because otherwise those that did not run would have to be
+/// counted as well.
 fn tests(setting: &Setting) -> Cmd {
     let which = if setting.runner_arguments.is_empty() { "--workspace" } else { "" };
     let features = if setting.runner_arguments.is_empty() { FEATURES } else { "" };
     let runner = if setting.nextest {
-        // The counts are read from what nextest writes by default, whatever a person's environment
-        // says.
+        // The counts are read from nextest's default output, so settings in the environment are
+        // overridden.
         Cmd::cargo("nextest run --locked --no-fail-fast")
             .words("--status-level pass --final-status-level fail --failure-output immediate")
             .arg("--test-threads")
             .arg(setting.tests_at_once.to_string())
     } else {
-        // `--tests` leaves out the documentation's examples, which had their own step.
+        // `--tests` excludes the documentation's examples, which have a separate step.
         Cmd::cargo("test --locked --no-fail-fast --tests")
     };
     let runner = runner.words(which).words(features);
     setting.runner_arguments.iter().fold(runner, |command, argument| command.arg(argument))
 }
 
-/// Without libFuzzer's counters, for which `cargo xtask fuzz` builds all anew.
+/// Checks that the fuzz targets compile, without the counters for libFuzzer, which would require a
+/// separate build of all dependencies.
 fn fuzz(setting: &Setting) -> Cmd {
     Cmd::cargo("check --locked --manifest-path fuzz/Cargo.toml --target-dir").arg(setting.target_dir.join("fuzz-check"))
 }
 
-/// All libraries at once, because they depend on each other. They are not built again from the
-/// packages, which would take minutes; nor looked for on the network: what they need is there by
-/// now.
+/// Packages all libraries with one command, because they depend on each other. They are not built
+/// from the packages, which would take minutes. The network is not used, because all dependencies
+/// were fetched before.
 fn package() -> Cmd {
     Cmd::cargo("package --locked --offline --no-verify --allow-dirty -p aes67-engine -p aes67-net -p aes67-trace")
 }
 
-/// One seed of the quietest condition: enough to see that every law locks.
+/// Runs one seed of the quietest condition, which is enough to check that every law locks.
 fn bench(setting: &Setting) -> Cmd {
     let reports = setting.target_dir.join("xtask-reports");
     simulator(setting).words("bench clocks --seeds 1 --reports").arg(reports).arg("scenarios/bench/clocks/a.toml")

@@ -1,13 +1,13 @@
-//! How many tests passed and failed, by what nextest or libtest writes.
+//! How many tests passed and failed, according to the output of nextest or libtest.
 //!
-//! Neither has a stable form for machines: what is read here are the closing lines for people.
-//! Whatever does not add up is an error, so that a change of their form is noticed and no test is
+//! Neither has a stable machine-readable output, so their final lines for people are read.
+//! Inconsistent numbers are an error, so that a change of the format is noticed and no test is
 //! lost.
 
 use skips::Record;
 
-/// The tests of a run, as the runner counts them: those that told that they were skipped are among
-/// the passed ones.
+/// The tests of a run, as the runner counts them. Tests that reported that they were skipped count
+/// as passed there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Tally {
     pub(super) passed: usize,
@@ -15,8 +15,8 @@ pub(super) struct Tally {
     /// Ignored, or left out by a filter.
     pub(super) left_out: usize,
     failed_tests: Vec<Test>,
-    /// Binaries of libtest's that ended without a result, such as by a signal: each counts as one
-    /// failure.
+    /// Test binaries of libtest that ended without a result, for example by a signal. Each counts
+    /// as one failure.
     broken: Vec<String>,
 }
 
@@ -28,12 +28,12 @@ struct Test {
 }
 
 impl Tally {
-    /// Reads what `cargo nextest run` wrote.
+    /// Reads the output of `cargo nextest run`.
     ///
     /// # Errors
     /// With what does not add up.
     pub(super) fn of_nextest(lines: &[String]) -> Result<Self, String> {
-        // A test's own output comes before the last summary, where it cannot be taken for it.
+        // The last summary is used, because the output of a test may contain one as well.
         let at = lines.iter().rposition(|line| line.trim_start().starts_with("Summary ["));
         let at = at.ok_or("nextest wrote no summary")?;
         let summary = &lines[at];
@@ -58,7 +58,7 @@ impl Tally {
         }
     }
 
-    /// Reads what `cargo test` wrote, cargo's own lines among it.
+    /// Reads the output of `cargo test`, including cargo's own lines.
     ///
     /// # Errors
     /// With what does not add up.
@@ -105,15 +105,15 @@ impl Tally {
         Ok(())
     }
 
-    /// Takes tests that told that they were skipped from the passed ones; those that counted. A
-    /// test that failed after it had told so has failed.
+    /// Subtracts skipped tests from the passed ones, and returns those that were subtracted. A test
+    /// that reported itself as skipped and then failed counts as failed.
     ///
     /// # Errors
     /// If more are skipped than have passed.
     pub(super) fn take_skipped(&mut self, records: Vec<Record>) -> Result<Vec<Record>, String> {
         let has_failed = |record: &Record| self.failed_tests.iter().any(|test| test.is_of(record));
         let skipped: Vec<Record> = records.into_iter().filter(|record| !has_failed(record)).collect();
-        // What passed in a binary that broke was never counted.
+        // Tests that passed in a binary without a result were never counted.
         let counted = skipped.iter().filter(|record| !self.broken.contains(&record.binary)).count();
         let passed = self.passed.checked_sub(counted);
         self.passed = passed.ok_or_else(|| format!("{counted} tests were skipped and {} passed", self.passed))?;

@@ -1,8 +1,8 @@
-//! What the formatter and the compiler leave to people: the width of comments and documents, and a
-//! source beside every constant of the loops.
+//! Checks that neither the formatter nor the compiler performs: the width of comments and
+//! documents, and a source for every constant of the control loops.
 //!
-//! A line is too wide beyond 100 columns if it is a comment, or stands in a document, and could be
-//! broken: a long address cannot, nor can tables, pictures and listings.
+//! A line of a comment or a document is too wide if it has more than 100 columns and could be
+//! broken. A long address cannot be broken, nor can tables, pictures and listings.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -37,20 +37,20 @@ const SOURCES: [&str; 17] = [
 ];
 /// Marks of comments and of lists.
 const MARKS: [char; 7] = [' ', '/', '!', '*', '-', '#', '>'];
-/// Complaints that are listed.
+/// Maximum number of complaints that are listed.
 const LISTED: usize = 20;
 
-/// Looks at every file that git knows.
+/// Checks every file that git tracks.
 ///
 /// # Errors
-/// With the places that are wrong, or if git or a file cannot be read.
+/// If a check fails, with the places, or if git or a file cannot be read.
 pub(super) fn check() -> Result<(), Error> {
     let mut wrong = Vec::new();
     for path in tracked()? {
         let Some(kind) = Kind::of(&path) else { continue };
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
-            // Deleted, and not yet committed.
+            // The file was deleted, but the deletion is not committed yet.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
             Err(source) => return Err(Error::File { path: path.into(), source }),
         };
@@ -86,7 +86,7 @@ fn tracked() -> Result<Vec<String>, Error> {
     Ok(listed.split('\0').filter(|path| !path.is_empty()).map(str::to_owned).collect())
 }
 
-/// What a file is written in.
+/// The language of a file, which determines its comments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     /// Comments begin with `//`.
@@ -127,15 +127,15 @@ fn too_wide(text: &str, kind: Kind) -> impl Iterator<Item = usize> + '_ {
     (1..).zip(text.lines()).filter_map(move |(number, line)| {
         let is_comment = kind.is_comment(line);
         let is_fence = line.trim_start_matches(MARKS).starts_with("```");
-        // A listing in a comment ends with it, whatever was forgotten.
+        // A listing in a comment ends with the comment, even if its end is missing.
         is_listing = (is_listing != is_fence) && (is_comment || kind == Kind::Markdown);
         let counts = !is_listing && is_comment && line.chars().count() > WIDTH;
         (counts && can_be_broken(line)).then_some(number)
     })
 }
 
-/// Whether there is a space within the width after the first word, behind the marks of a comment or
-/// of a list; and no table, which has columns of its own.
+/// Whether the line has a space within the width after the first word (marks of comments and lists
+/// are skipped), and is not a row of a table.
 fn can_be_broken(line: &str) -> bool {
     let text = line.trim_start_matches(MARKS);
     let begin = line.chars().count() - text.chars().count();
@@ -172,7 +172,7 @@ fn unsourced(text: &str) -> Vec<usize> {
                 wrong.push(number);
             }
         } else if !line.starts_with([' ', ']', '}', ')', '#']) {
-            // Attributes, and the lines of a constant that needs several, are part of it.
+            // Attributes and continuation lines belong to the constant before or after them.
             comment.clear();
         }
     }

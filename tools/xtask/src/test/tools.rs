@@ -1,7 +1,8 @@
 //! Step `tools`: the toolchain's parts that the other steps need.
 //!
-//! rustfmt and clippy are required, small, and added when rustup is there to do it. cargo-nextest
-//! and cargo-deny are compiled from source, so they are only named here.
+//! rustfmt and clippy are required and small, so they are added if rustup is installed.
+//! cargo-nextest and cargo-deny are compiled from source, so they are only reported if they are
+//! missing.
 
 use super::setting::Setting;
 use super::{deny, note};
@@ -20,7 +21,8 @@ const COMPONENTS: [Component; 2] = [
     Component { name: "clippy", version_command: "clippy --version", debian_package: "rust-clippy" },
 ];
 
-/// Adds missing components, or says how to; then names the optional tools that are missing.
+/// Adds missing components, or explains how to add them; then names the optional tools that are
+/// missing.
 pub(super) fn check(setting: &Setting) -> Result<(), Error> {
     let missing: Vec<&Component> =
         COMPONENTS.iter().filter(|component| !Cmd::cargo(component.version_command).succeeds()).collect();

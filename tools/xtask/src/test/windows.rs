@@ -9,11 +9,11 @@ use crate::error::Error;
 use crate::{bass, debian, windows};
 use std::path::PathBuf;
 
-/// Why CI leaves it out: with it, a run on a new machine takes more than the 25 minutes that are
-/// promised.
+/// The reason why CI skips this step: with it, a run on a new machine takes more than the
+/// documented 25 minutes.
 pub(super) const NOT_IN_CI: &str = "it takes three and a half minutes: cargo xtask test --only windows,test";
 
-/// Builds it if what this takes is there; the folder, if it was built.
+/// Builds the add-on if the necessary tools are installed. Returns the folder if it was built.
 pub(super) fn prepare(setting: &Setting, count: &mut Count) -> Result<Option<PathBuf>, Error> {
     let tools = windows::tools();
     if setting.install != Install::No {
@@ -37,7 +37,7 @@ pub(super) fn prepare(setting: &Setting, count: &mut Count) -> Result<Option<Pat
     windows::prepare(&setting.target_dir).map(Some)
 }
 
-/// The command that takes the time.
+/// The build, which takes most of the step's time.
 pub(super) fn command(setting: &Setting) -> Cmd {
     windows::build(&setting.target_dir.join("windows"))
 }

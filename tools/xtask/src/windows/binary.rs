@@ -1,11 +1,11 @@
-//! Programs and libraries for Windows: how large they are, and what they need.
+//! Programs and libraries for Windows: their sizes, and the libraries that they need.
 
 use crate::cmd::Cmd;
 use crate::error::Error;
 use std::fmt::Write as _;
 use std::path::Path;
 
-/// Libraries of Windows itself: nothing else may be needed.
+/// Libraries of Windows itself, the only ones that may be needed.
 const SYSTEM_LIBRARIES: [&str; 17] = [
     "advapi32.dll",
     "avrt.dll",
@@ -26,12 +26,12 @@ const SYSTEM_LIBRARIES: [&str; 17] = [
     "ws2_32.dll",
 ];
 
-/// A program or library, as `objdump` tells of it.
+/// A program or library as described by `objdump`.
 pub(super) struct Binary {
     name: String,
     bytes: u64,
     needs: Vec<String>,
-    /// The whole list, for [`super::exports`].
+    /// The complete output of `objdump`, for [`super::exports`].
     pub(super) listed: String,
 }
 
@@ -39,7 +39,7 @@ impl Binary {
     /// Reads a file's headers.
     ///
     /// # Errors
-    /// If it is not there, or needs a library that is not of Windows itself.
+    /// If the file is missing, or needs a library that is not part of Windows.
     pub(super) fn read(path: &Path) -> Result<Self, Error> {
         let listed = Cmd::new("x86_64-w64-mingw32-objdump").words("--private-headers").arg(path).read()?;
         let file = std::fs::metadata(path).map_err(|source| Error::File { path: path.to_owned(), source })?;
@@ -52,7 +52,7 @@ impl Binary {
     }
 }
 
-/// A line for each: its size, and the libraries that it needs.
+/// A table with one line per file: its size, and the libraries that it needs.
 pub(super) fn table(binaries: &[Binary]) -> String {
     let mut table = format!("{:<20} {:>9}  needs\n", "", "KiB");
     for Binary { name, bytes, needs, .. } in binaries {

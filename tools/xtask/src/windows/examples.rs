@@ -1,7 +1,7 @@
 //! The examples of the BASS library, compiled where users have them: in the release folder.
 //!
-//! Those in Rust get a `Cargo.toml` of their own there, with the versions of this workspace,
-//! because outside of it they are a package by themselves.
+//! The examples in Rust get a separate `Cargo.toml` there, with the versions of this workspace,
+//! because they are a separate package outside of it.
 
 use super::TRIPLE;
 use crate::cmd::Cmd;
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 /// Crates that the examples use.
 const CRATES: [&str; 2] = ["cpal", "libloading"];
 
-/// Makes a package of the examples in Rust; their names.
+/// Makes a cargo package of the examples in Rust. Returns their names.
 ///
 /// # Errors
 /// If a file cannot be read or written.
@@ -46,11 +46,11 @@ fn manifest(names: &[String], workspace: &str) -> String {
         let line = workspace.lines().find(is_wanted).unwrap_or_default();
         text += &format!("{line}\n");
     }
-    // The same profile, so that what `aes67.exe` was built of is not built again.
+    // The profile is the workspace's, so that the dependencies of `aes67.exe` are not built again.
     let profile = workspace.split_once("[profile.release]").map_or("", |(_, rest)| rest);
     let settings = profile.lines().take_while(|line| !line.starts_with('[')).filter(|line| line.contains(" = "));
     text += &format!("\n[profile.release]\n{}\n", settings.collect::<Vec<_>>().join("\n"));
-    // Or else cargo takes it for a member of a workspace in a folder above.
+    // Otherwise cargo would look for a workspace in a folder above.
     text += "\n[workspace]\n";
     text
 }
@@ -65,7 +65,7 @@ pub(super) fn build(release: &Path, names: &[String], target: &Path, programs: &
     let cargo = debian::cargo("build --release", TRIPLE, &folder);
     let cargo = cargo.arg("--manifest-path").arg(examples.join("Cargo.toml"));
     cargo.env("RUSTFLAGS", super::RUSTFLAGS).run()?;
-    // The SDK of BASS is not ours to pass on: a header of ours stands in for its declarations.
+    // The SDK of BASS must not be redistributed, so a header of ours replaces its declarations.
     let object = folder.join("test_stream.o");
     let gcc = Cmd::new("x86_64-w64-mingw32-gcc").words("-O1 -Wall -Wextra -Werror -Ibass-plugin/tests/c -I");
     let gcc = gcc.arg(release.join("include")).arg("-c").arg(examples.join("c/test_stream.c"));

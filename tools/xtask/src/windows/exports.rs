@@ -1,5 +1,5 @@
-//! What a library for Windows exports is what its header declares, and all that programs written
-//! for the public header import is among it.
+//! Checks that a library for Windows exports exactly what its header declares, including everything
+//! that programs written for the public header import.
 
 use super::Library;
 use crate::error::Error;
@@ -7,13 +7,13 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-/// Functions of the public headers, each behind its library's name.
+/// Functions of the public headers, each after the name of its library.
 const PUBLIC: &str = include_str!("../../../../bass-plugin/tests/public_names.txt");
 
-/// Compares the header with what `objdump --private-headers` has listed of the library.
+/// Compares the header with the exports of the library that `objdump --private-headers` has listed.
 ///
 /// # Errors
-/// If a function is missing, or one is there that is neither declared nor an entry point.
+/// If a function is missing, or an exported function is neither declared nor an entry point.
 pub(super) fn check(library: &Library, listed: &str) -> Result<(), Error> {
     let path = Path::new(library.header);
     let header = fs::read_to_string(path).map_err(|source| Error::File { path: path.to_path_buf(), source })?;

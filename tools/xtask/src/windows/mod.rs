@@ -20,11 +20,11 @@ use std::path::{Path, PathBuf};
 
 const TRIPLE: &str = "x86_64-pc-windows-gnu";
 const TOOLCHAIN: [&str; 2] = ["rust-src", "mingw"];
-/// What packing a release needs besides.
+/// Additional tools for packing a release.
 const PACKING: [&str; 2] = ["nsis", "python3"];
 const LIBRARY_PACKAGES: &str = "-p bass-plugin -p bass-ptp";
 const PACKAGES: &str = "-p bass-plugin -p bass-ptp -p aes67 -p sim";
-/// The C library is part of each program; names of functions stay, for what a panic tells.
+/// The C library is linked statically; names of functions are kept for the messages of panics.
 const RUSTFLAGS: &str = "-Dwarnings -Ctarget-feature=+crt-static -Cstrip=debuginfo";
 const PROGRAMS: [&str; 2] = ["aes67.exe", "sim.exe"];
 
@@ -34,7 +34,7 @@ pub(crate) struct Library {
     so: &'static str,
     /// Its header, which declares what it exports.
     header: &'static str,
-    /// What it exports besides: the entry points of BASS and of Windows.
+    /// Other exports: the entry points of BASS and of Windows.
     entry: &'static [&'static str],
 }
 
@@ -62,7 +62,7 @@ pub(crate) struct WindowsArgs {
     test: bool,
 }
 
-/// Builds, collects, and tests if that is wanted.
+/// Builds everything, collects the release, and tests it if requested.
 ///
 /// # Errors
 /// If a tool is missing and cannot be installed, or a step fails.

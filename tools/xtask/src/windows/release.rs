@@ -7,7 +7,7 @@ use crate::files::{absolute, copy, copy_folder, list, remove, remove_file, write
 use netns::SYSTEM_PYTHON;
 use std::path::{Path, PathBuf};
 
-/// What comes along: from, to.
+/// Files of the release: source and destination.
 const FILES: [(&str, &str); 8] = [
     ("docs/windows.md", "windows.md"),
     ("bass-plugin/README.md", "bass_aes67.md"),
@@ -18,13 +18,13 @@ const FILES: [(&str, &str); 8] = [
     ("LICENSE-MIT", "LICENSE-MIT"),
     ("scenarios/unlock_recover.toml", "scenarios/unlock_recover.toml"),
 ];
-/// Folders that come along whole.
+/// Folders that are copied completely.
 const FOLDERS: [(&str, &str); 2] = [("bass-plugin/examples", "examples"), ("scenarios/audio", "scenarios/audio")];
 const INSTALLER: &str = "tools/xtask/src/windows/installer.nsi";
 
-/// What was made.
+/// The results.
 pub(super) struct Release {
-    /// The folder with all of it.
+    /// The release folder.
     pub(super) folder: PathBuf,
     /// Programs and libraries for Windows.
     pub(super) binaries: Vec<PathBuf>,
@@ -34,8 +34,7 @@ pub(super) struct Release {
     pub(super) zip: PathBuf,
 }
 
-/// Collects all that belongs to a release into a new folder, compiles the examples there, and packs
-/// it.
+/// Collects all files of a release in a new folder, compiles the examples there, and packs it.
 ///
 /// # Errors
 /// If a file is missing, or an example does not compile.
@@ -68,7 +67,7 @@ pub(super) fn make(target: &Path, built: &Path) -> Result<Release, Error> {
     Ok(Release { folder, binaries, installer, zip })
 }
 
-/// The list of libraries that are part of it.
+/// The list of third-party libraries that are part of the release.
 fn third_party() -> Result<String, Error> {
     let tree = Cmd::cargo("tree --locked").words(PACKAGES);
     let tree = tree.words("--edges normal,no-proc-macro --target all --prefix none --no-dedupe --format");
@@ -80,7 +79,7 @@ fn third_party() -> Result<String, Error> {
     Ok(format!("Libraries that are part of these programs and libraries, and their licences:\n\n{parts}\n"))
 }
 
-/// Our own crates have the place where they lie in brackets.
+/// Removes the path in brackets that follows our own crates.
 fn without_path(line: &str) -> String {
     match (line.find(" (/"), line.find("):")) {
         (Some(from), Some(to)) if from < to => format!("{}{}", &line[..from], &line[to + 1..]),
@@ -104,8 +103,8 @@ fn make_installer(folder: &Path, installer: &Path) -> Result<PathBuf, Error> {
     Ok(installer.to_owned())
 }
 
-/// Instructions that remove what was installed, and nothing else: somebody may have chosen a folder
-/// in which there is more.
+/// Instructions of the uninstaller that remove only installed files: the user may have chosen a
+/// folder that contains other files.
 fn removal_of(folder: &Path) -> Result<String, Error> {
     let (mut lines, mut folders) = (Vec::new(), vec![folder.to_owned()]);
     let mut next = 0;

@@ -37,7 +37,8 @@ impl HeardOnce {
         bytes.fold(0xCBF2_9CE4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01B3))
     }
 
-    /// Records an announcement that was heard at `at`, but for which there is no room.
+    /// Records an announcement that was heard at `at`, and for which there is no room in the
+    /// directory.
     pub(super) fn note(&mut self, fingerprint: u64, at: LocalTime) {
         self.heard.resize(FINGERPRINTS, None);
         // If it was heard before, the time of the first one is kept.
@@ -50,7 +51,8 @@ impl HeardOnce {
         }
     }
 
-    /// Whether it was heard before, but neither so recently that it is a copy, nor too long ago.
+    /// Whether the announcement was heard before, but neither so recently that this one is a copy,
+    /// nor too long ago.
     pub(super) fn knows(&self, now: LocalTime, fingerprint: u64) -> bool {
         self.find(fingerprint).is_some_and(|at| (CONFIRMED_AFTER..=REMEMBERED).contains(&now.since(at)))
     }

@@ -2,8 +2,8 @@
 //!
 //! In this order:
 //! 1. a session that was announced only once: the oldest one of the address with the most of these.
-//!    Addresses with up to [`FEW`] are treated alike, so that a flood from ever-changing addresses
-//!    does not make a device with several streams the one with the most;
+//!    Addresses with up to [`FEW`] are treated alike, so that during a flood from ever-changing
+//!    addresses, a device with several streams does not count as the address with the most;
 //! 2. if all are confirmed, the newest session of the address with the most, if it has more than
 //!    [`GUARANTEED`];
 //! 3. otherwise none: the new session is refused.

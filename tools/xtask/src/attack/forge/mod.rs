@@ -43,7 +43,7 @@ pub(super) struct Forgery {
     pub(super) is_ready: fn(&Forger) -> bool,
     /// How long all received packets are recorded first.
     pub(super) records: Duration,
-    /// How often `tick` is called.
+    /// Interval at which `tick` is called.
     pub(super) period: Duration,
     pub(super) tick: Tick,
     pub(super) heard: Answer,
@@ -60,11 +60,11 @@ pub(super) struct Heard {
     pub(super) at_ns: i64,
 }
 
-/// What a forgery works with.
+/// The data and the sockets that a forgery uses.
 pub(super) struct Forger {
     pub(super) own: Ipv4Addr,
     pub(super) random: Random,
-    /// What was heard while [`Forgery::records`] lasted.
+    /// The packets received during [`Forgery::records`].
     pub(super) recorded: Vec<Heard>,
     /// The last PTP message of each type, by the type's number.
     pub(super) messages: BTreeMap<u8, Heard>,
@@ -166,7 +166,7 @@ fn forge(forger: &mut Forger, forgery: &mut Forgery, heard: &Receiver<Heard>, un
         }
         (forgery.tick)(forger, count);
         count += 1;
-        // A delayed process catches up, but with a limit.
+        // A delayed process catches up, but not by more than a limit.
         due = (due + forgery.period).max(instant().checked_sub(forgery.period * 20).unwrap_or(due));
     }
 }
@@ -176,7 +176,7 @@ fn next(heard: &Receiver<Heard>, until: Instant) -> Option<Heard> {
     match heard.recv_timeout(until.saturating_duration_since(instant())) {
         Ok(packet) => Some(packet),
         Err(RecvTimeoutError::Timeout) => None,
-        // Nothing is listened to.
+        // The forgery listens to nothing.
         Err(RecvTimeoutError::Disconnected) => {
             thread::sleep(until.saturating_duration_since(instant()));
             None

@@ -4,7 +4,7 @@
 pub(crate) struct Random(u64);
 
 impl Random {
-    /// Each attack has numbers of its own, by its name.
+    /// The random numbers of an attack, which depend on its name.
     pub(crate) fn new(name: &str) -> Self {
         // FNV-1a.
         Self(

@@ -1,4 +1,4 @@
-//! Forged RTP: packets like those of a stream that is heard, each with something changed.
+//! Forged RTP packets: copies of those of a received stream, each with a change.
 
 use super::random::Random;
 use super::{Forger, Forgery, Heard, nothing};
@@ -18,7 +18,7 @@ fn beside_a_stream() -> Forgery {
     nothing(vec![(PORT, vec![GROUP])], |forger| forger.rtp.is_some())
 }
 
-/// A forged packet: at first a copy of the one that was heard last, full of noise.
+/// A forged packet: initially a copy of the last packet received, with noise as its audio.
 pub(in crate::attack) struct Packet {
     bytes: Vec<u8>,
 }
@@ -30,7 +30,7 @@ impl Packet {
         packet
     }
 
-    /// So many bytes of noise of full scale.
+    /// Replaces the payload by `length` bytes of full-scale noise.
     pub(in crate::attack) fn fill(&mut self, length: usize, random: &mut Random) {
         self.bytes.truncate(HEADER_BYTES);
         self.bytes.extend(random.some_bytes(length));
@@ -69,7 +69,7 @@ pub(in crate::attack) fn packets(from: From, mut change: impl FnMut(&mut Packet,
     beside_a_stream().on(move |forger, heard| one(forger, heard, from, &mut change))
 }
 
-/// So many forged packets a second.
+/// `rate` forged packets per second.
 pub(in crate::attack) fn flood(
     rate: u32,
     from: From,
@@ -100,7 +100,7 @@ pub(in crate::attack) fn bye(rate: u32, from: From) -> Forgery {
     })
 }
 
-/// Bytes of no sense; half of them begin as RTP does.
+/// Random bytes; half of the datagrams begin like RTP.
 pub(in crate::attack) fn random_bytes(rate: u32, from: From) -> Forgery {
     beside_a_stream().per_second(rate, move |forger, n| {
         let Some(heard) = forger.rtp.clone() else { return };
@@ -114,7 +114,7 @@ pub(in crate::attack) fn random_bytes(rate: u32, from: From) -> Forgery {
 }
 
 impl Forger {
-    /// Sends to the group of the stream; the port that it is from is the sender's in any case.
+    /// Sends to the group of the stream. The source port is always the sender's.
     fn inject(&mut self, heard: &Heard, from: From, port: u16, bytes: &[u8]) {
         let address = if from == From::Own { self.own } else { *heard.from.ip() };
         self.send(SocketAddrV4::new(address, heard.from.port()), SocketAddrV4::new(GROUP, port), bytes);

@@ -26,8 +26,8 @@ impl Forger {
         self.send(SocketAddrV4::new(from, PORT), SocketAddrV4::new(GROUP, PORT), packet);
     }
 
-    /// The announcement that is attacked: its header up to the description, the description, and
-    /// the address that it is from.
+    /// The attacked announcement: its header up to the description, the description, and its source
+    /// address.
     fn attacked(&self) -> (Vec<u8>, String, Ipv4Addr) {
         let Some(heard) = &self.sap else { return (vec![0; 8], String::new(), self.own) };
         let start = heard.bytes.windows(4).position(|four| four == b"v=0\r").unwrap_or(heard.bytes.len());
@@ -36,7 +36,8 @@ impl Forger {
     }
 }
 
-/// Announcements of invented sessions, from the own address or from random ones of the network.
+/// Announcements of invented sessions, from the attacker's address or from random addresses of the
+/// network.
 pub(in crate::attack) fn sessions(count: u64, rate: u32, from: From) -> Forgery {
     nothing(vec![], |_| true).per_second(rate, move |forger, n| {
         if n >= count {
@@ -58,7 +59,7 @@ pub(in crate::attack) fn deletions(rate: u32, from: From) -> Forgery {
     beside_an_announcement().per_second(rate, move |forger, _| {
         let (mut bytes, text, address) = forger.attacked();
         bytes[0] = DELETION;
-        // By its origin alone, and by its whole description.
+        // Once with its `o=` line alone, and once with its whole description.
         let origin: String = text.split_inclusive("\r\n").take(2).collect();
         let address = if from == From::Own { forger.own } else { address };
         for payload in [&origin, &text] {
@@ -73,7 +74,7 @@ pub(in crate::attack) fn deletions(rate: u32, from: From) -> Forgery {
 pub(in crate::attack) fn replacements(rate: u32, from: From) -> Forgery {
     beside_an_announcement().per_second(rate, move |forger, n| {
         let (mut bytes, text, address) = forger.attacked();
-        // Another identifier of the message, as another version has.
+        // Another message identifier hash, as for a new version.
         bytes[2..4].copy_from_slice(&(n as u16).to_be_bytes());
         let address = if from == From::Own { forger.own } else { address };
         let packet = [&bytes, other_group(&newer(&text, n + 1)).as_bytes()].concat();
@@ -94,8 +95,8 @@ pub(in crate::attack) fn namesakes(rate: u32) -> Forgery {
 /// Compressed announcements with random contents, too much data, or truncated data, and
 /// announcements with invalid headers.
 pub(in crate::attack) fn malformed(rate: u32, from: From) -> Forgery {
-    /// Of zlib: header and a stored block that says it is longer than it is; a block of a type that
-    /// does not exist.
+    /// Damaged zlib data: a stored block that is shorter than its length says; a block of an
+    /// undefined type; half a header.
     const BROKEN: [&[u8]; 3] = [&[0x78, 0x9c, 1, 0xff, 0xff, 0, 0, 1, 2, 3], &[0x78, 0x9c, 7, 0, 0], &[0x78]];
     beside_an_announcement().per_second(rate, move |forger, n| {
         let (bytes, text, address) = forger.attacked();
@@ -118,7 +119,7 @@ pub(in crate::attack) fn malformed(rate: u32, from: From) -> Forgery {
     })
 }
 
-/// Bytes of no sense.
+/// Random bytes.
 pub(in crate::attack) fn random_bytes(rate: u32) -> Forgery {
     beside_an_announcement().per_second(rate, move |forger, n| {
         let mut bytes = forger.random.some_bytes((n % 700) as usize);

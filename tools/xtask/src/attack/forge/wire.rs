@@ -13,7 +13,7 @@ const UDP: u8 = 17;
 /// Packets stay on the wire that they are sent to.
 const TTL: u8 = 1;
 
-/// A socket that sends whatever is asked for, and counts what became of it.
+/// A socket that sends packets with any source address, and counts sent and refused ones.
 pub(super) struct Wire {
     socket: Socket,
     pub(super) sent: u64,
@@ -24,12 +24,12 @@ pub(super) struct Wire {
 impl Wire {
     pub(super) fn open() -> io::Result<Self> {
         let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(RAW)))?;
-        // What is sent is not heard again by the own sockets.
+        // The attacker's own sockets must not receive the forged packets.
         socket.set_multicast_loop_v4(false)?;
         Ok(Self { socket, sent: 0, refused: 0 })
     }
 
-    /// Sends a datagram that says it is from `from`.
+    /// Sends a datagram with the source address `from`.
     pub(super) fn send(&mut self, from: SocketAddrV4, to: SocketAddrV4, payload: &[u8]) {
         let packet = packet(from, to, payload);
         match self.socket.send_to(&packet, &to.into()) {
@@ -58,7 +58,7 @@ fn packet(from: SocketAddrV4, to: SocketAddrV4, payload: &[u8]) -> Vec<u8> {
     packet
 }
 
-/// A socket that hears a port and groups on a host's interface.
+/// A socket that receives from a port and groups on a host's interface.
 pub(super) fn listen(own: Ipv4Addr, port: u16, groups: &[Ipv4Addr]) -> io::Result<std::net::UdpSocket> {
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, None)?;
     socket.set_reuse_address(true)?;

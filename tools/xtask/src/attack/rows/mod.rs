@@ -16,7 +16,7 @@ pub(in crate::attack) struct Row {
     pub(in crate::attack) help: &'static str,
     pub(in crate::attack) target: Target,
     pub(in crate::attack) attack: Attack,
-    /// How long it lasts.
+    /// Duration of the attack.
     pub(in crate::attack) seconds: f64,
     /// When its targets start.
     pub(in crate::attack) meets: Meets,
@@ -57,20 +57,21 @@ pub(in crate::attack) enum Fault {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::attack) enum Meets {
     Locked,
-    /// They are started while it lasts, and so is who sends a stream.
+    /// They are started during the attack, and so is the sender of a stream.
     Starting,
-    /// They are started while it lasts; who sends a stream was there before.
+    /// They are started during the attack; the sender of a stream was started before.
     Joining,
 }
 
 /// The criteria.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::attack) enum Bar {
-    /// Never wrong while locked, and right again soon after.
+    /// The target is never wrong while locked, and right again soon after the attack.
     Right,
-    /// Recovered soon after. Such an attack cannot be distinguished from the real sender: a better
-    /// master by every rule of IEEE 1588, and consistent; packets of a stream by its own address
-    /// and SSRC. Only a list of acceptable masters, or authentication, can.
+    /// The target need only recover soon after the attack. Such an attack cannot be distinguished
+    /// from the real sender: a consistent master that is better by every rule of IEEE 1588, or
+    /// packets with the address and SSRC of the stream. Only a list of acceptable masters or
+    /// authentication prevents it.
     Recovery,
 }
 
@@ -88,7 +89,7 @@ impl Row {
     }
 }
 
-/// All of them, in the order of the table.
+/// All rows, in the order of the table.
 pub(in crate::attack) fn all() -> impl Iterator<Item = &'static Row> {
     clocks::ALL.iter().chain(streams::ALL)
 }

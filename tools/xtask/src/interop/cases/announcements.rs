@@ -1,9 +1,9 @@
-//! Announcements of others, in `aes67 discover`.
+//! Announcements of other programs, read by `aes67 discover`.
 
 use super::super::bench::{Bench, Outcome, Trouble, pause};
 
-/// Datagrams that are no announcements: cut short, of another version, encrypted, compressed, of
-/// the wrong length, and no SDP.
+/// Datagrams that are not valid announcements: truncated, of another version, encrypted,
+/// compressed, with a wrong length, or without SDP.
 const MALFORMED: &str = "\
 import socket, os
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -29,7 +29,7 @@ pub(super) fn ffmpeg(bench: &Bench) -> Outcome {
     let sender = wire.start(sender);
     let appeared = discover.poll(60, |log| log.contains("\"event\":\"added\"") && log.contains("239.69.1.5:5004"));
     bench.check(appeared, format!("no announcement was heard:\n{}\n{}", discover.log(), sender.log()))?;
-    // What is refused is told, and nothing else changes.
+    // Refused datagrams are reported, and change nothing else.
     let sessions = |log: String| {
         let is_refusal = |line: &&str| line.contains("\"event\":\"refused\"");
         log.lines().filter(|line| !is_refusal(line)).map(str::to_owned).collect::<Vec<_>>()
@@ -44,7 +44,7 @@ pub(super) fn ffmpeg(bench: &Bench) -> Outcome {
         format!("malformed datagrams changed something:\n{}", discover.log()),
     )?;
     bench.figure("malformed datagrams without effect", sent.log.trim());
-    // FFmpeg takes its announcement back when it is told to end.
+    // FFmpeg withdraws its announcement when it is asked to end.
     let _ = sender.stop();
     let gone = discover.poll(60, |log| log.contains("\"event\":\"removed\""));
     bench.check(gone, format!("it was not removed:\n{}", discover.log()))?;

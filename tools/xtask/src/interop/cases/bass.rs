@@ -1,4 +1,4 @@
-//! The add-on in the real BASS: `bass-plugin/tests/c/host.c` loads both and does as it is told.
+//! The add-on in the real BASS: `bass-plugin/tests/c/host.c` loads both and executes commands.
 //!
 //! `cargo xtask bass-fetch` gets BASS, or `BASS` in the environment names its `libbass.so`.
 
@@ -15,12 +15,12 @@ use std::process::Command;
 
 /// Frames of a stereo stream in three bytes a sample.
 const FRAME_BYTES: usize = 6;
-/// What a stream begins with is faded in.
+/// Number of frames over which the beginning of a stream is faded in.
 const FADE_FRAMES: usize = 9_600;
-/// A latency that outlasts most moments in which a machine stands still.
+/// A latency that is longer than most pauses of a machine.
 const LATENCY_MS: u32 = 200;
 
-/// BASS's library.
+/// The path of BASS's library.
 ///
 /// # Errors
 /// If it is not there.
@@ -34,7 +34,7 @@ pub(super) fn find_bass() -> Result<PathBuf, Trouble> {
     Err(Trouble::Skipped(format!("there is no {} ({hint})", bass.display())))
 }
 
-/// A program that plays by BASS.
+/// A compiled program that uses BASS.
 pub(super) struct Host {
     program: PathBuf,
     bass: PathBuf,
@@ -55,12 +55,12 @@ impl Host {
         Ok(host)
     }
 
-    /// A command of the host's, in the domain of all cases.
+    /// A command of the program, with the PTP domain of all cases.
     fn command(&self, wire: &Wire, name: char, what: &str, arguments: &str) -> Command {
         self.called(wire.command(name, &self.program), name, &[what], arguments)
     }
 
-    /// A program that knows one command only, with the priority of our own threads.
+    /// A program with only one command, run with the priority of our own threads.
     pub(super) fn real_time(&self, wire: &Wire, name: char, arguments: &str) -> Command {
         self.called(real_time(wire, name, &self.program), name, &[], arguments)
     }
@@ -71,24 +71,24 @@ impl Host {
         command
     }
 
-    /// Runs it to its end; what it wrote.
+    /// Runs a command to its end. Returns its output.
     fn run(&self, wire: &Wire, name: char, what: &str, arguments: &str, seconds: u32) -> Result<String, Trouble> {
         finish(wire, self.command(wire, name, what, arguments), seconds)
     }
 }
 
-/// Runs a command of so many seconds to its end; what it wrote.
+/// Runs a command that takes `seconds` to its end. Returns its output.
 fn finish(wire: &Wire, command: Command, seconds: u32) -> Result<String, Trouble> {
     let done = wire.start(command).wait(seconds + 60);
     if done.code == Some(0) { Ok(done.log) } else { Err(Trouble::Failed(done.log)) }
 }
 
-/// The last number of this name.
+/// The last number with this name in the output.
 pub(super) fn value(text: &str, name: &str) -> Option<i64> {
     word(text, name)?.parse().ok()
 }
 
-/// The last word of this name.
+/// The last word with this name in the output.
 fn word<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     text.rsplit_once(&format!("{name}="))?.1.split_whitespace().next()
 }
@@ -99,7 +99,7 @@ fn last_status(log: &str) -> String {
     format!("{}; {}", line("state="), line("ptp="))
 }
 
-/// GStreamer's stream on PTP, decoded at PTP's pace.
+/// A stream of GStreamer that uses PTP, decoded at the rate of PTP.
 pub(super) fn receive(bench: &Bench) -> Outcome {
     let wire = bench.wire(&['a', 'b', 'c'], &["ptp4l", "python3-gst"])?;
     let host = Host::new(bench, &wire, "host.c")?;
@@ -134,8 +134,8 @@ pub(super) fn receive(bench: &Bench) -> Outcome {
     let seconds_of = |frames: usize| frames as f64 / 48_000.0;
     let told = format!("{:.1} s in a row, {:.1} s in all", seconds_of(longest), seconds_of(all));
     bench.figure("decoded bit for bit", told);
-    // A machine that stands still for longer than the latency breaks it off, but alters nothing
-    // else.
+    // A pause of the machine that is longer than the latency interrupts the audio, but has no other
+    // effect.
     let enough = all >= seconds as usize * 48_000 / 2;
     bench.check(enough, format_args!("half of {seconds} s is decoded bit for bit"))?;
     let long_enough = longest >= seconds as usize * 48_000;
@@ -149,7 +149,7 @@ fn master_identity(master: &Running) -> String {
     identity.unwrap_or("no identity").replace('.', "")
 }
 
-/// The device without sound, on whose pace BASS mixes.
+/// The device without sound, at whose rate BASS mixes.
 pub(super) fn no_sound(bench: &Bench) -> Outcome {
     let wire = bench.wire(&['a', 'b'], &[])?;
     let host = Host::new(bench, &wire, "host.c")?;
@@ -227,7 +227,7 @@ pub(super) fn cycles(bench: &Bench) -> Outcome {
     Ok(())
 }
 
-/// A channel of BASS as a stream, as others receive it; and a stream that is sent on.
+/// Other programs receive a stream that BASS sends from a channel, and a relayed stream.
 pub(super) fn send(bench: &Bench) -> Outcome {
     let wire = bench.wire(&['a', 'b', 'c', 'd'], &["ptp4l", "ffmpeg", "gst-launch-1.0"])?;
     let host = Host::new(bench, &wire, "host.c")?;
@@ -259,7 +259,8 @@ pub(super) fn send(bench: &Bench) -> Outcome {
     loopback(bench, &wire, &host, &watch, seconds)
 }
 
-/// AES67 in, through BASS, AES67 out: by how much the same audio is later on the network.
+/// AES67 input through BASS to AES67 output: measures how much later the same audio is on the
+/// network.
 fn loopback(bench: &Bench, wire: &Wire, host: &Host, watch: &Watch, seconds: u32) -> Outcome {
     let send = format!("send in.wav --group 239.69.1.9 --interface vd --clock ptp --domain {DOMAIN} --no-sap");
     let send = bench.start(wire, 'd', &send);
@@ -299,7 +300,7 @@ fn loopback(bench: &Bench, wire: &Wire, host: &Host, watch: &Watch, seconds: u32
 /// A recording, and when it began.
 struct Take {
     audio: Vec<u8>,
-    /// Frames since midnight.
+    /// The time of its first frame, in frames since midnight.
     began: i64,
 }
 
@@ -313,8 +314,8 @@ impl Take {
         Ok(Self { audio: swapped(&audio, 3), began: i64::from_le_bytes(reference) })
     }
 
-    /// How much later the same audio is in `other`, in frames. On a machine that stands still some
-    /// of that is concealed, or missing; it is looked at from the middle on.
+    /// How much later the same audio is in `other`, in frames. After a pause of the machine, some
+    /// of it is concealed or missing, so the comparison begins in the middle.
     fn delay_of(&self, other: &Self) -> Result<i64, Trouble> {
         const PROBE: usize = 8 * FRAME_BYTES;
         const STEP: usize = 480;

@@ -1,14 +1,14 @@
-//! The latency of channels of BASS: asked for, told by the add-on, and measured from the stamps on
-//! the wire to the channel.
+//! The latency of channels of BASS: as requested, as reported by the add-on, and as measured from
+//! the timestamps on the wire to the channel.
 //!
-//! As in [`super::latency`], the stream is a pulse four times a second, whose stamps `latency.py`
-//! reads from the wire, on ptp4l's time, which is this machine's own.
-//! `bass-plugin/tests/c/latency.c` tells at which moment of the same clock each pulse is in a block
-//! that a decode channel gives, or in the final mix of BASS's device without sound. From what it
-//! tells of a playback channel BASS's own buffer is taken off, which comes on top of the latency.
+//! As in [`super::latency`], the stream is a pulse four times a second, whose timestamps
+//! `latency.py` reads from the wire, in ptp4l's time, which is that of this machine's clock.
+//! `bass-plugin/tests/c/latency.c` reports the time by the same clock at which each pulse is in a
+//! block of a decode channel, or in the final mix of BASS's device without sound. BASS's own
+//! buffer, which adds to the latency of a playback channel, is subtracted from its figure.
 //!
-//! All programs have real-time priority, so that what is measured is the latency, and not how late
-//! a thread wakes up on a busy machine.
+//! All programs have real-time priority, so that the measurement does not include the delay with
+//! which a thread wakes up on a busy machine.
 
 use super::super::bench::{Bench, Outcome, write};
 use super::super::pauses;
@@ -17,12 +17,12 @@ use super::bass::{Host, value};
 use super::latency::{Heard, SCRIPT, median, pulse};
 use netns::{Running, Wire};
 
-/// Until PTP is locked and playout is crossfaded to its place.
+/// Time until PTP is locked and playout is aligned.
 const SETTLING_S: u32 = 9;
-/// Of a latency that is what was asked for: a packet of 1 ms would be noticed.
+/// Tolerance for the requested latency: an error of one packet of 1 ms is detected.
 const TOLERANCE_MS: f64 = 0.5;
-/// BASS asks for what its device has mixed, in blocks of 10 ms, so that nobody at the channel knows
-/// it more exactly: up to one of these comes on top.
+/// BASS mixes in blocks of 10 ms. So the time at the channel is only known to a block, and the
+/// measured latency may be too large by up to one block.
 const BLOCK_MS: f64 = 10.0;
 const ASKED_MS: [f64; 2] = [20.0, 50.0];
 
@@ -76,20 +76,20 @@ pub(super) fn run(bench: &Bench) -> Outcome {
     Ok(())
 }
 
-/// What the script reads from the wire.
+/// Starts the script that reads timestamps from the wire.
 fn stamps(wire: &Wire, group: &str, seconds: u32) -> Running {
     let mut command = wire.command('c', netns::SYSTEM_PYTHON);
     command.args(["-c", SCRIPT, &netns::address('c'), group, &(seconds + 60).to_string(), "wire"]);
     wire.start(command)
 }
 
-/// What the add-on told after it had settled.
+/// The latencies that the add-on reported after settling.
 fn latencies_told(told: &str) -> Vec<f64> {
     let seconds = told.lines().filter_map(|line| line.strip_prefix("latency_ms=")?.split(' ').next()?.parse().ok());
     seconds.skip(SETTLING_S as usize).collect()
 }
 
-/// The lines that begin so, without that.
+/// The lines that begin with `start`, without this beginning.
 fn lines_of(log: &str, start: &str) -> String {
     log.lines().filter_map(|line| line.strip_prefix(start)).map(|line| format!("{line}\n")).collect()
 }

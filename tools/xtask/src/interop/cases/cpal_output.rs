@@ -1,13 +1,13 @@
-//! The example `cpal_output` on sound servers, and what is recorded behind them: on jackd's dummy
-//! card, whose plugin of ALSA's takes 1.28 s at once unless it is asked for less, and through
-//! ALSA's plugin for PulseAudio, on that and on PipeWire.
+//! The example `cpal_output` on sound servers, whose output is recorded. The servers are jackd with
+//! its dummy card, and PulseAudio and PipeWire, both through ALSA's plugin for PulseAudio. The
+//! default buffer of ALSA's plugin for JACK is 1.28 s.
 //!
-//! The player and the servers have real-time priority: ALSA's plugin for PulseAudio passes audio on
-//! in a thread of its own, which has to wait on a busy machine, whatever the player does.
+//! The player and the servers have real-time priority: ALSA's plugin for PulseAudio forwards audio
+//! in its own thread, which would be delayed on a busy machine, independently of the player.
 //!
-//! The stream is a tone. A block of 5 ms without a sample above -80 dBFS is silence that somebody
-//! put in. A click is a sample that the two before it do not predict, which they do for a sine: the
-//! second difference of a tone of 1 kHz is a known multiple of it.
+//! The stream is a tone. A block of 5 ms without a sample above -80 dBFS is inserted silence. A
+//! click is a sample that cannot be predicted from the two before it. Samples of a sine can,
+//! because its second difference is a known multiple of the sample.
 
 use super::super::bench::{Bench, Outcome, Trouble, pause};
 use super::super::measure::wav_data;
@@ -23,17 +23,17 @@ use std::process::Command;
 
 const RATE_HZ: f64 = 48_000.0;
 const TONE_HZ: f64 = 1_000.0;
-/// Full scale of samples in four bytes, which is what is recorded.
+/// Full scale of the recorded samples, which have four bytes.
 const FULL_SCALE: f64 = 2_147_483_648.0;
 /// Frames of 5 ms.
 const BLOCK: usize = 240;
 /// -80 dBFS.
 const SILENT: f64 = 1e-4;
-/// A hundredth of the tone, which is of -20 dBFS: the step of a gap that begins anywhere but at a
-/// zero crossing is larger, and a crossfade of some ms stays below.
+/// A hundredth of the tone, whose level is -20 dBFS. The step at a gap is larger, unless the gap
+/// begins at a zero crossing; a crossfade of some ms stays below this limit.
 const CLICK: f64 = 1e-3;
-/// Until the stream plays by PTP and has been crossfaded to its place; with buffers of 1.28 s the
-/// rate of the card is known later.
+/// Time until playback follows PTP and is aligned. With buffers of 1.28 s, it takes longer until
+/// the rate of the card is known.
 const SETTLING_S: u32 = 12;
 
 /// One way to open the device.
@@ -41,11 +41,11 @@ struct Way {
     name: &'static str,
     /// The example's last argument.
     buffer: &'static str,
-    /// Of the URL.
+    /// Options in the URL.
     options: &'static str,
-    /// Whether all of the tone is to be heard.
+    /// Whether the whole tone must be heard.
     is_right: bool,
-    /// What it has to say.
+    /// Text that the program must print.
     says: &'static str,
 }
 
@@ -61,7 +61,7 @@ const ON_JACK: [Way; 3] = [
     },
 ];
 
-/// On servers whose plugin of ALSA's has short buffers by default, too.
+/// Ways on servers whose ALSA plugin has short buffers by default.
 const ON_PULSE: [Way; 2] = [
     Way {
         name: "960 frames",
@@ -79,22 +79,22 @@ const ON_PULSE: [Way; 2] = [
     },
 ];
 
-/// What it plays on.
+/// The card that the example plays on.
 pub(super) trait Card {
-    /// The player. A server of sounds mixes with little to spare, so it plays in real time;
-    /// JACK's own threads must not wait for it.
+    /// The command of the player. A sound server mixes with a small margin, so the player has
+    /// real-time priority by default. With JACK it must not delay JACK's own threads.
     fn player(&self, wire: &Wire, example: &str) -> Command {
         real_time(wire, 'b', example)
     }
 
-    /// A program that finds it.
+    /// The command, with an environment in which it finds the server.
     fn with(&self, wire: &Wire, command: Command) -> Command;
 
-    /// Records what is played for so many seconds: the samples of the left channel, in four bytes
-    /// each, little endian.
+    /// Records the output for some seconds: the samples of the left channel, four bytes each,
+    /// little endian.
     fn record(&self, bench: &Bench, wire: &Wire, seconds: u32) -> Result<Vec<u8>, Trouble>;
 
-    /// What its programs said.
+    /// The output of the server's programs.
     fn log(&self) -> String;
 }
 
@@ -152,11 +152,11 @@ fn judge(bench: &Bench, watch: &Watch, way: &Way, heard: &Heard) -> Outcome {
     }
     let claim = format!("{}: nothing is silent, and nothing clicks: {heard}", way.name);
     bench.check_undisturbed(watch, heard.silent == 0 && heard.clicks == 0, claim)?;
-    // No machine is so busy that most of it is lost, as it is by a buffer that is too large.
+    // Even on a busy machine less than half is lost, whereas too large a buffer loses most of it.
     bench.check(2 * heard.silent < heard.blocks, format!("{}: {heard}", way.name))
 }
 
-/// What was recorded.
+/// The contents of a recording.
 #[derive(Debug, PartialEq)]
 struct Heard {
     blocks: usize,

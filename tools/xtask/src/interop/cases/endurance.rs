@@ -1,4 +1,4 @@
-//! Half an hour in which everything that may happen to a network happens.
+//! Half an hour with all kinds of network faults.
 
 use super::super::bench::{Bench, Outcome, Trouble, pause};
 use super::super::measure::{last, objects};
@@ -10,11 +10,11 @@ use std::fs;
 /// How long after a fault its traces may be heard.
 const AFTERMATH_S: f64 = 12.0;
 
-/// A recording of the run may be longer or shorter by this, which starting and stopping take; it
-/// has silence for what was not sent.
+/// A recording of the run may be longer or shorter by this, s, because starting and stopping take
+/// time. It has silence where nothing was sent.
 const TAKE_S: f64 = 4.0;
 
-/// A fault, begun at this share of the run.
+/// A fault that begins after this share of the run.
 struct Fault {
     at: f64,
     name: &'static str,
@@ -106,7 +106,7 @@ fn send(bench: &Bench, wire: &Wire) -> Result<Running, Trouble> {
     bench.check(sends, format!("nothing is sent:\n{}", sender.log())).map(|()| sender)
 }
 
-/// Time, audio made up in ms, and underruns of a row of the trace.
+/// Time, concealed audio in ms, and underruns of each row of the trace.
 fn rows(trace: &str) -> Vec<(f64, f64, f64)> {
     let mut lines = trace.lines();
     let names: Vec<&str> = lines.next().unwrap_or_default().split(',').collect();
@@ -117,7 +117,7 @@ fn rows(trace: &str) -> Vec<(f64, f64, f64)> {
     lines.map(|line| (number(line, columns[0]), number(line, columns[1]), number(line, columns[2]))).collect()
 }
 
-/// Nothing may be heard but what the faults, or pauses of the whole machine, explain.
+/// Checks that each glitch is explained by a fault or by a pause of the machine.
 fn judge(bench: &Bench, rows: &[(f64, f64, f64)], faults: &[(f64, &str)], pauses: &[(f64, f64)]) -> Outcome {
     let explained =
         |time_s: f64| faults.iter().find(|(at_s, _)| (*at_s - 1.0..*at_s + AFTERMATH_S + 8.0).contains(&time_s));

@@ -1,4 +1,4 @@
-//! Stamps by network cards, in a guest whose cards have clocks: see [`crate::guest`].
+//! Timestamps by network cards, in a guest whose cards have clocks: see [`crate::guest`].
 
 use super::super::bench::{Bench, Outcome, Trouble, read, write};
 use super::super::measure::{number, objects, rms};
@@ -9,9 +9,9 @@ use serde_json::Value;
 use std::fs;
 
 const SCRIPT: &str = include_str!("../scripts/hardware.sh");
-/// One crystal is right, and ours is 30 ppm fast; the wire is 1 us long.
+/// Parameters of the cards: one crystal is exact and ours is 30 ppm fast; the wire delays by 1 us.
 const CARDS: [&str; 3] = ["ppb=0,30000", "wire_ns=1000", "cross=1"];
-/// The same by a driver that only tells the time.
+/// The same cards with a driver that can only read the time.
 const PLAIN_CARDS: [&str; 3] = ["ppb=0,30000", "wire_ns=1000", "plain=1"];
 /// Seconds after which an estimate has settled.
 const SETTLED_S: f64 = 8.0;
@@ -24,23 +24,23 @@ const STARTS: u32 = 3;
 const BEGUN: &str = "master.log";
 /// As long as the script takes for it, whatever the others take.
 const SLEWED_PHASE_S: u32 = 36;
-/// A line that the client writes is of the slew if it is later than the last one before that by so
-/// much: two lines' time, one of which may not have been written yet.
+/// A line of the client belongs to the slew phase if it is this much later than the last line
+/// before that phase: the time of two lines, one of which may not have been written yet.
 const SLEWED_AFTER_S: f64 = 2.5;
 const SLEW_PPM: f64 = 500.0;
-/// What an emulated processor adds to the kernel's stamps: they are up to some 100 us late. The
-/// bound holds for the median of the readings, which a share of the slew would move by as much; a
-/// single reading may be worse where the emulated processor stood still.
+/// Rate error caused by an emulated processor, whose kernel timestamps are up to some 100 us late.
+/// The bound applies to the median of the readings, which a share of the slew would shift by that
+/// share. A single reading may have a greater error if the emulated processor was paused.
 const HELD_PPM: f64 = 20.0;
-/// No reading may follow the slew by more than this.
+/// The slew of the system's clock must not affect any reading by more than this.
 const HELD_WORST_PPM: f64 = SLEW_PPM / 5.0;
 const HELD_US: f64 = 500.0;
-/// By more than this a reading of two clocks of an emulated host does not err, but for one in many.
+/// Error that hardly any reading of two clocks of an emulated host exceeds.
 const EXACT_US: f64 = 2.0;
 
-/// Our client by the card's stamps on the time of a ptp4l that uses its card's; with the kernel's
-/// stamps beside; while another ptp4l steers the same clock; with the other ways to read a clock;
-/// and with a card that does not do what it says, and then does.
+/// Our client with timestamps of its card, on the time of a ptp4l that also uses its card: compared
+/// with kernel timestamps; while another ptp4l steers the same clock; with the other ways to read a
+/// clock; and with a card that at first does not do what it claims.
 pub(super) fn stamps(bench: &Bench) -> Outcome {
     if bench.is_emulated() {
         return Err(Trouble::Skipped("it has an emulated guest of its own".to_owned()));
@@ -53,7 +53,7 @@ pub(super) fn stamps(bench: &Bench) -> Outcome {
     run(bench, &guest, &PLAIN_CARDS, &["plain"])
 }
 
-/// While the kernel's clock is slewed and set, our client by the kernel's stamps.
+/// Our client with kernel timestamps while the kernel's clock is slewed and set.
 pub(super) fn slewed(bench: &Bench) -> Outcome {
     if bench.is_emulated() {
         return Err(Trouble::Skipped("it has an emulated guest of its own".to_owned()));
@@ -88,8 +88,9 @@ fn run(bench: &Bench, guest: &Guest, cards: &[&str], phases: &[&str]) -> Outcome
     })
 }
 
-/// The system's clock against PTP time shows what was done to it, and nothing else: PTP time and
-/// its rate stay what they were. `end_ns`: the truth at the end.
+/// Checks that the reported system time, relative to PTP time, changes only by what was done to the
+/// system's clock: PTP time and its rate must be unaffected. `end_ns` is the true difference at the
+/// end.
 fn look_at_slewed(bench: &Bench, wire: &Wire, end_ns: f64) -> Outcome {
     let lines = objects(&text(wire, "slewed.json")?);
     let said = format!("{}{}", text(wire, "slewed.log")?, text(wire, "slew.log")?);
@@ -117,8 +118,8 @@ fn look_at_slewed(bench: &Bench, wire: &Wire, end_ns: f64) -> Outcome {
             last["system_clock_steps"], last["stamped_by_user_space"]
         ),
     );
-    // An emulated processor that gets no time hears no Sync: that is a holdover, and the time is
-    // right.
+    // An emulated processor that gets no time receives no Sync. This causes a holdover, in which
+    // the time is right.
     let is_usable = |line: &&Value| matches!(line["state"].as_str(), Some("LOCKED" | "HOLDOVER"));
     let lost: Vec<String> = settled
         .iter()
@@ -182,8 +183,9 @@ fn look(bench: &Bench, wire: &Wire, phase: &str, truth_ns: f64) -> Outcome {
     bench.check(is_kernels || is_exact, format!("{phase}: not exact, {median_us} us off: {last}"))
 }
 
-/// The system's time minus the master's clock, in the middle of all that was told, and the last:
-/// `phc_ctl[1.2]: offset from CLOCK_REALTIME is 44563ns`. Neither is steered then.
+/// The system's time minus the master's clock: the median and the last value of the lines
+/// `phc_ctl[1.2]: offset from CLOCK_REALTIME is 44563ns`. Neither clock is steered while these are
+/// written.
 fn truth_ns(wire: &Wire, said: &str) -> Result<(f64, f64), Trouble> {
     let told = text(wire, "truth.log")?;
     let offset = |line: &str| line.split("CLOCK_REALTIME is ").nth(1)?.strip_suffix("ns")?.parse::<f64>().ok();

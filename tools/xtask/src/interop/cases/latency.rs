@@ -1,16 +1,16 @@
-//! The latency that `play` reports, beside the one that a client of JACK hears.
+//! The latency that `play` reports, compared with the one that a client of JACK measures.
 //!
 //! The stream is a pulse, four times a second. On the wire the script `latency.py` reads the RTP
 //! timestamp of each: PTP time, which ptp4l serves from this machine's own clock (UTC, as it does
-//! by itself), so that no clock of ours is in it. Behind the player it reads at which of JACK's
-//! frames the pulse comes, and when JACK says that this frame is played; JACK's clock is the
-//! machine's, too. The difference is the latency from the sender's stamp to JACK.
+//! by itself), so that none of our clocks is involved. After the player, it reads at which of
+//! JACK's frames the pulse arrives, and when that frame is played according to JACK, whose clock is
+//! also the machine's. The difference is the latency from the sender's timestamp to JACK.
 //!
-//! What can be reported: the link offset, which ends at the card's callback, and the card's own
-//! latency as cpal has it from ALSA. ALSA's plugin for JACK tells what waits in its queue, but not
-//! that JACK takes from it a period ahead, at the beginning of the cycle before: that period the
-//! player adds by itself, and both must agree. The latency of JACK's playback port comes on top for
-//! whoever listens behind JACK; no program on ALSA's side is told of it.
+//! What can be reported is the link offset, which ends at the card's callback, and the card's own
+//! latency as cpal gets it from ALSA. ALSA's plugin for JACK reports the audio in its queue, but
+//! not that JACK takes it a period ahead, at the beginning of the previous cycle: the player adds
+//! that period itself, and both values must agree. The latency of JACK's playback port adds to this
+//! for a listener after JACK, but is not reported to programs on ALSA's side.
 
 use super::super::bench::{Bench, Outcome, Trouble, pause, write};
 use super::super::counter::wav;
@@ -24,23 +24,22 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 pub(super) const SCRIPT: &str = include_str!("../scripts/latency.py");
 const GROUP: &str = "239.69.1.6";
-/// The shortest that jackd's dummy keeps up with on a small machine.
+/// The shortest period that jackd's dummy can process on a small machine.
 const PERIOD: u32 = 256;
 const RATE_HZ: i128 = 48_000;
-/// Between pulses: longer than any latency that is expected here.
+/// Interval of the pulses, which is longer than any latency that is expected here.
 const PULSE_FRAMES: usize = 12_000;
-/// Until PTP is locked, the playback position has slewed to its place, and JACK's own estimate of
-/// its cycles has settled.
+/// Time until PTP is locked, playback is aligned, and JACK's estimate of its cycles has settled.
 const SETTLING_S: u32 = 8;
 
-/// What the script says.
+/// The output of the script.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Heard {
     period_frames: f64,
     playback_frames: f64,
     /// RTP timestamps.
     sent: Vec<u32>,
-    /// The system's time, ns.
+    /// The system's time at each pulse, ns.
     pub(super) heard_ns: Vec<i128>,
 }
 
@@ -61,8 +60,8 @@ impl Heard {
         heard
     }
 
-    /// From the stamp of each pulse that was heard after `from_ns` to its sound, ms, in order of
-    /// size.
+    /// Latencies from the timestamp of each pulse that was heard after `from_ns` to its sound, ms,
+    /// sorted.
     pub(super) fn latencies_ms(&self, from_ns: i128) -> Vec<f64> {
         let of = |heard_ns: i128| {
             let age_ns = |sent: u32| {
@@ -142,11 +141,11 @@ pub(super) fn run(bench: &Bench) -> Outcome {
     bench.check_undisturbed(&watch, enough, format!("too few pulses:\n{}\n{}", listener.log, played.log))?;
     let claim = format!("reported {reported_ms:.2} ms, measured {measured_ms:.2} ms");
     let agree = difference_ms.abs() < period_ms / 2.0;
-    // A card that never stood still leaves no excuse, however busy the machine was.
+    // Without xruns of the card, the load of the machine is no excuse.
     if xruns == 0 { bench.check(agree, claim) } else { bench.check_undisturbed(&watch, agree, claim) }
 }
 
-/// A quarter of a second with one frame in its middle.
+/// A quarter of a second of silence with a pulse of one frame in its middle.
 pub(super) fn pulse() -> Vec<u8> {
     let mut audio = vec![0; PULSE_FRAMES * 6];
     let frame = [0x73, 0x33, 0x33];
@@ -166,7 +165,7 @@ fn system_ns() -> Result<i128, Trouble> {
     since.map(|since| since.as_nanos() as i128).map_err(|error| Trouble::Failed(error.to_string()))
 }
 
-/// Not a number if there are none.
+/// The median; NaN if there are no values.
 pub(super) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)

@@ -12,10 +12,10 @@ use std::process::Command;
 /// Linux's unit of processor time in `/proc`, 1/100 s on every machine in use.
 const TICKS_PER_S: f64 = 100.0;
 
-/// What receives and does nothing.
+/// A program that receives the streams and does nothing else.
 const BARE_RECEIVER: &str = include_str!("../scripts/bare_receiver.c");
 
-/// GStreamer doing the same: depacketised, at the time that they are due.
+/// A GStreamer receiver that does the same: it depacketises, and outputs at the time that is due.
 const GST_RECEIVER: &str = "\
 import sys, gi
 gi.require_version('Gst', '1.0')
@@ -75,7 +75,7 @@ pub(super) fn streams(bench: &Bench) -> Outcome {
     bench.check_undisturbed(&watch, missing == 0.0, format!("{missing} packets lost"))
 }
 
-/// Processor time that a loop needs which only receives the same; `None` without a C compiler.
+/// Processor time of [`BARE_RECEIVER`] for the same streams, s; `None` without a C compiler.
 fn bare(bench: &Bench, wire: &Wire, count: usize, seconds: u32) -> Option<f64> {
     let (source, program) = (wire.path("bare_receiver.c"), wire.path("bare_receiver"));
     fs::write(&source, BARE_RECEIVER).ok()?;
@@ -93,7 +93,7 @@ fn bare(bench: &Bench, wire: &Wire, count: usize, seconds: u32) -> Option<f64> {
     Some(used_s)
 }
 
-/// What the same costs GStreamer, if it is there.
+/// The processor time that GStreamer needs for the same, if it is installed.
 fn beside(bench: &Bench, wire: &Wire, count: usize, seconds: u32) {
     if bench.wire(&['a'], &["python3-gst"]).is_err() {
         return;
@@ -116,7 +116,8 @@ fn beside(bench: &Bench, wire: &Wire, count: usize, seconds: u32) {
 /// Processor time that a program has used.
 fn processor_s(program: &Running) -> f64 {
     let stat = fs::read_to_string(format!("/proc/{}/stat", program.id())).unwrap_or_default();
-    // Behind the name, which may hold anything: state is field 3, utime and stime are 14 and 15.
+    // Fields after the name, which may contain anything: state is field 3, utime and stime are 14
+    // and 15.
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
     let ticks = |index: usize| fields.get(index).and_then(|text| text.parse::<f64>().ok()).unwrap_or(0.0);
     (ticks(11) + ticks(12)) / TICKS_PER_S

@@ -20,11 +20,11 @@ use super::bench::{Bench, Outcome};
 
 /// One case.
 pub(super) struct Case {
-    /// For `--only`, and in the name of its test.
+    /// The name that `--only` takes, and that is part of the name of its test.
     pub(super) name: &'static str,
     /// One line.
     pub(super) help: &'static str,
-    /// What it does.
+    /// The function that performs the case.
     pub(super) run: fn(&Bench) -> Outcome,
 }
 

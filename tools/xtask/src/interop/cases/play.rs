@@ -1,5 +1,5 @@
-//! Playing on a sound card: jackd's dummy, which is a real-time device of ALSA's for us; and what a
-//! trace of it shows.
+//! Playback on a sound card, and the contents of a trace. The card is jackd's dummy, which appears
+//! as a real-time ALSA device.
 
 use super::super::bench::{Bench, Outcome, Trouble, pause};
 use super::super::measure::{last, number, objects};
@@ -11,7 +11,7 @@ use std::process::Command;
 /// ALSA's default device is JACK.
 const ASOUNDRC: &str = "pcm.!default { type jack playback_ports { 0 system:playback_1 1 system:playback_2 } }\n";
 
-/// A JACK server of its own, and programs that find it.
+/// A JACK server for a case only, and the environment in which programs find it.
 pub(super) struct Jack {
     name: String,
 }
@@ -31,7 +31,7 @@ impl Jack {
         self.start_on(wire, 'b', 480)
     }
 
-    /// On a host, with a period of so many frames.
+    /// Starts the server on a host, with a period of `period` frames.
     pub(super) fn start_on(&self, wire: &Wire, host: char, period: u32) -> Running {
         let mut command = self.with(wire, wire.command(host, "jackd"));
         command.args(["-R", "-P", "75", "-n", &self.name, "-d", "dummy", "-r", "48000", "-p", &period.to_string()]);
@@ -48,7 +48,7 @@ impl Jack {
     }
 }
 
-/// Starts to send a tone on PTP of our own, and waits for its description.
+/// Starts a sender of a tone with our own PTP master, and waits for its description.
 pub(super) fn send_tone(bench: &Bench, wire: &Wire) -> Result<Running, Trouble> {
     let arguments = "send tone --group 239.69.1.6 --interface va --clock master --name Tone --sdp tone.sdp --level -20";
     let send = bench.start(wire, 'a', arguments);

@@ -9,7 +9,7 @@ use super::latency::median;
 use netns::Running;
 use std::time::Instant;
 
-/// Seconds after the lock that are left out: the estimate still settles.
+/// Seconds after the lock that are not evaluated, because the estimate still settles.
 const SETTLING_S: f64 = 5.0;
 
 /// Beyond the error of a median that a defect makes there is that of a machine whose programs wait.
@@ -146,8 +146,8 @@ pub(super) fn serve(bench: &Bench) -> Outcome {
     pause(f64::from(bench.seconds(8, 60)));
     follows(5)?;
     let offsets_us = master_offsets_us(&slave.stop().log);
-    // Its clock and ours are not the same one: the system's may be disciplined, ours is the
-    // crystal.
+    // ptp4l measures with the system's clock, which may be disciplined, whereas we use the
+    // undisciplined crystal.
     let noise_us = without_trend(&offsets_us);
     bench.figure(
         "ptp4l as slave of our master",
@@ -169,9 +169,9 @@ fn now() -> Instant {
     Instant::now()
 }
 
-/// `ptp4l[12.345]: master offset -123 s0 freq +0 path delay 456`, with every Sync. The first of
-/// them is taken off, as long as it is an integer: our master counts from another epoch. ptp4l says
-/// 0 until it knows the path's delay.
+/// `ptp4l[12.345]: master offset -123 s0 freq +0 path delay 456`, with every Sync. The first offset
+/// is subtracted while it is an integer, because our master has another epoch. ptp4l reports 0
+/// until it knows the path delay.
 fn master_offsets_us(log: &str) -> Vec<f64> {
     let offset = |line: &str| line.split("master offset").nth(1)?.split_whitespace().next()?.parse::<i128>().ok();
     let offsets: Vec<i128> = log.lines().filter_map(offset).skip_while(|offset| *offset == 0).collect();
@@ -179,7 +179,7 @@ fn master_offsets_us(log: &str) -> Vec<f64> {
     offsets.iter().map(|offset| (offset - far) as f64 / 1e3).collect()
 }
 
-/// What is left of values at equal intervals beside a straight line.
+/// Values at equal intervals minus the straight line through them.
 fn without_trend(values: &[f64]) -> Vec<f64> {
     let times = centred(&(0..values.len()).map(|index| index as f64).collect::<Vec<_>>());
     let values = centred(values);

@@ -1,5 +1,5 @@
-//! Our slave of masters that serve only who asks (unicast negotiation), beside the same by
-//! multicast. The masters are ptp4l, which serves this machine's clock: so the truth is known.
+//! Our slave of masters that serve only on request (unicast negotiation), compared with multicast.
+//! The masters are ptp4l, which serves this machine's clock: so the truth is known.
 
 use super::super::bench::{Bench, Outcome, Trouble};
 use super::super::measure::{number, objects, rms};
@@ -8,9 +8,9 @@ use super::latency::median;
 use netns::{Running, Wire};
 use serde_json::Value;
 
-/// Seconds after the lock that are left out: the estimate still settles.
+/// Seconds after the lock that are not evaluated, because the estimate still settles.
 const SETTLING_S: f64 = 3.0;
-/// The shortest duration that can be asked for: renewals come every 7.5 s.
+/// The shortest duration that can be requested. Renewals are sent every 7.5 s.
 const DURATION_S: u32 = 10;
 
 pub(super) fn run(bench: &Bench) -> Outcome {
@@ -29,13 +29,13 @@ fn ptp() -> String {
     format!("ptp --interface vc --domain {DOMAIN} --json")
 }
 
-/// A master on the first host; on the second one there is none.
+/// The arguments for requesting unicast from two addresses: a master, and a host without one.
 fn asked() -> String {
     let (first, second) = (netns::address('a'), netns::address('b'));
     format!("{} --unicast-master {second},{first} --unicast-duration {DURATION_S}", ptp())
 }
 
-/// We are locked for longer than the first grants last. Returns for how many seconds we followed.
+/// We stay locked for longer than the first grants last. Returns for how many seconds we followed.
 fn renewal(bench: &Bench, wire: &Wire) -> Result<u32, Trouble> {
     let seconds = bench.seconds(DURATION_S + 4, 75);
     let ended = bench.start(wire, 'c', &format!("{} --seconds {seconds}", asked())).wait(seconds + 60);
@@ -52,7 +52,7 @@ fn renewal(bench: &Bench, wire: &Wire) -> Result<u32, Trouble> {
     Ok(seconds)
 }
 
-/// The master is killed, and starts anew without its grants.
+/// The master is killed, and restarts without its grants.
 fn restart(bench: &Bench, wire: &Wire, master: &Running, seconds: u32) -> Outcome {
     let us = bench.start(wire, 'c', &asked());
     let locked = us.poll(seconds + 20, |log| objects(log).iter().filter(|line| line["state"] == "LOCKED").count() > 3);
@@ -78,7 +78,7 @@ fn restart(bench: &Bench, wire: &Wire, master: &Running, seconds: u32) -> Outcom
     bench.check(worst_us < 200.0, format!("{worst_us:.1} us off"))
 }
 
-/// Nothing comes to who does not ask; and the same by multicast.
+/// A client that does not ask receives nothing; and the same test by multicast.
 fn by_multicast(bench: &Bench, wire: &Wire) -> Outcome {
     let master = Ptp4l::unicast_master(100).start(wire, 'a')?;
     master.wait_for("assuming the grand master role", 60);
@@ -92,7 +92,7 @@ fn by_multicast(bench: &Bench, wire: &Wire) -> Outcome {
     accuracy(bench, "multicast", &objects(&multicast.log))
 }
 
-/// When it locked, and how far it was from the truth.
+/// Checks and prints when the slave locked, and its error.
 fn accuracy(bench: &Bench, name: &str, lines: &[Value]) -> Outcome {
     let locked = lines.iter().find(|line| line["state"] == "LOCKED");
     let locked = locked.ok_or_else(|| Trouble::Failed(format!("{name}: never locked: {lines:?}")))?;

@@ -1,9 +1,9 @@
 //! `aes67 ptp --yield` against a receiver that answers: ptp4l, which serves this machine's clock in
 //! the dialect of AirPlay (majorSdoId 1, domain 0, unicast).
 //!
-//! ptp4l sends unicast only to who negotiates it, which no sender of AirPlay does. So its kernel is
-//! told to write our address for the group's into what it sends, before it takes the transmit
-//! timestamp and without another program on the way. Our Delay_Reqs come to it as they are.
+//! ptp4l sends by unicast only to clients that negotiate it, which AirPlay senders do not do. So
+//! the kernel of its host replaces the group's address by ours in outgoing messages, before the
+//! transmit timestamp is taken. Our Delay_Reqs reach it unchanged.
 
 use super::super::bench::{Bench, Outcome, Trouble, output, write};
 use super::super::measure::{last, number, objects, rms};
@@ -12,14 +12,14 @@ use super::latency::median;
 use netns::{Running, Stopped, Wire};
 use serde_json::Value;
 
-/// Who is switched off.
+/// Address of a receiver that is switched off.
 const NOBODY: &str = "10.67.0.99";
-/// Seconds after the lock that are left out: the estimate still settles.
+/// Seconds after the lock that are not evaluated, because the estimate still settles.
 const SETTLING_S: f64 = 2.0;
 
 pub(super) fn run(bench: &Bench) -> Outcome {
-    // No more than two hosts: a third one needs a bridge, and there Linux 6.1 stamps what goes to
-    // one host a second time, which ptp4l takes for a fault.
+    // Only two hosts: a third one requires a bridge, on which Linux 6.1 timestamps messages to one
+    // host a second time, which ptp4l regards as a fault.
     let wire = bench.wire(&['a', 'b'], &["ptp4l", "nft"])?;
     change(
         &wire,
@@ -32,7 +32,7 @@ pub(super) fn run(bench: &Bench) -> Outcome {
     both_ways(bench, &wire, &receiver)
 }
 
-/// Nobody answers at all.
+/// No receiver answers.
 fn alone(bench: &Bench, ended: &Stopped) -> Outcome {
     let end = last(&ended.log)?;
     let own = end["state"] == "OWN TIMELINE" && end["outcome"] == "known: our own" && end["announces"] == 0;
@@ -42,7 +42,7 @@ fn alone(bench: &Bench, ended: &Stopped) -> Outcome {
     Ok(())
 }
 
-/// A receiver as HomePods are, which does not answer Delay_Reqs: they do not reach it.
+/// A receiver like a HomePod, which does not answer Delay_Reqs, because they do not reach it.
 fn one_way(bench: &Bench, wire: &Wire, receiver: &Running) -> Outcome {
     change(
         wire,
@@ -56,7 +56,8 @@ fn one_way(bench: &Bench, wire: &Wire, receiver: &Running) -> Outcome {
         outcome.starts_with("known one way") && end["delay_responses"] == 0,
         format!("{outcome}:\n{}\n{}", ended.log, receiver.log()),
     )?;
-    // An echo bounds the delay, to a round trip whose largest part is how soon a program is woken.
+    // An echo limits the delay to a round trip, which mostly consists of the time until a program
+    // is woken.
     let admitted_us = number(&end, "error_ns") / 1e3;
     let error_us = number(&end, "system_minus_receiver_ns") / 1e3;
     bench.check(
@@ -67,7 +68,7 @@ fn one_way(bench: &Bench, wire: &Wire, receiver: &Running) -> Outcome {
     change(wire, "delete chain ip receiver in\n")
 }
 
-/// One that answers, until it is killed.
+/// A receiver that answers until it is killed.
 fn both_ways(bench: &Bench, wire: &Wire, receiver: &Running) -> Outcome {
     let seconds = bench.seconds(6, 60);
     let us = follow(bench, wire, &netns::address('a'), 300);
@@ -105,7 +106,7 @@ fn follow(bench: &Bench, wire: &Wire, receiver: &str, seconds: u32) -> Running {
     bench.start(wire, 'b', &format!("ptp --interface vb --yield {receiver} --json --seconds {seconds}"))
 }
 
-/// When we yielded, when the time was known, and how far it was from the truth.
+/// Checks and prints when we yielded, when the time was known, and its error.
 fn accuracy(bench: &Bench, name: &str, lines: &[Value], limit_us: f64) -> Outcome {
     let (yielded_s, locked_s) = (since(lines, "FOLLOWING", "state"), since(lines, "LOCKED", "clock"));
     let settled = lines.iter().filter(|line| number(line, "elapsed_s") > locked_s + SETTLING_S);
@@ -120,12 +121,12 @@ fn accuracy(bench: &Bench, name: &str, lines: &[Value], limit_us: f64) -> Outcom
     bench.check(middle_us < limit_us, format!("{middle_us:.2} us in the median, not below {limit_us}: {lines:?}"))
 }
 
-/// The first second in which a line says so.
+/// The time of the first line that has this value, s.
 fn since(lines: &[Value], value: &str, key: &str) -> f64 {
     lines.iter().find(|line| line[key] == value).map_or(f64::NAN, |line| number(line, "elapsed_s"))
 }
 
-/// Changes the rules by which the receiver's kernel sends and takes packets.
+/// Changes the packet rules of the receiver's kernel.
 fn change(wire: &Wire, rules: &str) -> Outcome {
     write(&wire.path("rules.nft"), rules)?;
     let done = output(wire, 'a', "nft", "-f rules.nft", 10);

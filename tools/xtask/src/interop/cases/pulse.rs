@@ -1,8 +1,8 @@
-//! Sound servers that programs of ALSA's reach by its plugin for PulseAudio: PulseAudio itself, and
-//! PipeWire, each with a card that is none, at the pace of the system's clock.
+//! Sound servers that ALSA programs reach through its plugin for PulseAudio: PulseAudio itself, and
+//! PipeWire, each with a virtual card at the rate of the system's clock.
 //!
-//! They need neither a desktop nor a bus of the session, but for WirePlumber, by which PipeWire
-//! connects players with cards, and which gets one of its own.
+//! They need neither a desktop nor a session bus, except WirePlumber, which connects players with
+//! cards for PipeWire and gets a bus of its own.
 
 use super::super::bench::{Bench, Trouble, pause, read, write};
 use super::super::peers::real_time;
@@ -14,9 +14,10 @@ use std::time::Duration;
 
 /// ALSA's default device is the server's.
 const ASOUNDRC: &str = "pcm.!default { type pulse }\nctl.!default { type pulse }\n";
-/// Of a recording, before the recorder is connected: PipeWire gives it a block of silence.
+/// Frames at the start of a recording before the recorder is connected: PipeWire gives it a block
+/// of silence.
 const CONNECTING_FRAMES: usize = 9_600;
-/// What a player's ports are connected to.
+/// Name of the card to which the ports of players are connected.
 const CARD: &str = "card";
 /// PipeWire's card.
 const PIPEWIRE_CARD: &str = "\
@@ -27,7 +28,7 @@ context.objects = [
 ]
 ";
 
-/// A server, and what belongs to it. The last one that was started ends first.
+/// A server and its helper programs. The one that was started last ends first.
 pub(super) struct Pulse {
     programs: Vec<Running>,
     host: char,

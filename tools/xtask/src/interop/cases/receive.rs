@@ -1,4 +1,4 @@
-//! Streams of senders that nobody here wrote, recorded bit for bit, and played.
+//! Streams of other programs, recorded bit for bit, and played.
 
 use super::super::bench::{Bench, Outcome, Trouble, pause, read};
 use super::super::measure::{identical, identical_stretches, last, number, swapped, wav_data};
@@ -7,7 +7,8 @@ use super::super::peers::{DOMAIN, Ffmpeg, Ptp4l, gstreamer};
 use netns::Wire;
 use std::fs;
 
-/// GStreamer paces by PTP: the recording is what it sent, and playback is at the latency asked for.
+/// GStreamer sends at the rate of PTP: the recording equals what it sent, and playback has the
+/// requested latency.
 pub(super) fn gstreamer_l24(bench: &Bench) -> Outcome {
     let wire = bench.wire(&['a', 'b', 'c'], &["ptp4l", "python3-gst"])?;
     let _master = Ptp4l::master(100).start(&wire, 'a')?;

@@ -1,4 +1,4 @@
-//! What other programs make of our streams.
+//! Our streams, as received by other programs.
 
 use super::super::bench::{Bench, Outcome, Trouble, output, pause, read, write};
 use super::super::counter::{check_stretch, counter, wav};
@@ -7,12 +7,12 @@ use super::super::{pauses, target_dir};
 use crate::sdp;
 use std::process::{Command, Stdio};
 
-/// A stream has begun when its first status is shown.
+/// Part of the status lines of a sender. A stream has begun when the first one appears.
 const SENDING: &str = "packets, late by";
-/// Latencies of a receiver by RFC 7273, in ms.
+/// Latencies that are requested from a receiver with RFC 7273, ms.
 const LATENCIES_MS: [u32; 3] = [2, 10, 50];
 
-/// By our description, and by our announcement.
+/// FFmpeg receives a stream from its description file, and from its announcement.
 pub(super) fn ffmpeg(bench: &Bench) -> Outcome {
     let wire = bench.wire(&['a', 'b'], &["ffmpeg"])?;
     let seconds = bench.seconds(3, 60);
@@ -36,7 +36,8 @@ pub(super) fn ffmpeg(bench: &Bench) -> Outcome {
     bench.check(send.stop().code == Some(0), "the sender ends well")
 }
 
-/// The capture time by RFC 7273, and the description as a file.
+/// GStreamer receives from a description file, and plays at the capture time given by RFC 7273 plus
+/// its latency.
 pub(super) fn gstreamer(bench: &Bench) -> Outcome {
     let wire = bench.wire(&['a', 'b'], &["python3-gst", "gst-launch-1.0"])?;
     write(&wire.path("receive.py"), include_str!("../scripts/gst_rfc7273.py"))?;
@@ -78,7 +79,7 @@ pub(super) fn gstreamer(bench: &Bench) -> Outcome {
     bench.check(bytes >= 190 * 288, format_args!("`sdpsrc` plays our description: {bytes} bytes\n{said}"))
 }
 
-/// The headers on the wire.
+/// Checks the headers on the wire with tshark.
 pub(super) fn tshark(bench: &Bench) -> Outcome {
     let wire = bench.wire(&['a', 'b'], &["tshark", "tcpdump"])?;
     let mut dump = wire.command('b', "tcpdump");
@@ -93,13 +94,13 @@ pub(super) fn tshark(bench: &Bench) -> Outcome {
     pause(f64::from(bench.seconds(1, 20)));
     let sent = send.stop();
     bench.check(sent.code == Some(0), "the sender ends well")?;
-    // tcpdump hands on what it has once a second.
+    // tcpdump writes its packets once per second.
     pause(2.0);
     bench.check(dump.stop().code == Some(0), "tcpdump ends well")?;
     let tshark = |arguments: &str| {
         output(&wire, 'b', "tshark", &format!("-r wire.pcap -d udp.port==5004,rtp {arguments}"), 60).log
     };
-    // It warns of running as root among what it says.
+    // Its output contains a warning about running as root.
     let rows = |arguments: &str| -> Vec<String> {
         tshark(arguments).lines().filter(|line| !line.starts_with("Running as user")).map(str::to_owned).collect()
     };
@@ -117,7 +118,7 @@ pub(super) fn tshark(bench: &Bench) -> Outcome {
     let steps: Vec<u32> = stamps.windows(2).map(|pair| pair[1].wrapping_sub(pair[0])).collect();
     let are_in_order = steps.iter().all(|step| step % 12 == 0 && (12..48_000).contains(step));
     bench.check(stamps.len() == media.len() && are_in_order, format_args!("timestamps are 12 apart: {steps:?}"))?;
-    // A sender that was held up leaves out what is too late, and says so.
+    // A sender that was delayed skips packets that are too late, and reports it.
     let left_out: u32 = steps.iter().map(|step| step / 12 - 1).sum();
     let told = skipped(&sent.log);
     bench.check(left_out <= told, format_args!("{left_out} packets are not there, {told} were told as skipped"))?;
@@ -131,13 +132,13 @@ pub(super) fn tshark(bench: &Bench) -> Outcome {
     )
 }
 
-/// How many packets the sender says in its last account that it has skipped.
+/// Number of skipped packets in the last report of the sender.
 fn skipped(log: &str) -> u32 {
     let count = |line: &str| line.split(" skipped").next()?.split(", ").last()?.parse().ok();
     log.lines().rev().filter(|line| line.contains(" skipped")).find_map(count).unwrap_or(0)
 }
 
-/// Libraries of npm that read SDP.
+/// npm libraries parse our descriptions.
 pub(super) fn sdp_libraries(bench: &Bench) -> Outcome {
     let fetched = || sdp::modules(&target_dir()).display().to_string();
     let modules = std::env::var("AES67_NODE_MODULES").unwrap_or_else(|_| fetched());
@@ -173,7 +174,7 @@ pub(super) fn sdp_libraries(bench: &Bench) -> Outcome {
     Ok(())
 }
 
-/// How late packets are, and what they cost, beside GStreamer's sender.
+/// Lateness of packets and processor time, compared with GStreamer's sender.
 pub(super) fn lateness(bench: &Bench) -> Outcome {
     let wire = bench.wire(&['a', 'b'], &["tcpdump", "gst-launch-1.0"])?;
     write(&wire.path("lateness.py"), include_str!("../scripts/lateness.py"))?;

@@ -2,7 +2,7 @@
 //!
 //! The folder that is put together here holds two programs (`host.c` and `public.c` of
 //! `bass-plugin/tests/c`), BASS and our libraries; the tests `real_bass` and `public_header` send
-//! them a stream and look at what they say.
+//! them a stream and check their output.
 
 use super::super::LIBRARIES;
 use super::{compile_shim, mingw};
@@ -14,7 +14,7 @@ use crate::files::{copy, make_folder};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Names the folder to `real_bass` and `public_header`.
+/// Environment variable that names the folder to `real_bass` and `public_header`.
 pub(crate) const WINE_FOLDER: &str = "BASS_AES67_WINE";
 
 /// Builds the folder and runs the test.

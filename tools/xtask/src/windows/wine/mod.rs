@@ -1,14 +1,13 @@
-//! What was built for Windows, run under Wine.
+//! Runs the programs for Windows under Wine.
 //!
-//! Wine is no Windows: its network is Linux's, its sound card what ALSA has, and it neither
-//! throttles nor boosts threads. What runs here are the calls that the programs make, and all that
-//! they compute.
+//! Wine differs from Windows: it uses Linux's network and ALSA's sound card, and neither throttles
+//! nor boosts threads. So this only tests the system calls of the programs and their computations.
 //!
 //! Each call of a socket asks Wine's server, which is another process. On two processors at a load
-//! of 11 such a call took 0.1 to 1 ms, where it takes less than 0.02 ms without Wine. A stream of
-//! 1000 packets a second is too much then, and most of its first seconds comes too late. So runs
-//! with audio need an idle machine. `discover` hears of a session when that is announced again,
-//! which is every 30 s.
+//! of 11 such a call took 0.1 to 1 ms, where it takes less than 0.02 ms without Wine. This is too
+//! slow for a stream of 1000 packets per second, and most packets of its first seconds arrive too
+//! late. So runs with audio need an idle machine. `discover` finds a session when it is announced
+//! again, which is every 30 s.
 
 mod bass;
 mod setup;
@@ -26,9 +25,9 @@ use crate::files::{copy, make_folder, write};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What running the libraries needs.
+/// Tools for running the libraries.
 pub(super) const TOOLS: [&str; 2] = ["wine", "python3-pip"];
-/// What running the programs needs besides: a sound card.
+/// Additional tool for running the programs: a sound card.
 const SOUND_CARD: [&str; 1] = ["jackd"];
 
 /// Wine 8 lacks `bcryptprimitives.dll`, which Rust's library needs for random numbers. For tests
@@ -39,10 +38,10 @@ BOOLEAN NTAPI SystemFunction036(PVOID, ULONG);
 __declspec(dllexport) BOOL WINAPI ProcessPrng(PBYTE data, SIZE_T length) { return SystemFunction036(data, (ULONG)length); }
 ";
 
-/// Runs all of it, and says what each run showed.
+/// Runs all tests, and prints the result of each.
 ///
 /// # Errors
-/// If a tool or BASS cannot be had, or a run does not show what it should.
+/// If a tool or BASS cannot be had, or a run has a wrong result.
 pub(super) fn test(target: &Path, built: &Path, release: &Release) -> Result<(), Error> {
     debian::ensure(&TOOLS)?;
     debian::ensure(&SOUND_CARD)?;
@@ -61,23 +60,23 @@ pub(super) fn test(target: &Path, built: &Path, release: &Release) -> Result<(),
     bass::test(target, built)
 }
 
-/// A Windows of Wine's.
+/// A Wine prefix, which contains one Windows installation.
 struct Prefix {
     folder: PathBuf,
 }
 
 impl Prefix {
     fn make(&self) -> Result<(), Error> {
-        // Without its readers of HTML and .NET, which it would fetch.
+        // Without HTML and .NET, which Wine would download.
         self.set(Cmd::new("wineboot").arg("--init")).env("WINEDLLOVERRIDES", "mscoree,mshtml=").run()?;
-        // Without a display Wine makes windows, by which programs hear that they are to end, only
-        // if it is told to show them nowhere.
+        // Programs are asked to end through a window. Without a display, Wine creates windows only
+        // with this setting.
         let nowhere = r"reg add HKCU\Software\Wine\Drivers /v Graphics /d null /f";
         self.set(Cmd::new("wine").words(nowhere)).run()?;
         self.quit()
     }
 
-    /// A program in it, to be given its arguments.
+    /// The command of a program in this prefix, without arguments.
     fn program(&self, path: &Path) -> Cmd {
         self.set(Cmd::new("wine").arg(path))
     }
@@ -86,14 +85,14 @@ impl Prefix {
         command.env("WINEPREFIX", self.folder.display().to_string()).env("WINEDEBUG", "-all")
     }
 
-    /// Waits until nothing runs in it any more: its server keeps the network that it was started
-    /// in.
+    /// Waits until all programs in this prefix have ended, including Wine's server, which would
+    /// keep the network namespace in which it was started.
     fn quit(&self) -> Result<(), Error> {
         self.set(Cmd::new("wineserver").arg("--wait")).run()
     }
 }
 
-/// A compiler for Windows, to be given its sources.
+/// The command of a compiler for Windows, without sources.
 fn mingw(output: &Path) -> Cmd {
     Cmd::new("x86_64-w64-mingw32-gcc").words("-O1 -o").arg(output)
 }

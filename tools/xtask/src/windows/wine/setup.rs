@@ -1,14 +1,14 @@
-//! The installer: what it installs, and that its uninstaller leaves nothing.
+//! Tests the installer: it installs all files, and its uninstaller removes them.
 
 use super::super::release::Release;
 use super::Prefix;
 use crate::error::Error;
 use crate::files::list;
 
-/// Installs, looks, and removes.
+/// Installs, checks the files, and uninstalls.
 ///
 /// # Errors
-/// If something is missing after the one, or left after the other.
+/// If a file is missing after installing, or left after uninstalling.
 pub(super) fn test(prefix: &Prefix, release: &Release) -> Result<(), Error> {
     let failed = |reason: String| Error::Wine { program: "the installer".to_owned(), reason };
     prefix.program(&release.installer).arg("/S").run()?;
@@ -20,7 +20,7 @@ pub(super) fn test(prefix: &Prefix, release: &Release) -> Result<(), Error> {
         }
     }
     let installed = list(&folder)?.len();
-    // It copies itself elsewhere, and goes on there.
+    // The uninstaller copies itself to another folder and continues there.
     prefix.program(&folder.join("Uninstall.exe")).arg("/S").run()?;
     prefix.quit()?;
     if folder.exists() {

@@ -1,4 +1,4 @@
-//! `sim.exe` beside `sim`: the same scenario gives the same files, byte for byte.
+//! Compares `sim.exe` with `sim`: the same scenario must give identical files.
 
 use super::Prefix;
 use crate::cmd::Cmd;
@@ -7,8 +7,8 @@ use crate::files::{list, make_folder, remove};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Scenarios, and what they are run with: all of the report's, and a part of those in which sample
-/// rates are converted.
+/// Scenarios and their options: the complete scenario of the original report, and parts of
+/// scenarios that convert sample rates.
 const SCENARIOS: [(&str, &str); 3] = [
     ("scenarios/unlock_recover.toml", ""),
     ("scenarios/device_44k1.toml", "--set duration_s=30 --set expect=[]"),

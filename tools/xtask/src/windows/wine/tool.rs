@@ -5,9 +5,9 @@ use crate::cmd::Cmd;
 use crate::error::Error;
 use std::path::Path;
 
-/// Names the program to the test.
+/// Environment variable that names the program to the test.
 const PROGRAM: &str = "AES67_EXE";
-/// For how long the test has it serve: ten minutes.
+/// Environment variable for how long the test lets the program serve, s.
 const SERVICE: (&str, &str) = ("AES67_WINE_SERVICE_S", "600");
 
 /// Runs the test.

@@ -14,7 +14,7 @@ const PEER_GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 107);
 /// Announces of invented masters, each heard `times` times, so that it qualifies with two.
 pub(in crate::attack) fn announces(domain: u8, rate: u32, priority_1: u8, times: u64) -> Forgery {
     let mut identity = [0; 10];
-    // It needs nobody: it is there before a master is.
+    // It does not wait for a master.
     nothing(vec![], |_| true).per_second(rate, move |forger, n| {
         if n % times == 0 {
             identity = forger.random.bytes();
@@ -47,7 +47,7 @@ pub(in crate::attack) fn own_identity(rate: u32, from: From) -> Forgery {
 /// Management and signaling messages with random TLVs.
 pub(in crate::attack) fn management(rate: u32) -> Forgery {
     beside_a_master().per_second(rate, |forger, n| {
-        // To all ports (15.3.1), hops, action, and a TLV.
+        // The target port (all ports, 15.3.1), hops, action, and a TLV.
         let head = [&[0xff; 10][..], &[1, 1, (n % 5) as u8, 0]].concat();
         let tlv = [&[0, 1, 0, 40][..], &forger.random.some_bytes(40)].concat();
         let (kind, body) =

@@ -1,4 +1,4 @@
-//! A master that claims to be better than the present one, and misbehaves.
+//! A master that claims to be better than the current one, and misbehaves.
 
 use super::message::{ANNOUNCE, DELAY_REQ, DELAY_RESP, FOLLOW_UP, Message, SYNC, TWO_STEP, announce_body, timestamp};
 use super::message::{sender, sequence};
@@ -9,7 +9,7 @@ use std::time::Duration;
 /// Its clock identity: locally administered.
 const SENDER: [u8; 10] = [0x02, 0x67, 0x00, 0xff, 0xfe, 0, 0, 0x0e, 0, 1];
 const PRIORITY_1: u8 = 50;
-/// Its Syncs, and with every 8th of them an Announce.
+/// Interval of its Syncs; it sends an Announce with every 8th Sync.
 const SYNC_INTERVAL: Duration = Duration::from_millis(125);
 const LOG_INTERVAL: i8 = -3;
 
@@ -26,7 +26,7 @@ pub(in crate::attack) struct Better {
 }
 
 impl Better {
-    /// It serves as a good master does, with these errors.
+    /// A master that serves like a good one, but with these errors.
     pub(in crate::attack) const fn lying(lie: Lie) -> Self {
         Self { syncs: true, follow_ups: true, answers: true, lie, on_off: 0 }
     }

@@ -24,7 +24,7 @@ pub(super) const LEAP_59: u16 = 0x0002;
 pub(super) const UTC_VALID: u16 = 0x0004;
 pub(super) const PTP_TIMESCALE: u16 = 0x0008;
 
-/// `preciseOriginTimestamp` and its likes: 48 bits of seconds and 32 of nanoseconds.
+/// `preciseOriginTimestamp` and similar fields: 48 bits of seconds and 32 of nanoseconds.
 pub(super) fn timestamp(ns: i64) -> [u8; 10] {
     let (seconds, nanoseconds) = (ns.div_euclid(1_000_000_000), ns.rem_euclid(1_000_000_000) as u32);
     let mut bytes = [0; 10];
@@ -41,7 +41,7 @@ pub(super) fn time_of(message: &[u8]) -> i64 {
     i64::from_be_bytes(seconds) * 1_000_000_000 + i64::from(nanoseconds)
 }
 
-/// A header and what follows it.
+/// A message: its header and body.
 #[derive(Clone, Debug)]
 pub(super) struct Message {
     pub(super) kind: u8,
@@ -57,8 +57,8 @@ pub(super) struct Message {
 }
 
 impl Message {
-    /// One of the given type by the master that is attacked: its identity, domain and interval are
-    /// those of its Syncs.
+    /// A message of the given type from the attacked master: identity, domain and interval are
+    /// those of the master's Syncs.
     pub(super) fn of_master(forger: &Forger, kind: u8, sequence: u16, body: &[u8]) -> Self {
         let sync = forger.messages.get(&SYNC).map_or(&[0; HEADER_BYTES][..], |sync| &sync.bytes);
         Self {
@@ -115,8 +115,8 @@ pub(super) fn sequence(message: &[u8]) -> u16 {
     u16::from_be_bytes([message[30], message[31]])
 }
 
-/// What an Announce says of a grandmaster, with `grandmasterPriority1` and `stepsRemoved`: a clock
-/// of class 6, better than any that ptp4l serves with its default settings.
+/// Body of an Announce with this `grandmasterPriority1` and `stepsRemoved`: a clock of class 6,
+/// which is better than any that ptp4l serves by default.
 pub(super) fn announce_body(utc_offset: i16, priority_1: u8, grandmaster: &[u8], steps: u16) -> Vec<u8> {
     let mut body = vec![0; 10];
     body.extend(utc_offset.to_be_bytes());

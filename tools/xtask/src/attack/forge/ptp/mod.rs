@@ -1,4 +1,4 @@
-//! Forged PTP: each function is an attack, or a family of them.
+//! Forged PTP messages: each function is an attack or a family of attacks.
 
 mod crowd;
 mod master;
@@ -22,7 +22,7 @@ use std::time::Duration;
 /// UDP ports (IEEE 1588-2019 annex C).
 pub(in crate::attack) const EVENT: u16 = 319;
 pub(in crate::attack) const GENERAL: u16 = 320;
-/// The group of all messages but those of peer delay.
+/// The multicast group of all messages except those of peer delay.
 const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 1, 129);
 
 /// Source address of a forged packet.
@@ -30,7 +30,7 @@ const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 1, 129);
 pub(in crate::attack) enum From {
     /// The attacker's own.
     Own,
-    /// That of the imitated device.
+    /// The address of the imitated device.
     Victim,
 }
 
@@ -38,7 +38,7 @@ pub(in crate::attack) enum From {
 #[derive(Clone, Copy, Debug)]
 pub(in crate::attack) enum Lie {
     By(i64),
-    /// Any between the limit and its negative.
+    /// A random error between the limit and its negative.
     Within(i64),
 }
 
@@ -51,7 +51,7 @@ impl Lie {
     }
 }
 
-/// Listens to PTP until a master has announced itself and told a time.
+/// Listens to PTP until a master has announced itself and sent a time.
 fn beside_a_master() -> Forgery {
     nothing(vec![(EVENT, vec![GROUP]), (GENERAL, vec![GROUP])], |forger| {
         [SYNC, FOLLOW_UP, ANNOUNCE].iter().all(|kind| forger.messages.contains_key(kind))
@@ -155,7 +155,7 @@ pub(in crate::attack) fn syncs(is_one_step: bool, lie: Lie, from: From) -> Forge
     })
 }
 
-/// Copies of each Sync and Follow_Up at once, so many of each: the content is right, the arrival is
+/// `count` copies of each Sync and Follow_Up at once: their contents are right, but they arrive
 /// late.
 pub(in crate::attack) fn copies(count: u32, from: From) -> Forgery {
     beside_a_master().on(move |forger, heard| {
@@ -165,7 +165,7 @@ pub(in crate::attack) fn copies(count: u32, from: From) -> Forgery {
     })
 }
 
-/// Each Sync again some time later, followed by its own Follow_Up: an echo whose path is longer.
+/// Repeats each Sync some time later, followed by its Follow_Up, like an echo with a longer path.
 pub(in crate::attack) fn delayed(by: Duration, from: From) -> Forgery {
     let waiting = std::rc::Rc::new(std::cell::RefCell::new(Vec::<Heard>::new()));
     let kept = waiting.clone();
@@ -187,17 +187,17 @@ pub(in crate::attack) fn delayed(by: Duration, from: From) -> Forgery {
 /// The Delay_Req that a forged Delay_Resp answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::attack) enum Answers {
-    /// The one that was just heard.
+    /// The Delay_Req that was just received.
     This,
-    /// The one that the port will send next.
+    /// The Delay_Req that the port will send next.
     Next,
-    /// It, and the 200 after it.
+    /// The next Delay_Req and the 200 after it.
     Many,
 }
 
 /// Delay_Resps for each port that asks, with wrong times.
 pub(in crate::attack) fn delay_responses(which: Answers, lie: Lie, from: From) -> Forgery {
-    /// Delay_Reqs are about so far apart here.
+    /// Approximate interval between Delay_Reqs here.
     const INTERVAL_NS: i64 = 500_000_000;
     beside_a_master().on(move |forger, heard| {
         if heard.port != EVENT || heard.bytes.len() < HEADER_BYTES || heard.bytes[0] & 15 != DELAY_REQ {
@@ -221,7 +221,7 @@ pub(in crate::attack) fn delay_responses(which: Answers, lie: Lie, from: From) -
 /// How long Syncs and Follow_Ups, or Announces, are recorded before they are replayed.
 const RECORDED: Duration = Duration::from_secs(8);
 
-/// Recorded Syncs and Follow_Ups in their order, so many a second.
+/// Replays recorded Syncs and Follow_Ups in their order, `rate` per second.
 pub(in crate::attack) fn replay(rate: u32, from: From) -> Forgery {
     let forgery = Forgery { records: RECORDED, ..beside_a_master() };
     forgery.per_second(rate, move |forger, n| {
@@ -233,7 +233,7 @@ pub(in crate::attack) fn replay(rate: u32, from: From) -> Forgery {
     })
 }
 
-/// A recorded Announce, so many times a second: also while its master is gone.
+/// Replays a recorded Announce `rate` times per second, even while its master is gone.
 pub(in crate::attack) fn replayed_announce(rate: u32, from: From) -> Forgery {
     let forgery = Forgery { records: Duration::from_secs(1), ..beside_a_master() };
     let mut first = None;
@@ -258,7 +258,7 @@ pub(in crate::attack) fn far_announce(rate: u32, from: From) -> Forgery {
 
 /// Announces of the master whose UTC offset and leap seconds flip.
 pub(in crate::attack) fn utc_flips(rate: u32, from: From) -> Forgery {
-    /// Offset, and flags.
+    /// UTC offsets and flags that are sent in turn.
     const SAID: [(i16, u16); 4] = [
         (37, UTC_VALID | PTP_TIMESCALE | LEAP_61),
         (0, 0),
@@ -275,9 +275,9 @@ pub(in crate::attack) fn utc_flips(rate: u32, from: From) -> Forgery {
     })
 }
 
-/// Follow_Ups for the next Sync, or Syncs, whose time is right and whose correctionField is not.
+/// Follow_Ups for the next Sync, or Syncs, with a right time and a wrong correctionField.
 pub(in crate::attack) fn corrections(is_of_syncs: bool, from: From) -> Forgery {
-    /// In 2^-16 ns: the largest, the smallest, and 5 ms.
+    /// Corrections in 2^-16 ns: the largest, the smallest, and 5 ms of either sign.
     const SAID: [i64; 4] = [i64::MAX, i64::MIN, 5_000_000 << 16, -(5_000_000 << 16)];
     let mut count = 0;
     beside_a_master().on(move |forger, heard| {
@@ -298,7 +298,8 @@ pub(in crate::attack) fn corrections(is_of_syncs: bool, from: From) -> Forgery {
 
 /// Messages of the master with invalid TLVs, lengths and numbers.
 pub(in crate::attack) fn malformed(rate: u32, from: From) -> Forgery {
-    /// Behind the body: a length beyond the end, one that is odd, half a TLV, 40 empty ones.
+    /// Invalid TLVs after the body: a length beyond the end, an odd length, half a TLV, 40 empty
+    /// TLVs.
     const TAILS: [&[u8]; 4] = [&[0, 3, 0xff, 0xff], &[0, 8, 0, 3, 1, 2, 3], &[0], &[0; 160]];
     beside_a_master().per_second(rate, move |forger, n| {
         let kind = [ANNOUNCE, FOLLOW_UP, SYNC, DELAY_RESP][n as usize % 4];
@@ -308,7 +309,7 @@ pub(in crate::attack) fn malformed(rate: u32, from: From) -> Forgery {
             // A wrong messageLength.
             0 => message[2..4].copy_from_slice(&forger.random.bytes::<2>()),
             1 => message.truncate(HEADER_BYTES + (forger.random.next() % 10) as usize),
-            // Nanoseconds of more than a second.
+            // More nanoseconds than a second has.
             2 if message.len() > 44 => message[40..44].fill(0xff),
             _ => {
                 let length = message.len() as u16;
@@ -319,8 +320,8 @@ pub(in crate::attack) fn malformed(rate: u32, from: From) -> Forgery {
     })
 }
 
-/// Syncs, Follow_Ups and Announces by unicast to each port that asks for delays, flagged so, with
-/// wrong times.
+/// Syncs, Follow_Ups and Announces with wrong times and the unicast flag, sent to each port that
+/// asks for delays.
 pub(in crate::attack) fn unicast(rate: u32, lie: Lie, from: From) -> Forgery {
     let mut clients = std::collections::BTreeSet::new();
     beside_a_master().per_second(rate, move |forger, n| {
