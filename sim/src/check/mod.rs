@@ -1,6 +1,7 @@
 //! Judges of the output: they hear what a listener hears, and not what the receiver reports.
 
 mod align;
+mod correlation;
 mod crackle;
 mod heard;
 mod hop;
