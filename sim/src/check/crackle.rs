@@ -44,6 +44,11 @@ const MISSES_MAX: usize = 30;
 const STEADY_HOPS: usize = 50;
 /// So many hops of something strange are searched one by one.
 const STRANGE_HOPS: usize = 12;
+/// After so many of them, 10 s, the receiver is lost: it is searched for twice a second nearby, and
+/// once a second farther away.
+const LOST_HOPS: usize = 1000;
+const LOST_NEAR: usize = 50;
+const LOST_FAR: usize = 100;
 /// Flags nearer than this are one crackle.
 pub(super) const CLUSTER_S: f64 = 0.015;
 
@@ -222,7 +227,7 @@ impl CrackleDetector {
         self.tally.hops += 1;
         let aligned = self.align(&track);
         if aligned.hop.kind == HopKind::Miss && self.misses > 0 && self.search_now(&aligned.hop) {
-            let reach = self.hop * if self.misses > 30 { 100 } else { 10 };
+            let reach = self.reach_now();
             let home = self.home.filter(|home| {
                 home.position.frames_since(track.position).abs() > reach as f64 / 2.0 && self.misses > 1
             });
@@ -259,7 +264,14 @@ impl CrackleDetector {
     /// Searching costs more than everything else, so something strange that goes on is searched
     /// less often.
     fn search_now(&self, hop: &Hop) -> bool {
-        self.is_audible(hop) && (self.strange < STRANGE_HOPS || self.strange.is_multiple_of(10))
+        let every = if self.strange < LOST_HOPS { 10 } else { LOST_NEAR };
+        self.is_audible(hop) && (self.strange < STRANGE_HOPS || self.strange.is_multiple_of(every))
+    }
+
+    /// How many frames from a path a search goes: first where a receiver jumps to, then farther.
+    fn reach_now(&self) -> usize {
+        let far = self.misses > 30 && (self.strange < LOST_HOPS || self.strange.is_multiple_of(LOST_FAR));
+        self.hop * if far { 100 } else { 10 }
     }
 
     fn is_audible(&self, hop: &Hop) -> bool {
