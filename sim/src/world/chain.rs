@@ -14,6 +14,9 @@ use std::net::Ipv4Addr;
 use std::ops::Range;
 use thiserror::Error;
 
+/// The largest value that may be a sample: resamplers and crossfades exceed full scale, which is 1.
+const LOUDEST: f32 = 4.0;
+
 /// A callback went wrong.
 #[derive(Debug, Error)]
 pub(super) enum CallbackError {
@@ -43,6 +46,15 @@ pub(crate) fn card_clock(
 pub(crate) fn target_latency(chain: &AudioChain<'_>) -> Nanos {
     let packet = chain.talker.sample_rate_hz.rate().duration(Frames::new(i64::from(chain.talker.packet_frames)));
     packet + chain.media.delay_us.nanos() + chain.playout.target_depth_ms.nanos()
+}
+
+/// The index of the first value that is none of a sample.
+fn no_sample(block: &[f32]) -> Option<usize> {
+    // In this form, NaN is out of range as well.
+    let is_sample = |value: &f32| value.abs() <= LOUDEST;
+    // Without a way out in the middle, the compiler looks at several at a time.
+    let all = block.iter().fold(true, |all, value| all & is_sample(value));
+    if all { None } else { block.iter().position(|value| !is_sample(value)) }
 }
 
 /// What a block ends at, and how it gets there.
@@ -111,7 +123,7 @@ impl<'a> ChainWorld<'a> {
     /// The datagrams that leave now and arrive.
     pub(super) fn packets(&mut self, now: TrueTime) -> Vec<Delivery> {
         let Sent { packet, second } = self.talker.send();
-        let mut deliveries = packet.map_or_else(Vec::new, |datagram| self.legs.send(now, &datagram));
+        let mut deliveries = packet.map_or_else(Vec::new, |datagram| self.legs.send(now, datagram));
         deliveries.extend(second.into_iter().flat_map(|datagram| self.legs.send_second(now, &datagram)));
         deliveries
     }
