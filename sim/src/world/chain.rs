@@ -129,7 +129,7 @@ impl<'a> ChainWorld<'a> {
     }
 
     /// A packet of the engine's sender leaves now, in the talker's place.
-    pub(super) fn send(&mut self, now: TrueTime, datagram: &[u8]) -> Vec<Delivery> {
+    pub(super) fn send(&mut self, now: TrueTime, datagram: Vec<u8>) -> Vec<Delivery> {
         self.legs.send(now, datagram)
     }
 
@@ -207,7 +207,7 @@ impl<'a> ChainWorld<'a> {
         // A receiver that leaves a sample untouched is found out.
         self.buffer.fill(f32::NAN);
         receiver.pull(local, &mut self.buffer);
-        if let Some(bad) = self.buffer.iter().position(|sample| !sample.is_finite() || sample.abs() > 4.0) {
+        if let Some(bad) = no_sample(&self.buffer) {
             let what = format!("sample {bad} of a callback is {}, and not a sample", self.buffer[bad]);
             return Err(CallbackError::NoSample(what));
         }

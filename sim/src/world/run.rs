@@ -387,7 +387,7 @@ impl<'a> World<'a> {
     fn sender_event(&mut self, now: TrueTime, event: SenderEvent) {
         let (Some(sender), Some(chain)) = (&mut self.sender, &mut self.chain) else { return };
         let packets = sender.handle(now, event, &mut self.queue);
-        let sent: Vec<Delivery> = packets.iter().flat_map(|datagram| chain.send(now, datagram)).collect();
+        let sent: Vec<Delivery> = packets.into_iter().flat_map(|datagram| chain.send(now, datagram)).collect();
         sent.into_iter().for_each(|delivery| self.deliver(delivery));
     }
 
