@@ -460,7 +460,8 @@ fn size(jitter: &Jitter) -> String {
 pub fn first_difference(a: &Session, b: &Session) -> Option<String> {
     for (one, two) in a.summary.receivers.iter().zip(&b.summary.receivers) {
         for (level, (x, y)) in ["wire", "timing", "audio"].iter().zip(one.hashes().iter().zip(two.hashes())) {
-            if *x != y {
+            // What nobody listened to is compared with nothing.
+            if x.zip(y).is_some_and(|(x, y)| x != y) {
                 let rows = a.trace.recordings.iter().zip(&b.trace.recordings).find(|(r, _)| r.receiver == one.name);
                 let row = rows.and_then(|(r, s)| r.rows.iter().zip(&s.rows).find(|(p, q)| p != q));
                 let when = row.map_or("no row of the trace".to_owned(), |(p, _)| format!("the row at {} s", p.time_s));

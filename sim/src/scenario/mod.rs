@@ -126,7 +126,8 @@ impl Default for Record {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Audio {
-    /// Nobody listens: no WAV files, no crackle count. Receivers still play.
+    /// Nobody listens: no WAV files, no crackle count. Receivers still play, in time and in place,
+    /// but what they play need not be rendered, and has no hash.
     None,
     /// Everything is listened to and counted, but not kept: for days, whose WAV files would be too
     /// long.
