@@ -9,7 +9,7 @@ use engine::audio::{FusedRateController, RateController};
 use engine::clock::PtpMap;
 use engine::ptp::wire::{ClockIdentity, PortIdentity};
 use engine::ptp::{Transmit, TransmitToken};
-use engine::receive::{Datagram, Ingest, Leg, Playout, StreamBuilder, StreamConfig, StreamError, stream};
+use engine::receive::{Datagram, Ingest, IngestStats, Leg, Playout, StreamBuilder, StreamConfig, StreamError, stream};
 use engine::resample::NearUnityResampler;
 use engine::{Frames, LocalTime, MediaPosition, Nanos, SampleRate};
 use std::net::Ipv4Addr;
@@ -142,6 +142,8 @@ pub struct EngineReceiver<D = FusedRateController> {
     playout: Playout<D>,
     media_rate: SampleRate,
     teller: Teller,
+    /// Whether something has happened to the stream since it was looked at.
+    unseen: bool,
 }
 
 impl EngineReceiver {
@@ -191,10 +193,18 @@ impl<D: RateController> EngineReceiver<D> {
     fn around(config: &StreamConfig, domain_number: u8, halves: (Ingest, Playout<D>)) -> Self {
         let (ingest, playout) = halves;
         let media_rate = config.format.sample_rate();
-        Self { clock: EngineClock::new(domain_number), ingest, playout, media_rate, teller: Teller::default() }
+        let (clock, teller) = (EngineClock::new(domain_number), Teller::default());
+        Self { clock, ingest, playout, media_rate, teller, unseen: true }
+    }
+
+    fn reception_by(&self, ingest: &IngestStats) -> Reception {
+        let playout = self.playout.stats();
+        let concealed = self.media_rate.duration(Frames::new(playout.concealed_frames as i64));
+        Reception::of_engine(ingest, playout, concealed)
     }
 
     fn hear(&mut self, datagram: Datagram<'_>) {
+        self.unseen = true;
         if let Err(error) = self.ingest.handle(datagram) {
             self.teller.refused(datagram.at, error);
         }
@@ -242,13 +252,12 @@ impl<D: RateController> Receiver for EngineReceiver<D> {
     }
 
     fn pull(&mut self, now: LocalTime, out: &mut [f32]) {
+        self.unseen = true;
         self.playout.pull(now, out);
     }
 
     fn reception(&self) -> Reception {
-        let playout = self.playout.stats();
-        let concealed = self.media_rate.duration(Frames::new(playout.concealed_frames as i64));
-        Reception::of_engine(&self.ingest.stats(), playout, concealed)
+        self.reception_by(&self.ingest.stats())
     }
 
     fn playback(&self) -> Playback {
@@ -280,8 +289,11 @@ impl<D: RateController> Receiver for EngineReceiver<D> {
 
     fn poll_event(&mut self) -> Option<String> {
         // Not in a pull, where nothing is allocated.
-        self.teller.look(&self.reception());
-        self.teller.look_at_rates(&self.ingest.stats());
+        if std::mem::take(&mut self.unseen) {
+            let ingest = self.ingest.stats();
+            self.teller.look(&self.reception_by(&ingest));
+            self.teller.look_at_rates(&ingest);
+        }
         self.clock.poll_event().or_else(|| self.teller.poll())
     }
 }
