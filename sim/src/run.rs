@@ -142,8 +142,8 @@ fn run_as(
         }
     }
     let judgements = if cancelled { Vec::new() } else { judge(loaded, &played) };
-    let trace = trace_of(loaded, &mut played);
-    let summary = Summary::new(loaded, &trace, &played, judgements, cancelled);
+    let summary = Summary::new(loaded, &played, judgements, cancelled);
+    let trace = trace_of(loaded, played);
     if let Some(folder) = folder {
         report::write_all(&trace, folder)?;
         report::write_csv(&trace, folder)?;
@@ -355,11 +355,12 @@ fn judge(loaded: &Loaded, played: &[Played]) -> Vec<Judgement> {
     loaded.scenario.expectations.iter().filter_map(judge_one).collect()
 }
 
-fn trace_of(loaded: &Loaded, played: &mut [Played]) -> RunTrace {
+fn trace_of(loaded: &Loaded, played: Vec<Played>) -> RunTrace {
     let scenario = &loaded.scenario;
-    let recording = |outcome: &Outcome| Recording {
+    // Moved, because the rows of some days are many.
+    let recording = |outcome: Outcome| Recording {
         grandmasters: outcome.grandmasters.iter().map(followed).collect(),
-        ..outcome.recording.clone()
+        ..outcome.recording
     };
     RunTrace {
         scenario: loaded.name.clone(),
@@ -369,7 +370,7 @@ fn trace_of(loaded: &Loaded, played: &mut [Played]) -> RunTrace {
         listened: played.iter().any(|played| played.outcome.heard.is_some()),
         subjects: incidents::subjects(scenario),
         incidents: incidents::incidents(scenario),
-        recordings: played.iter().map(|played| recording(&played.outcome)).collect(),
+        recordings: played.into_iter().map(|played| recording(played.outcome)).collect(),
     }
 }
 

@@ -80,6 +80,13 @@ pub struct Recording {
     pub excerpt: Option<AudioExcerpt>,
 }
 
+impl Recording {
+    /// Nothing so far, with room for so many rows: of a long run, there must not be a copy.
+    pub(crate) fn named(receiver: &str, rows: usize) -> Self {
+        Self { receiver: receiver.to_owned(), rows: Vec::with_capacity(rows), ..Self::default() }
+    }
+}
+
 /// All receivers of one run, and what they lived through.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunTrace {

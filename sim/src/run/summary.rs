@@ -2,7 +2,6 @@
 
 use super::Played;
 use crate::check::{Evidence, Judgement, Span};
-use crate::record::RunTrace;
 use crate::scenario::{Audio, Loaded, Metric};
 use crate::world::{LegReception, Reception};
 use serde::Serialize;
@@ -122,18 +121,12 @@ impl ReceiverSummary {
 }
 
 impl Summary {
-    pub(super) fn new(
-        loaded: &Loaded,
-        trace: &RunTrace,
-        played: &[Played],
-        expectations: Vec<Judgement>,
-        interrupted: bool,
-    ) -> Self {
+    pub(super) fn new(loaded: &Loaded, played: &[Played], expectations: Vec<Judgement>, interrupted: bool) -> Self {
         Self {
             scenario: loaded.name.clone(),
             title: loaded.scenario.title.clone(),
             seed: loaded.scenario.seed,
-            duration_s: trace.duration_s,
+            duration_s: loaded.scenario.duration_s.get(),
             overrides: loaded.overrides.clone(),
             interrupted,
             skipped: expectations.iter().filter(|judgement| judgement.skipped).count(),

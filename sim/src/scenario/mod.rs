@@ -91,6 +91,11 @@ pub struct Scenario {
 }
 
 impl Scenario {
+    /// Rows of the whole trace.
+    pub(crate) fn rows(&self) -> usize {
+        (self.duration_s.nanos().as_nanos() / self.record.interval_s.nanos().as_nanos().max(1)) as usize
+    }
+
     /// The audio chain; `None` if only clocks are simulated.
     #[must_use]
     pub fn chain(&self) -> Option<AudioChain<'_>> {

@@ -188,7 +188,7 @@ impl<'a> World<'a> {
             timer: (0, None),
             last_row: 0,
             hash: TrajectoryHash::default(),
-            recording: Recording { receiver: name.to_owned(), ..Recording::default() },
+            recording: Recording::named(name, scenario.rows()),
             row_frames: Vec::new(),
             clock_states: vec![(0.0, ClockState::Listening)],
             locked_error: None,
