@@ -20,7 +20,7 @@
 //! behaves as the table says. The engine notices either from PTP and the packets.
 //!
 //! Linux stamps packets in the system's time (`CLOCK_REALTIME`). A stamp is converted by reading
-//! both clocks at the moment of the conversion: the age of the stamp is the same on both clocks,
+//! both clocks after the packet was read, once for all packets of a system call: the age of the stamp is the same on both clocks,
 //! except for the steering of the system's clock during that time: 0.1 ns for an age of 1 us and
 //! 100 ppm. The remaining error is half of the time that it took to read the clocks, some 50 ns on
 //! a usual machine; see [`StampConverter::worst`]. When somebody sets the system's clock by more
@@ -40,6 +40,7 @@ mod steps;
 use crate::platform::{self, Bracket, HardwareReading};
 use engine::clock::{Discipline, SystemClock, SystemEpoch, SystemReading};
 use engine::{LocalTime, Nanos, Ppb, PtpTime};
+use std::cell::OnceCell;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use steps::{Reading, Steps};
 
@@ -142,7 +143,12 @@ impl StampConverter {
     /// which is the time since everything that had arrived was last read, plus one second. `None`
     /// if the time is unknown, because the system's clock was set meanwhile.
     pub fn convert(&mut self, stamp: PtpTime, waited: Nanos) -> Option<LocalTime> {
-        self.convert_system(stamp, waited, &read_system(INTERRUPTED))
+        self.convert_at(stamp, waited, &Look::now())
+    }
+
+    /// As [`StampConverter::convert`], for one of several stamps that were all made before `look`.
+    pub(crate) fn convert_at(&mut self, stamp: PtpTime, waited: Nanos, look: &Look) -> Option<LocalTime> {
+        self.convert_system(stamp, waited, look.system())
     }
 
     fn convert_system(&mut self, stamp: PtpTime, waited: Nanos, read: &SystemRead) -> Option<LocalTime> {
@@ -275,6 +281,28 @@ impl SystemRead {
 
     fn took(&self) -> Nanos {
         self.both.after - self.both.before
+    }
+}
+
+/// A look at the clocks that serves all datagrams that were read before it. The system's clock is
+/// read when a stamp has to be converted.
+pub(crate) struct Look {
+    at: LocalTime,
+    system: OnceCell<SystemRead>,
+}
+
+impl Look {
+    pub(crate) fn now() -> Self {
+        Self { at: now(), system: OnceCell::new() }
+    }
+
+    /// The host's time of the look.
+    pub(crate) const fn at(&self) -> LocalTime {
+        self.at
+    }
+
+    fn system(&self) -> &SystemRead {
+        self.system.get_or_init(|| read_system(INTERRUPTED))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::interface::Interface;
-use crate::socket::{ROUND, Socket, SocketConfig};
+use crate::socket::{Inbox, ROUND, Socket, SocketConfig};
 use crate::worker::{Context, Urgency, Worker};
 use engine::announce::livewire::{GROUP, LivewireDirectory, LivewireEvent, PORT};
 use std::net::SocketAddrV4;
@@ -41,10 +41,10 @@ impl LivewireListener {
 
 fn listen(context: &Context, mut socket: Socket, tell: &SyncSender<LivewireEvent>) {
     let mut directory = LivewireDirectory::default();
-    let mut buffer = vec![0; LONGEST_DATAGRAM];
+    let mut inbox = Inbox::new(LONGEST_DATAGRAM);
     while !context.is_stopping() {
         // An error of the socket is temporary, and advertisements are repeated.
-        let round = socket.receive(&mut buffer, ROUND, |received, datagram| {
+        let round = socket.receive(&mut inbox, ROUND, |received, datagram| {
             let node = *received.source.ip();
             if let Err(refusal) = directory.handle_datagram(received.at, node, datagram) {
                 tracing::debug!("advertisement of {node} refused: {refusal}");

@@ -10,7 +10,7 @@ use crate::interface::Interface;
 use crate::platform::Waitable;
 use crate::ptp::PtpClient;
 use crate::send::{Pace, SenderClock};
-use crate::socket::{LONGEST_DATAGRAM, Socket, SocketConfig, SocketStats};
+use crate::socket::{Inbox, LONGEST_DATAGRAM, Socket, SocketConfig, SocketStats};
 use crate::stream::LegConfig;
 use crate::worker::{Context, Scheduling, Urgency, Worker};
 use arc_swap::ArcSwap;
@@ -163,11 +163,11 @@ struct Driver {
 
 impl Driver {
     fn run(&mut self, context: &Context, status: &ArcSwap<RelayStatus>) {
-        let mut buffer = [0; LONGEST_DATAGRAM];
+        let mut inbox = Inbox::new(LONGEST_DATAGRAM);
         while !context.is_stopping() {
             let relay = &mut self.relay;
             self.pace.advance(clock::now(), |now, reference| relay.set_clock(now, reference));
-            let more = self.receive(&mut buffer);
+            let more = self.receive(&mut inbox);
             self.send(context);
             let now = clock::now();
             if self.published_at.is_none_or(|at| now - at >= INTERVAL) {
@@ -186,10 +186,10 @@ impl Driver {
     }
 
     /// Handles arrivals, at most a round of each leg. Returns whether there may be more.
-    fn receive(&mut self, buffer: &mut [u8]) -> bool {
+    fn receive(&mut self, inbox: &mut Inbox) -> bool {
         let mut more = false;
         for (leg, socket) in Leg::ALL.into_iter().zip(&mut self.inputs) {
-            let round = socket.receive(buffer, ROUND, |received, bytes| {
+            let round = socket.receive(inbox, ROUND, |received, bytes| {
                 let from = Some(IpAddr::V4(*received.source.ip()));
                 let taken = self.relay.handle(Datagram { leg, at: received.at, from, bytes });
                 if let Some(refusal) = taken.err().filter(IngestError::is_refusal) {

@@ -7,7 +7,7 @@
 
 use crate::error::{Error, Result};
 use crate::interface::Interface;
-use crate::socket::{ROUND, Socket, SocketConfig};
+use crate::socket::{Inbox, ROUND, Socket, SocketConfig};
 use crate::worker::{Context, Urgency, Worker};
 use arc_swap::ArcSwap;
 use engine::announce::sap::{
@@ -99,10 +99,10 @@ fn listen(
     tell: &SyncSender<SapEvent>,
 ) {
     let mut directory = Directory::default();
-    let mut buffer = vec![0; LONGEST_DATAGRAM];
+    let mut inbox = Inbox::new(LONGEST_DATAGRAM);
     while !context.is_stopping() {
         // An error of the socket is temporary, and announcements are repeated.
-        let round = socket.receive(&mut buffer, ROUND, |received, datagram| {
+        let round = socket.receive(&mut inbox, ROUND, |received, datagram| {
             if !sources.is_empty() && !sources.contains(received.source.ip()) {
                 return;
             }

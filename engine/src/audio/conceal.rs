@@ -269,9 +269,14 @@ impl Concealer {
     fn remember(&mut self, audio: &[f32]) {
         let frames = self.lengths.history();
         let skip = (audio.len() / self.channels).saturating_sub(frames);
-        for frame in audio.chunks_exact(self.channels).skip(skip) {
-            self.history[self.oldest * self.channels..][..self.channels].copy_from_slice(frame);
-            self.oldest = (self.oldest + 1) % frames;
+        let mut rest = &audio[skip * self.channels..];
+        // At most twice: up to the end of the ring, and from its beginning.
+        while !rest.is_empty() {
+            let run = (rest.len() / self.channels).min(frames - self.oldest);
+            let (part, after) = rest.split_at(run * self.channels);
+            self.history[self.oldest * self.channels..][..part.len()].copy_from_slice(part);
+            self.oldest = (self.oldest + run) % frames;
+            rest = after;
         }
     }
 }

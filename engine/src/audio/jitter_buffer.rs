@@ -5,10 +5,14 @@
 //! cleared, because an old tag never equals a new position. Memory is fixed at creation.
 
 use crate::units::Frames;
+use std::ops::Range;
 
 /// Media position that marks an empty slot. Judgement: positions start near 0 and increase by
 /// 48 000 per second, so they never reach it.
 pub(crate) const NO_FRAME: i64 = i64::MIN;
+
+/// Frames that are compared at once: one or two vectors of a processor.
+const COMPARED: usize = 8;
 
 /// Result of inserting a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +53,8 @@ pub struct JitterBuffer {
     capacity: i64,
     /// End of the newest packet seen.
     end: i64,
+    /// Positions that are known to be present, if it is not empty.
+    known_run: Range<i64>,
 }
 
 impl JitterBuffer {
@@ -63,6 +69,7 @@ impl JitterBuffer {
             channels,
             capacity: Frames::of(capacity).get(),
             end: NO_FRAME,
+            known_run: 0..0,
         }
     }
 
@@ -83,6 +90,41 @@ impl JitterBuffer {
         if first.get() + frames > cursor.get() + self.capacity {
             return Insertion::TooEarly;
         }
+        // Slots of frames before the cursor may be used again.
+        self.known_run.start = self.known_run.start.max(cursor.get());
+        let stored = self.store_new(cursor, first, samples) || self.store_each(cursor, first, samples);
+        self.end = self.end.max(first.get() + frames);
+        if stored { Insertion::Stored } else { Insertion::Duplicate }
+    }
+
+    /// Stores a packet whose frames are all still to be played, in slots that hold only older
+    /// frames. Returns whether it was such a packet.
+    fn store_new(&mut self, cursor: Frames, first: Frames, samples: &[f32]) -> bool {
+        if first < cursor {
+            return false;
+        }
+        let slots = self.slots(first.get(), samples.len() / self.channels);
+        let newest = |slots: &Range<usize>| self.tags[slots.clone()].iter().copied().fold(NO_FRAME, i64::max);
+        let is_new = slots.iter().all(|slots| newest(slots) < first.get());
+        if !is_new {
+            return false;
+        }
+        let (mut position, mut rest) = (first.get(), samples);
+        for slots in slots {
+            let (part, after) = rest.split_at(slots.len() * self.channels);
+            self.samples[slots.start * self.channels..][..part.len()].copy_from_slice(part);
+            for tag in &mut self.tags[slots] {
+                *tag = position;
+                position += 1;
+            }
+            rest = after;
+        }
+        true
+    }
+
+    /// Stores those frames of a packet that are still to be played and not there yet. Returns
+    /// whether there were any.
+    fn store_each(&mut self, cursor: Frames, first: Frames, samples: &[f32]) -> bool {
         let mut stored = false;
         for (position, frame) in (first.get()..).zip(samples.chunks_exact(self.channels)) {
             let slot = self.slot(position);
@@ -92,8 +134,9 @@ impl JitterBuffer {
                 stored = true;
             }
         }
-        self.end = self.end.max(first.get() + frames);
-        if stored { Insertion::Stored } else { Insertion::Duplicate }
+        // Frames further ahead may have been replaced, if the cursor has moved back.
+        self.known_run = 0..0;
+        stored
     }
 
     /// Keeps late frames in slots that hold no frame still to be played, because playout may move
@@ -114,9 +157,24 @@ impl JitterBuffer {
     #[must_use]
     pub fn run(&self, first: Frames, limit: usize) -> (bool, usize) {
         let present = self.is_present(first.get());
-        let differs = |&(_, position): &(usize, i64)| self.is_present(position) != present;
-        let end = (0..limit).zip(first.get()..).skip(1).find(differs);
-        (present, end.map_or(limit, |(length, _)| length))
+        let at = |length: usize| first.get() + Frames::of(length).get();
+        let mut length = 0;
+        // Usually the whole block is present, so several frames are compared at once.
+        while present && length + COMPARED <= limit && self.are_present(at(length)) {
+            length += COMPARED;
+        }
+        while length < limit && self.is_present(at(length)) == present {
+            length += 1;
+        }
+        (present, length)
+    }
+
+    /// Whether [`COMPARED`] frames from `first` on are present; false as well if they are at both
+    /// ends of the ring.
+    fn are_present(&self, first: i64) -> bool {
+        let slot = self.slot(first);
+        let tags = self.tags.get(slot..slot + COMPARED).unwrap_or_default();
+        !tags.is_empty() && tags.iter().zip(first..).fold(true, |all, (&tag, position)| all & (tag == position))
     }
 
     /// Slot of a position.
@@ -133,12 +191,23 @@ impl JitterBuffer {
         self.tags[self.slot(position)] == position
     }
 
+    /// Slots of `frames` consecutive positions, at most as many as there are slots: up to the end of
+    /// the ring, and from its beginning.
+    fn slots(&self, first: i64, frames: usize) -> [Range<usize>; 2] {
+        let start = self.slot(first);
+        let before_end = frames.min(self.tags.len() - start);
+        [start..start + before_end, 0..frames - before_end]
+    }
+
     /// Copies the frames from `first` on, which must be present, into `out` (interleaved).
     pub fn copy(&self, first: Frames, out: &mut [f32]) {
-        for (position, frame) in (first.get()..).zip(out.chunks_exact_mut(self.channels)) {
-            debug_assert!(self.is_present(position));
-            let slot = self.slot(position);
-            frame.copy_from_slice(&self.samples[slot * self.channels..][..self.channels]);
+        let frames = (out.len() / self.channels).min(self.tags.len());
+        debug_assert!((first.get()..).take(frames).all(|position| self.is_present(position)));
+        let mut rest = out;
+        for slots in self.slots(first.get(), frames) {
+            let (part, after) = rest.split_at_mut(slots.len() * self.channels);
+            part.copy_from_slice(&self.samples[slots.start * self.channels..][..part.len()]);
+            rest = after;
         }
     }
 
@@ -149,19 +218,23 @@ impl JitterBuffer {
         self.end > position.get()
     }
 
-    /// Number of present frames in the run that begins at `first`.
+    /// Length of the run of present frames that begins at `first`. The part of it that is known from
+    /// the last call is not searched again.
     #[must_use]
-    pub fn contiguous_frames(&self, first: Frames) -> usize {
-        match self.run(first, self.tags.len()) {
-            (true, frames) => frames,
-            (false, _) => 0,
-        }
+    pub fn contiguous_frames(&mut self, first: Frames) -> Frames {
+        let is_known = self.known_run.contains(&first.get());
+        let known_end = if is_known { self.known_run.end } else { first.get() };
+        let limit = first.get().saturating_add(self.capacity);
+        let end = (known_end..limit).find(|&position| !self.is_present(position)).unwrap_or(limit);
+        self.known_run = first.get()..end;
+        Frames::new(end) - first
     }
 
     /// Discards all audio.
     pub fn clear(&mut self) {
         self.tags.fill(NO_FRAME);
         self.end = NO_FRAME;
+        self.known_run = 0..0;
     }
 }
 
@@ -169,6 +242,7 @@ impl JitterBuffer {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::collections::BTreeMap;
 
     fn at(frame: i64) -> Frames {
         Frames::new(frame)
@@ -182,7 +256,7 @@ mod tests {
         assert_eq!(buffer.insert(at(20), at(8), &[2.0; 8]), Insertion::Late);
         assert_eq!(buffer.insert(at(0), at(60), &[2.0; 8]), Insertion::TooEarly);
         assert_eq!(buffer.run(at(0), 64), (false, 8));
-        assert_eq!(buffer.contiguous_frames(at(8)), 8);
+        assert_eq!(buffer.contiguous_frames(at(8)), at(8));
         assert!(buffer.has_arrived_beyond(at(15)) && !buffer.has_arrived_beyond(at(16)));
     }
 
@@ -196,7 +270,60 @@ mod tests {
         assert_eq!(buffer.run(at(0), 8), (false, 4));
     }
 
+    /// What the buffer is: a slot for each position modulo 32, with the frame that is in it.
+    #[derive(Default)]
+    struct Model {
+        slots: BTreeMap<i64, (i64, f32)>,
+    }
+
+    impl Model {
+        fn insert(&mut self, cursor: i64, first: i64, samples: &[f32]) {
+            let end = first + samples.len() as i64;
+            if end > cursor + 32 {
+                return;
+            }
+            for (position, &sample) in (first..).zip(samples) {
+                let old = self.slots.get(&position.rem_euclid(32)).map_or(NO_FRAME, |&(old, _)| old);
+                let is_kept = if end <= cursor {
+                    position >= cursor - 16 && old < position
+                } else {
+                    position >= cursor && old != position
+                };
+                if is_kept {
+                    self.slots.insert(position.rem_euclid(32), (position, sample));
+                }
+            }
+        }
+
+        fn run(&self, first: i64) -> Vec<f32> {
+            let present = |position: i64| self.slots.get(&position.rem_euclid(32)).filter(|slot| slot.0 == position);
+            (first..first + 32).map_while(|position| present(position).map(|slot| slot.1)).collect()
+        }
+    }
+
     proptest! {
+        /// Whole packets that are copied at once, single frames, and what is known of the last run
+        /// make no difference, wherever the cursor jumps.
+        #[test]
+        fn a_buffer_is_its_slots(steps in proptest::collection::vec((-6i64..8, -10i64..40, 1usize..12), 1..60)) {
+            let (mut buffer, mut model) = (JitterBuffer::new(1, 32), Model::default());
+            let (mut cursor, mut next) = (0, 0.0);
+            for (by, ahead, length) in steps {
+                cursor += by;
+                let samples: Vec<f32> = (0..length).map(|i| next + i as f32).collect();
+                next += length as f32;
+                buffer.insert(at(cursor), at(cursor + ahead), &samples);
+                model.insert(cursor, cursor + ahead, &samples);
+                for first in [cursor, cursor + 3] {
+                    let wanted = model.run(first);
+                    prop_assert_eq!(buffer.contiguous_frames(at(first)), at(wanted.len() as i64));
+                    let mut found = vec![0.0; wanted.len()];
+                    buffer.copy(at(first), &mut found);
+                    prop_assert_eq!(found, wanted);
+                }
+            }
+        }
+
         /// In whatever order frames go in, they come out at their own positions.
         #[test]
         fn order_does_not_matter(start in -(1i64 << 40)..(1i64 << 40), order in Just((0i64..16).collect::<Vec<_>>()).prop_shuffle()) {
@@ -206,7 +333,7 @@ mod tests {
                 prop_assert_eq!(buffer.insert(at(start), at(start + packet * 8), &samples), Insertion::Stored);
             }
             let mut out = vec![0.0; 256];
-            prop_assert_eq!(buffer.contiguous_frames(at(start)), 128);
+            prop_assert_eq!(buffer.contiguous_frames(at(start)), at(128));
             buffer.copy(at(start), &mut out);
             for (i, frame) in out.chunks_exact(2).enumerate() {
                 prop_assert_eq!(frame, [i as f32, -1.0]);

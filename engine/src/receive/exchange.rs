@@ -1,33 +1,7 @@
 //! Data that the two halves of a receiver exchange.
 
 use crate::clock::MediaMap;
-use crate::rtp::format::MAX_PAYLOAD;
-use crate::units::{Frames, LocalTime, MediaPosition, Nanos, Ppb, RtpTimestamp};
-
-/// The audio of one packet (or a part of a packet that is longer than AES67 allows), still encoded,
-/// with its position on the unwrapped media timeline. It is a plain value, so that it can be copied
-/// through a ring of fixed size.
-#[derive(Clone, Copy, Debug)]
-pub struct MediaPacket {
-    pub(super) generation: u32,
-    pub(super) position: Frames,
-    /// Host time of its arrival.
-    pub(super) at: LocalTime,
-    pub(super) length: usize,
-    pub(super) payload: [u8; MAX_PAYLOAD],
-}
-
-impl MediaPacket {
-    /// The RTP timestamp of the first frame.
-    pub(crate) fn timestamp(&self) -> RtpTimestamp {
-        RtpTimestamp::from_frames(self.position)
-    }
-
-    /// The encoded audio.
-    pub(crate) fn payload(&self) -> &[u8] {
-        &self.payload[..self.length]
-    }
-}
+use crate::units::{LocalTime, MediaPosition, Nanos, Ppb};
 
 /// The latest state of the control half, for the audio half.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

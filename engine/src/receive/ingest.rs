@@ -13,7 +13,8 @@ mod admission;
 use super::config::{MediaClock, StreamConfig};
 use super::conformance::{Conformance, Finding};
 use super::continuity::{Continuity, Datagram};
-use super::exchange::{ControlSnapshot, MediaPacket, PlayoutStats};
+use super::exchange::{ControlSnapshot, PlayoutStats};
+use super::packet_ring::PacketProducer;
 use super::redundancy::{Candidate, Leg, LegStats, Legs};
 use super::refusals::{IngestError, Refusals};
 use super::source_gate::{Intruder, SourceGate, Takeover};
@@ -119,7 +120,7 @@ pub struct Ingest {
     snapshot: ControlSnapshot,
     stats: IngestStats,
     ptp: Option<PtpMap>,
-    packets: rtrb::Producer<MediaPacket>,
+    packets: PacketProducer,
     publisher: triple_buffer::Input<ControlSnapshot>,
     playout_stats: triple_buffer::Output<PlayoutStats>,
 }
@@ -127,7 +128,7 @@ pub struct Ingest {
 impl Ingest {
     pub(super) fn new(
         config: &StreamConfig,
-        packets: rtrb::Producer<MediaPacket>,
+        packets: PacketProducer,
         publisher: triple_buffer::Input<ControlSnapshot>,
         playout_stats: triple_buffer::Output<PlayoutStats>,
     ) -> Self {
@@ -406,11 +407,7 @@ impl Ingest {
     fn push(&mut self, at: LocalTime, mut position: Frames, payload: &[u8]) {
         let frame_bytes = self.config.format.bytes_per_frame();
         for piece in payload.chunks(MAX_PAYLOAD / frame_bytes * frame_bytes) {
-            let generation = self.snapshot.generation;
-            let (length, payload) = (piece.len(), [0; MAX_PAYLOAD]);
-            let mut packet = MediaPacket { generation, position, at, length, payload };
-            packet.payload[..piece.len()].copy_from_slice(piece);
-            if self.packets.push(packet).is_err() {
+            if !self.packets.push(self.snapshot.generation, position, at, piece) {
                 self.stats.overflows += 1;
             }
             position += Frames::of(piece.len() / frame_bytes);

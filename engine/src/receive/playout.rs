@@ -9,8 +9,9 @@
 
 use super::config::StreamConfig;
 use super::depth::Depth;
-use super::exchange::{ControlSnapshot, MediaPacket, PlayoutStats};
+use super::exchange::{ControlSnapshot, PlayoutStats};
 use super::held_ratio::{HeldRatio, MeasuredRate};
+use super::packet_ring::{PacketConsumer, PacketHeader};
 use super::target::Target;
 use crate::audio::{Correction, Decoder, Insertion, RateController, RateInput, Reader};
 use crate::clock::{CardClock, MediaMap};
@@ -55,7 +56,7 @@ pub struct Playout<D> {
     stats: PlayoutStats,
     input: Vec<f32>,
     decoder: Decoder,
-    packets: rtrb::Consumer<MediaPacket>,
+    packets: PacketConsumer,
     control: triple_buffer::Output<ControlSnapshot>,
     publisher: triple_buffer::Input<PlayoutStats>,
 }
@@ -68,7 +69,7 @@ impl<D: RateController> Playout<D> {
         capacity_frames: usize,
         resampler: Box<dyn Resampler>,
         drift: D,
-        packets: rtrb::Consumer<MediaPacket>,
+        packets: PacketConsumer,
         control: triple_buffer::Output<ControlSnapshot>,
         publisher: triple_buffer::Input<PlayoutStats>,
     ) -> Self {
@@ -180,20 +181,18 @@ impl<D: RateController> Playout<D> {
         }
         self.snapshot = snapshot;
         // The ring is bounded, and so is this loop, even if packets keep coming.
-        for _ in 0..self.packets.buffer().capacity() {
+        for _ in 0..self.packets.capacity() {
             match self.packets.peek() {
-                Ok(packet) if packet.generation == snapshot.generation && !snapshot.silenced => {}
+                Some(packet) if packet.generation == snapshot.generation && !snapshot.silenced => {
+                    self.store(now, &packet);
+                }
                 // Packets of a newer timeline wait for its snapshot; those of an older one are
                 // discarded below.
-                Ok(packet) if packet.generation.wrapping_sub(snapshot.generation).cast_signed() > 0 => break,
-                Ok(_) => {
-                    let _ = self.packets.pop();
-                    continue;
+                Some(packet) if packet.generation.wrapping_sub(snapshot.generation).cast_signed() > 0 => break,
+                Some(_) => {
+                    self.packets.pop();
                 }
-                Err(_) => break,
-            }
-            if let Ok(packet) = self.packets.pop() {
-                self.store(now, &packet);
+                None => break,
             }
         }
         self.decrease_delay(now);
@@ -201,8 +200,7 @@ impl<D: RateController> Playout<D> {
 
     /// Whether audio of this generation is left, and the ring has room for new packets.
     fn has_more_to_play(&self) -> bool {
-        let has_room = 2 * self.packets.slots() < self.packets.buffer().capacity();
-        has_room && self.cursor.is_some_and(|cursor| self.reader.buffer.has_arrived_beyond(cursor))
+        self.packets.is_half_empty() && self.cursor.is_some_and(|cursor| self.reader.buffer.has_arrived_beyond(cursor))
     }
 
     /// Continues with concealment of the last audio while the sender's timeline is unknown.
@@ -214,7 +212,8 @@ impl<D: RateController> Playout<D> {
         }
     }
 
-    fn store(&mut self, now: LocalTime, packet: &MediaPacket) {
+    /// Moves the first packet of the ring to the jitter buffer.
+    fn store(&mut self, now: LocalTime, packet: &PacketHeader) {
         if !self.stats.started {
             self.first_frame =
                 Some(self.first_frame.map_or(packet.position, |first_frame| first_frame.min(packet.position)));
@@ -231,7 +230,7 @@ impl<D: RateController> Playout<D> {
             self.depth.observe_spare(now, self.rate.duration(Frames::ZERO - late));
         }
         let cursor = self.cursor.unwrap_or(packet.position);
-        let samples = self.decoder.decode(&packet.payload[..packet.length]);
+        let samples = self.decoder.decode(self.packets.pop());
         match self.reader.buffer.insert(cursor, packet.position, samples) {
             Insertion::Stored => {}
             Insertion::Late if is_late => self.stats.dropped_packets += 1,
@@ -389,9 +388,9 @@ impl<D: RateController> Playout<D> {
     }
 
     /// Contiguous audio after the playback position.
-    fn fill(&self) -> Nanos {
+    fn fill(&mut self) -> Nanos {
         let Some(cursor) = self.cursor else { return Nanos::ZERO };
-        let frames = Frames::of(self.reader.buffer.contiguous_frames(cursor)).as_f64();
+        let frames = self.reader.buffer.contiguous_frames(cursor).as_f64();
         let ahead = if frames > 0.0 { frames + self.resampler.input_latency_frames() } else { 0.0 };
         self.rate.duration_f64(ahead)
     }

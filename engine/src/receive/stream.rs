@@ -1,17 +1,22 @@
 //! Makes the two connected halves of a receiver.
 
 use super::config::{StreamConfig, StreamError};
-use super::exchange::{ControlSnapshot, MediaPacket, PlayoutStats};
+use super::exchange::{ControlSnapshot, PlayoutStats};
 use super::ingest::Ingest;
+use super::packet_ring::{PacketConsumer, packet_ring};
 use super::playout::Playout;
 use crate::audio::{FusedRateController, RateController};
 use crate::resample::{NearUnityResampler, Resampler, SincResampler};
+use crate::rtp::format::MAX_PAYLOAD;
 use crate::units::Nanos;
 
 /// Maximum number of packets that wait for the audio thread. Judgement: 256 ms of the shortest
 /// packets (125 us). No packets are taken between two callbacks, and the longest callbacks have
 /// 8192 frames, 171 ms at 48 kHz. Copies from a second leg do not enter the ring.
 const RING_PACKETS: usize = 2048;
+/// Length of the audio that waits for the audio thread, at most that of [`RING_PACKETS`] packets.
+/// Judgement: as many packets of 1 ms.
+const RING_TIME: Nanos = Nanos::from_millis(2048);
 /// Length of the jitter buffer, as a multiple of the largest depth. Judgement: room for bursts
 /// after a stall.
 const BUFFER_DEPTHS: i64 = 4;
@@ -94,7 +99,7 @@ impl<D: RateController> StreamBuilder<D> {
 
 /// The audio half's ends of the connections to its control half.
 pub(crate) struct AudioEnds {
-    pub(crate) packets: rtrb::Consumer<MediaPacket>,
+    pub(crate) packets: PacketConsumer,
     snapshot: triple_buffer::Output<ControlSnapshot>,
     stats: triple_buffer::Input<PlayoutStats>,
 }
@@ -102,7 +107,9 @@ pub(crate) struct AudioEnds {
 /// A control half, and the ends for its audio half. Does not check the configuration: see
 /// [`StreamConfig::check`].
 pub(crate) fn connect(config: &StreamConfig) -> (Ingest, AudioEnds) {
-    let (packets_in, packets) = rtrb::RingBuffer::new(RING_PACKETS);
+    let (format, most_bytes) = (config.format, RING_PACKETS * MAX_PAYLOAD);
+    let bytes = (format.sample_rate().whole_frames_in(RING_TIME) * format.bytes_per_frame()).min(most_bytes);
+    let (packets_in, packets) = packet_ring(RING_PACKETS, bytes);
     let (snapshot_in, snapshot) = triple_buffer::triple_buffer(&ControlSnapshot::default());
     let (stats, stats_out) = triple_buffer::triple_buffer(&PlayoutStats::default());
     (Ingest::new(config, packets_in, snapshot_in, stats_out), AudioEnds { packets, snapshot, stats })

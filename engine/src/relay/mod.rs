@@ -21,7 +21,8 @@ mod gain;
 use crate::audio::Decoder;
 use crate::clock::Reference;
 use crate::receive::{
-    Datagram, Ingest, IngestError, IngestStats, MediaClock, MediaPacket, StreamConfig, StreamError, connect,
+    Datagram, Ingest, IngestError, IngestStats, MediaClock, PacketConsumer, PacketHeader, StreamConfig, StreamError,
+    connect,
 };
 use crate::rtp::leg::Leg;
 use crate::send::{Sender, SenderConfig, SenderError, SenderStats, Transmit};
@@ -121,7 +122,7 @@ pub struct RelayStats {
 /// ```
 pub struct Relay {
     ingest: Ingest,
-    packets: rtrb::Consumer<MediaPacket>,
+    packets: PacketConsumer,
     decoder: Decoder,
     /// RTP timestamp of the input at the PTP epoch.
     offset: u32,
@@ -173,7 +174,7 @@ impl Relay {
     /// As [`Relay::handle_datagram`].
     pub fn handle(&mut self, datagram: Datagram<'_>) -> Result<(), IngestError> {
         self.ingest.handle(datagram)?;
-        while let Ok(packet) = self.packets.pop() {
+        while let Some(packet) = self.packets.peek() {
             self.store(&packet);
         }
         Ok(())
@@ -236,7 +237,9 @@ impl Relay {
         self.feed.latency()
     }
 
-    fn store(&mut self, packet: &MediaPacket) {
+    /// Moves the first packet of the ring to the output's feed.
+    fn store(&mut self, packet: &PacketHeader) {
+        let payload = self.packets.pop();
         if self.sender.poll_timeout().is_none() {
             self.stats.unplaced_packets += 1;
             return;
@@ -245,7 +248,7 @@ impl Relay {
         // used: the others are a day away.
         let timestamp = RtpTimestamp::new(packet.timestamp().get().wrapping_sub(self.offset));
         let first = timestamp.unwrap_near(self.sender.position());
-        let audio = self.decoder.decode(packet.payload());
+        let audio = self.decoder.decode(payload);
         match self.feed.insert(self.sender.position(), first, audio) {
             feed::Placement::Kept => {}
             feed::Placement::Late => self.stats.late_packets += 1,

@@ -5,7 +5,7 @@ use crate::clock::{self, SystemReader};
 use crate::error::{Error, Result};
 use crate::interface::Interface;
 use crate::prediction::Prediction;
-use crate::socket::{DSCP_EF, ROUND, Socket, SocketConfig};
+use crate::socket::{DSCP_EF, Inbox, ROUND, Socket, SocketConfig};
 use crate::subscribers::Subscribers;
 use crate::worker::{Context, Scheduling, Urgency, Worker};
 use arc_swap::ArcSwap;
@@ -195,11 +195,11 @@ impl Driver {
         status: &ArcSwap<LivewireStatus>,
         subscribers: &Subscribers<LivewireClockEvent>,
     ) {
-        let mut buffer = [0; LONGEST_PACKET];
+        let mut inbox = Inbox::new(LONGEST_PACKET);
         while !context.is_stopping() {
             // What was awaited in vain until then may have arrived since, and still wait to be
             // read.
-            let until = self.receive(&mut buffer);
+            let until = self.receive(&mut inbox);
             if self.clock.poll_timeout().is_some_and(|due| due <= until) {
                 self.clock.handle_timeout(until);
             }
@@ -220,9 +220,9 @@ impl Driver {
     }
 
     /// Handles a round of packets. Returns the time up to which all arrivals have been handled.
-    fn receive(&mut self, buffer: &mut [u8]) -> LocalTime {
+    fn receive(&mut self, inbox: &mut Inbox) -> LocalTime {
         let (clock, served) = (&mut self.clock, &mut self.served);
-        let round = self.socket.receive(buffer, ROUND, |received, datagram| {
+        let round = self.socket.receive(inbox, ROUND, |received, datagram| {
             if served.as_mut().is_none_or(|served| served.follows(received.at, datagram)) {
                 // The clock counts refused packets, and its counters are shown.
                 let _ = clock.handle_datagram(received.at, *received.source.ip(), datagram);

@@ -7,6 +7,8 @@
 use engine::{LocalTime, PtpTime};
 use std::net::{Ipv4Addr, SocketAddrV4};
 
+#[cfg(any(target_os = "linux", windows, test))]
+mod control;
 #[cfg(target_os = "linux")]
 mod linux;
 // What needs no Mac is tested everywhere.
@@ -34,6 +36,7 @@ pub(crate) use macos::{batch, clock, hardware, link, process, sleep, socket, thr
 pub(crate) use windows::{batch, clock, hardware, link, process, sleep, socket, thread, wait};
 
 /// A datagram, as the system reports it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Datagram {
     pub(crate) length: usize,
     /// Longer than the buffer: the rest is lost.

@@ -5,13 +5,10 @@
 //! clock instead, and nothing in the message says so: such counts are recognised because they are
 //! not a recent time of the performance counter.
 
+use super::control::messages;
 use engine::{LocalTime, Nanos};
 use std::net::Ipv4Addr;
 
-/// The header of a message: its length with the header (8 bytes), level and type (4 each).
-const HEADER: usize = 16;
-/// Messages begin at multiples of this, `MAX_NATURAL_ALIGNMENT`.
-const ALIGNMENT: usize = 8;
 /// `IPPROTO_IP`, `IP_PKTINFO`.
 const PACKET_INFO: (i32, i32) = (0, 19);
 /// `SOL_SOCKET`, `SO_TIMESTAMP`.
@@ -31,20 +28,16 @@ pub(super) struct Told {
 }
 
 /// Reads the messages at the start of a buffer. Truncated and unknown ones are ignored.
-pub(super) fn parse(mut messages: &[u8]) -> Told {
+pub(super) fn parse(bytes: &[u8]) -> Told {
     let mut told = Told::default();
-    while let Some((header, _)) = messages.split_at_checked(HEADER) {
-        let length = usize::from_ne_bytes(array(&header[..8]));
-        let Some(message) = messages.get(..length).filter(|message| message.len() >= HEADER) else { break };
-        let [level, kind] = [8, 12].map(|at| i32::from_ne_bytes(array(&header[at..at + 4])));
-        match ((level, kind), &message[HEADER..]) {
+    for message in messages(bytes) {
+        match message {
             (PACKET_INFO, [a, b, c, d, index @ ..]) if index.len() >= 4 => {
                 told.packet_info = Some((Ipv4Addr::new(*a, *b, *c, *d), u32::from_ne_bytes(array(&index[..4]))));
             }
             (TIMESTAMP, stamp) if stamp.len() >= 8 => told.stamp = Some(u64::from_ne_bytes(array(&stamp[..8]))),
             _ => {}
         }
-        messages = messages.get(length.next_multiple_of(ALIGNMENT)..).unwrap_or_default();
     }
     told
 }
@@ -69,17 +62,8 @@ pub(super) fn arrival(stamp: u64, frequency_hz: i128, now: LocalTime) -> Option<
 
 #[cfg(test)]
 mod tests {
+    use super::super::control::message;
     use super::*;
-
-    /// A message, with the padding before the next one.
-    fn message((level, kind): (i32, i32), data: &[u8]) -> Vec<u8> {
-        let length = HEADER + data.len();
-        let mut bytes = length.to_ne_bytes().to_vec();
-        bytes.extend([level.to_ne_bytes(), kind.to_ne_bytes()].concat());
-        bytes.extend(data);
-        bytes.resize(length.next_multiple_of(ALIGNMENT), 0xEE);
-        bytes
-    }
 
     fn both() -> Vec<u8> {
         let info = [&[239, 69, 1, 2][..], &7u32.to_ne_bytes()].concat();

@@ -4,7 +4,7 @@ use super::GROUP;
 use super::LONGEST_MESSAGE;
 use crate::error::Result;
 use crate::interface::Interface;
-use crate::socket::{ROUND, Received, Socket, SocketConfig};
+use crate::socket::{Inbox, ROUND, Received, Socket, SocketConfig};
 use crate::worker::{Context, Urgency, Worker};
 use arc_swap::ArcSwap;
 use engine::ptp::MessageClass;
@@ -68,11 +68,11 @@ impl AnnounceListener {
 
 fn listen(context: &Context, mut socket: Socket, publish: &ArcSwap<Heard>) {
     let mut heard = Heard::new();
-    let mut buffer = [0; LONGEST_MESSAGE];
+    let mut inbox = Inbox::new(LONGEST_MESSAGE);
     while !context.is_stopping() {
         let before = heard.len();
         // An error of the socket is temporary, and Announces are repeated.
-        let round = socket.receive(&mut buffer, ROUND, |received, datagram| note(&mut heard, received, datagram));
+        let round = socket.receive(&mut inbox, ROUND, |received, datagram| note(&mut heard, received, datagram));
         forget_silent(&mut heard, round.until);
         if round.taken > 0 || heard.len() != before {
             publish.store(Arc::new(heard.clone()));

@@ -8,7 +8,7 @@ use crate::clock::{self, SystemReader};
 use crate::error::{Error, Result};
 use crate::interface::Interface;
 use crate::prediction::Prediction;
-use crate::socket::{DSCP_EF, ROUND, Socket, SocketConfig, Timestamping};
+use crate::socket::{DSCP_EF, Inbox, ROUND, Socket, SocketConfig, Timestamping};
 use crate::subscribers::Subscribers;
 use crate::worker::{Context, Scheduling, Urgency, Worker};
 use arc_swap::ArcSwap;
@@ -232,11 +232,11 @@ impl Driver {
     }
 
     fn run(&mut self, context: &Context, status: &ArcSwap<PtpStatus>, subscribers: &Subscribers<PtpEvent>) {
-        let mut buffer = [0; LONGEST_MESSAGE];
+        let mut inbox = Inbox::new(LONGEST_MESSAGE);
         while !context.is_stopping() {
             // What was awaited in vain until then may have arrived since, and still wait to be
             // read.
-            let until = self.receive(&mut buffer);
+            let until = self.receive(&mut inbox);
             if self.port.poll_timeout().is_some_and(|due| due <= until) {
                 self.port.handle_timeout(until);
             }
@@ -264,7 +264,7 @@ impl Driver {
     /// Handles a round of messages. The departure times of our own messages come first, because the
     /// answers to them may have arrived already. Returns the time up to which all arrivals have
     /// been handled.
-    fn receive(&mut self, buffer: &mut [u8]) -> LocalTime {
+    fn receive(&mut self, inbox: &mut Inbox) -> LocalTime {
         while let Some((number, at)) = self.event.poll_transmitted() {
             if let Some(token) = self.pending_timestamps.take(number) {
                 self.transmit_stamps.0 += 1;
@@ -273,7 +273,7 @@ impl Driver {
         }
         let mut until = clock::now();
         for socket in [&mut self.event, &mut self.general] {
-            let round = socket.receive(buffer, ROUND, |received, datagram| {
+            let round = socket.receive(inbox, ROUND, |received, datagram| {
                 // The port counts refused messages, and its counters are shown.
                 let _ = self.port.handle_datagram(received.at, IpAddr::V4(*received.source.ip()), datagram);
             });

@@ -6,7 +6,7 @@ use super::pending_timestamps::PendingTimestamps;
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::interface::Interface;
-use crate::socket::{DSCP_EF, ROUND, Socket, SocketConfig, Timestamping};
+use crate::socket::{DSCP_EF, Inbox, ROUND, Socket, SocketConfig, Timestamping};
 use crate::worker::{Context, Urgency, Worker};
 use arc_swap::ArcSwap;
 use engine::clock::ClockReading;
@@ -174,9 +174,9 @@ impl Driver {
     }
 
     fn run(&mut self, context: &Context, status: &ArcSwap<YieldStatus>, tell: &SyncSender<YieldEvent>) {
-        let mut buffer = [0; LONGEST_MESSAGE];
+        let mut inbox = Inbox::new(LONGEST_MESSAGE);
         while !context.is_stopping() {
-            let until = self.receive(&mut buffer);
+            let until = self.receive(&mut inbox);
             self.follow_interface();
             if let Some(round_trip) = self.echo.as_mut().and_then(Echo::drive) {
                 self.session.handle_round_trip(round_trip);
@@ -210,7 +210,7 @@ impl Driver {
     /// Handles a round of messages. The departure times of our own messages come first, because the
     /// answers to them may have arrived already. Returns the time up to which all arrivals have
     /// been handled.
-    fn receive(&mut self, buffer: &mut [u8]) -> LocalTime {
+    fn receive(&mut self, inbox: &mut Inbox) -> LocalTime {
         while let Some((number, at)) = self.event.poll_transmitted() {
             if let Some(token) = self.pending_timestamps.take(number) {
                 self.session.handle_transmitted(token, at);
@@ -219,7 +219,7 @@ impl Driver {
         let mut until = clock::now();
         for socket in [&mut self.event, &mut self.general] {
             // An error of the socket is temporary; the session counts refused messages.
-            let round = socket.receive(buffer, ROUND, |received, datagram| {
+            let round = socket.receive(inbox, ROUND, |received, datagram| {
                 let _ = self.session.handle_datagram(received.at, IpAddr::V4(*received.source.ip()), datagram);
             });
             until = until.min(round.until);

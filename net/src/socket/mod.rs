@@ -28,9 +28,10 @@ mod stamping;
 
 pub use config::{DSCP_AF41, DSCP_EF, SocketConfig, Timestamping};
 
-use crate::clock;
+use crate::clock::{self, Look};
 use crate::error::{Error, Result};
 use crate::interface::{Interface, Watch};
+pub(crate) use crate::platform::batch::Inbox;
 use crate::platform::{self, Datagram, batch};
 use engine::{LocalTime, Nanos};
 use recovery::Recovery;
@@ -188,24 +189,24 @@ impl Socket {
     /// Takes at most `most` datagrams, so that a flood does not keep the thread from its other
     /// duties. Those from other sources are left out. Renews the groups if that is due and nothing
     /// waits.
-    pub(crate) fn receive(&mut self, buffer: &mut [u8], most: usize, mut handle: impl FnMut(Received, &[u8])) -> Round {
+    pub(crate) fn receive(&mut self, inbox: &mut Inbox, most: usize, mut handle: impl FnMut(Received, &[u8])) -> Round {
         let looked_at = clock::now();
         let mut round = Round { taken: 0, read: 0, more: true, until: self.taken_until, error: None };
-        for _ in 0..most {
-            let datagram = match platform::socket::receive(&self.socket, buffer) {
-                Ok(Some(datagram)) => datagram,
-                end => {
-                    round.more = false;
-                    round.error = end.err();
-                    break;
-                }
-            };
-            round.read += 1;
-            if let Some(received) = self.accept(&datagram, &buffer[..datagram.length]) {
+        while round.more && round.read < most {
+            let wanted = (most - round.read).min(Inbox::CAPACITY);
+            let count = inbox.receive(&self.socket, wanted).unwrap_or_else(|error| {
+                round.error = Some(error);
+                0
+            });
+            round.more = count == wanted;
+            round.read += count;
+            let look = Look::now();
+            for (datagram, bytes) in (0..count).filter_map(|index| inbox.datagram(index)) {
+                let Some(received) = self.accept(&datagram, bytes, &look) else { continue };
                 round.taken += 1;
                 // Stamps of several interfaces, or of a clock that was set, may be out of order.
                 round.until = received.at.clamp(round.until, looked_at.max(round.until));
-                handle(received, &buffer[..datagram.length]);
+                handle(received, bytes);
             }
         }
         if !round.more {
@@ -231,7 +232,7 @@ impl Socket {
     }
 
     /// Counts a datagram; `None` if it is not for us.
-    fn accept(&mut self, datagram: &Datagram, bytes: &[u8]) -> Option<Received> {
+    fn accept(&mut self, datagram: &Datagram, bytes: &[u8], look: &Look) -> Option<Received> {
         if let Some(drops) = datagram.drops {
             self.stats.dropped = u64::from(drops);
         }
@@ -253,8 +254,8 @@ impl Socket {
             self.stats.truncated += 1;
             return None;
         }
-        let waited = clock::now().since(self.taken_until);
-        let at = match self.stamping.received(&self.socket, datagram, bytes, waited) {
+        let waited = look.at().since(self.taken_until);
+        let at = match self.stamping.received(&self.socket, datagram, bytes, waited, look) {
             Some(at) => at,
             None if self.stamping.in_use() == Timestamping::Hardware => {
                 self.stats.unstamped += 1;
@@ -262,7 +263,7 @@ impl Socket {
             }
             None => {
                 self.stats.stamped_by_user_space += 1;
-                clock::now()
+                look.at()
             }
         };
         self.stats.received += 1;

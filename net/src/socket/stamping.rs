@@ -15,7 +15,7 @@
 //! was disconnected.
 
 use super::Timestamping;
-use crate::clock::{self, StampConverter};
+use crate::clock::{self, Look, StampConverter};
 use crate::interface::{Interface, Link};
 use crate::platform::hardware::HardwareClock;
 use crate::platform::{self, Datagram, HardwareReading, Stamps, StampsWanted};
@@ -159,21 +159,24 @@ impl Stamping {
         self.tells_transmitted
     }
 
-    /// The arrival time of a datagram that has waited for at most `waited`; `None` if it is
-    /// unknown.
+    /// The arrival time of a datagram that has waited for at most `waited` and was read just before
+    /// `look`; `None` if it is unknown.
     pub(super) fn received(
         &mut self,
         socket: &UdpSocket,
         datagram: &Datagram,
         bytes: &[u8],
         waited: Nanos,
+        look: &Look,
     ) -> Option<LocalTime> {
         let passed = self.passed_card(datagram) && is_event_message(bytes);
-        let Some(card) = self.card.as_mut().filter(|_| passed) else { return self.by_system(datagram.stamps, waited) };
+        let Some(card) = self.card.as_mut().filter(|_| passed) else {
+            return self.by_system(datagram.stamps, waited, look);
+        };
         let Some(stamp) = datagram.stamps.hardware else {
             card.received.left_out();
             if card.received.is_too_many() && self.give_up(socket, "it does not stamp what it receives") {
-                return self.by_system(datagram.stamps, waited);
+                return self.by_system(datagram.stamps, waited, look);
             }
             return None;
         };
@@ -186,7 +189,7 @@ impl Stamping {
             }
             Err(error) => {
                 self.give_up(socket, &format!("its clock cannot be read ({error})"));
-                self.by_system(datagram.stamps, waited)
+                self.by_system(datagram.stamps, waited, look)
             }
         }
     }
@@ -204,7 +207,7 @@ impl Stamping {
 
     /// The departure time of a datagram that has waited for at most `waited`.
     pub(super) fn transmitted(&mut self, stamps: Stamps, waited: Nanos) -> Option<LocalTime> {
-        let Some(card) = &mut self.card else { return self.by_system(stamps, waited) };
+        let Some(card) = &mut self.card else { return self.by_system(stamps, waited, &Look::now()) };
         let stamp = stamps.hardware?;
         // By now the datagram was both sent and stamped.
         card.sent.stamped();
@@ -220,7 +223,7 @@ impl Stamping {
         }
     }
 
-    fn by_system(&mut self, stamps: Stamps, waited: Nanos) -> Option<LocalTime> {
+    fn by_system(&mut self, stamps: Stamps, waited: Nanos, look: &Look) -> Option<LocalTime> {
         if stamps.host.is_some() || stamps.system.is_some() {
             self.system.stamped();
         } else if self.in_use == Timestamping::Kernel {
@@ -230,7 +233,7 @@ impl Stamping {
                 tell_of_no_stamps("the card's driver has none");
             }
         }
-        stamps.host.or_else(|| stamps.system.and_then(|stamp| self.converter.convert(stamp, waited)))
+        stamps.host.or_else(|| stamps.system.and_then(|stamp| self.converter.convert_at(stamp, waited, look)))
     }
 
     /// Whether a datagram came by the card, rather than by another one or from this host.
@@ -365,9 +368,13 @@ mod tests {
         let (socket, mut stamping) = with_card(read);
         let before = clock::now();
         let age = Nanos::from_millis(30);
-        let at = stamping.received(&socket, &from_afar(Some(CARD - age)), &SYNC, Nanos::ZERO).unwrap();
+        let at = stamping.received(&socket, &from_afar(Some(CARD - age)), &SYNC, Nanos::ZERO, &Look::now()).unwrap();
         assert!(at >= before - age && at <= clock::now() - age, "{at:?}");
-        assert_eq!(stamping.received(&socket, &from_afar(None), &SYNC, Nanos::ZERO), None, "a Sync without a time");
+        assert_eq!(
+            stamping.received(&socket, &from_afar(None), &SYNC, Nanos::ZERO, &Look::now()),
+            None,
+            "a Sync without a time"
+        );
     }
 
     #[test]
@@ -376,7 +383,7 @@ mod tests {
         let other = Some(stamping.interface.index + 1);
         for _ in 0..100 {
             let now = |stamping: &mut Stamping, datagram: &Datagram, bytes: &[u8]| {
-                stamping.received(&socket, datagram, bytes, Nanos::ZERO).is_some()
+                stamping.received(&socket, datagram, bytes, Nanos::ZERO, &Look::now()).is_some()
             };
             assert!(now(&mut stamping, &datagram([127, 0, 0, 1], None, None), &SYNC), "our own, looped back");
             assert!(now(&mut stamping, &datagram([192, 0, 2, 1], other, None), &SYNC), "by another interface");
@@ -390,7 +397,8 @@ mod tests {
     #[test]
     fn a_card_that_does_not_stamp_is_given_up_in_either_direction() {
         let (socket, mut stamping) = with_card(read);
-        let times = (0..PATIENCE).map(|_| stamping.received(&socket, &from_afar(None), &SYNC, Nanos::ZERO));
+        let times =
+            (0..PATIENCE).map(|_| stamping.received(&socket, &from_afar(None), &SYNC, Nanos::ZERO, &Look::now()));
         let known: Vec<bool> = times.map(|time| time.is_some()).collect();
         assert_eq!(known.iter().filter(|known| **known).count(), 1, "the last one is the kernel's: {known:?}");
         assert_eq!(stamping.in_use(), Timestamping::Kernel);
@@ -407,7 +415,7 @@ mod tests {
         let (socket, mut stamping) = with_card(read);
         for number in 0..1000 {
             let is_stamped = number % 3 != 0;
-            stamping.received(&socket, &from_afar(is_stamped.then_some(CARD)), &SYNC, Nanos::ZERO);
+            stamping.received(&socket, &from_afar(is_stamped.then_some(CARD)), &SYNC, Nanos::ZERO, &Look::now());
             stamping.sent(&socket, GROUP);
             if is_stamped {
                 let told = Stamps { hardware: Some(CARD), ..Stamps::default() };
@@ -425,12 +433,12 @@ mod tests {
         let stamped = from_afar(None);
         let unstamped = Datagram { stamps: Stamps::default(), ..from_afar(None) };
         for _ in 0..100 {
-            assert!(stamping.received(&socket, &stamped, &SYNC, Nanos::ZERO).is_some());
-            assert_eq!(stamping.received(&socket, &unstamped, &SYNC, Nanos::ZERO), None);
+            assert!(stamping.received(&socket, &stamped, &SYNC, Nanos::ZERO, &Look::now()).is_some());
+            assert_eq!(stamping.received(&socket, &unstamped, &SYNC, Nanos::ZERO, &Look::now()), None);
         }
         assert_eq!(stamping.in_use(), Timestamping::Kernel, "every second one is stamped");
         for _ in 0..PATIENCE {
-            assert_eq!(stamping.received(&socket, &unstamped, &SYNC, Nanos::ZERO), None);
+            assert_eq!(stamping.received(&socket, &unstamped, &SYNC, Nanos::ZERO, &Look::now()), None);
         }
         assert_eq!(stamping.in_use(), Timestamping::UserSpace);
     }
@@ -439,7 +447,7 @@ mod tests {
     fn a_clock_that_was_unplugged_is_said() {
         let (socket, mut stamping) = with_card(|| Err(io::ErrorKind::NotFound.into()));
         assert!(
-            stamping.received(&socket, &from_afar(Some(CARD)), &SYNC, Nanos::ZERO).is_some(),
+            stamping.received(&socket, &from_afar(Some(CARD)), &SYNC, Nanos::ZERO, &Look::now()).is_some(),
             "by the kernel's stamp"
         );
         assert!(stamping.refusal().unwrap().starts_with("its clock cannot be read"), "{stamping:?}");

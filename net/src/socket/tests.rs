@@ -20,10 +20,10 @@ fn receiver(address: Ipv4Addr, source: Option<Ipv4Addr>) -> (Socket, SocketAddr)
 }
 
 fn wait_for(socket: &mut Socket) -> Option<(Vec<u8>, Received)> {
-    let mut buffer = [0; 64];
+    let mut inbox = Inbox::new(64);
     for _ in 0..200 {
         let mut found = None;
-        let round = socket.receive(&mut buffer, 1, |received, bytes| found = Some((bytes.to_vec(), received)));
+        let round = socket.receive(&mut inbox, 1, |received, bytes| found = Some((bytes.to_vec(), received)));
         assert!(round.error.is_none(), "{round:?}");
         if found.is_some() {
             return found;
@@ -103,7 +103,7 @@ fn a_flood_is_taken_in_rounds() {
         sender.send(b"not for us", address).unwrap();
     }
     std::thread::sleep(std::time::Duration::from_millis(20));
-    let mut round = |most| receiver.receive(&mut [0; 64], most, |_, _| panic!("it is of another source")).more;
+    let mut round = |most| receiver.receive(&mut Inbox::new(64), most, |_, _| panic!("it is of another source")).more;
     assert!(round(3), "what is left out counts, too");
     assert!(!round(3));
 }

@@ -14,7 +14,7 @@ use super::LegConfig;
 use crate::clock;
 use crate::error::Result;
 use crate::platform::Waitable;
-use crate::socket::{LONGEST_DATAGRAM, ROUND, Socket, SocketConfig, SocketStats, Timestamping};
+use crate::socket::{Inbox, LONGEST_DATAGRAM, ROUND, Socket, SocketConfig, SocketStats, Timestamping};
 use crate::timeline::Timeline;
 use crate::worker::{Context, Scheduling, Urgency, Worker};
 use engine::clock::ClockReading;
@@ -212,12 +212,12 @@ impl Stream {
     }
 
     /// Handles arrivals, at most a round of each leg.
-    fn poll(&mut self, buffer: &mut [u8]) -> Polled {
+    fn poll(&mut self, inbox: &mut Inbox) -> Polled {
         let mut polled = Polled::default();
         let mut until = clock::now();
         for (leg, socket) in Leg::ALL.into_iter().zip(&mut self.sockets) {
             let sink = &mut self.sink;
-            let round = socket.receive(buffer, ROUND, |received, bytes| {
+            let round = socket.receive(inbox, ROUND, |received, bytes| {
                 let from = Some(IpAddr::V4(*received.source.ip()));
                 sink.handle_datagram(Datagram { leg, at: received.at, from, bytes });
             });
@@ -233,11 +233,11 @@ impl Stream {
 }
 
 fn listen(context: &Context, commands: &Receiver<Command>, max_latency: Option<Nanos>) {
-    let mut buffer = vec![0; LONGEST_DATAGRAM];
+    let mut inbox = Inbox::new(LONGEST_DATAGRAM);
     let mut streams: Vec<Stream> = Vec::with_capacity(STREAMS);
     while !context.is_stopping() {
         commands.try_iter().for_each(|command| apply(&mut streams, command));
-        let polled = poll_all(&mut streams, &mut buffer);
+        let polled = poll_all(&mut streams, &mut inbox);
         if polled.more {
             continue;
         }
@@ -252,10 +252,10 @@ fn listen(context: &Context, commands: &Receiver<Command>, max_latency: Option<N
 
 /// A panic in one stream, which is printed, must not silence the others: only that stream is left
 /// out.
-fn poll_all(streams: &mut Vec<Stream>, buffer: &mut [u8]) -> Polled {
+fn poll_all(streams: &mut Vec<Stream>, inbox: &mut Inbox) -> Polled {
     let (mut all, mut at) = (Polled::default(), 0);
     while let Some(stream) = streams.get_mut(at) {
-        match catch_unwind(AssertUnwindSafe(|| stream.poll(buffer))) {
+        match catch_unwind(AssertUnwindSafe(|| stream.poll(inbox))) {
             Ok(polled) => {
                 all += polled;
                 at += 1;

@@ -1,5 +1,6 @@
 //! Many datagrams in one system call.
 
+pub(crate) use super::inbox::Inbox;
 use nix::errno::Errno;
 use std::io;
 use std::net::{SocketAddrV4, UdpSocket};

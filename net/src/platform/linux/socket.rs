@@ -1,10 +1,9 @@
 //! Control messages of sockets: timestamps and drops.
 
 use super::clock::system_time;
-use crate::platform::{Datagram, Stamps, StampsWanted};
+use crate::platform::{Stamps, StampsWanted};
 use engine::PtpTime;
 use nix::cmsg_space;
-use nix::errno::Errno;
 use nix::sys::socket::sockopt::{Ipv4PacketInfo, RxqOvfl, Timestamping};
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrIn, TimestampingFlag, Timestamps, recvmsg, setsockopt};
 use nix::sys::time::TimeSpec;
@@ -81,33 +80,6 @@ pub(crate) fn restart_numbers(socket: &impl AsFd, wanted: StampsWanted) -> io::R
 /// If the kernel does not count them.
 pub(crate) fn count_drops(socket: &impl AsFd) -> io::Result<()> {
     Ok(setsockopt(socket, RxqOvfl, &1)?)
-}
-
-/// The next datagram, without waiting; `None` if there is none.
-///
-/// # Errors
-/// A pending error of the socket: an interface that went down, an ICMP error.
-pub(crate) fn receive(socket: &impl AsFd, buffer: &mut [u8]) -> io::Result<Option<Datagram>> {
-    let mut control = cmsg_space!(Timestamps, u32, libc::in_pktinfo);
-    let mut parts = [IoSliceMut::new(buffer)];
-    let fd = socket.as_fd().as_raw_fd();
-    let message = match recvmsg::<SockaddrIn>(fd, &mut parts, Some(&mut control), MsgFlags::MSG_DONTWAIT) {
-        Err(Errno::EAGAIN | Errno::EINTR) => return Ok(None),
-        other => other?,
-    };
-    let (mut stamps, mut drops, mut interface) = (Stamps::default(), None, None);
-    for part in message.cmsgs()? {
-        match part {
-            ControlMessageOwned::ScmTimestampsns(times) => stamps = told(&times),
-            ControlMessageOwned::Ipv4PacketInfo(info) => interface = u32::try_from(info.ipi_ifindex).ok(),
-            ControlMessageOwned::RxqOvfl(count) => drops = Some(count),
-            _ => {}
-        }
-    }
-    let Some(source) = message.address else { return Ok(None) };
-    let truncated = message.flags.contains(MsgFlags::MSG_TRUNC);
-    let source = SocketAddrV4::new(source.ip(), source.port());
-    Ok(Some(Datagram { length: message.bytes, truncated, source, destination: None, interface, stamps, drops }))
 }
 
 /// The next timestamp of a sent datagram: its number, counted from 0 since [`restart_numbers`] or

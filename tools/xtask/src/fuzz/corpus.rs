@@ -1,5 +1,6 @@
 //! The corpus of a target: a file of one input a line, in hexadecimal digits.
 
+use super::targets;
 use crate::cmd::Cmd;
 use crate::error::Error;
 use crate::files;
@@ -14,9 +15,12 @@ fn file(target: &str) -> PathBuf {
     Path::new("fuzz/corpus").join(format!("{target}.hex"))
 }
 
-/// Writes each input into a file of its own, as libFuzzer wants them.
+/// Writes each input into a file of its own, as libFuzzer wants them, and copies the examples.
 pub(super) fn unpack(target: &str, folder: &Path) -> Result<(), Error> {
     files::make_folder(folder)?;
+    for (index, example) in targets::examples(target)?.iter().enumerate() {
+        files::copy(example, &folder.join(format!("example-{index}")))?;
+    }
     let path = file(target);
     if !path.exists() {
         return Ok(());

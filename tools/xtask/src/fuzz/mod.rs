@@ -5,6 +5,7 @@
 //! repository as one file of lines, so that it can be read and reviewed; `cargo test` replays it.
 
 mod corpus;
+mod coverage;
 mod targets;
 
 use crate::cmd::Cmd;
@@ -40,7 +41,8 @@ Examples:
   cargo xtask fuzz relay receiver --minutes 60  an hour for each of two
   cargo xtask fuzz --minutes 5 --keep           add to the corpus what reaches new code
   cargo xtask fuzz --enough                     5,000,000 inputs of each parser, 1,000,000 of each
-                                                state machine")]
+                                                state machine
+  cargo xtask fuzz --coverage                   lines of the parsers that the corpus reaches")]
 pub(crate) struct FuzzArgs {
     /// Only these targets: the names of fuzz/fuzz_targets
     targets: Vec<String>,
@@ -56,6 +58,10 @@ pub(crate) struct FuzzArgs {
     /// Write inputs that reach new code into fuzz/corpus
     #[arg(long)]
     keep: bool,
+
+    /// Instead of searching, show how many lines of each parser the inputs found so far reach
+    #[arg(long, conflicts_with_all = ["minutes", "enough", "keep"])]
+    coverage: bool,
 }
 
 /// The result of a target's run.
@@ -89,6 +95,9 @@ fn fuzz(args: &FuzzArgs, target_folder: &Path) -> Result<bool, Error> {
     }
     let chosen = if args.targets.is_empty() { &known } else { &args.targets };
     let folder = files::absolute(target_folder).join("fuzz");
+    if args.coverage {
+        return coverage::report(chosen, &folder).map(|()| true);
+    }
     build(&folder).run()?;
     let mut rows = Vec::new();
     for target in chosen {

@@ -7,9 +7,13 @@ use super::super::pauses;
 use super::super::peers::real_time;
 use netns::{Running, Wire};
 use std::fs;
+use std::process::Command;
 
 /// Linux's unit of processor time in `/proc`, 1/100 s on every machine in use.
 const TICKS_PER_S: f64 = 100.0;
+
+/// What receives and does nothing.
+const BARE_RECEIVER: &str = include_str!("../scripts/bare_receiver.c");
 
 /// GStreamer doing the same: depacketised, at the time that they are due.
 const GST_RECEIVER: &str = "\
@@ -56,6 +60,10 @@ pub(super) fn streams(bench: &Bench) -> Outcome {
     ));
     let arrived = sum("received") / (count as f64 * 1000.0);
     bench.check(arrived > f64::from(seconds), format!("too few packets: {arrived} s of each stream"))?;
+    let used_s = used * f64::from(seconds);
+    if let Some(bare_s) = bare(bench, &wire, count, seconds) {
+        bench.figure("ratio", format_args!("aes67 costs {:.2} times as much as the bare loop", used_s / bare_s));
+    }
     beside(bench, &wire, count, seconds);
     let sent = flood.stop();
     bench.figure("sender", sent.log.lines().last().unwrap_or_default());
@@ -63,6 +71,24 @@ pub(super) fn streams(bench: &Bench) -> Outcome {
     bench.check_quiet_seconds((&watch, &late), (began_s, &played.log), count, "underruns")?;
     let missing = sum("lost");
     bench.check_undisturbed(&watch, missing == 0.0, format!("{missing} packets lost"))
+}
+
+/// Processor time that a loop needs which only receives the same; `None` without a C compiler.
+fn bare(bench: &Bench, wire: &Wire, count: usize, seconds: u32) -> Option<f64> {
+    let (source, program) = (wire.path("bare_receiver.c"), wire.path("bare_receiver"));
+    fs::write(&source, BARE_RECEIVER).ok()?;
+    let compiled = Command::new("cc").args(["-O2", "-o"]).args([&program, &source]).status();
+    if !compiled.is_ok_and(|status| status.success()) {
+        bench.figure("bare loop", "there is no C compiler");
+        return None;
+    }
+    let mut command = real_time(wire, 'b', &program);
+    command.args([&netns::address('b'), &count.to_string(), &seconds.to_string()]);
+    let ended = wire.start(command).wait(seconds + 30);
+    let (used_s, rest) = ended.log.trim().split_once(" s of a processor")?;
+    let used_s: f64 = used_s.parse().ok()?;
+    bench.figure("bare loop", format_args!("{:.1} % of a processor{rest}", 100.0 * used_s / f64::from(seconds)));
+    Some(used_s)
 }
 
 /// What the same costs GStreamer, if it is there.
