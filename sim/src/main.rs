@@ -269,7 +269,10 @@ fn conclude(loaded: &Loaded, arguments: &ScenarioArguments, session: &Session, d
 /// Whether a second run without files follows the same trajectory; `None` if it was stopped.
 fn is_deterministic(loaded: &Loaded, first: &Session, control: &Control) -> Option<bool> {
     let mut again = loaded.clone();
-    again.scenario.record.audio = Audio::None;
+    // Without a folder, nobody listens either; but the same is played.
+    if again.scenario.record.audio != Audio::None {
+        again.scenario.record.audio = Audio::Full;
+    }
     let second = match run(&again, None, control) {
         Ok(second) if second.cancelled => return None,
         Ok(second) => second,

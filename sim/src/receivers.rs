@@ -7,7 +7,7 @@ use crate::baselines::{
     Direct, LinuxptpLinreg, LinuxptpPi, OptionA, OptionB, OptionC, PrototypeClock, PrototypeForm, PrototypeReceiver,
     Uncorrected,
 };
-use crate::scenario::{AudioChain, Loaded, ReceiverKind, Stream, Surroundings, TalkerClock};
+use crate::scenario::{Audio, AudioChain, Loaded, ReceiverKind, Stream, Surroundings, TalkerClock};
 use crate::world::{
     ClockReceiver, EngineClock, EngineReceiver, LivewireReceiver, Receiver, RelayReceiver, RunError, YieldReceiver,
 };
@@ -59,6 +59,9 @@ fn make_receiver(
     let domain = loaded.scenario.grandmaster.domain;
     let config = surroundings.chain.zip(loaded.stream.as_ref()).map(|(chain, stream)| stream_config(&chain, stream));
     Ok(match (kind, config) {
+        (ReceiverKind::Engine, Some(config)) if loaded.scenario.record.audio == Audio::None => {
+            Box::new(EngineReceiver::unheard(config, domain)?)
+        }
         (ReceiverKind::Engine, Some(config)) => Box::new(EngineReceiver::new(config, domain)?),
         (ReceiverKind::Relay, Some(config)) => {
             let packet_frames = surroundings.chain.map_or(0, |chain| usize::from(chain.talker.packet_frames));

@@ -142,8 +142,8 @@ fn run_as(
         }
     }
     let judgements = if cancelled { Vec::new() } else { judge(loaded, &played) };
-    let trace = trace_of(loaded, &mut played);
-    let summary = Summary::new(loaded, &trace, &played, judgements, cancelled);
+    let summary = Summary::new(loaded, &played, judgements, cancelled);
+    let trace = trace_of(loaded, played);
     if let Some(folder) = folder {
         report::write_all(&trace, folder)?;
         report::write_csv(&trace, folder)?;
@@ -356,11 +356,12 @@ fn judge(loaded: &Loaded, played: &[Played]) -> Vec<Judgement> {
     loaded.scenario.expectations.iter().filter_map(judge_one).collect()
 }
 
-fn trace_of(loaded: &Loaded, played: &mut [Played]) -> RunTrace {
+fn trace_of(loaded: &Loaded, played: Vec<Played>) -> RunTrace {
     let scenario = &loaded.scenario;
-    let recording = |outcome: &Outcome| Recording {
+    // Moved, because the rows of some days are many.
+    let recording = |outcome: Outcome| Recording {
         grandmasters: outcome.grandmasters.iter().map(followed).collect(),
-        ..outcome.recording.clone()
+        ..outcome.recording
     };
     RunTrace {
         scenario: loaded.name.clone(),
@@ -370,7 +371,7 @@ fn trace_of(loaded: &Loaded, played: &mut [Played]) -> RunTrace {
         listened: played.iter().any(|played| played.outcome.heard.is_some()),
         subjects: incidents::subjects(scenario),
         incidents: incidents::incidents(scenario),
-        recordings: played.iter().map(|played| recording(&played.outcome)).collect(),
+        recordings: played.into_iter().map(|played| recording(played.outcome)).collect(),
     }
 }
 
@@ -461,7 +462,8 @@ fn size(jitter: &Jitter) -> String {
 pub fn first_difference(a: &Session, b: &Session) -> Option<String> {
     for (one, two) in a.summary.receivers.iter().zip(&b.summary.receivers) {
         for (level, (x, y)) in ["wire", "timing", "audio"].iter().zip(one.hashes().iter().zip(two.hashes())) {
-            if *x != y {
+            // What nobody listened to is compared with nothing.
+            if x.zip(y).is_some_and(|(x, y)| x != y) {
                 let rows = a.trace.recordings.iter().zip(&b.trace.recordings).find(|(r, _)| r.receiver == one.name);
                 let row = rows.and_then(|(r, s)| r.rows.iter().zip(&s.rows).find(|(p, q)| p != q));
                 let when = row.map_or("no row of the trace".to_owned(), |(p, _)| format!("the row at {} s", p.time_s));

@@ -5,6 +5,7 @@
 mod short;
 
 use short::{SCENARIO, write};
+use sim::record::TraceRow;
 use sim::run::{Session, Summary, first_difference, run};
 use sim::scenario::{Loaded, Metric};
 use sim::world::Control;
@@ -20,7 +21,7 @@ fn session(overrides: &[&str], reports: Option<&Path>) -> Session {
 }
 
 fn hashes(session: &Session) -> [String; 3] {
-    session.summary.receivers[0].hashes().map(str::to_owned)
+    session.summary.receivers[0].hashes().map(|hash| hash.unwrap().to_owned())
 }
 
 #[test]
@@ -74,12 +75,27 @@ fn the_card_does_not_change_the_weather() {
     assert_ne!(hashes(&calm)[0], hashes(&session(&["network.media.loss=0.02"], None))[0]);
 }
 
+/// Where playback was in every interval, and what was missing.
+fn played(session: &Session) -> Vec<(u64, u64, u64, u32, u64)> {
+    let rows = &session.trace.recordings[0].rows;
+    let of = |row: &TraceRow| {
+        let [ratio, depth, fill, concealed] =
+            [row.ratio_ppm, row.depth_ms, row.fill_min_ms, row.concealed_ms].map(f64::to_bits);
+        (ratio, depth, fill, row.underruns, concealed)
+    };
+    rows.iter().map(of).collect()
+}
+
 /// What is listened to is not what happens.
 #[test]
 fn recording_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let (silent, heard) = (session(&["record.audio=\"none\""], None), session(&[], Some(folder.path())));
     assert_eq!(first_difference(&silent, &heard), None);
+    let told = |session: &Session| session.summary.receivers[0].hashes().map(|hash| hash.is_some());
+    assert_eq!((told(&silent), told(&heard)), ([true, true, false], [true; 3]));
+    assert_eq!(weather(&silent), weather(&heard));
+    assert_eq!(played(&silent), played(&heard));
 }
 
 /// What is only listened to is judged as what is kept, and leaves no WAV files.

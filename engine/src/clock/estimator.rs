@@ -29,7 +29,7 @@
 use super::block::Reduction;
 use super::envelope::LateEnvelopeDetector;
 use super::excess::Excess;
-use super::kalman::{Kalman, Prior};
+use super::kalman::{Estimate, Prior};
 use super::map::ClockMap;
 use super::model_set::ModelSet;
 use super::rate_prior::{RatePrior, SteadyRate};
@@ -37,6 +37,7 @@ use super::sample::{Direction, Sample};
 use super::unsteady::{GATHERED, GATHERED_KEPT, RateChange, UnsteadyDetector};
 use super::wander::{PhaseWander, WanderMeter};
 use crate::units::{LocalTime, Nanos, Ppb};
+use core::cell::OnceCell;
 
 /// The inactive model set becomes active when its variance is smaller than the active one's by this
 /// factor. Judgement: hysteresis of 1.4 in standard deviation, so that two equal sets do not
@@ -144,6 +145,10 @@ pub struct Estimator {
     model_sets: Option<[ModelSet; 2]>,
     /// Index of the active set.
     active: usize,
+    /// The estimate of the active filter, predicted to the newest sample; empty until it is asked
+    /// for. Several questions are asked between two samples, and whatever changes the sets empties
+    /// it.
+    predicted: OnceCell<Estimate>,
     started_at: LocalTime,
     updated_at: LocalTime,
     samples: u64,
@@ -177,6 +182,7 @@ impl Estimator {
             config,
             model_sets: None,
             active: MINIMUM,
+            predicted: OnceCell::new(),
             started_at: LocalTime::ZERO,
             updated_at: LocalTime::ZERO,
             samples: 0,
@@ -202,6 +208,7 @@ impl Estimator {
     /// Takes a timestamp pair.
     pub fn update(&mut self, sample: Sample) {
         self.samples += 1;
+        self.predicted.take();
         let Some(model_sets) = &mut self.model_sets else {
             self.model_sets = Some(self.begin(&sample));
             self.started_at = sample.at;
@@ -246,6 +253,7 @@ impl Estimator {
                 self.steady = None;
             }
             self.known_wander = wander;
+            self.predicted.take();
             model_sets.iter_mut().for_each(|set| set.set_phase_wander(wander));
         }
     }
@@ -390,6 +398,7 @@ impl Estimator {
             self.bias_ns += offset_ns(active) - offset_ns(candidate);
         }
         self.active = candidate;
+        self.predicted.take();
     }
 
     /// Reduces the bias slowly to [`BIAS_JITTERS`]: a mean is late by little more than one jitter.
@@ -403,30 +412,28 @@ impl Estimator {
         self.bias_ns -= excess_ns * (urgency * elapsed_s / BIAS_DECAY_S).min(1.0);
     }
 
-    /// The active model set, and its active filter predicted to the newest sample.
-    fn active_estimate(&self) -> Option<(&ModelSet, Kalman)> {
+    /// The active model set, and the estimate of its active filter at the newest sample.
+    fn active_estimate(&self) -> Option<(&ModelSet, &Estimate)> {
         let set = &self.model_sets.as_ref()?[self.active];
-        let mut filter = set.active().clone();
-        filter.predict(self.updated_at);
-        Some((set, filter))
+        Some((set, self.predicted.get_or_init(|| set.active().predicted(self.updated_at))))
     }
 
     /// The estimate; `None` before the first sample.
     #[must_use]
     pub fn map(&self) -> Option<ClockMap> {
-        let (set, filter) = self.active_estimate()?;
-        let (x, p) = (filter.state(), filter.covariance());
+        let (set, estimate) = self.active_estimate()?;
+        let (x, p) = (estimate.x, estimate.p);
         // The minimum of a block is hardly late in either direction, so only the mean has this
         // error.
         let asymmetry_ns = if self.active == MEAN { self.excess.asymmetry_ns() } else { 0.0 };
         Some(ClockMap {
-            at: filter.at(),
+            at: estimate.at,
             offset_ns: x[0] + self.bias_ns,
             rate_ppb: x[1],
             variance_offset: p[0][0] + set.unmodelled_variance(self.updated_at) + asymmetry_ns * asymmetry_ns,
             covariance: p[0][1],
             variance_rate: p[1][1],
-            rate_wander: filter.rate_wander(),
+            rate_wander: estimate.rate_wander(),
             phase_wander_ns: self.known_wander.rms_ns,
         })
     }
@@ -436,8 +443,8 @@ impl Estimator {
     /// directions and, unless the delay is measured (`two_way`), the uncertainty of the delay.
     #[must_use]
     pub(crate) fn precision_ns(&self, now: LocalTime, two_way: bool) -> f64 {
-        let Some((set, filter)) = self.active_estimate() else { return f64::INFINITY };
-        let variance = if two_way { filter.offset_variance(now) } else { filter.variance(now, Direction::Forward) };
+        let Some((set, estimate)) = self.active_estimate() else { return f64::INFINITY };
+        let variance = if two_way { estimate.offset_variance(now) } else { estimate.variance(now, Direction::Forward) };
         let variance = variance + set.lag_variance(now);
         if variance.is_nan() { f64::INFINITY } else { libm::sqrt(variance.max(0.0)) }
     }
@@ -445,8 +452,8 @@ impl Estimator {
     /// Standard deviation at `now` with which the estimate predicts a packet of this direction,
     /// without the noise of the packet, ns; infinite before the first sample.
     pub(super) fn prediction_ns(&self, now: LocalTime, direction: Direction) -> f64 {
-        let Some((set, filter)) = self.active_estimate() else { return f64::INFINITY };
-        let variance = filter.variance(now, direction) + set.lag_variance(now);
+        let Some((set, estimate)) = self.active_estimate() else { return f64::INFINITY };
+        let variance = estimate.variance(now, direction) + set.lag_variance(now);
         if variance.is_nan() { f64::INFINITY } else { libm::sqrt(variance.max(0.0)) }
     }
 
@@ -460,7 +467,7 @@ impl Estimator {
     /// Standard deviation of [`Estimator::mean_path_delay`].
     #[must_use]
     pub(crate) fn path_delay_sigma(&self) -> Nanos {
-        let variance = self.active_estimate().map_or(0.0, |(_, filter)| filter.covariance()[2][2]);
+        let variance = self.active_estimate().map_or(0.0, |(_, estimate)| estimate.p[2][2]);
         Nanos::from_nanos_f64(libm::sqrt(variance.max(0.0)))
     }
 
@@ -533,12 +540,14 @@ impl Estimator {
     /// Keeps the last known delay, because the reverse direction is no longer measured. Its
     /// standard deviation grows with time, up to `most`.
     pub(crate) fn hold_delay(&mut self, most: Nanos) {
+        self.predicted.take();
         for set in self.model_sets.iter_mut().flatten() {
             set.bound_delay(most.as_nanos_f64());
         }
     }
 
     fn each(&mut self, change: impl Fn(&mut ModelSet)) {
+        self.predicted.take();
         // These detectors hold packets that were compared with the previous estimate.
         self.late_envelope = LateEnvelopeDetector::default();
         self.excess.interrupt();

@@ -175,19 +175,20 @@ impl Kalman {
         sign * (offset_ns - (self.offset_ns(at) + sign * self.x[2]))
     }
 
-    /// Variance of the offset at `now`, ns^2.
-    pub(super) fn offset_variance(&self, now: LocalTime) -> f64 {
-        let dt = now.since(self.at).as_secs_f64();
-        let h = [1.0, dt, 0.0, dt * dt / 2.0];
-        dot(&h, &self.times(&h)) + self.process_noise.offset_variance(dt)
+    /// See [`Estimate::variance`].
+    pub(super) fn variance(&self, now: LocalTime, direction: Direction) -> f64 {
+        self.estimate().variance(now, direction)
     }
 
-    /// Variance at `now` of the quantity that a noiseless packet of this direction would measure
-    /// (offset - delay if forward, offset + delay if reverse), ns^2.
-    pub(super) fn variance(&self, now: LocalTime, direction: Direction) -> f64 {
-        let dt = now.since(self.at).as_secs_f64();
-        let h = measured(dt, direction);
-        dot(&h, &self.times(&h)) + self.process_noise.offset_variance(dt)
+    fn estimate(&self) -> Estimate {
+        Estimate { at: self.at, x: self.x, p: self.p, process_noise: self.process_noise }
+    }
+
+    /// The estimate as it will be at `now`.
+    pub(super) fn predicted(&self, now: LocalTime) -> Estimate {
+        let mut filter = self.clone();
+        filter.predict(now);
+        filter.estimate()
     }
 
     /// Whether a block of `count` samples adds enough information to be ended.
@@ -258,7 +259,7 @@ impl Kalman {
     pub(super) fn update(&mut self, block: &Reduced, is_short: bool, now: LocalTime) {
         self.predict(now);
         let h = measured((block.at - self.at).as_secs_f64(), block.direction);
-        let ph = self.times(&h);
+        let ph = times(&self.p, &h);
         let predicted = dot(&h, &ph).max(0.0);
         let residual = block.direction.sign() * self.lateness(block.at, block.offset_ns, block.direction);
         self.noise.learn(residual, block, predicted);
@@ -488,15 +489,45 @@ impl Kalman {
         let variance = self.p[DRIFT][DRIFT];
         if variance > 0.0 { self.x[DRIFT].abs() / libm::sqrt(variance) } else { f64::INFINITY }
     }
+}
 
+/// State and covariance of a filter, without what it learns from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Estimate {
+    /// Time of the state.
+    pub(super) at: LocalTime,
+    /// See [`Kalman::state`].
+    pub(super) x: [f64; STATES],
+    /// See [`Kalman::covariance`].
+    pub(super) p: [[f64; STATES]; STATES],
+    process_noise: ProcessNoise,
+}
+
+impl Estimate {
+    /// Variance of the offset at `now`, ns^2.
+    pub(super) fn offset_variance(&self, now: LocalTime) -> f64 {
+        let dt = now.since(self.at).as_secs_f64();
+        let h = [1.0, dt, 0.0, dt * dt / 2.0];
+        dot(&h, &times(&self.p, &h)) + self.process_noise.offset_variance(dt)
+    }
+
+    /// Variance at `now` of the quantity that a noiseless packet of this direction would measure
+    /// (offset - delay if forward, offset + delay if reverse), ns^2.
+    pub(super) fn variance(&self, now: LocalTime, direction: Direction) -> f64 {
+        let dt = now.since(self.at).as_secs_f64();
+        let h = measured(dt, direction);
+        dot(&h, &times(&self.p, &h)) + self.process_noise.offset_variance(dt)
+    }
+
+    /// Growth of the rate's variance, ppb^2 per second.
     pub(super) fn rate_wander(&self) -> f64 {
         self.process_noise.rate
     }
+}
 
-    /// P times a vector.
-    fn times(&self, h: &[f64; STATES]) -> [f64; STATES] {
-        std::array::from_fn(|i| dot(&self.p[i], h))
-    }
+/// P times a vector.
+fn times(p: &[[f64; STATES]; STATES], h: &[f64; STATES]) -> [f64; STATES] {
+    std::array::from_fn(|i| dot(&p[i], h))
 }
 
 /// Row H of the measurement by a packet, for a state that is `dt` seconds older than the packet.

@@ -132,6 +132,43 @@ impl Line {
     }
 }
 
+/// Bounds the level of a line without fitting it: most lines are far from any limit.
+///
+/// The level is the fitted value at t = 0, which is the time of the first point. Least squares is a
+/// projection, so the fitted value at a point is at most the square root of its leverage h times
+/// the sum of squares of the values, with h = 1 / n + mean^2 / S for a mean time and a sum S of
+/// squared deviations from it.
+#[derive(Clone, Copy, Debug, Default)]
+struct LevelBound {
+    n: f64,
+    t: f64,
+    tt: f64,
+    yy: f64,
+}
+
+impl LevelBound {
+    /// Factor on the squared bound for rounding. Judgement: far above the error of some sums of 64
+    /// terms.
+    const ROUNDING: f64 = 1.01;
+
+    /// Adds a point: the time relative to the newest packet, s, and the lateness, ns.
+    fn add(&mut self, (t, y): (f64, f64)) {
+        self.n += 1.0;
+        self.t += t;
+        self.tt += t * t;
+        self.yy += y * y;
+    }
+
+    /// Whether the level of a line through the points may exceed `limit_ns` in either direction.
+    fn may_exceed(&self, limit_ns: f64) -> bool {
+        let mean = self.t / self.n;
+        let leverage = 1.0 / self.n + mean * mean / (self.tt - self.t * mean);
+        // In this form, whatever is not a number may exceed it.
+        let within = leverage * self.yy * Self::ROUNDING < limit_ns * limit_ns;
+        !within
+    }
+}
+
 /// Detects changes of rate in the newest `N` forward packets and some reverse ones.
 #[derive(Clone, Debug, Default)]
 pub(super) struct UnsteadyDetector<const N: usize> {
@@ -212,7 +249,16 @@ impl<const N: usize> UnsteadyDetector<N> {
             *slot = point(sample);
             count += 1;
         }
-        let lines = LINES.into_iter().filter(|&length| length <= count);
+        // A line of late packets with a measured reverse direction is proven by an early packet of
+        // that direction, every other line by its level.
+        let is_early = |sample: &Sample| -late_ns(sample) > limit_ns;
+        let any_level = !is_one_way && self.reverse.iter().any(is_early);
+        let (mut level, mut summed) = (LevelBound::default(), 0);
+        let lines = LINES.into_iter().filter(|&length| length <= count).filter(|&length| {
+            points[summed..length].iter().for_each(|point| level.add(*point));
+            summed = length;
+            any_level || level.may_exceed(limit_ns)
+        });
         let line = lines.filter_map(|length| Line::proven(&points[..length]).map(|line| (line, length)));
         let mut displaced = line.filter(|(line, length)| {
             let is_late = line.level_ns > 0.0;
@@ -340,5 +386,33 @@ mod tests {
         assert_eq!([106, 107, 108, 109, 110].map(|i| take(i, Reverse, 0.0))[4], 0.0);
         assert_eq!([111, 112, 113].map(|i| take(i, Forward, 300.0 + i as f64))[2], 0.0);
         assert_eq!(take(114, Reverse, -280.0), 411.0);
+    }
+
+    #[test]
+    fn no_line_exceeds_the_bound_of_its_level() {
+        let mut random = ChaCha8Rng::seed_from_u64(7);
+        let mut uniform = || f64::from(random.next_u32()) / 4_294_967_296.0;
+        let mut tightest = f64::INFINITY;
+        for n in 0..20_000 {
+            let count = LINES[n % LINES.len()];
+            // From regular times to bursts, from noise to steep lines.
+            let (burst, slope) = (uniform() * 5.0, (uniform() - 0.5) * 100.0);
+            let mut t = 0.0;
+            let points: Vec<(f64, f64)> = (0..count)
+                .map(|i| {
+                    if i > 0 {
+                        t -= libm::exp(burst * (uniform() - 0.5)) * 0.125;
+                    }
+                    (t, (uniform() - 0.5) * 10.0 + slope * t)
+                })
+                .collect();
+            let mut bound = LevelBound::default();
+            points.iter().for_each(|point| bound.add(*point));
+            let level_ns = Line::through(&points).unwrap().level_ns.abs();
+            assert!(bound.may_exceed(level_ns), "{points:?}");
+            let share = (1..100).find(|&share| !bound.may_exceed(level_ns * f64::from(share))).unwrap_or(100);
+            tightest = tightest.min(f64::from(share));
+        }
+        assert!(tightest <= 2.0, "the bound is never tight: {tightest}");
     }
 }

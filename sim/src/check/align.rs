@@ -8,6 +8,7 @@
 
 use engine::MediaPosition;
 
+use super::correlation;
 use crate::signal::Interpolator;
 
 /// Frames per block of sums; every hop is a whole number of blocks.
@@ -20,6 +21,10 @@ pub(super) const MARGIN: usize = 2;
 const POSITION_NOISE: f64 = 1e-3;
 const RATE_NOISE: f64 = 5e-6;
 
+/// The least correlation of what is taken for the programme.
+const LEAST_SCORE: f64 = 0.6;
+/// Peaks of a correlation are tried from this share of the highest one on.
+const PEAK_SHARE: f64 = 0.9;
 /// How many of the best peaks of a correlation are tried, and how many of the nearest ones.
 const CANDIDATES: usize = 4;
 
@@ -196,18 +201,17 @@ pub(super) fn search(
     }
     let planes: Vec<&[f32]> = planes.iter().map(Vec::as_slice).collect();
     let programme = weighted(&planes);
-    let products = correlate(&template, &programme, 2 * reach + 1);
-    let scores = normalise(&products, &template, &programme);
-    let best = scores.iter().copied().fold(0.0, f64::max);
-    if best < 0.6 {
+    let lags = 2 * reach + 1;
+    let Some(scores) = correlation::scores(&template, &programme, lags, LEAST_SCORE, PEAK_SHARE) else {
         return Vec::new();
-    }
+    };
+    let best = scores.iter().copied().fold(0.0, f64::max);
     let is_peak = |lag: usize| {
         let beside = |lag: Option<usize>| lag.and_then(|lag| scores.get(lag)).copied().unwrap_or(-1.0);
         // The correlation of a high tone is much lower if its true position is half a frame off the
         // grid.
         let score = scores[lag];
-        score > 0.9 * best && score >= beside(lag.checked_sub(1)) && score >= beside(Some(lag + 1))
+        score > PEAK_SHARE * best && score >= beside(lag.checked_sub(1)) && score >= beside(Some(lag + 1))
     };
     let mut peaks: Vec<usize> = (0..scores.len()).filter(|&lag| is_peak(lag)).collect();
     peaks.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
@@ -227,28 +231,4 @@ fn weighted(planes: &[&[f32]]) -> Vec<f32> {
         sum.iter_mut().zip(*plane).for_each(|(s, &x)| *s += weight * x);
     }
     sum
-}
-
-fn correlate(template: &[f32], programme: &[f32], lags: usize) -> Vec<f32> {
-    let mut products = vec![0.0f32; lags];
-    for (n, &x) in template.iter().enumerate() {
-        for (product, &r) in products.iter_mut().zip(&programme[n..]) {
-            *product += x * r;
-        }
-    }
-    products
-}
-
-fn normalise(products: &[f32], template: &[f32], programme: &[f32]) -> Vec<f64> {
-    let energy = |s: &[f32]| s.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>();
-    let own = energy(template);
-    let mut theirs = energy(&programme[..template.len()]);
-    let mut scores = Vec::with_capacity(products.len());
-    for (lag, &product) in products.iter().enumerate() {
-        scores.push(f64::from(product) / (own * theirs.max(1e-9) + 1e-18).sqrt());
-        if let Some(&entering) = programme.get(lag + template.len()) {
-            theirs += f64::from(entering) * f64::from(entering) - f64::from(programme[lag]) * f64::from(programme[lag]);
-        }
-    }
-    scores
 }

@@ -46,6 +46,12 @@ const STEADY_HOPS: usize = 50;
 /// Number of unknown hops that are each searched for in the programme; later ones are searched less
 /// often.
 const STRANGE_HOPS: usize = 12;
+/// Number of consecutive unknown hops, 10 s, after which the receiver is lost.
+const LOST_HOPS: usize = 1000;
+/// A lost receiver is searched for nearby once in this many hops, which is twice a second.
+const LOST_NEAR: usize = 50;
+/// A lost receiver is searched for farther away once in this many hops, which is once a second.
+const LOST_FAR: usize = 100;
 /// Flags that are less than this apart are one crackle.
 pub(super) const CLUSTER_S: f64 = 0.015;
 
@@ -224,7 +230,7 @@ impl CrackleDetector {
         self.tally.hops += 1;
         let aligned = self.align(&track);
         if aligned.hop.kind == HopKind::Miss && self.misses > 0 && self.search_now(&aligned.hop) {
-            let reach = self.hop * if self.misses > 30 { 100 } else { 10 };
+            let reach = self.reach_now();
             let home = self.home.filter(|home| {
                 home.position.frames_since(track.position).abs() > reach as f64 / 2.0 && self.misses > 1
             });
@@ -261,7 +267,14 @@ impl CrackleDetector {
     /// A search takes more time than everything else, so it is made less often while the audio
     /// stays unknown.
     fn search_now(&self, hop: &Hop) -> bool {
-        self.is_audible(hop) && (self.strange < STRANGE_HOPS || self.strange.is_multiple_of(10))
+        let every = if self.strange < LOST_HOPS { 10 } else { LOST_NEAR };
+        self.is_audible(hop) && (self.strange < STRANGE_HOPS || self.strange.is_multiple_of(every))
+    }
+
+    /// How many frames from a path a search goes: first where a receiver jumps to, then farther.
+    fn reach_now(&self) -> usize {
+        let far = self.misses > 30 && (self.strange < LOST_HOPS || self.strange.is_multiple_of(LOST_FAR));
+        self.hop * if far { 100 } else { 10 }
     }
 
     fn is_audible(&self, hop: &Hop) -> bool {

@@ -1,6 +1,7 @@
 //! Judgement of the output by what a listener hears, not by what the receiver reports.
 
 mod align;
+mod correlation;
 mod crackle;
 mod heard;
 mod hop;

@@ -16,6 +16,8 @@ use engine::{Frames, MediaPosition, NANOS_PER_SECOND, RtpTimestamp, SampleRate};
 use std::sync::Arc;
 
 const SSRC: Ssrc = Ssrc(0x4C57_0B1C);
+/// Longest programme that is kept encoded, in bytes: half a minute of L16 in stereo.
+const LONGEST_ENCODED: usize = 6_000_000;
 /// The programme of the second sender is ahead by this, s, so that its audio cannot be mistaken for
 /// the talker's.
 const SECOND_PROGRAMME_S: u16 = 7;
@@ -132,6 +134,49 @@ fn epoch_ns(clock: TalkerClock, scenario: &Scenario) -> i128 {
     }
 }
 
+/// A programme, encoded for packets.
+#[derive(Debug)]
+struct Payloads {
+    source: Arc<SourceSignal>,
+    format: StreamFormat,
+    /// The whole programme, if that is short enough: a repetition need not be encoded again.
+    encoded: Option<Vec<u8>>,
+    samples: Vec<f32>,
+}
+
+impl Payloads {
+    fn new(source: Arc<SourceSignal>, format: StreamFormat) -> Self {
+        let period = source.period().filter(|frames| frames * format.bytes_per_frame() <= LONGEST_ENCODED);
+        let mut payloads = Self { source, format, encoded: None, samples: Vec::new() };
+        payloads.encoded = period.map(|frames| {
+            let mut encoded = vec![0; frames * format.bytes_per_frame()];
+            payloads.encode(0, &mut encoded);
+            encoded
+        });
+        payloads
+    }
+
+    /// Writes the frames from `first` on, as many as `out` holds.
+    fn write(&mut self, first: i64, out: &mut [u8]) {
+        let Some(encoded) = &self.encoded else { return self.encode(first, out) };
+        let frame_bytes = self.format.bytes_per_frame();
+        let frames = (encoded.len() / frame_bytes) as i64;
+        let start = first.rem_euclid(frames) as usize * frame_bytes;
+        let (mut rest, mut from) = (out, &encoded[start..]);
+        while !rest.is_empty() {
+            let (run, after) = rest.split_at_mut(rest.len().min(from.len()));
+            run.copy_from_slice(&from[..run.len()]);
+            (rest, from) = (after, encoded);
+        }
+    }
+
+    fn encode(&mut self, first: i64, out: &mut [u8]) {
+        self.samples.resize(out.len() / self.format.bytes_per_frame() * self.format.channels(), 0.0);
+        self.source.render(first, &mut self.samples);
+        self.format.encode_into(&self.samples, out).expect("the payload was sized for these samples");
+    }
+}
+
 /// The packets that leave at one time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sent {
@@ -145,8 +190,8 @@ pub struct Sent {
 #[derive(Debug)]
 pub struct TalkerModel {
     timeline: MediaTimeline,
-    source: Arc<SourceSignal>,
     format: StreamFormat,
+    payloads: Payloads,
     payload_type: PayloadType,
     packet_frames: i64,
     /// Frames per packet after the next packet, which is already being filled.
@@ -156,7 +201,6 @@ pub struct TalkerModel {
     packets: i64,
     /// Frame of the programme at which the next packet begins.
     next: i64,
-    samples: Vec<f32>,
     identity: Identity,
     /// Every identity that the talker had.
     identities: Vec<Identity>,
@@ -179,15 +223,14 @@ impl TalkerModel {
         let identity = Identity::new(SSRC, config.first_sequence).with_timestamp_offset(config.timestamp_offset);
         Self {
             timeline,
-            source,
             format,
+            payloads: Payloads::new(source, format),
             payload_type: config.payload_type.0,
             packet_frames,
             packet_frames_then: packet_frames,
             normal: (config.payload_type.0, packet_frames),
             packets: 0,
             next: 0,
-            samples: vec![0.0; usize::from(config.packet_frames) * format.channels()],
             identity,
             identities: vec![identity],
             second: None,
@@ -217,8 +260,6 @@ impl TalkerModel {
 
     /// The packet of a sender with the programme from frame `programme` on.
     fn datagram(&mut self, sender: Identity, programme: i64) -> Vec<u8> {
-        self.samples.resize(self.packet_frames as usize * self.format.channels(), 0.0);
-        self.source.render(programme, &mut self.samples);
         let frame = self.timeline.first() + Frames::new(self.next);
         let header = RtpHeader {
             marker: false,
@@ -227,12 +268,11 @@ impl TalkerModel {
             timestamp: sender.timestamp(RtpTimestamp::from_frames(frame)),
             ssrc: sender.ssrc,
         };
-        let mut datagram = header.emit().to_vec();
-        let start = datagram.len();
-        datagram.resize(start + self.packet_frames as usize * self.format.bytes_per_frame(), 0);
-        self.format
-            .encode_into(&self.samples, &mut datagram[start..])
-            .expect("the payload was sized for these samples");
+        let header = header.emit();
+        let start = header.len();
+        let mut datagram = vec![0; start + self.packet_frames as usize * self.format.bytes_per_frame()];
+        datagram[..start].copy_from_slice(&header);
+        self.payloads.write(programme, &mut datagram[start..]);
         datagram
     }
 
@@ -273,5 +313,31 @@ impl TalkerModel {
         let frames = self.identities.iter().map(|identity| identity.media_timestamp(timestamp).unwrap_near(expected));
         let nearest = frames.min_by_key(|&frame| (frame - expected).get().abs());
         nearest.unwrap_or(expected) - self.timeline.first()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::signal::Tone;
+    use engine::rtp::format::Encoding;
+
+    #[test]
+    fn what_is_kept_encoded_is_what_would_be_encoded() {
+        let format = StreamFormat::new(Encoding::L24, SampleRate::HZ_48000, 2).unwrap();
+        let payloads = |frequency_hz| {
+            let tone = Tone { frequency_hz, level_dbfs: -6.0 };
+            Payloads::new(Arc::new(SourceSignal::tones(SampleRate::HZ_48000, 2, &[tone]).unwrap()), format)
+        };
+        assert!(payloads(997.5).encoded.is_none(), "it has no period");
+        let mut kept = payloads(997.0);
+        let period = (kept.encoded.as_ref().unwrap().len() / format.bytes_per_frame()) as i64;
+        let mut encoded = Payloads { encoded: None, ..payloads(997.0) };
+        for first in [0, 77, period - 100, period, -30, 5 * period + 48, -3 * period - 239] {
+            let (mut a, mut b) = (vec![0; 240 * 6], vec![0; 240 * 6]);
+            kept.write(first, &mut a);
+            encoded.write(first, &mut b);
+            assert_eq!(a, b, "from frame {first}");
+        }
     }
 }

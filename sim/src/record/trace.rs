@@ -81,6 +81,13 @@ pub struct Recording {
     pub excerpt: Option<AudioExcerpt>,
 }
 
+impl Recording {
+    /// An empty recording with room for `rows` rows, so that those of a long run are never copied.
+    pub(crate) fn named(receiver: &str, rows: usize) -> Self {
+        Self { receiver: receiver.to_owned(), rows: Vec::with_capacity(rows), ..Self::default() }
+    }
+}
+
 /// The traces of all receivers of one run, and the events that affected them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunTrace {

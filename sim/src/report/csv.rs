@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use super::{ReportError, write_atomically};
+use super::ReportError;
+use super::file::write_atomically_by;
 use crate::record::RunTrace;
 
 /// Writes `trace.csv` into a directory that exists.
@@ -13,8 +14,7 @@ use crate::record::RunTrace;
 pub fn write_csv(trace: &RunTrace, dir: &Path) -> Result<(), ReportError> {
     let path = dir.join("trace.csv");
     let failed = |source| ReportError::Csv { path: path.clone(), source };
-    let mut rows = Vec::new();
-    write_rows(trace, &mut rows).and_then(|()| Ok(write_atomically(&path, &rows)?)).map_err(failed)
+    write_atomically_by(&path, |file| write_rows(trace, file)).map_err(failed)
 }
 
 fn write_rows(trace: &RunTrace, to: impl std::io::Write) -> Result<(), csv::Error> {

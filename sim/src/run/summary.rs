@@ -2,8 +2,7 @@
 
 use super::Played;
 use crate::check::{Evidence, Judgement, Span};
-use crate::record::RunTrace;
-use crate::scenario::{Loaded, Metric};
+use crate::scenario::{Audio, Loaded, Metric};
 use crate::world::{LegReception, Reception};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -57,8 +56,8 @@ pub struct ReceiverSummary {
     pub hash_wire: String,
     /// Hash of the times of events.
     pub hash_timing: String,
-    /// Hash of the played audio.
-    pub hash_audio: String,
+    /// Hash of the played audio; `null` if the audio was not needed and not rendered.
+    pub hash_audio: Option<String>,
     /// Events that were simulated.
     pub events: u64,
 }
@@ -97,10 +96,10 @@ fn legs(loaded: &Loaded, reception: &Reception) -> Vec<LegSummary> {
 }
 
 impl ReceiverSummary {
-    /// The three hashes of the trajectory.
+    /// The three hashes of the trajectory; none of the audio if nobody listened.
     #[must_use]
-    pub fn hashes(&self) -> [&str; 3] {
-        [&self.hash_wire, &self.hash_timing, &self.hash_audio]
+    pub fn hashes(&self) -> [Option<&str>; 3] {
+        [Some(&self.hash_wire), Some(&self.hash_timing), self.hash_audio.as_deref()]
     }
 
     fn new(loaded: &Loaded, evidence: &Evidence<'_>, played: &Played) -> Self {
@@ -116,25 +115,19 @@ impl ReceiverSummary {
             legs: legs(loaded, &played.outcome.reception),
             hash_wire: wire,
             hash_timing: timing,
-            hash_audio: audio,
+            hash_audio: Some(audio).filter(|_| loaded.scenario.record.audio != Audio::None),
             events: played.outcome.events,
         }
     }
 }
 
 impl Summary {
-    pub(super) fn new(
-        loaded: &Loaded,
-        trace: &RunTrace,
-        played: &[Played],
-        expectations: Vec<Judgement>,
-        interrupted: bool,
-    ) -> Self {
+    pub(super) fn new(loaded: &Loaded, played: &[Played], expectations: Vec<Judgement>, interrupted: bool) -> Self {
         Self {
             scenario: loaded.name.clone(),
             title: loaded.scenario.title.clone(),
             seed: loaded.scenario.seed,
-            duration_s: trace.duration_s,
+            duration_s: loaded.scenario.duration_s.get(),
             overrides: loaded.overrides.clone(),
             interrupted,
             skipped: expectations.iter().filter(|judgement| judgement.skipped).count(),

@@ -91,6 +91,11 @@ pub struct Scenario {
 }
 
 impl Scenario {
+    /// Rows of the whole trace.
+    pub(crate) fn rows(&self) -> usize {
+        (self.duration_s.nanos().as_nanos() / self.record.interval_s.nanos().as_nanos().max(1)) as usize
+    }
+
     /// The audio chain; `None` if only clocks are simulated.
     #[must_use]
     pub fn chain(&self) -> Option<AudioChain<'_>> {
@@ -126,7 +131,8 @@ impl Default for Record {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Audio {
-    /// Nobody listens: no WAV files, no crackle count. Receivers still play.
+    /// Nobody listens: no WAV files, no crackle count. Receivers still play, in time and in place,
+    /// but what they play need not be rendered, and has no hash.
     None,
     /// Everything is listened to and counted, but not kept: for days, whose WAV files would be too
     /// long.

@@ -12,11 +12,15 @@
 //!
 //! Sums consist of eight partial sums in a fixed order, so results are the same on every machine.
 
+use std::array;
 use std::sync::{Arc, LazyLock};
 
 use engine::{Frames, MediaPosition};
+use fearless_simd::prelude::*;
+use fearless_simd::{dispatch, f32x4, f32x8};
 
 use super::SourceSignal;
+use crate::vectors::LEVEL;
 
 const TAPS: usize = 32;
 const PHASES: usize = 512;
@@ -26,22 +30,30 @@ const LEAD: i64 = TAPS as i64 / 2 - 1;
 /// Frames rendered at a time, so that the gathered source fits in the first-level cache.
 const BLOCK: usize = 256;
 
-/// One row per phase, and one more so that the last phase has a successor.
-static TABLE: LazyLock<Box<[[f32; TAPS]; PHASES + 1]>> = LazyLock::new(table);
+/// The filter for one phase, and its change to the next one.
+struct Row {
+    value: [f32; TAPS],
+    slope: [f32; TAPS],
+}
+
+static TABLE: LazyLock<Box<[Row]>> = LazyLock::new(table);
 
 /// Evaluates a [`SourceSignal`] between its frames.
 #[derive(Clone, Debug)]
 pub struct Interpolator {
     source: Arc<SourceSignal>,
+    /// The source of a block, by channel.
     scratch: Vec<Vec<f32>>,
+    /// A rendered block, by channel.
+    planes: Vec<Vec<f32>>,
 }
 
 impl Interpolator {
     /// An interpolator of this programme.
     #[must_use]
     pub fn new(source: Arc<SourceSignal>) -> Self {
-        let scratch = vec![Vec::new(); usize::from(source.channels())];
-        Self { source, scratch }
+        let channels = usize::from(source.channels());
+        Self { source, scratch: vec![Vec::new(); channels], planes: vec![Vec::new(); channels] }
     }
 
     /// The programme.
@@ -53,33 +65,38 @@ impl Interpolator {
     /// Writes interleaved frames: frame `n` of `out` is the programme at `start + n * step`. `step`
     /// is in media frames per output frame and must lie in (0, 2]; it is clamped to that.
     pub fn render_at(&mut self, start: MediaPosition, step: f64, out: &mut [f32]) {
-        let channels = usize::from(self.source.channels());
         let step = step.clamp(1e-6, 2.0);
-        let table: &[[f32; TAPS]; PHASES + 1] = &TABLE;
-        for (block, frames) in out.chunks_mut(BLOCK * channels).enumerate() {
-            let at = start.advanced((block * BLOCK) as f64 * step);
-            self.gather(at, step, frames.len() / channels);
-            for (n, frame) in frames.chunks_exact_mut(channels).enumerate() {
-                let (index, row) = coefficients(table, at.fraction() + n as f64 * step);
-                for (sample, plane) in frame.iter_mut().zip(&self.scratch) {
-                    *sample = plane[index..].first_chunk().map_or(0.0, |samples| convolve(&row, samples));
-                }
+        let mut planes = std::mem::take(&mut self.planes);
+        planes.iter_mut().for_each(|plane| plane.resize(out.len() / self.scratch.len(), 0.0));
+        self.render_planes(start, step, &mut planes);
+        for (channel, plane) in planes.iter().enumerate() {
+            for (frame, &sample) in out.chunks_exact_mut(planes.len()).zip(plane) {
+                frame[channel] = sample;
             }
         }
+        self.planes = planes;
     }
 
     /// As [`Interpolator::render_at`], one plane per channel, all of the same length.
     pub(crate) fn render_planes(&mut self, start: MediaPosition, step: f64, out: &mut [Vec<f32>]) {
-        let table: &[[f32; TAPS]; PHASES + 1] = &TABLE;
+        let (table, level) = (&TABLE[..], *LEVEL);
         let total = out.first().map_or(0, Vec::len);
         for first in (0..total).step_by(BLOCK) {
-            let frames = BLOCK.min(total - first);
+            let frames = first..total.min(first + BLOCK);
             let at = start.advanced(first as f64 * step);
-            self.gather(at, step, frames);
-            for n in 0..frames {
-                let (index, row) = coefficients(table, at.fraction() + n as f64 * step);
-                for (plane, source) in out.iter_mut().zip(&self.scratch) {
-                    plane[first + n] = source[index..].first_chunk().map_or(0.0, |samples| convolve(&row, samples));
+            self.gather(at, step, frames.len());
+            let fraction = at.fraction();
+            for (out, source) in out.chunks_mut(2).zip(self.scratch.chunks(2)) {
+                match (out, source) {
+                    ([a, b], [c, d]) => {
+                        let (out, source) = (&mut [&mut a[frames.clone()], &mut b[frames.clone()]], [&c[..], &d[..]]);
+                        dispatch!(level, simd => render(simd, table, fraction, step, source, out));
+                    }
+                    ([a], [c, ..]) => {
+                        let (out, source) = (&mut [&mut a[frames.clone()]], [&c[..]]);
+                        dispatch!(level, simd => render(simd, table, fraction, step, source, out));
+                    }
+                    _ => {}
                 }
             }
         }
@@ -96,38 +113,60 @@ impl Interpolator {
     }
 }
 
-/// The whole part of a position (not negative), and the filter for its fraction.
+/// Renders neighbouring channels of a block, which share the filter of each frame. Everything that
+/// is called here must be inlined, or it falls back to the instructions of the baseline.
 #[inline(always)]
-fn coefficients(table: &[[f32; TAPS]; PHASES + 1], position: f64) -> (usize, [f32; TAPS]) {
-    let index = position as i32;
-    let phase = (position - f64::from(index)) * PHASES as f64;
-    let row = phase as i32;
-    let blend = (phase - f64::from(row)) as f32;
-    let row = (row as usize).min(PHASES - 1);
-    let (a, b) = (&table[row], &table[row + 1]);
-    let mut coefficients = [0.0; TAPS];
-    for tap in 0..TAPS {
-        coefficients[tap] = a[tap] + blend * (b[tap] - a[tap]);
-    }
-    (index as usize, coefficients)
-}
-
-#[inline(always)]
-fn convolve(row: &[f32; TAPS], samples: &[f32; TAPS]) -> f32 {
-    let mut sums = [0.0f32; LANES];
-    for first in (0..TAPS).step_by(LANES) {
-        for lane in 0..LANES {
-            sums[lane] += row[first + lane] * samples[first + lane];
+fn render<S: Simd, const CHANNELS: usize>(
+    simd: S,
+    table: &[Row],
+    fraction: f64,
+    step: f64,
+    source: [&[f32]; CHANNELS],
+    out: &mut [&mut [f32]; CHANNELS],
+) {
+    for n in 0..out[0].len() {
+        let position = fraction + n as f64 * step;
+        let index = position as i32;
+        let phase = (position - f64::from(index)) * PHASES as f64;
+        let row = phase as i32;
+        let blend = f32x8::splat(simd, (phase - f64::from(row)) as f32);
+        let Row { value, slope } = &table[(row as usize).min(PHASES - 1)];
+        let mut sums = [f32x8::splat(simd, 0.0); CHANNELS];
+        for first in (0..TAPS).step_by(LANES) {
+            let value = f32x8::from_slice(simd, &value[first..first + LANES]);
+            let slope = f32x8::from_slice(simd, &slope[first..first + LANES]);
+            let coefficients = value + blend * slope;
+            for c in 0..CHANNELS {
+                let first = index as usize + first;
+                sums[c] += coefficients * f32x8::from_slice(simd, &source[c][first..first + LANES]);
+            }
+        }
+        // Lane by lane it is ((0 + 4) + (2 + 6)) + ((1 + 5) + (3 + 7)).
+        for c in (0..CHANNELS).step_by(2) {
+            let other = (c + 1).min(CHANNELS - 1);
+            let [a, b] = [halves_added(sums[c]), halves_added(sums[other])];
+            let pairs = a.zip_low(b) + a.zip_high(b);
+            (out[c][n], out[other][n]) = (pairs[0] + pairs[2], pairs[1] + pairs[3]);
         }
     }
-    ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]))
 }
 
-fn table() -> Box<[[f32; TAPS]; PHASES + 1]> {
-    Box::new(std::array::from_fn(|phase| {
+#[inline(always)]
+fn halves_added<S: Simd>(sums: f32x8<S>) -> f32x4<S> {
+    let (low, high) = sums.split();
+    low + high
+}
+
+fn table() -> Box<[Row]> {
+    let taps = |phase: usize| -> [f32; TAPS] {
         let fraction = phase as f64 / PHASES as f64;
-        std::array::from_fn(|tap| windowed_sinc(tap as f64 - LEAD as f64 - fraction) as f32)
-    }))
+        array::from_fn(|tap| windowed_sinc(tap as f64 - LEAD as f64 - fraction) as f32)
+    };
+    let row = |phase| {
+        let (value, next) = (taps(phase), taps(phase + 1));
+        Row { value, slope: array::from_fn(|tap| next[tap] - value[tap]) }
+    };
+    (0..PHASES).map(row).collect()
 }
 
 fn windowed_sinc(x: f64) -> f64 {

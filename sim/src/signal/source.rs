@@ -153,6 +153,15 @@ impl SourceSignal {
         self.channels
     }
 
+    /// Frames after which the programme repeats, if it does.
+    #[must_use]
+    pub fn period(&self) -> Option<usize> {
+        match &self.content {
+            Content::Loop(planes) => Some(planes[0].len()),
+            Content::Tones(_) => None,
+        }
+    }
+
     /// Writes the frames from `first_frame` on into `out`, interleaved; an incomplete last frame is
     /// left as it is.
     pub fn render(&self, first_frame: i64, out: &mut [f32]) {

@@ -14,6 +14,9 @@ use std::net::Ipv4Addr;
 use std::ops::Range;
 use thiserror::Error;
 
+/// The largest value that may be a sample: resamplers and crossfades exceed full scale, which is 1.
+const LOUDEST: f32 = 4.0;
+
 /// An error in a callback.
 #[derive(Debug, Error)]
 pub(super) enum CallbackError {
@@ -43,6 +46,15 @@ pub(crate) fn card_clock(
 pub(crate) fn target_latency(chain: &AudioChain<'_>) -> Nanos {
     let packet = chain.talker.sample_rate_hz.rate().duration(Frames::new(i64::from(chain.talker.packet_frames)));
     packet + chain.media.delay_us.nanos() + chain.playout.target_depth_ms.nanos()
+}
+
+/// Index of the first value that cannot be a sample.
+fn no_sample(block: &[f32]) -> Option<usize> {
+    // In this form, NaN is out of range as well.
+    let is_sample = |value: &f32| value.abs() <= LOUDEST;
+    // Without an early exit, the compiler compares several values at a time.
+    let all = block.iter().fold(true, |all, value| all & is_sample(value));
+    if all { None } else { block.iter().position(|value| !is_sample(value)) }
 }
 
 /// The block that the card plays: the media position at its end, and its step.
@@ -111,13 +123,13 @@ impl<'a> ChainWorld<'a> {
     /// The datagrams that leave now and arrive.
     pub(super) fn packets(&mut self, now: TrueTime) -> Vec<Delivery> {
         let Sent { packet, second } = self.talker.send();
-        let mut deliveries = packet.map_or_else(Vec::new, |datagram| self.legs.send(now, &datagram));
+        let mut deliveries = packet.map_or_else(Vec::new, |datagram| self.legs.send(now, datagram));
         deliveries.extend(second.into_iter().flat_map(|datagram| self.legs.send_second(now, &datagram)));
         deliveries
     }
 
     /// Sends a packet of the engine's sender, which replaces the talker.
-    pub(super) fn send(&mut self, now: TrueTime, datagram: &[u8]) -> Vec<Delivery> {
+    pub(super) fn send(&mut self, now: TrueTime, datagram: Vec<u8>) -> Vec<Delivery> {
         self.legs.send(now, datagram)
     }
 
@@ -195,7 +207,7 @@ impl<'a> ChainWorld<'a> {
         // NaN reveals samples that the receiver does not write.
         self.buffer.fill(f32::NAN);
         receiver.pull(local, &mut self.buffer);
-        if let Some(bad) = self.buffer.iter().position(|sample| !sample.is_finite() || sample.abs() > 4.0) {
+        if let Some(bad) = no_sample(&self.buffer) {
             let what = format!("sample {bad} of a callback is {}, and not a sample", self.buffer[bad]);
             return Err(CallbackError::NoSample(what));
         }

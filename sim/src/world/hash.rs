@@ -35,8 +35,10 @@ impl TrajectoryHash {
     pub(super) fn audio(&mut self, samples: &[f32]) {
         // One update for all samples, because hashing them one by one would take as long as
         // resampling.
-        self.bytes.clear();
-        self.bytes.extend(samples.iter().flat_map(|sample| sample.to_bits().to_le_bytes()));
+        self.bytes.resize(size_of_val(samples), 0);
+        for (bytes, sample) in self.bytes.chunks_exact_mut(size_of::<f32>()).zip(samples) {
+            bytes.copy_from_slice(&sample.to_bits().to_le_bytes());
+        }
         self.audio.update(&self.bytes);
     }
 

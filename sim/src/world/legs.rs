@@ -60,16 +60,17 @@ impl Legs {
     }
 
     /// Sends a packet of the talker on all legs.
-    pub(super) fn send(&mut self, now: TrueTime, datagram: &[u8]) -> Vec<Delivery> {
-        let mut deliveries = Vec::new();
+    pub(super) fn send(&mut self, now: TrueTime, mut datagram: Vec<u8>) -> Vec<Delivery> {
+        let mut deliveries = Vec::with_capacity(2 * self.paths.len());
         let forwarded = self.snooping.forwards(now);
-        for leg in &mut self.paths {
-            let mut datagram = datagram.to_vec();
-            let Passage { arrivals: [first, copy], in_order } = leg.path.carry(now, &mut datagram);
-            for (arrival, own) in [(first, true), (copy, false)] {
-                let Some(arrival) = arrival.filter(|_| forwarded) else { continue };
-                let (datagram, in_order) = (datagram.clone(), own && in_order);
-                let port = leg.port;
+        let last = self.paths.len() - 1;
+        for (index, leg) in self.paths.iter_mut().enumerate() {
+            let mut carried = if index == last { std::mem::take(&mut datagram) } else { datagram.clone() };
+            let Passage { arrivals, in_order } = leg.path.carry(now, &mut carried);
+            let [first, copy] = arrivals.map(|arrival| arrival.filter(|_| forwarded));
+            let copy = copy.map(|arrival| (arrival, carried.clone(), false));
+            for (arrival, datagram, own) in first.map(|arrival| (arrival, carried, true)).into_iter().chain(copy) {
+                let (port, in_order) = (leg.port, own && in_order);
                 deliveries.push(Delivery { port, source: TALKER_ADDRESS, arrival, datagram, own, in_order });
             }
         }

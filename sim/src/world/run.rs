@@ -190,7 +190,7 @@ impl<'a> World<'a> {
             timer: (0, None),
             last_row: 0,
             hash: TrajectoryHash::default(),
-            recording: Recording { receiver: name.to_owned(), ..Recording::default() },
+            recording: Recording::named(name, scenario.rows()),
             row_frames: Vec::new(),
             clock_states: vec![(0.0, ClockState::Listening)],
             locked_error: None,
@@ -389,7 +389,7 @@ impl<'a> World<'a> {
     fn sender_event(&mut self, now: TrueTime, event: SenderEvent) {
         let (Some(sender), Some(chain)) = (&mut self.sender, &mut self.chain) else { return };
         let packets = sender.handle(now, event, &mut self.queue);
-        let sent: Vec<Delivery> = packets.iter().flat_map(|datagram| chain.send(now, datagram)).collect();
+        let sent: Vec<Delivery> = packets.into_iter().flat_map(|datagram| chain.send(now, datagram)).collect();
         sent.into_iter().for_each(|delivery| self.deliver(delivery));
     }
 

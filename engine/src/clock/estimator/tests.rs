@@ -288,3 +288,42 @@ fn what_a_host_that_stood_still_often_has_taught_is_forgotten() {
         }
     }
 }
+
+/// The prediction is kept between samples; nothing may change the filters behind its back.
+#[test]
+fn answers_are_those_of_the_present_filters_whatever_has_happened() {
+    type Change = fn(&mut Estimator);
+    let changes: [Change; 7] = [
+        |estimator| estimator.step_offset(3e4, 5),
+        |estimator| estimator.change_path(Nanos::from_millis(1), Nanos::from_micros(20), true),
+        |estimator| estimator.reopen_noise(Nanos::from_micros(300)),
+        |estimator| estimator.assume_delay(Nanos::from_micros(80), Nanos::from_micros(30), Nanos::from_millis(1)),
+        |estimator| estimator.hold_delay(Nanos::from_micros(200)),
+        |estimator| {
+            estimator.change_rate(&RateChange {
+                rate_ppb: 500.0,
+                error_ppb: 30.0,
+                at: estimator.updated_at + Nanos::from_millis(10),
+                moved_ns: 700.0,
+                sigma_ns: 90.0,
+            });
+        },
+        Estimator::reacquire,
+    ];
+    for lateness in [exponential, normal] {
+        let (mut link, mut estimator) = (Link::new(lateness), estimator());
+        let check = |estimator: &Estimator| {
+            let fresh = Estimator { predicted: OnceCell::new(), ..estimator.clone() };
+            assert_eq!(format!("{:?}", estimator.map()), format!("{:?}", fresh.map()));
+        };
+        for n in 0..2000 {
+            let direction = if n % 9 == 8 { Direction::Reverse } else { Direction::Forward };
+            estimator.update(link.sample(f64::from(n) / 9.0, direction));
+            check(&estimator);
+            if n % 250 == 249 {
+                changes[n as usize / 250 % changes.len()](&mut estimator);
+                check(&estimator);
+            }
+        }
+    }
+}

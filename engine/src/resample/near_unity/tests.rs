@@ -407,3 +407,24 @@ fn impossible_parameters_are_refused() {
     }
     assert!(NearUnityResampler::new(64, 4096).is_ok());
 }
+
+#[test]
+fn a_silent_resampler_is_exactly_where_the_real_one_is() {
+    let mut random = ChaCha8Rng::seed_from_u64(11);
+    let blocks: Vec<(usize, f64)> = (0..2000)
+        .map(|_| {
+            (1 + random.next_u32() as usize % 480, 1.0 + (f64::from(random.next_u32()) / 2f64.powi(31) - 1.0) * 1e-3)
+        })
+        .collect();
+    let real = pull(&mut NearUnityResampler::new(2, 480).unwrap(), blocks.iter().copied(), noise);
+    let mut resampler = NearUnityResampler::silent(2, 480).unwrap();
+    for _ in 0..2 {
+        let (output, positions) = pull(&mut resampler, blocks.iter().copied(), noise);
+        assert_eq!(
+            positions.iter().map(|at| at.to_bits()).collect::<Vec<_>>(),
+            real.1.iter().map(|at| at.to_bits()).collect::<Vec<_>>()
+        );
+        assert!(output.len() == real.0.len() && output.iter().all(|&sample| sample.to_bits() == 0));
+        resampler.reset();
+    }
+}

@@ -47,14 +47,24 @@ impl PhaseAccumulator {
         frames
     }
 
-    /// Where the window of the last of the next `frames` frames starts, computed at once instead of
-    /// by that many calls of [`advance`](Self::advance).
+    /// Where the window of the last of the next `frames` frames starts.
     pub(in super::super) fn last_window(&self, frames: usize) -> usize {
-        let steps = frames.saturating_sub(1);
-        let n = steps as i128;
+        self.after(frames.saturating_sub(1)).window
+    }
+
+    /// The position after the next `frames` frames, computed at once instead of by that many calls
+    /// of [`advance`](Self::advance).
+    #[expect(clippy::cast_possible_truncation, reason = "the deviation is below a frame per frame")]
+    pub(in super::super) fn after(&self, frames: usize) -> Self {
+        let n = frames as i128;
         let [fraction, deviation, increment] = [self.fraction, self.deviation, self.increment].map(i128::from);
         let deviated = fraction + n * deviation + increment * (n * (n + 1) / 2);
-        (self.window + steps).saturating_add_signed((deviated >> FRACTION_BITS) as isize)
+        Self {
+            window: (self.window + frames).saturating_add_signed((deviated >> FRACTION_BITS) as isize),
+            fraction: (deviated & i128::from(ONE - 1)) as i64,
+            deviation: (deviation + n * increment) as i64,
+            increment: self.increment,
+        }
     }
 
     /// The nearest phase of the table.
