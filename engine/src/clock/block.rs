@@ -2,12 +2,12 @@
 //!
 //! Model: packets are late, never early. Among N packets with exponential jitter of mean J, the
 //! least late one is late by J / N on average, whereas their mean has a standard error of J /
-//! sqrt(N). With normal jitter the mean is better. So blocks are reduced in both ways, and the
-//! estimator selects the one with the smaller uncertainty.
+//! sqrt(N). With normal jitter, the mean is better. So blocks are reduced in both ways, and the
+//! estimator selects the result with the smaller uncertainty.
 //!
-//! Either reduction is late on average, the minimum of N packets by J / N. This mean lateness
-//! cancels between the two directions if their blocks hold the same number of samples and the
-//! lateness has the same distribution, of whatever shape, in both directions.
+//! Both reductions are late on average. This mean lateness cancels between the two directions if
+//! their blocks hold the same number of samples and the lateness has the same distribution in both
+//! directions, whatever its shape.
 
 use super::sample::{Direction, Sample};
 use crate::units::{LocalTime, Nanos};
@@ -39,7 +39,7 @@ pub(super) struct Block {
     /// Time and offset of the first sample. The fields below are relative to them.
     start: LocalTime,
     base_ns: f64,
-    /// Time and offset of the least late sample, or the sums over all samples.
+    /// Time and offset of the least late sample or, for the mean, the sums over all samples.
     time_s: f64,
     offset_ns: f64,
 }
@@ -49,8 +49,8 @@ impl Block {
         Self { reduction, direction, count: 0, start: LocalTime::ZERO, base_ns: 0.0, time_s: 0.0, offset_ns: 0.0 }
     }
 
-    /// Adds a sample and returns the number of samples. `rate_ppb` removes the known change of the
-    /// offset, so that samples of different times can be compared.
+    /// Adds a sample and returns the number of samples in the block. `rate_ppb` is the known rate
+    /// of the offset, which must be allowed for when samples taken at different times are compared.
     pub(super) fn add(&mut self, sample: &Sample, rate_ppb: f64) -> u32 {
         if self.count == 0 {
             (self.start, self.base_ns) = (sample.at, sample.offset_ns);
@@ -106,7 +106,8 @@ impl Block {
 mod tests {
     use super::*;
 
-    /// Samples on a line of 1000 ppb, late by the given amounts, one a second.
+    /// Reduces samples of a clock with a rate of 1000 ppb, one per second, late by the given
+    /// amounts.
     fn reduce(reduction: Reduction, direction: Direction, late_ns: &[f64]) -> Reduced {
         let mut block = Block::new(reduction, direction);
         for (i, late) in late_ns.iter().enumerate() {

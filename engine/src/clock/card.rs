@@ -1,22 +1,21 @@
-//! The sound card's clock, from the times of its callbacks.
+//! The sound card's clock, estimated from the times of its callbacks.
 //!
-//! Model: the card requests frames at the rate of its own crystal, and a callback may be late, but
-//! never early. The same [`Estimator`] as for every other clock relates the frames played to host
-//! time.
+//! Model: the card requests frames at the rate of its own crystal. A callback may be late, but
+//! never early. As for every other clock, an [`Estimator`] relates the frames played to host time.
 //!
 //! * After an interruption of playback (xrun, suspend, device error), all further callbacks are
-//!   late by the length of the pause. A run of late callbacks moves the offset by the smallest
-//!   lateness of the run and keeps the rate.
-//! * A card may lose a single cycle, which is hidden by the lateness of callbacks on a busy host.
-//!   It is [detected](super::shift) in the least late callbacks.
-//! * Until a shift is proven, such callbacks are withheld from the estimator, because they may only
-//!   have been delayed by the scheduler for a while.
-//! * A callback cannot be early. One that seems early proves that the offset was moved too far.
+//!   late by the length of the pause. A sufficiently long run of late callbacks proves this. The
+//!   offset is then moved by the smallest lateness in the run, and the rate is kept.
+//! * A card may lose a single cycle. On a busy host, the usual lateness of callbacks hides the
+//!   loss, so it is [detected](super::shift) in the least late callbacks.
+//! * Until such a shift is proven, late callbacks are withheld from the estimator, because the
+//!   scheduler may merely have delayed them for a while.
+//! * Callbacks that appear early prove that the offset was moved too far.
 //! * At the start, a card requests frames for its whole queue at once. No time passes between these
-//!   callbacks, and the next ones are early by the length of the queue. So an early callback in the
-//!   first second restarts the card's time.
-//! * The card's time also restarts after a silence that is longer than any queue, because the
-//!   device was lost or the host suspended. The rate is kept.
+//!   callbacks, so the next ones appear early by the length of the queue. Therefore, a callback
+//!   that appears early in the first second makes the estimator reacquire the offset.
+//! * After a silence that is longer than any queue, the device was lost or the host was suspended,
+//!   so the card's time restarts. The rate is kept.
 
 use super::estimator::{Estimator, EstimatorConfig};
 use super::map::MediaMap;
@@ -26,30 +25,31 @@ use super::sample::{Direction, Sample};
 use super::shift::{Judgement, Shift, ShiftDetector};
 use crate::units::{Frames, LocalTime, Nanos, Ppb, SampleRate};
 
-/// Smallest deviation of a callback that scheduling does not explain. Judgement: a scheduler that
-/// is not overloaded wakes threads within 1 ms.
+/// Smallest deviation of a callback that normal scheduling cannot explain. Judgement: a scheduler
+/// that is not overloaded wakes threads within 1 ms.
 const SHIFTED: Nanos = Nanos::from_millis(1);
-/// Allowance for usual lateness in addition to [`SHIFTED`], as a multiple of the mean lateness.
+/// Allowance for usual lateness, added to [`SHIFTED`], as a multiple of the mean lateness.
 /// Judgement: with exponential lateness, one callback in 55 is later.
 const USUAL_LATENESS: f64 = 4.0;
 /// Run of callbacks that proves a shift, each of them later than [`SHIFTED`] plus the allowance for
-/// usual lateness. Judgement: a loaded scheduler has recovered by then.
+/// usual lateness. Judgement: even a busy scheduler has recovered by then.
 const PROOF: Proof = Proof { samples: 5, time: Nanos::from_millis(250) };
-/// Run that proves a shift while scheduling might also explain the lateness. Judgement: eight times
-/// as long as [`PROOF`].
+/// Run of callbacks that proves a shift although a busy scheduler might also explain their
+/// lateness. Judgement: eight times as long as [`PROOF`].
 const LONG_PROOF: Proof = Proof { samples: 64, time: Nanos::from_secs(2) };
-/// Time after the start in which a card fills its queue and the host is busy. Judgement: longer
-/// than the queues of sound servers, which hold up to half a second.
+/// Length of the start phase, in which a card fills its queue and the host is busy. Judgement:
+/// longer than the queues of sound servers, which hold up to half a second.
 const BEGINNING: Nanos = Nanos::from_secs(1);
 
-/// Standard deviation of the rate before the first callback. Judgement: that of an unknown crystal.
+/// Standard deviation of the rate before the first callback. Judgement: typical of an unknown
+/// crystal.
 const UNMEASURED: Ppb = Ppb::from_ppm(100.0);
 
-/// Silence after which the card's time restarts. Judgement: no card has such a long queue; sound
-/// servers queue up to half a second.
+/// Silence after which the card's time restarts. Judgement: no queue is this long; sound servers
+/// queue up to half a second.
 const AWAY: Nanos = Nanos::from_secs(1);
 
-/// Initial jitter of callbacks. Judgement: that of an idle host.
+/// Initial jitter of callbacks. Judgement: typical of an idle host.
 const JITTER: Nanos = Nanos::from_micros(100);
 
 #[derive(Debug)]
@@ -60,17 +60,18 @@ pub(crate) struct CardClock {
     last: Option<LocalTime>,
     played: Frames,
     estimator: Estimator,
-    /// Run of callbacks that are late by more than scheduling explains.
+    /// Run of callbacks that are later than scheduling can explain.
     far: Option<OutlierRun>,
-    /// Run of callbacks that are late by more than [`SHIFTED`]. Busy scheduling may explain that,
-    /// and so may a single cycle that the card has lost.
+    /// Run of callbacks that are late by more than [`SHIFTED`]. The cause may be a busy scheduler,
+    /// or a single cycle that the card has lost.
     near: Option<OutlierRun>,
     /// Detector of shifts in the least late callbacks.
     shifts: ShiftDetector,
 }
 
 impl CardClock {
-    /// A card with a nominal rate and, if it was measured in an earlier session, its true rate.
+    /// Creates the clock of a card with the nominal rate `rate`. `remembered` is the deviation from
+    /// it, if measured in an earlier session.
     pub(crate) fn new(rate: SampleRate, remembered: Option<Ppb>) -> Self {
         let known = RatePrior::remembered(remembered);
         let estimator = Estimator::of_crystal(EstimatorConfig::of_one_way(known, JITTER));
@@ -78,8 +79,8 @@ impl CardClock {
         Self { rate, known, origin: None, last: None, played: Frames::ZERO, estimator, far: None, near: None, shifts }
     }
 
-    /// Whether the callback at `now` is the first one after an absence of the card, in which case
-    /// the card's time restarts.
+    /// Restarts the card's time if the callback at `now` is the first one after an absence of the
+    /// card. Returns whether it is.
     pub(crate) fn restarts_at(&mut self, now: LocalTime) -> bool {
         let away = self.last.replace(now).is_some_and(|last| now.since(last) >= AWAY);
         if away {
@@ -91,7 +92,8 @@ impl CardClock {
         away
     }
 
-    /// Takes a callback at `now` that will play `frames`. Returns its time without jitter.
+    /// Processes a callback at `now` that requests `frames` frames. Returns its time without
+    /// jitter.
     pub(crate) fn callback(&mut self, now: LocalTime, frames: usize) -> LocalTime {
         self.observe(now, frames);
         let smoothed = self.map().map_or(now, |map| map.local_at(self.played));
@@ -99,7 +101,7 @@ impl CardClock {
         smoothed
     }
 
-    /// Takes a callback at `now` with `frames` that were captured before it.
+    /// Processes a callback at `now` that delivers `frames` frames captured before `now`.
     pub(crate) fn captured(&mut self, now: LocalTime, frames: usize) {
         if self.origin.is_some() {
             self.played += Frames::of(frames);
@@ -130,11 +132,10 @@ impl CardClock {
         }
     }
 
-    /// Whether the estimator may take a sample that is late by `estimated_ns` against the map:
-    /// either it agrees with the estimate, or it completes a run that proves a shift, by which the
-    /// offset is then moved. The allowance for jitter is limited to the length of a callback: an
-    /// estimate that is far off mistakes its own error for jitter, and would otherwise stay wrong
-    /// for minutes.
+    /// Judges a sample that is late by `estimated_ns` relative to the map, and moves the offset if
+    /// the sample proves a shift. Returns whether the estimator may use the sample. The allowance
+    /// for jitter is limited to the length of a callback: an estimate that is far off mistakes its
+    /// own error for jitter, and would otherwise stay wrong for minutes.
     fn belongs(&mut self, sample: &Sample, estimated_ns: f64, callback: Nanos) -> bool {
         let envelope_ns = self.estimator.lateness(sample);
         let late_ns = estimated_ns.max(envelope_ns);
@@ -159,15 +160,15 @@ impl CardClock {
         if jitter_ns < callback_ns {
             self.estimator.step_offset(-run.best_rank_ns, run.samples);
         } else {
-            // The disturbance lasted so long that the estimator has learnt it as jitter.
+            // The disturbance has lasted so long that the estimator has learnt it as jitter.
             self.estimator.reacquire();
             self.estimator.update(run.best);
         }
         true
     }
 
-    /// Moves the offset after a proven shift of the least late callbacks. If callbacks scattered by
-    /// more than their own length before the shift, the offset is reacquired instead.
+    /// Moves the offset after a proven shift of the least late callbacks. If callbacks already
+    /// scattered by more than the length of one before the shift, the offset is reacquired instead.
     fn shift(&mut self, shift: &Shift, callback_ns: f64) {
         (self.far, self.near) = (None, None);
         if shift.noise_ns < callback_ns {
@@ -178,8 +179,9 @@ impl CardClock {
         }
     }
 
-    /// Whether callbacks are late as after an xrun, or early, but a shift is not proven yet. The
-    /// host's clock may have been set, in which case packets seem late or early, too.
+    /// Whether callbacks are late, as after an xrun, or early, but a shift has not been proven yet.
+    /// Another possible cause is that the host's clock has been set, which makes packets appear
+    /// late or early, too.
     pub(crate) fn is_in_doubt(&self) -> bool {
         self.far.is_some_and(|run| run.samples >= PROOF.samples) || self.shifts.is_in_doubt()
     }
@@ -189,12 +191,12 @@ impl CardClock {
         Some(MediaMap::new(self.origin?, Frames::ZERO, self.rate, self.estimator.map()?))
     }
 
-    /// Standard deviation of the rate of the card against the host's clock.
+    /// Standard deviation of the card's rate relative to the host's clock.
     pub(crate) fn rate_sigma(&self) -> Ppb {
         self.estimator.map().map_or(UNMEASURED, |map| map.rate_sigma())
     }
 
-    /// Rate of the card against the host's clock.
+    /// The card's rate relative to the host's clock.
     pub(crate) fn rate(&self) -> Ppb {
         self.known.or_measured(self.estimator.map())
     }
@@ -206,8 +208,8 @@ mod tests {
     use rand_chacha::ChaCha8Rng;
     use rand_chacha::rand_core::{Rng, SeedableRng};
 
-    /// Callbacks that are late by exponential jitter of 100 us; returns the time of the last one
-    /// without jitter.
+    /// Makes callbacks that are late by exponential jitter of 100 us. Returns the time of the last
+    /// one without jitter.
     fn run(clock: &mut CardClock, from: LocalTime, callbacks: i64, ppm: f64) -> LocalTime {
         let mut random = ChaCha8Rng::seed_from_u64(3);
         let period_ns = 20_000_000.0 / (1.0 + ppm * 1e-6);
@@ -227,7 +229,8 @@ mod tests {
         assert!((clock.rate().as_ppm() - 120.0).abs() < 0.2, "{}", clock.rate());
     }
 
-    /// The time of a callback without jitter, after an xrun of some length and this many callbacks.
+    /// The error of a callback's smoothed time, after an xrun of the given length and this many
+    /// callbacks.
     fn error_after_xrun(xrun: Nanos, callbacks: i64) -> (Nanos, CardClock) {
         let mut clock = CardClock::new(SampleRate::HZ_48000, None);
         run(&mut clock, LocalTime::ZERO, 3000, 120.0);
@@ -258,7 +261,8 @@ mod tests {
             }
             let back = at(2999) + Nanos::from_secs_f64(away_s);
             assert_eq!(clock.restarts_at(back), anew, "{away_s} s");
-            // Its time is right from the first callback, before a shift is proven.
+            // If the card's time restarts, it is right from the first callback, before a shift
+            // could be proven.
             let error = clock.callback(back, 960) - back;
             assert_eq!(error.abs() < Nanos::from_micros(10), anew, "{away_s} s: {error}");
             assert!((clock.rate().as_ppm() - 120.0).abs() < 0.2, "{away_s} s: {}", clock.rate());
@@ -271,7 +275,7 @@ mod tests {
         run(&mut clock, LocalTime::ZERO, 3000, 120.0);
         let period_ns = 20_000_000.0 / (1.0 + 120.0 * 1e-6);
         let at = |i: i64| LocalTime::ZERO + Nanos::new((i as f64 * period_ns) as i64);
-        // 60 ms, four times a second.
+        // Callbacks are held up for 60 ms, about four times per second.
         for i in 3000..3400 {
             let smoothed = clock.callback(at(i).max(at(i / 12 * 12 + 3)), 960);
             assert!((smoothed - at(i)).abs() < Nanos::from_micros(100), "{i}: {}", smoothed - at(i));
@@ -285,20 +289,20 @@ mod tests {
         run(&mut clock, LocalTime::ZERO, 3000, 120.0);
         let period_ns = 20_000_000.0 / (1.0 + 120.0 * 1e-6);
         let at = |i: i64| LocalTime::ZERO + Nanos::new((i as f64 * period_ns) as i64);
-        // Half a second of a host so busy that every callback is late.
+        // For half a second, the host is so busy that every callback is late.
         let late = |i: i64| if i < 3025 { Nanos::from_millis(6) } else { Nanos::ZERO };
         let smoothed = (3000..3060).map(|i| clock.callback(at(i) + late(i), 960)).last().unwrap();
         assert!((smoothed - at(3059)).abs() < Nanos::from_micros(200), "{}", smoothed - at(3059));
     }
 
-    /// A card first requests all that its queue holds, and then one period at a time.
+    /// A card first requests as many periods as its queue holds, and then one at a time.
     #[test]
     fn a_queue_that_is_filled_at_the_start_is_no_time_that_passed() {
         for periods in [2, 4, 16] {
             for held_up_ms in [0, 3] {
                 let mut clock = CardClock::new(SampleRate::HZ_48000, None);
                 let at = |i: i64| LocalTime::ZERO + Nanos::from_millis(10 * (i - periods).max(0));
-                // The first callbacks also come while the host still has other things to do.
+                // The first callbacks may also be late, because the host is still busy.
                 let late = |i: i64| Nanos::from_millis(if i > periods && i < periods + 8 { held_up_ms } else { 0 });
                 for i in 0..300 {
                     let smoothed = clock.callback(at(i) + late(i), 480);
@@ -310,8 +314,8 @@ mod tests {
         }
     }
 
-    /// A busy host, whose callbacks of 256 frames are late by 1.5 ms on average and by more now
-    /// and then, and a card that loses a cycle every three seconds.
+    /// On a busy host, callbacks of 256 frames are late by 1.5 ms on average, and occasionally by
+    /// more. The card loses a cycle every three seconds.
     #[test]
     fn lost_cycles_are_found_within_a_second_on_a_busy_host() {
         const PERIOD_NS: f64 = 5_333_333.0;
@@ -335,9 +339,9 @@ mod tests {
         }
     }
 
-    /// A host that stands still at random, for `stall_ms` on average every `every_ms`, for 20 s,
-    /// and a card with a queue of this many callbacks of 256 frames, which runs empty. Returns the
-    /// error of the callbacks' times in each of the following seconds.
+    /// For 20 s, a host stalls at random, for `stall_ms` on average every `every_ms`. The card's
+    /// queue holds `periods` callbacks of 256 frames, and runs empty. Returns the error of the
+    /// callbacks' times in each of the following seconds.
     fn errors_after_stalls(periods: i64, stall_ms: f64, every_ms: f64, seed: u64) -> Vec<Nanos> {
         const PERIOD: Nanos = Nanos::new(5_333_333);
         let mut random = ChaCha8Rng::seed_from_u64(seed);
@@ -350,7 +354,7 @@ mod tests {
         let (mut stall, mut started) = (troubles.start, LocalTime::ZERO);
         let mut errors = vec![Nanos::ZERO; 10];
         for written in 0.. {
-            // When the queue has room for another one, and when it is empty.
+            // The times at which the queue has room for another period, and at which it is empty.
             let room = started + PERIOD.times((written + 1 - periods).max(0));
             let empty = started + PERIOD.times(written);
             let mut now = room + exponential(20_000.0);
@@ -376,15 +380,15 @@ mod tests {
         for (seed, (stall_ms, every_ms)) in (0..20).flat_map(|seed| hosts.map(|host| (seed, host))) {
             for periods in [2, 3, 8] {
                 let errors = errors_after_stalls(periods, stall_ms, every_ms, seed);
-                // A shift by hardly more than a late callback is made up for slowly.
+                // A shift that is hardly larger than the usual lateness of a callback is corrected
+                // slowly.
                 let late = errors.iter().skip(2).find(|error| error.abs() > Nanos::from_millis(3));
                 assert_eq!(late, None, "seed {seed}, {periods} periods, {stall_ms} ms every {every_ms}: {errors:?}");
             }
         }
     }
 
-    /// The rate measured before a disturbance is better than one remembered from an earlier
-    /// session.
+    /// A rate measured before a disturbance is better than one remembered from an earlier session.
     #[test]
     fn a_measured_rate_outlives_troubles_also_if_another_one_was_remembered() {
         let mut clock = CardClock::new(SampleRate::HZ_48000, Some(Ppb::from_ppm(115.0)));

@@ -1,8 +1,8 @@
-//! Detection of an estimated envelope of one-way timestamps that is too late.
+//! Detects that the estimated envelope of one-way timestamps is too late.
 //!
 //! Model: packets and callbacks are late by any amount, never early, so the least late ones form an
-//! envelope. While it is being learnt, single samples come before the estimated envelope, and so do
-//! most samples of a burst. But if every sample of a quarter of a second comes before it, the
+//! envelope. While it is being learnt, individual samples come before the estimated envelope, and
+//! so do most samples of a burst. But if every sample in a quarter of a second comes before it, the
 //! estimate is wrong: the first packet of a timeline was late, or the host was stalled so often
 //! that the estimate followed the stalls. A filter cannot detect this, because it learns its own
 //! error as noise.
@@ -11,8 +11,8 @@ use super::outlier_run::{OutlierRun, Proof};
 use super::sample::Sample;
 use crate::units::Nanos;
 
-/// An envelope that is late by less than this is corrected by the filters alone, ns. Judgement:
-/// less than any playout delay.
+/// Lateness of the envelope, ns, below which the filters correct it by themselves. Judgement: less
+/// than any playout delay.
 const BEYOND_NS: f64 = 1e6;
 /// Run of samples that proves that the envelope is late. Judgement: longer than the bursts of
 /// senders that send once per audio block of 4096 frames at 48 kHz.
@@ -25,18 +25,18 @@ pub(super) struct LateEnvelopeDetector {
 }
 
 impl LateEnvelopeDetector {
-    /// Takes a sample and its lateness against the envelope. Returns the earliest sample of a run
-    /// that proves that the envelope is late.
+    /// Processes a sample and its lateness relative to the envelope. When a run proves that the
+    /// envelope is late, returns the earliest sample of the run.
     pub(super) fn judge(&mut self, sample: &Sample, lateness_ns: f64) -> Option<Sample> {
         if lateness_ns > -BEYOND_NS {
             self.run = None;
             return None;
         }
-        // A silence ends the run: the error of the rate matters over a longer time, and the path
-        // may have changed.
+        // A silence ends the run: over a longer time, the error of the rate would matter, and the
+        // path may have changed.
         let run = self.run.filter(|run| run.silence(sample.at) < PROOF.time);
-        // The run is ranked by offset instead of lateness, because the envelope moves meanwhile;
-        // over such a short time the rate of the clock does not matter.
+        // The run is ranked by offset instead of lateness, because the envelope moves during the
+        // run; the rate of the clock does not matter over such a short time.
         let run = OutlierRun::extended(run, sample, -sample.offset_ns);
         let is_proven = run.proves(sample.at, PROOF);
         self.run = Some(run).filter(|_| !is_proven);
@@ -50,8 +50,9 @@ mod tests {
     use super::*;
     use crate::units::LocalTime;
 
-    /// The first proof by samples that are late by some ms, one every so many ms: its index, and
-    /// the earliness of its earliest sample.
+    /// Passes samples that are late by `late_ms`, one every `every_ms`. Returns the index of the
+    /// sample that completes the first proof, and the earliness of the earliest sample of the run,
+    /// ms.
     fn proof(every_ms: i64, late_ms: impl Iterator<Item = f64>) -> Option<(usize, f64)> {
         let mut detector = LateEnvelopeDetector::default();
         late_ms.enumerate().find_map(|(i, late_ms)| {

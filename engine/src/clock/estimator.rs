@@ -13,15 +13,15 @@
 //!
 //! A filter mistakes its own large error for noise and then corrects it slowly. So where packets
 //! travel in one direction only, the estimator reacquires the offset as soon as the
-//! [envelope](super::envelope) is proven to be late. It then restarts with the most precise rate so
-//! far.
+//! [envelope](super::envelope) is proven to be late. It then restarts from the most precise rate
+//! measured so far.
 //!
 //! The published uncertainty combines the covariance of the active filter, its distance from an
 //! agile filter and, where the mean is active, the error caused by [unequal
-//! lateness](super::excess) in the two directions. This last part is constant. So only the
-//! published uncertainty includes it; the filters and detectors must not take it for noise.
+//! lateness](super::excess) in the two directions. This last part is constant, so only the
+//! published uncertainty includes it; the filters and detectors must not mistake it for noise.
 //!
-//! Assumptions: the timestamps that one estimator takes are ordered by host time, or nearly so (a
+//! Assumptions: the timestamps passed to one estimator are ordered by host time, or nearly so (a
 //! sample from the past is used as if it were new). A delay that differs between the two directions
 //! cannot be distinguished from an offset; half the difference is an error that the uncertainty
 //! does not include.
@@ -43,33 +43,34 @@ use core::cell::OnceCell;
 /// factor. Judgement: hysteresis of 1.4 in standard deviation, so that two equal sets do not
 /// alternate.
 const SWITCH_FACTOR: f64 = 2.0;
-/// Age of the estimate from which the variances of the model sets are compared. Before that, they
-/// are dominated by the error of the initial offset, which is mostly the path delay. Judgement:
-/// some ten Delay_Reqs.
+/// Age of the estimate at which the variances of the model sets are first compared. Before that,
+/// they are dominated by the error of the initial offset, which is mostly the path delay.
+/// Judgement: time for some ten Delay_Reqs.
 const SELECT_AFTER: Nanos = Nanos::from_secs(30);
-/// [`SELECT_AFTER`] where no delay is estimated. Judgement: hundreds of packets, or some fifty
-/// callbacks.
+/// Like [`SELECT_AFTER`], but where no delay is estimated. Judgement: time for hundreds of packets,
+/// or some fifty callbacks.
 const SELECT_AFTER_ONE_WAY: Nanos = Nanos::from_secs(1);
 /// When selection moves from one model set to the other, the difference of their offsets is kept as
 /// a bias so that the output does not step (bumpless transfer). This is the largest bias that is
-/// kept, in jitters. Judgement: the mean of exponential jitter is 1 jitter behind its envelope.
+/// kept, as a multiple of the jitter. Judgement: the mean of exponential jitter lags its envelope
+/// by 1 jitter.
 const BIAS_JITTERS: f64 = 1.5;
 /// Time constant with which the bias beyond [`BIAS_JITTERS`] decays, s. Judgement: a decay of 1 ms
 /// with this time constant changes the rate by 33 ppm at most.
 const BIAS_DECAY_S: f64 = 30.0;
-/// Size of the excess, ns, at which it decays twice as fast; the speed grows linearly with the
-/// excess. Judgement: an excess of milliseconds is not jitter, but an error that increases the
-/// latency.
+/// Excess over [`BIAS_JITTERS`], ns, at which the bias decays twice as fast as for a small excess;
+/// the speed grows linearly with the excess. Judgement: an excess of milliseconds is not jitter,
+/// but an error that increases the latency.
 const BIAS_FAST_NS: f64 = 1e6;
 /// Memory of the jitter, in samples. Judgement: 50 s of Syncs at the interval of AES67's media
 /// profile.
 const JITTER_SAMPLES: f64 = 400.0;
-/// Lateness is clipped to this many jitters when jitter is learnt from PTP messages, which anybody
-/// can forge. With exponential jitter, one sample in ten million is later. Derived: with
-/// [`JITTER_SAMPLES`], one message raises the jitter by at most 4 %, and the jitter of a network
-/// that has become worse is learnt within some hundred messages.
+/// When jitter is learnt from PTP messages, which anybody can forge, lateness is clipped to this
+/// many times the jitter. With exponential jitter, one sample in ten million is later. Derived:
+/// with [`JITTER_SAMPLES`], one message raises the jitter by at most 4 %, and the jitter of a
+/// network that has become worse is learnt within a few hundred messages.
 const LARGEST_LATENESS: f64 = 16.0;
-/// Standard deviation of a proven change of rate as a share of the change, in addition to its
+/// Standard deviation of a proven change of rate as a fraction of the change, in addition to its
 /// standard error. Judgement: the line that proves the change may begin before the change.
 const RATE_CHANGE_SHARE: f64 = 0.5;
 /// Largest standard deviation of a rate that has just changed, ppb. Judgement: no two clocks differ
@@ -77,10 +78,10 @@ const RATE_CHANGE_SHARE: f64 = 0.5;
 /// variance were of that size, the next packet would reduce it to a meaningless rounding error.
 const MOST_RATE_SIGMA: f64 = 1e6;
 /// Weight of the wander's standard deviation relative to the noise of packets. Judgement:
-/// consecutive packets share the wander, and its size is known with an error of about a half.
+/// consecutive packets share the wander, and its size is known only to within about 50 %.
 const WANDER_NOISE: f64 = 2.0;
-/// Largest deviation that counts as noise, in standard deviations of a packet or of the estimate.
-/// Judgement: exceeded by chance once in 370 (normal distribution).
+/// Largest deviation that still counts as noise, in standard deviations of a packet or of the
+/// estimate. Judgement: exceeded by chance once in 370 (normal distribution).
 const NOISES: f64 = 3.0;
 /// Index of the model set that is fed by the least late samples. Judgement: it is active first,
 /// because queueing noise is the rule.
@@ -104,7 +105,7 @@ pub enum DelayModel {
 /// Assumptions of an estimator before its first sample. The samples correct all of them.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct EstimatorConfig {
-    /// Rate of the other clock against the host's clock, as far as it is known.
+    /// Rate of the other clock relative to the host's clock, as far as it is known.
     pub rate: Ppb,
     /// Standard deviation of the rate. Unknown crystals differ by up to 100 ppm.
     pub rate_sigma: Ppb,
@@ -115,8 +116,8 @@ pub struct EstimatorConfig {
 }
 
 impl EstimatorConfig {
-    /// Configuration for one-way timestamps with about this jitter, from a clock with this prior
-    /// rate.
+    /// Creates the configuration for one-way timestamps with about the given jitter, from a clock
+    /// with the given prior rate.
     pub(crate) fn of_one_way(prior: RatePrior, jitter: Nanos) -> Self {
         Self { rate: prior.rate, rate_sigma: prior.sigma, jitter, delay: DelayModel::Absorbed }
     }
@@ -145,9 +146,8 @@ pub struct Estimator {
     model_sets: Option<[ModelSet; 2]>,
     /// Index of the active set.
     active: usize,
-    /// The estimate of the active filter, predicted to the newest sample; empty until it is asked
-    /// for. Several questions are asked between two samples, and whatever changes the sets empties
-    /// it.
+    /// Cache of the active filter's estimate, predicted to the newest sample. It is filled on first
+    /// use, reused until the next sample, and emptied by whatever changes the sets.
     predicted: OnceCell<Estimate>,
     started_at: LocalTime,
     updated_at: LocalTime,
@@ -175,7 +175,7 @@ pub struct Estimator {
 }
 
 impl Estimator {
-    /// An estimator without samples.
+    /// Creates an estimator without samples.
     #[must_use]
     pub fn new(config: EstimatorConfig) -> Self {
         Self {
@@ -199,13 +199,13 @@ impl Estimator {
         }
     }
 
-    /// An estimator for a free-running crystal. Its wander is not measured, because apparent wander
-    /// is lateness of the timestamps.
+    /// Creates an estimator for a free-running crystal. The wander is not measured, because any
+    /// apparent wander is lateness of the timestamps.
     pub(crate) fn of_crystal(config: EstimatorConfig) -> Self {
         Self { is_crystal: true, ..Self::new(config) }
     }
 
-    /// Takes a timestamp pair.
+    /// Processes a timestamp pair.
     pub fn update(&mut self, sample: Sample) {
         self.samples += 1;
         self.predicted.take();
@@ -223,8 +223,8 @@ impl Estimator {
         self.measure_wander(&sample);
         let lateness_ns = self.lateness(&sample);
         self.learn_jitter(lateness_ns);
-        // Not where the delay is measured: there an early packet may have taken a shorter path, and
-        // there is no bias.
+        // Where the delay is measured, the envelope is not corrected, because an early packet may
+        // have taken a shorter path.
         if self.is_one_way() {
             self.correct_envelope(&sample, lateness_ns);
             self.watch(&sample);
@@ -249,7 +249,8 @@ impl Estimator {
         let Some(wander) = self.wander.take(sample, rate_ppb) else { return };
         if wander.differs_from(&self.known_wander) {
             if wander.exceeds(&self.known_wander) {
-                // This rate was measured while the filters followed the wander, so it is discarded.
+                // The steady rate was measured while the filters followed the wander, so it is
+                // discarded.
                 self.steady = None;
             }
             self.known_wander = wander;
@@ -280,9 +281,9 @@ impl Estimator {
         self.steady = SteadyRate::better(self.steady, at, rate_ppb, sigma_ppb, self.config.rate_sigma);
     }
 
-    /// Takes a sample that only the detector of rate changes may see. [`Estimator::update`] calls
-    /// this itself where packets travel in one direction only; call it for samples that are
-    /// withheld from `update`.
+    /// Passes a sample to the detector of rate changes only. [`Estimator::update`] does this itself
+    /// where packets travel in one direction only; call it for samples that are withheld from
+    /// `update`.
     pub(crate) fn watch(&mut self, sample: &Sample) {
         let late_ns = self.lateness(sample);
         let (since, least, least_ns) = *self.gathered.get_or_insert((sample.at, *sample, late_ns));
@@ -320,16 +321,16 @@ impl Estimator {
     }
 
     /// Discards everything, including the rate, and begins again with `config`. The measured wander
-    /// is kept, because it does not depend on the estimated time. `now` is when the clock may have
-    /// stepped.
+    /// is kept, because it does not depend on the estimated time. `now` is the time at which the
+    /// clock may have stepped.
     pub(super) fn forget(&mut self, now: LocalTime, config: EstimatorConfig) {
         let mut wander = std::mem::take(&mut self.wander);
         wander.interrupt(now);
         *self = Self { is_crystal: self.is_crystal, wander, ..Self::new(config) };
     }
 
-    /// Informs the wander meter that offsets are smaller by `less_ns` from now on, because they
-    /// have another origin or belong to another clock. This difference is not wander.
+    /// Informs the wander meter that offsets will be smaller by `less_ns` from now on, because they
+    /// have a new origin or belong to another clock. This difference is not wander.
     pub(super) fn rebase_wander(&mut self, less_ns: f64) {
         self.wander.rebase(less_ns);
     }
@@ -354,14 +355,14 @@ impl Estimator {
         self.model_sets.is_some().then_some(self.updated_at)
     }
 
-    /// Lateness of a sample against the envelope of the samples so far, ns; positive is late. Zero
-    /// before the first sample.
+    /// Lateness of a sample relative to the envelope of the samples so far, ns; negative if the
+    /// sample is early. Zero before the first sample.
     #[must_use]
     pub(crate) fn lateness(&self, sample: &Sample) -> f64 {
         self.lateness_by(MINIMUM, sample)
     }
 
-    /// Lateness of a sample against the mean of the samples so far, ns. Zero before the first
+    /// Lateness of a sample relative to the mean of the samples so far, ns. Zero before the first
     /// sample.
     pub(super) fn lateness_beyond_average(&self, sample: &Sample) -> f64 {
         self.lateness_by(MEAN, sample)
@@ -391,8 +392,8 @@ impl Estimator {
         if !grown_up || model_sets[candidate].variance() * SWITCH_FACTOR >= model_sets[active].variance() {
             return;
         }
-        // If the delay is part of the offset, either the minimum or the mean delay may be meant,
-        // but the offset must not step.
+        // If the delay is part of the offset, it may be either the minimum or the mean delay, but
+        // the offset must not step between the two.
         if self.is_one_way() {
             let offset_ns = |set: usize| model_sets[set].active().offset_ns(self.updated_at);
             self.bias_ns += offset_ns(active) - offset_ns(candidate);
@@ -401,7 +402,8 @@ impl Estimator {
         self.predicted.take();
     }
 
-    /// Reduces the bias slowly to [`BIAS_JITTERS`]: a mean is late by little more than one jitter.
+    /// Slowly reduces the bias to [`BIAS_JITTERS`], because a mean is late by little more than one
+    /// jitter.
     fn bleed_off(&mut self, elapsed_s: f64) {
         let Some(model_sets) = &self.model_sets else { return };
         let offset_ns = |set: usize| model_sets[set].active().offset_ns(self.updated_at);
@@ -449,15 +451,15 @@ impl Estimator {
         if variance.is_nan() { f64::INFINITY } else { libm::sqrt(variance.max(0.0)) }
     }
 
-    /// Standard deviation at `now` with which the estimate predicts a packet of this direction,
-    /// without the noise of the packet, ns; infinite before the first sample.
+    /// Standard deviation at `now` with which the estimate predicts a packet in the given
+    /// direction, without the noise of the packet, ns; infinite before the first sample.
     pub(super) fn prediction_ns(&self, now: LocalTime, direction: Direction) -> f64 {
         let Some((set, estimate)) = self.active_estimate() else { return f64::INFINITY };
         let variance = estimate.variance(now, direction) + set.lag_variance(now);
         if variance.is_nan() { f64::INFINITY } else { libm::sqrt(variance.max(0.0)) }
     }
 
-    /// Estimated one-way path delay. It is meaningful with [`DelayModel::Estimated`] only.
+    /// Estimated one-way path delay. It is meaningful only with [`DelayModel::Estimated`].
     #[must_use]
     pub fn mean_path_delay(&self) -> Nanos {
         let delay_ns = self.model_sets.as_ref().map_or(0.0, |model_sets| model_sets[self.active].active().state()[2]);
@@ -471,7 +473,7 @@ impl Estimator {
         Nanos::from_nanos_f64(libm::sqrt(variance.max(0.0)))
     }
 
-    /// Jitter of the timestamps: running mean of the lateness against the envelope.
+    /// Jitter of the timestamps: running mean of the lateness relative to the envelope.
     #[must_use]
     pub fn jitter(&self) -> Nanos {
         Nanos::from_nanos_f64(self.jitter_ns)
@@ -488,7 +490,7 @@ impl Estimator {
         libm::hypot(libm::sqrt(variance), WANDER_NOISE * self.known_wander.rms_ns)
     }
 
-    /// Moves the offset by `step_ns` after a step of the other clock that `count` packets prove.
+    /// Moves the offset by `step_ns` after `count` packets have proven a step of the other clock.
     /// Rate and delay are kept.
     pub(crate) fn step_offset(&mut self, step_ns: f64, count: u32) {
         // The measured step contains the mean lateness of a few packets, which adds to the
@@ -514,9 +516,10 @@ impl Estimator {
         });
     }
 
-    /// Prepares for packets that come by another path, perhaps from another source with the same
+    /// Prepares for packets that arrive over a new path, perhaps from another source with the same
     /// time. The delay may differ from the old one by about `delay_sigma`, and the time by about
-    /// `offset_sigma`. The rate is kept. `two_way` says whether the reverse direction is measured.
+    /// `offset_sigma`. The rate is kept. `two_way` states whether the reverse direction is
+    /// measured.
     pub(crate) fn change_path(&mut self, delay_sigma: Nanos, offset_sigma: Nanos, two_way: bool) {
         let (delay_ns, offset_ns) = (delay_sigma.as_nanos_f64(), offset_sigma.as_nanos_f64());
         self.each(|set| set.change_delay(two_way, |filter| filter.change_path(delay_ns, offset_ns)));

@@ -7,14 +7,14 @@
 //! because their ratio depends on the distribution: it is 1 for an exponential one and 1.7 for a
 //! uniform one. So the mean lateness is measured, as the mean of a window minus its minimum.
 //! Windows hold the same number of packets in both directions, so that the lateness of their minima
-//! is about the same share of the mean.
+//! is about the same fraction of the mean.
 //!
 //! A constant difference between the delays of the two directions cannot be detected.
 
 use super::sample::Direction;
 
-/// Packets in a window. Judgement: 16 s of Delay_Reqs at one per second, in which a crystal wanders
-/// by less than the jitter of packets.
+/// Number of packets in a window. Judgement: 16 s of Delay_Reqs at one per second, during which a
+/// crystal wanders by less than the jitter of packets.
 const WINDOW: u32 = 16;
 /// Memory of the mean, in windows. Judgement: two minutes of Delay_Reqs, because networks change.
 const MEMORY: f64 = 8.0;
@@ -84,20 +84,21 @@ impl Default for Excess {
 }
 
 impl Excess {
-    /// Takes a packet that is late by `late_ns` against the mean; `noise_ns` is the standard
-    /// deviation of a packet.
+    /// Processes a packet that is late by `late_ns` relative to the mean; `noise_ns` is the
+    /// standard deviation of a packet.
     pub(super) fn take(&mut self, direction: Direction, late_ns: f64, noise_ns: f64) {
         let limit_ns = LARGEST_NOISES * noise_ns;
         self.directions[direction.index()].take(late_ns.clamp(-limit_ns, limit_ns));
     }
 
-    /// Discards the current windows, because the estimate that packets are compared with was moved.
+    /// Discards the current windows, because the estimate that packets are compared with has been
+    /// moved.
     pub(super) fn interrupt(&mut self) {
         self.directions.iter_mut().for_each(DirectionExcess::interrupt);
     }
 
     /// Error of the offset due to unequal mean lateness, reduced by its standard error, ns; 0 until
-    /// both directions are known.
+    /// both directions have been measured.
     pub(super) fn asymmetry_ns(&self) -> f64 {
         let [forward, reverse] = &self.directions;
         if forward.windows < 1.0 || reverse.windows < 1.0 {
@@ -114,8 +115,8 @@ mod tests {
     use rand_chacha::ChaCha8Rng;
     use rand_chacha::rand_core::{Rng, SeedableRng};
 
-    /// The result for 640 forward and 160 reverse packets, which are late by a function of a number
-    /// between 0 and 1.
+    /// Measures the asymmetry of 640 forward and 160 reverse packets. Their lateness is computed
+    /// from random numbers between 0 and 1.
     fn measured(forward_ns: impl Fn(f64) -> f64, reverse_ns: impl Fn(f64) -> f64) -> f64 {
         let mut random = ChaCha8Rng::seed_from_u64(7);
         let mut share = || (f64::from(random.next_u32()) + 0.5) / 4_294_967_296.0;
@@ -135,7 +136,7 @@ mod tests {
     fn half_the_difference_of_the_mean_lateness_is_measured_whatever_its_distribution() {
         let uniform = |most_ns: f64| move |share: f64| most_ns * share;
         let exponential = |mean_ns: f64| move |share: f64| -mean_ns * libm::log(share);
-        // A constant belongs to the path.
+        // A constant lateness belongs to the delay of the path.
         let delayed = |share: f64| 70_000.0 + 50_000.0 * share;
         for (asymmetry_ns, true_ns) in [
             (measured(uniform(100_000.0), uniform(50_000.0)), 12_500.0),

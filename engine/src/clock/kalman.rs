@@ -3,13 +3,13 @@
 //!
 //! Model: the state is x = [offset (ns), rate (ns/s), delay (ns), drift (ns/s^2)]. The rate is a
 //! random walk. In filters for crystals whose temperature changes, the drift is a random walk on
-//! top of it. Each direction updates the state on its own, without pairing Syncs with Delay_Reqs
-//! (as in statime's filter): a forward block measures the difference of offset and delay, a reverse
-//! block their sum. A block measures the offset at the time of its least late sample (or at its
-//! mean time), so the measurement row H contains the age of that time.
+//! top of it. As in statime's filter, each direction updates the state independently; Syncs are not
+//! paired with Delay_Reqs. A forward block measures offset - delay, a reverse block offset + delay.
+//! A block measures the offset at the time of its least late sample (or at its mean time), so the
+//! measurement row H allows for the time between the state and that sample.
 //!
 //! The noise of blocks is [learnt](super::noise) from differences of innovations. A nonzero mean
-//! innovation is a lag of the filter. When the lag is significant, the filter inflates its
+//! innovation shows that the filter lags. When the lag is significant, the filter inflates its
 //! covariance (fading memory) until it keeps up. So an initial uncertainty that is too small delays
 //! a lock, but does not prevent it.
 //!
@@ -28,35 +28,36 @@ const STATES: usize = 4;
 const DRIFT: usize = 3;
 /// Largest standard deviation of the rate, ppb. Judgement: crystals are specified for +-100 ppm.
 const RATE_SIGMA: f64 = 100e3;
-/// Largest standard deviation of the delay, ns. Judgement: 10 ms is beyond any path of a local
-/// network.
+/// Largest standard deviation of the delay, ns. Judgement: no path of a local network has a delay
+/// of 10 ms.
 const DELAY_SIGMA: f64 = 10e6;
 /// Smallest variance. Derived: far below 1 ns^2, and large enough that rounding cannot make it
 /// negative.
 const SMALLEST: f64 = 1e-12;
-/// Largest standard deviation of the drift, ppb/s. Judgement: a crystal that warms up.
+/// Largest standard deviation of the drift, ppb/s. Judgement: typical of a crystal that is warming
+/// up.
 const DRIFT_SIGMA: f64 = 20.0;
 /// Memory of the lag, in innovations. Judgement: about twice the memory of the noise.
 const LAG_MEMORY: f64 = 24.0;
-/// A mean innovation beyond this many of its standard deviations is a lag. Judgement: exceeded by
-/// chance once in 370 (normal distribution).
+/// A mean innovation beyond this many of its standard deviations indicates a lag. Judgement:
+/// exceeded by chance once in 370 (normal distribution).
 const LAG_SIGMAS: f64 = 3.0;
 /// Factor by which a significant lag inflates the standard deviations. Judgement: ten such
 /// innovations increase them 14-fold.
 const FADING: f64 = 1.3;
 /// A lag must also exceed this many standard deviations of the other clock's wander. Judgement: a
-/// slow wander does not average out over some blocks.
+/// slow wander does not average out over a few blocks.
 const WANDER_SIGMAS: f64 = 2.0;
-/// Share of the lag that is kept after the covariance was inflated for it. Judgement: a lag that
-/// persists inflates it again within a few blocks.
+/// Fraction of the lag that is kept after the covariance has been inflated for it. Judgement: a lag
+/// that persists inflates it again within a few blocks.
 const EVIDENCE_LEFT: f64 = 0.7;
-/// Share of a squared lag of the reverse direction that is added to the variances of delay and
-/// offset. Judgement: a path changes rarely, and with the full square the estimate would follow
-/// every queue.
+/// Fraction of a squared lag of the reverse direction that is added to the variances of delay and
+/// offset. Judgement: paths change rarely, and with the full square the estimate would follow every
+/// queue.
 const DELAY_FADING: f64 = 0.1;
 /// Longest memory of the path delay, s. Judgement: paths last for hours.
 const DELAY_MEMORY_S: f64 = 7200.0;
-/// Memory of the delay of a new path in a minimum filter, as a share of the path's age. Judgement:
+/// Memory of a new path's delay in a minimum filter, as a fraction of the path's age. Judgement:
 /// the first blocks are short, so their minima are later than the minima of longer blocks.
 const YOUNG_MEMORY: f64 = 0.25;
 /// Shortest memory of the path delay, s. Judgement: ten Delay_Reqs at one per second.
@@ -64,18 +65,18 @@ const SHORTEST_MEMORY_S: f64 = 10.0;
 /// Factor for the noise variance of a block that is much shorter than usual. Judgement: on average
 /// such a block is late by at least its own noise.
 const SHORT_BLOCK: f64 = 4.0;
-/// Smallest time between two blocks of one direction that is used in calculations, s. Judgement:
-/// avoids a division by zero.
+/// Lower limit of the time between two blocks of one direction, as used in calculations, s.
+/// Judgement: any small value avoids a division by zero.
 const SHORTEST_BLOCK_S: f64 = 1e-3;
 /// Largest innovation that counts fully, in standard deviations; larger ones are clipped, not
 /// discarded (Huber 1964). Judgement: the limit leaves a normal distribution untouched.
 const HUBER_LIMIT: f64 = 5.0;
-/// A block of a minimum filter ends when its noise variance is this many times the variance of the
-/// estimate. A longer block would be more precise, but slower to follow a crystal that wanders.
-/// Judgement: a few precise minima are better than many imprecise ones.
+/// A block of a minimum filter ends when its noise variance has fallen to this many times the
+/// variance of the estimate. A longer block would be more precise, but slower to follow a crystal
+/// that wanders. Judgement: a few precise minima are better than many imprecise ones.
 const INFORMATIVE_MINIMUM: f64 = 1.0;
-/// As [`INFORMATIVE_MINIMUM`], for a mean filter. Judgement: short blocks are no disadvantage for
-/// means.
+/// Like [`INFORMATIVE_MINIMUM`], but for a mean filter. Judgement: short blocks are no disadvantage
+/// for means.
 const INFORMATIVE_MEAN: f64 = 20.0;
 
 /// Assumptions of a filter before its first sample.
@@ -97,7 +98,7 @@ pub(super) struct ProcessNoise {
 }
 
 impl ProcessNoise {
-    /// Process noise of the rate only.
+    /// Creates process noise of the rate only.
     pub(super) const fn of_rate(rate: f64) -> Self {
         Self { rate, drift: 0.0 }
     }
@@ -113,7 +114,7 @@ impl ProcessNoise {
 pub(super) struct Kalman {
     reduction: Reduction,
     process_noise: ProcessNoise,
-    /// Variance at which the growth of the delay's variance ends, ns^2.
+    /// Upper limit of the growing variance of the delay, ns^2.
     delay_prior: f64,
     /// Whether the delay is assumed instead of measured.
     presumed: bool,
@@ -127,14 +128,14 @@ pub(super) struct Kalman {
     lags_ns: [f64; 2],
     /// Wander of the other clock around this filter's model.
     phase_wander: PhaseWander,
-    /// The largest wander that the covariance was inflated for.
+    /// The largest wander for which the covariance has been inflated.
     misled_by: PhaseWander,
     /// Time of the last block of each direction.
     taken_at: [LocalTime; 2],
 }
 
 impl Kalman {
-    /// A filter that starts from one measured offset.
+    /// Creates a filter that starts from one measured offset.
     pub(super) fn new(reduction: Reduction, process_noise: ProcessNoise, prior: Prior, sample: &Sample) -> Self {
         let delay_variance = prior.delay_sigma_ns * prior.delay_sigma_ns;
         let mut p = [[0.0; STATES]; STATES];
@@ -184,14 +185,14 @@ impl Kalman {
         Estimate { at: self.at, x: self.x, p: self.p, process_noise: self.process_noise }
     }
 
-    /// The estimate as it will be at `now`.
+    /// The estimate, predicted to `now`.
     pub(super) fn predicted(&self, now: LocalTime) -> Estimate {
         let mut filter = self.clone();
         filter.predict(now);
         filter.estimate()
     }
 
-    /// Whether a block of `count` samples adds enough information to be ended.
+    /// Whether a block of `count` samples holds enough information to be ended.
     pub(super) fn is_informative(&self, now: LocalTime, direction: Direction, count: u32) -> bool {
         let worth = match self.reduction {
             Reduction::Minimum => INFORMATIVE_MINIMUM,
@@ -200,7 +201,7 @@ impl Kalman {
         self.noise.block_variance(direction, count) <= worth * self.variance(now, direction)
     }
 
-    /// Predicts the state to `now`.
+    /// Advances the state to `now`.
     pub(super) fn predict(&mut self, now: LocalTime) {
         let dt = now.since(self.at).as_secs_f64();
         let memory_s = self.delay_memory_s(now);
@@ -290,7 +291,7 @@ impl Kalman {
     }
 
     /// Sets the measured wander of the other clock. If it is much larger than the filter has
-    /// assumed so far, the filter has followed it, and the covariance is inflated by the effect of
+    /// assumed so far, the filter has followed it, so the covariance is inflated by the effect of
     /// the wander on offset and rate.
     pub(super) fn set_phase_wander(&mut self, wander: PhaseWander) {
         if wander.exceeds(&self.misled_by) {
@@ -302,7 +303,8 @@ impl Kalman {
     }
 
     /// Removes the effects of rounding: a variance must not become negative over years of updates,
-    /// nor the covariance asymmetric, because inflation amplifies asymmetry without limit.
+    /// nor may the covariance become asymmetric, because inflation amplifies asymmetry without
+    /// limit.
     fn symmetrise(&mut self) {
         for i in 0..STATES {
             for j in 0..i {
@@ -340,7 +342,7 @@ impl Kalman {
         // A delay that is part of the offset has no variance, and rounding must not give it one.
         let delay = if self.delay_prior > 0.0 && !self.presumed { DELAY_SIGMA * DELAY_SIGMA } else { 0.0 };
         let most = [f64::INFINITY, RATE_SIGMA * RATE_SIGMA, delay, drift_variance(self.process_noise)];
-        // Where only Syncs are received, the lag is one of offset - delay, and contains no
+        // Where only Syncs are received, it is offset - delay that lags, so the lag contains no
         // information about the delay.
         if self.presumed {
             self.add_delay_to_offset(-1.0);
@@ -391,8 +393,8 @@ impl Kalman {
     }
 
     /// Moves offset and rate after a proven change of the rate. `sigma_ns` is added to the
-    /// uncertainty of the offset, and `rate_sigma_ppb` becomes that of the rate. The delay is kept.
-    /// The filter must have [adopted](Self::adopt) the active one's state.
+    /// uncertainty of the offset, and `rate_sigma_ppb` becomes the uncertainty of the rate. The
+    /// delay is kept. The filter must have [adopted](Self::adopt) the active filter's state.
     pub(super) fn change_rate(&mut self, moved_ns: f64, sigma_ns: f64, rate_ppb: f64, rate_sigma_ppb: f64) {
         self.x[0] += moved_ns;
         self.x[1] += rate_ppb;
@@ -428,7 +430,7 @@ impl Kalman {
         self.delay_prior = most_ns * most_ns;
     }
 
-    /// Prepares for another path to the same time: adds `delay_sigma_ns` to the uncertainty of the
+    /// Prepares for a new path to the same time: adds `delay_sigma_ns` to the uncertainty of the
     /// delay and `offset_sigma_ns` to that of the offset.
     pub(super) fn change_path(&mut self, delay_sigma_ns: f64, offset_sigma_ns: f64) {
         self.p[0][0] += offset_sigma_ns * offset_sigma_ns;
@@ -437,7 +439,7 @@ impl Kalman {
         self.forget_innovations();
     }
 
-    /// Prepares for packets by another path. All that is known about their noise is that the first
+    /// Prepares for packets over a new path. All that is known about their noise is that the first
     /// ones differ by up to `apart_ns`.
     pub(super) fn reopen_noise(&mut self, apart_ns: f64) {
         self.noise.reopen(apart_ns);
@@ -491,7 +493,7 @@ impl Kalman {
     }
 }
 
-/// State and covariance of a filter, without what it learns from.
+/// State and covariance of a filter, without its noise statistics.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Estimate {
     /// Time of the state.
@@ -530,7 +532,7 @@ fn times(p: &[[f64; STATES]; STATES], h: &[f64; STATES]) -> [f64; STATES] {
     std::array::from_fn(|i| dot(&p[i], h))
 }
 
-/// Row H of the measurement by a packet, for a state that is `dt` seconds older than the packet.
+/// Measurement row H of a packet, for a state that is `dt` seconds older than the packet.
 fn measured(dt: f64, direction: Direction) -> [f64; STATES] {
     [1.0, dt, direction.sign(), dt * dt / 2.0]
 }
@@ -549,7 +551,7 @@ mod tests {
     use super::*;
     use crate::units::Nanos;
 
-    /// A filter that has measured a path of 50 us in both directions for 60 s.
+    /// Creates a filter that has measured a path of 50 us in both directions for 60 s.
     fn settled() -> Kalman {
         let first = Sample { at: LocalTime::ZERO, offset_ns: -50e3, direction: Direction::Forward };
         let prior = Prior { rate_ppb: 0.0, rate_sigma_ppb: 100e3, delay_sigma_ns: 5e6, jitter_ns: 1e3 };

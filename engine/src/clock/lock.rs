@@ -1,11 +1,11 @@
 //! The lock state machine.
 //!
 //! Model: the states follow the *uncertainty* of the estimate, and never a rate. Only the varying
-//! part of the uncertainty is judged, because a constant difference between two paths is not
-//! noticeable. A deviating crystal rate is not an error, and on a noisy network the limits become
-//! wider, so that the lock is not lost. The threshold T grows with the measured jitter. The clock
-//! locks at sigma < T and unlocks at sigma > 4 T, and most states last for a minimum dwell, so that
-//! noise alone does not make the state alternate. A lock ends at once when the master is silent,
+//! part of the uncertainty is judged, because a constant difference between two paths cannot be
+//! noticed. A crystal that deviates from its nominal rate is not an error. The threshold T grows
+//! with the measured jitter, so that the lock is not lost on a noisy network. The clock locks at
+//! sigma < T and unlocks at sigma > 4 T, and most states last for a minimum dwell time, so that
+//! noise alone does not make the state alternate. A lock ends at once when the master falls silent,
 //! when its time steps or wanders, when its messages contradict each other, or when the time is
 //! proven to be wrong by more than a millisecond. Every state is left automatically when its cause
 //! has ended. A holdover, in which nothing is learnt, may become as uncertain as [`HOLDOVER_NS`],
@@ -13,10 +13,10 @@
 //!
 //! T must not grow with the jitter without limit, because a hostile or faulty master can make the
 //! jitter arbitrarily large. So T and the published uncertainty have ceilings, and a measured path
-//! delay must be possible.
+//! delay must be physically possible.
 //!
 //! If a master answers no Delay_Req, the path delay is assumed. This does not prevent a lock, which
-//! is then judged only by Syncs. The published uncertainty includes the uncertainty of the assumed
+//! is then judged by Syncs alone. The published uncertainty includes the uncertainty of the assumed
 //! delay.
 
 use super::timescale::Difference;
@@ -26,11 +26,11 @@ use std::fmt;
 /// Smallest lock threshold T, ns. Judgement: a quarter of a frame at 48 kHz; no consumer of the
 /// clock can notice a smaller error.
 const THRESHOLD_FLOOR_NS: f64 = 5_000.0;
-/// Share of the measured jitter that is added to T. Judgement: the error of the mean of a few
+/// Fraction of the measured jitter that is added to T. Judgement: the error of the mean of a few
 /// samples is smaller, so that a lock takes only seconds on any network.
 const THRESHOLD_JITTER_SHARE: f64 = 0.5;
-/// Ratio of the uncertainties at which the clock unlocks and locks. Judgement: noise does not
-/// change the uncertainty by such a factor.
+/// Ratio of the uncertainty at which the clock unlocks to that at which it locks. Judgement: noise
+/// does not change the uncertainty by this factor.
 const HYSTERESIS: f64 = 4.0;
 /// Uncertainty up to which a holdover lasts in any case, ns. Judgement: a clock that was locked for
 /// some seconds knows its rate to a few ppm, and must be held while a network elects another
@@ -40,29 +40,31 @@ const HOLDOVER_NS: f64 = CEILING_NS / 10.0;
 /// Largest error of a locked clock, however noisy the network, ns. Judgement: the time of the clock
 /// determines when RTP timestamps are played, and a jitter buffer holds only a few ms.
 pub(super) const CEILING_NS: f64 = 1e6;
-/// Largest wander (standard deviation) of a master's time for a lock, ns. Derived: the time is
-/// wrong by more than the ceiling for 0.3 % of the time (three standard deviations).
+/// Largest wander (standard deviation) of a master's time that permits a lock, ns. Derived: the
+/// error then exceeds the ceiling 0.3 % of the time (three standard deviations).
 const LARGEST_WANDER_NS: f64 = CEILING_NS / 3.0;
-/// Share of [`LARGEST_WANDER_NS`] below which the wander must be for a first lock. To lock after
-/// having been unlocked, the upper limit of the wander must be below it. Judgement: hysteresis.
+/// Fraction of [`LARGEST_WANDER_NS`] that the wander must not reach for a first lock. After the
+/// clock has been unlocked, the upper limit of the wander must not reach it either. Judgement:
+/// hysteresis.
 const STEADY_SHARE: f64 = 0.75;
-/// Share of the ceiling below which the published uncertainty must be for a lock. Judgement:
+/// Fraction of the ceiling that the published uncertainty must not reach for a lock. Judgement:
 /// hysteresis of a factor of two.
 const CEILING_SHARE: f64 = 0.5;
 /// Syncs needed for the first lock. Judgement: 1 s at the interval of AES67's media profile.
 const MIN_FORWARD: u32 = 8;
 /// Delay_Resps needed for the first lock. Judgement: one may be damaged.
 const MIN_REVERSE: u32 = 2;
-/// Delay_Resps needed to lock again after a step or a change to a master with another time.
+/// Delay_Resps needed to lock again after a step or a change to a master with a different time.
 /// Judgement: one shows whether the time has changed or the Syncs are wrong.
 const MIN_REVERSE_AGAIN: u32 = 1;
-/// Syncs needed to end a holdover, or to lock again when the path delay is known. Judgement: as
-/// many as prove a step.
+/// Syncs needed to end a holdover, or to lock again when the path delay is known. Judgement: the
+/// number that proves a step.
 const MIN_FORWARD_AGAIN: u32 = 4;
-/// Sync intervals of silence that begin a holdover. Judgement: two Syncs are easily lost.
+/// Length of the silence that begins a holdover, in Sync intervals. Judgement: two Syncs are easily
+/// lost.
 const SILENT_INTERVALS: i64 = 3;
-/// Time before noise may end a state. Judgement: four Syncs at the interval of AES67's media
-/// profile.
+/// Minimum dwell time: noise cannot end a state earlier. Judgement: four Syncs at the interval of
+/// AES67's media profile.
 const MIN_DWELL: Nanos = Nanos::from_millis(500);
 
 /// State of a clock that follows a master.
@@ -70,7 +72,7 @@ const MIN_DWELL: Nanos = Nanos::from_millis(500);
 pub enum LockState {
     /// No master has been heard.
     Listening,
-    /// A master is heard; the estimate is not yet good enough.
+    /// A master has been heard, but the estimate is not good enough yet.
     Acquiring,
     /// The estimate is good enough.
     Locked,
@@ -113,7 +115,7 @@ pub enum LockCause {
         /// The threshold.
         threshold: Nanos,
     },
-    /// No Sync for this long.
+    /// The Syncs of the master have ceased.
     MasterSilent {
         /// Time since the last Sync.
         silent_for: Nanos,
@@ -130,17 +132,17 @@ pub enum LockCause {
         /// The limit.
         limit: Nanos,
     },
-    /// Several timestamps show consistently that the master's time has jumped.
+    /// Several timestamps consistently show that the master's time has jumped.
     MasterStepped {
-        /// By how much.
+        /// Size of the step.
         step: Nanos,
     },
-    /// Another master's time differs from the last one's.
+    /// The new master's time differs from the previous master's.
     MasterChanged {
-        /// By how much.
+        /// Size of the step.
         step: Nanos,
     },
-    /// The master's time wanders too far from a crystal's.
+    /// The master's time wanders too much compared with a crystal.
     MasterWanders {
         /// Standard deviation of the wander.
         rms: Nanos,
@@ -155,7 +157,7 @@ pub enum LockCause {
     },
     /// The master's time has a rate that no clock can have.
     ImpossibleRate {
-        /// Rate against the host's clock.
+        /// Rate relative to the host's clock.
         rate: Ppb,
     },
     /// The state machine has no such transition, so the clock stays in its state. This is a fault
@@ -167,7 +169,7 @@ pub enum LockCause {
         /// Attempts so far, including those that were not reported.
         attempts: u32,
     },
-    /// The reason given by a [`ClockServo`](super::ClockServo) other than the engine's.
+    /// The reason given by a custom [`ClockServo`](super::ClockServo).
     OtherServo(&'static str),
 }
 
@@ -214,7 +216,7 @@ pub struct LockTransition {
     pub cause: LockCause,
 }
 
-/// Possible transitions. Definition: any other one is a fault of the state machine and is refused.
+/// Permitted transitions. Definition: any other one is a fault of the state machine and is refused.
 const TRANSITIONS: [(LockState, LockState); 9] = [
     (LockState::Listening, LockState::Acquiring),
     (LockState::Acquiring, LockState::Locked),
@@ -232,9 +234,10 @@ const TRANSITIONS: [(LockState, LockState); 9] = [
 pub(super) struct LockInputs {
     pub(super) now: LocalTime,
     pub(super) sigma_ns: f64,
-    /// Published standard deviation, including its constant part; 0 where the delay is assumed.
+    /// Published standard deviation, including the constant error caused by unequal lateness in the
+    /// two directions; 0 where the delay is assumed, because only Syncs are judged then.
     pub(super) published_ns: f64,
-    /// Why the time in the messages cannot be true.
+    /// Why the time in the messages cannot be true, if that is proven.
     pub(super) doubt: Option<LockCause>,
     /// Proven error of the time, in addition to the uncertainty.
     pub(super) displacement_ns: f64,
@@ -263,7 +266,7 @@ pub(super) struct LockMachine {
     /// Number of attempts at illegal transitions, and the state that the last ones tried to enter.
     illegal: u32,
     refused: Option<LockState>,
-    /// The last transition, until it is polled. Without polling, the machine continues.
+    /// The last transition, until it is polled. The machine continues without waiting for that.
     pending: Option<LockTransition>,
 }
 
@@ -309,7 +312,7 @@ impl LockMachine {
         self.reverse = self.reverse.saturating_add(1);
     }
 
-    /// Unlocks, because a step of the master's time is proven.
+    /// Unlocks, because a step of the master's time has been proven.
     pub(super) fn on_step(&mut self, now: LocalTime, step: Nanos) {
         self.lose(now, LockCause::MasterStepped { step });
         self.needed = (MIN_FORWARD_AGAIN, MIN_REVERSE_AGAIN);
@@ -321,7 +324,7 @@ impl LockMachine {
         self.needed = (MIN_FORWARD_AGAIN, MIN_REVERSE_AGAIN);
     }
 
-    /// Forgets the evidence: the next lock needs as much as the first one.
+    /// Discards the evidence, so that the next lock needs as much as the first one.
     pub(super) fn forget(&mut self) {
         (self.forward, self.reverse) = (0, 0);
         self.needed = (MIN_FORWARD, MIN_REVERSE);
@@ -342,7 +345,7 @@ impl LockMachine {
         self.reverse = 0;
     }
 
-    /// Lock threshold T for this jitter, ns.
+    /// Lock threshold T for the given jitter, ns.
     fn threshold_ns(jitter: Nanos) -> f64 {
         let threshold_ns = THRESHOLD_FLOOR_NS + THRESHOLD_JITTER_SHARE * jitter.as_nanos_f64();
         threshold_ns.min(CEILING_NS / HYSTERESIS)

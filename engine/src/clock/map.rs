@@ -12,9 +12,9 @@ use crate::units::{Frames, LocalTime, MediaPosition, Nanos, Ppb, PtpTime, SECOND
 pub struct ClockMap {
     /// When the offset was estimated.
     pub(super) at: LocalTime,
-    /// Other clock's elapsed time minus the host's at `at`, ns.
+    /// The other clock's elapsed time minus the host clock's at `at`, ns.
     pub(super) offset_ns: f64,
-    /// Change of the offset: rate of the other clock against the host's, ns/s.
+    /// Change of the offset: rate of the other clock relative to the host's, ns/s.
     pub(super) rate_ppb: f64,
     /// Variances and covariance of offset (ns) and rate (ns/s).
     pub(super) variance_offset: f64,
@@ -27,13 +27,14 @@ pub struct ClockMap {
 }
 
 impl ClockMap {
-    /// A map that is exactly known: `offset_ns` at `at`, changing at `rate`.
+    /// Creates a map that is exactly known: its offset is `offset_ns` at `at` and changes at
+    /// `rate`.
     #[must_use]
     pub fn exact(at: LocalTime, offset_ns: f64, rate: Ppb) -> Self {
         Self { at, offset_ns, rate_ppb: rate.as_ppb(), ..Self::default() }
     }
 
-    /// The same clock with the same uncertainty, but with another origin, relative to which it is
+    /// The same clock with the same uncertainty, but with a new origin, relative to which it is
     /// `offset_ns` ahead at `at`.
     pub(crate) fn seen_from(&self, at: LocalTime, offset_ns: f64) -> Self {
         let span_s = (at - self.at).as_secs_f64();
@@ -59,14 +60,14 @@ impl ClockMap {
         self.offset_ns + self.rate_ppb * (t - self.at).as_secs_f64()
     }
 
-    /// The host time at which the other clock reaches the reading that the host's clock has at
+    /// The host time at which the other clock has advanced as far as the host's clock has at
     /// `nominal`. Solves t + offset(t) = nominal, where the offset is linear in t.
     fn local_at(&self, nominal: LocalTime) -> LocalTime {
         let correction = self.offset_ns(nominal) / self.rate().ratio();
         nominal - Nanos::from_nanos_f64(libm::round(correction))
     }
 
-    /// Rate of the other clock against the host's.
+    /// Rate of the other clock relative to the host's.
     #[must_use]
     pub fn rate(&self) -> Ppb {
         Ppb::new(self.rate_ppb)
@@ -91,15 +92,16 @@ impl ClockMap {
         libm::hypot(self.mean_sigma_ns(t), self.phase_wander_ns)
     }
 
-    /// Standard deviation of the other clock's wander around the map, beyond a crystal's, ns.
+    /// Standard deviation of the other clock's wander around the map, beyond the wander of a
+    /// crystal, ns.
     #[must_use]
     pub fn phase_wander_ns(&self) -> f64 {
         self.phase_wander_ns
     }
 
-    /// Standard deviation of the map itself at `t`, ns, against the other clock without its wander.
-    /// Its square grows with the distance T from the estimate as P_off + 2 P_cov T + P_rate T^2 + q
-    /// T^3/3.
+    /// Standard deviation of the map itself at `t`, ns, relative to the other clock without its
+    /// wander. Its square grows with the distance T from the estimate as P_off + 2 P_cov T + P_rate
+    /// T^2 + q T^3/3.
     #[must_use]
     pub fn mean_sigma_ns(&self, t: LocalTime) -> f64 {
         let span_s = (t - self.at).as_secs_f64();
@@ -120,13 +122,13 @@ pub struct PtpMap {
 }
 
 impl PtpMap {
-    /// A map whose two clocks are counted from the given origins.
+    /// Creates a map whose two clocks are counted from the given origins.
     #[must_use]
     pub fn new(origin_local: LocalTime, origin_ptp: PtpTime, map: ClockMap) -> Self {
         Self { origin_local, origin_ptp, map }
     }
 
-    /// The relation itself.
+    /// The relation between the two clocks.
     #[must_use]
     pub fn clock(&self) -> &ClockMap {
         &self.map
@@ -173,14 +175,14 @@ pub struct MediaMap {
 }
 
 impl MediaMap {
-    /// A map whose two clocks are counted from the given origins, with the media clock's nominal
-    /// rate.
+    /// Creates a map whose two clocks are counted from the given origins, with the media clock's
+    /// nominal rate.
     #[must_use]
     pub fn new(origin_local: LocalTime, origin_frame: Frames, sample_rate: SampleRate, map: ClockMap) -> Self {
         Self { origin_local, origin_frame, sample_rate, map }
     }
 
-    /// The relation itself.
+    /// The relation between the two clocks.
     #[must_use]
     pub fn clock(&self) -> &ClockMap {
         &self.map

@@ -1,8 +1,8 @@
 //! Relating one clock to another from noisy timestamps.
 //!
 //! Purpose: PTP time, the sender's media clock and the sound card's clock are all described
-//! relative to one reference, the host's monotonic clock, as *(offset, rate, uncertainty)*: a
-//! [`ClockMap`]. All maps come from the same [`Estimator`]. [`SlaveClock`] adds what only a clock
+//! relative to one reference, the host's monotonic clock, by *(offset, rate, uncertainty)*: a
+//! [`ClockMap`]. The same [`Estimator`] produces all maps. [`SlaveClock`] adds what only a clock
 //! that follows a master needs: lock state, holdover and step detection.
 //!
 //! Model: the engine never steers the host's clock, so there is no control loop that could become

@@ -1,12 +1,12 @@
 //! A set of filters that assume different process noise, all fed by the same reduction of the
 //! samples (multiple-model estimation).
 //!
-//! Model: a crystal at rest wanders little, and one that warms up wanders a lot. A filter that
-//! assumes the wrong process noise either lags or is noisy. So every filter of the set is scored by
-//! how well it predicted the offset 30 s ahead, compared with the current estimate of an agile
-//! filter, which hardly lags. The active filter is the steadiest one that no more agile filter
-//! beats. A steady filter that predicts far worse is reset to the state of the active one, so that
-//! it is ready when the crystal settles.
+//! Model: a crystal at a constant temperature wanders little, and one that is warming up wanders a
+//! lot. A filter that assumes the wrong process noise either lags or is noisy. So every filter of
+//! the set is scored by how well it predicted the offset 30 s ahead, compared with the current
+//! estimate of an agile filter, which hardly lags. The active filter is the steadiest one that is
+//! not beaten by any more agile one. A steady filter that predicts far worse is reset to the state
+//! of the active one, so that it is ready when the crystal settles.
 
 use super::block::{Block, Reduction};
 use super::kalman::{Kalman, Prior, ProcessNoise};
@@ -14,11 +14,11 @@ use super::sample::{Direction, Sample};
 use super::wander::PhaseWander;
 use crate::units::{LocalTime, Nanos};
 
-/// Process noise of each filter, steadiest first. A crystal at rest wanders by 1 ppb per square
-/// root of a second. One that warms up, or is exposed to the sun, drifts by up to 20 ppb per
-/// second, and the drift itself changes over minutes. The last filter forgets almost everything
-/// within a minute. Judgement: a factor of 10 between neighbours, because a filter is nearly
-/// optimal within a factor of 3.
+/// Process noise of each filter, steadiest first. A crystal at a constant temperature wanders by 1
+/// ppb per square root of a second. One that is warming up, or is exposed to the sun, drifts by up
+/// to 20 ppb per second, and the drift itself changes over minutes. The last filter forgets almost
+/// everything within a minute. Judgement: a factor of 10 between neighbours, because a filter is
+/// nearly optimal within a factor of 3.
 const PROCESS_NOISES: [ProcessNoise; 6] = [
     ProcessNoise::of_rate(1.0),
     ProcessNoise::of_rate(10.0),
@@ -32,12 +32,12 @@ const MOST_AGILE: usize = PROCESS_NOISES.len() - 1;
 /// Index of the filter that the others are compared with. Judgement: agile enough for any crystal,
 /// and less noisy than the last one.
 const REFERENCE: usize = 4;
-/// Index of the filter that is active until predictions have been scored. Judgement: a crystal
-/// indoors.
+/// Index of the filter that is active until predictions have been scored. Judgement: the filter
+/// that suits a crystal at room temperature.
 const FIRST_ACTIVE: usize = 1;
 /// How far ahead predictions are scored. Judgement: about the memory of the filters.
 const HORIZON: Nanos = Nanos::from_secs(30);
-/// Number of predictions that wait to be scored. Judgement: one each 5 s.
+/// Number of predictions that wait to be scored. Judgement: one every 5 s.
 const SNAPSHOTS: usize = 6;
 /// Time between predictions. Derived: [`HORIZON`] holds [`SNAPSHOTS`] of them.
 #[expect(clippy::cast_possible_wrap, reason = "a small number")]
@@ -45,23 +45,23 @@ const SNAPSHOT_INTERVAL: Nanos = Nanos::new(HORIZON.as_nanos() / SNAPSHOTS as i6
 /// Memory of the long score, in predictions. Judgement: a quarter of an hour reveals small
 /// differences.
 const LONG_MEMORY: f64 = 180.0;
-/// Memory of the short score, in predictions. Judgement: within a minute it notices a crystal that
-/// begins to warm up.
+/// Memory of the short score, in predictions. Judgement: within a minute it reveals a crystal that
+/// has begun to warm up.
 const SHORT_MEMORY: f64 = 12.0;
-/// Scored predictions before a filter is selected by score. Judgement: half a minute after the
-/// first one.
+/// Number of scored predictions before a filter is selected by score. Judgement: half a minute
+/// after the first one.
 const FIRST_SELECTION: f64 = 6.0;
 /// A more agile filter beats a steadier one if its long score (mean square error) is smaller by
 /// this factor. Judgement: a steady output is worth a small error.
 const SWITCH_RATIO_LONG: f64 = 1.1;
-/// As [`SWITCH_RATIO_LONG`], for the short score, which is less certain. Judgement: the mean square
-/// of 12 predictions has an error of 40 %.
+/// Like [`SWITCH_RATIO_LONG`], but for the short score, which is less certain. Judgement: the mean
+/// square of 12 predictions has an error of 40 %.
 const SWITCH_RATIO_SHORT: f64 = 2.5;
 /// A steady filter whose short score is larger than the active filter's by this factor is reset.
 /// Judgement: well beyond [`SWITCH_RATIO_SHORT`].
 const RESET_RATIO: f64 = 6.0;
-/// Each block that is shorter than usual decreases the usual number of samples by the reciprocal of
-/// this. Judgement: five such blocks halve it.
+/// Each block that is shorter than usual reduces the usual sample count by 1 / `FORGET_COUNT` of
+/// its value. Judgement: five such blocks halve it.
 const FORGET_COUNT: u32 = 8;
 /// A filter is far from the reference if it differs by more than this many of the reference's
 /// standard deviations. Judgement: exceeded by chance once in 16 000 (normal distribution).
@@ -72,7 +72,7 @@ const LAG_SNAPSHOTS: u32 = 2;
 /// A forward block of the minimum set holds at most the number of reverse samples so far, divided
 /// by this. Judgement: two reverse blocks are needed to compare the directions.
 const REVERSE_BLOCKS: u32 = 2;
-/// From one reverse block to the next, a forward block may grow by one sample, plus its size
+/// A forward block may exceed the last reverse block by one sample, plus the size of that block
 /// divided by this. Judgement: growth by a quarter keeps the mean lateness of both directions
 /// nearly equal.
 const COUNT_GROWTH: u32 = 4;
@@ -82,11 +82,11 @@ const DRIFT_SIGNIFICANT: f64 = 2.0;
 /// A filter with a drift state stays eligible while its drift is at least this many standard
 /// deviations from zero. Judgement: hysteresis of a factor of two.
 const DRIFT_KEPT: f64 = 1.0;
-/// Prediction errors up to this many variances of the other clock's wander do not count against a
-/// steady filter. Judgement: 2.4 standard deviations.
+/// Mean square errors of prediction up to this many variances of the other clock's wander do not
+/// count against a steady filter. Judgement: 2.4 standard deviations.
 const EXCUSED: f64 = 6.0;
-/// Longest block. Judgement: twice [`HORIZON`]; a block that was interrupted for longer is
-/// discarded.
+/// Longest block. Judgement: twice [`HORIZON`]; a forward block that lasts twice as long, because
+/// it was interrupted, is discarded.
 const LONGEST_BLOCK: Nanos = Nanos::from_secs(64);
 
 /// A filter, the blocks that feed it, and its scores.
@@ -143,16 +143,16 @@ impl Member {
         let count = block.add(sample, self.filter.state()[1]);
         if self.is_full(now, direction, count, length) {
             let reduced = self.blocks[direction.index()].take();
-            // The mean lateness of a short block is larger than that of usual blocks, so the two do
-            // not cancel.
+            // The mean lateness of a short block is larger than that of usual blocks, so it does
+            // not cancel between the directions.
             let is_short = self.reduction == Reduction::Minimum && 2 * count < self.forward_count;
             self.filter.update(&reduced, is_short, now);
         }
     }
 
-    /// Whether a block ends here. Blocks of the minimum set must hold the same number of samples in
-    /// both directions, so that their mean lateness cancels. The sparser direction, mostly the
-    /// reverse one, limits that number.
+    /// Counts the sample, and returns whether the block ends with it. Blocks of the minimum set
+    /// must hold the same number of samples in both directions, so that their mean lateness
+    /// cancels. The sparser direction, mostly the reverse one, limits that number.
     fn is_full(&mut self, now: LocalTime, direction: Direction, count: u32, length: Nanos) -> bool {
         let worth = self.filter.is_informative(now, direction, count);
         if self.reduction == Reduction::Mean {
@@ -212,7 +212,7 @@ pub(super) struct ModelSet {
 }
 
 impl ModelSet {
-    /// A set that starts from one sample.
+    /// Creates a set that starts from one sample.
     pub(super) fn new(reduction: Reduction, prior: Prior, sample: &Sample) -> Self {
         let member = |process_noise| Member::new(reduction, process_noise, prior, sample);
         Self {
@@ -229,8 +229,8 @@ impl ModelSet {
         &self.members[self.active].filter
     }
 
-    /// Square of the distance between the active filter and the reference, ns^2: a beginning lag is
-    /// not visible in the filter's covariance.
+    /// Square of the distance between the active filter and the reference, ns^2. It reveals a lag
+    /// that has just begun and is not visible in the filter's covariance.
     pub(super) fn lag_variance(&self, now: LocalTime) -> f64 {
         let lag_ns = self.members[REFERENCE].filter.offset_ns(now) - self.active().offset_ns(now);
         lag_ns * lag_ns
@@ -258,7 +258,7 @@ impl ModelSet {
         if active.two_way { active.filter.noise().asymmetry_ns() } else { 0.0 }
     }
 
-    /// Takes a sample.
+    /// Processes a sample.
     pub(super) fn take(&mut self, sample: &Sample, now: LocalTime) {
         for member in &mut self.members {
             member.take(sample, now);
@@ -313,14 +313,14 @@ impl ModelSet {
                 member.filter.adopt(&active.filter);
                 member.snapshots = active.snapshots;
                 member.apart = 0;
-                // It must earn a good score again before it can be selected.
+                // The filter must earn a good score again before it can be selected.
                 member.short = SWITCH_RATIO_SHORT * active.short;
             }
         }
     }
 
-    /// Restarts every filter from the active one's state after `change`: the differences between
-    /// the filters are discarded.
+    /// Gives every filter the state of the active one, and then applies `change`. The differences
+    /// between the filters are lost.
     pub(super) fn restart(&mut self, change: impl Fn(&mut Kalman)) {
         let active = self.active().clone();
         self.change(|filter| {
@@ -342,7 +342,7 @@ impl ModelSet {
         self.snapshots = 0;
     }
 
-    /// Changes every filter because the delay has changed; `two_way` says whether it will be
+    /// Changes every filter because the delay has changed; `two_way` states whether it will be
     /// measured.
     pub(super) fn change_delay(&mut self, two_way: bool, change: impl Fn(&mut Kalman)) {
         self.change(change);
@@ -367,7 +367,7 @@ impl ModelSet {
         }
     }
 
-    /// Predicts every filter to `now`.
+    /// Advances every filter to `now`.
     pub(super) fn predict(&mut self, now: LocalTime) {
         for member in &mut self.members {
             member.filter.predict(now);

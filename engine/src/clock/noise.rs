@@ -2,8 +2,8 @@
 //!
 //! Model: the noise of a direction is learnt from *differences of successive innovations* (half
 //! their mean square: von Neumann's estimator). A filter that lags behind a drift has innovations
-//! that are large and alike. If their squares were taken for noise, the filter would slow down and
-//! lag even more, until it diverges. The differences of innovations do not contain the lag.
+//! that are large and similar. If their squares were mistaken for noise, the filter would slow down
+//! and lag even more, until it diverges. The differences of innovations do not contain the lag.
 //!
 //! A filter whose *rate* is wrong is an exception: its innovations grow from block to block. So
 //! when a lag is found, the noise is limited to a multiple of the noise in the *second* differences
@@ -22,33 +22,33 @@ const NOISE_MEMORY: f64 = 10.0;
 /// Memory of the slow noise figure, in innovations. Judgement: the error of a variance is then
 /// about 14 %.
 const SLOW_MEMORY: f64 = 100.0;
-/// Insignificant difference between the noise of the two directions, in standard errors. Judgement:
-/// exceeded by chance once in 370 (normal distribution).
+/// Largest insignificant difference between the noise of the two directions, in standard errors.
+/// Judgement: exceeded by chance once in 370 (normal distribution).
 const CHANCE: f64 = 3.0;
 /// Relative standard error of the noise after one innovation. Derived: for a standard deviation
 /// computed from squared differences of normal variables, allowing for the correlation of
 /// overlapping differences.
 const STANDARD_ERROR: f64 = 0.87;
-/// Limit of the noise variance as a multiple of the variance in second differences; any excess is a
-/// lag. Judgement: it takes effect from about three times the standard deviation.
+/// Limit of the noise variance as a multiple of the variance in second differences; any excess is
+/// attributed to lag. Judgement: it takes effect at about three times the standard deviation.
 const TREND: f64 = 10.0;
 /// Weight of the initial noise, in innovations. Judgement: almost none, because it is a guess.
 const PRIOR_WEIGHT: f64 = 0.02;
 /// Weight of the previous path's noise after a change of path, in innovations. Judgement: after
 /// three new innovations, it no longer dominates.
 const REOPENED: f64 = 3.0;
-/// Limit of the squares that are learnt, in variances. Judgement: one outlier must not make the
-/// filter ignore the next ten blocks.
+/// Limit of the squares that are learnt, as a multiple of the variance. Judgement: one outlier must
+/// not make the filter ignore the next ten blocks.
 const LARGEST_SQUARE: f64 = 100.0;
-/// Smallest noise, ns. Judgement: clocks of hosts have a resolution of some 10 ns to 100 ns.
+/// Smallest noise, ns. Judgement: host clocks have a resolution of 10 ns to 100 ns.
 const FLOOR_NS: f64 = 30.0;
 
 /// Noise of one direction.
 #[derive(Clone, Copy, Debug)]
 struct DirectionNoise {
-    /// Variance of one sample: in ns^2 for the forward direction, relative to the forward variance
-    /// for the reverse direction. For distributions other than exponential (minimum) or normal
-    /// (mean), it is valid for blocks of the current length only.
+    /// Variance of one sample; forward: in ns^2; reverse: as a ratio to the forward variance. For
+    /// distributions other than exponential (minimum) or normal (mean), it is valid only for blocks
+    /// of the current length.
     variance: f64,
     /// Last innovation, and the gain of its block.
     last: Option<(f64, f64)>,
@@ -63,7 +63,7 @@ struct DirectionNoise {
 /// the other two.
 #[derive(Clone, Copy, Debug, Default)]
 struct SecondDifferences {
-    /// Mean square for one sample, ns^2.
+    /// Mean square, scaled to one sample, ns^2.
     variance: f64,
     count: f64,
     last: Option<Point>,
@@ -93,7 +93,7 @@ impl SecondDifferences {
         self.variance += (bend_ns * bend_ns / gain - self.variance) / self.count;
     }
 
-    /// Largest variance of a sample that can be noise, ns^2; infinite while it is unknown.
+    /// Largest variance of a sample that noise can explain, ns^2; infinite while it is unknown.
     fn limit(&self) -> f64 {
         if self.count < NOISE_MEMORY { f64::INFINITY } else { TREND * self.variance }
     }
@@ -114,7 +114,7 @@ pub(super) struct Noise {
 }
 
 impl Noise {
-    /// Initial noise, when only the jitter of a sample is known.
+    /// Creates the initial noise, when only the jitter of a sample is known.
     pub(super) fn new(reduction: Reduction, jitter_ns: f64) -> Self {
         let variance = jitter_ns * jitter_ns;
         let forward = DirectionNoise { variance, last: None, count: 0.0, slow: variance, slow_count: 0.0 };
@@ -132,8 +132,8 @@ impl Noise {
     }
 
     /// Unit of a direction's variances: reverse variances are stored relative to the forward
-    /// variance. So both directions start alike, and when a network becomes worse, the noise of the
-    /// sparser direction does not lag behind.
+    /// variance. So both directions start with the same noise, and when a network becomes worse,
+    /// the noise of the sparser direction does not lag behind.
     fn unit(&self, direction: Direction) -> f64 {
         match direction {
             Direction::Forward => 1.0,
@@ -188,8 +188,8 @@ impl Noise {
         }
     }
 
-    /// Learns from the difference between this innovation and the last one. `predicted` is the
-    /// variance of the state, which is not noise.
+    /// Learns from the difference between the given innovation and the previous one. `predicted` is
+    /// the variance of the state, which is not noise.
     pub(super) fn learn(&mut self, residual: f64, block: &Reduced, predicted: f64) {
         let gain = self.gain(block.count);
         let unit = self.unit(block.direction);
@@ -210,8 +210,8 @@ impl Noise {
         }
     }
 
-    /// Removes a lag from the noise: the excess of the forward noise over the limit by second
-    /// differences is not noise. The absolute noise of the reverse direction is kept.
+    /// Removes a lag from the noise: whatever exceeds the limit given by the second differences is
+    /// not noise. The absolute noise of the reverse direction is kept.
     pub(super) fn without_lag(&mut self) {
         let [forward, reverse] = &mut self.directions;
         let lagging = forward.variance;
@@ -219,8 +219,8 @@ impl Noise {
         reverse.variance *= lagging / forward.variance;
     }
 
-    /// Prepares for another path. All that is known about its noise is that the first packets
-    /// differ by up to `apart_ns`. The path may be quieter or noisier than the last one.
+    /// Prepares for a new path. All that is known about its noise is that the first packets differ
+    /// by up to `apart_ns`. The path may be quieter or noisier than the previous one.
     pub(super) fn reopen(&mut self, apart_ns: f64) {
         let [forward, reverse] = &mut self.directions;
         let variance = forward.variance.max(apart_ns * apart_ns);

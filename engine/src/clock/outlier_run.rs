@@ -6,7 +6,7 @@
 use super::sample::Sample;
 use crate::units::{LocalTime, Nanos};
 
-/// Number of consecutive samples that proves that the estimate is wrong, and the time that they
+/// Number of consecutive outliers that proves that the estimate is wrong, and the time that they
 /// must span.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Proof {
@@ -14,7 +14,7 @@ pub(super) struct Proof {
     pub(super) time: Nanos,
 }
 
-/// A run of outliers, and the one that represents it.
+/// A run of outliers, and the outlier that represents it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct OutlierRun {
     since: LocalTime,

@@ -1,14 +1,16 @@
 //! The path delay that is assumed where no Delay_Resp measures it.
 //!
-//! Model: the best available knowledge is used, with its standard deviation. In this order:
+//! Model: the best available knowledge is used, with its standard deviation. In order of
+//! preference:
 //!
 //! * A delay that was measured on this path, or known by comparing this path with another one,
 //!   stays valid.
 //! * A round trip to the master, measured by any means, limits the delay, which is then assumed to
 //!   be uniformly distributed between 0 and the whole round trip.
-//! * Otherwise, the delay to another master on the same link is used, because it is similar.
+//! * Otherwise, the delay to another master on the same link is used, because it is probably
+//!   similar.
 //! * In an unknown local network, a usual delay is assumed. The measured jitter is added to its
-//!   standard deviation, because on wireless paths both delay and jitter are milliseconds.
+//!   standard deviation, because on wireless paths both delay and jitter amount to milliseconds.
 
 use crate::units::Nanos;
 
@@ -23,14 +25,14 @@ pub(super) struct PresumedDelay {
 /// Derived: half of the difference that [step detection](super::step) accepts as another path.
 const OTHER_PATH: Nanos = Nanos::from_nanos_f64(super::step::ROUTE_DIFFERENCE_NS / 2.0);
 /// A shorter round trip, or a changed uncertainty, is used only if it differs from the old one by
-/// more than the old one divided by this. Judgement: smaller changes are not worth a change of the
-/// estimate.
+/// more than 1 / `NEWS_SHARE` of the old one. Judgement: smaller changes are not worth a change of
+/// the estimate.
 const NEWS_SHARE: i64 = 8;
 
 /// Origin of the delay in the estimate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Origin {
-    /// Nothing was ever measured.
+    /// Nothing has ever been measured.
     #[default]
     Nowhere,
     /// Measured or assumed for another master on the same link.
@@ -48,7 +50,7 @@ pub(super) struct DelayKnowledge {
 }
 
 impl DelayKnowledge {
-    /// Records that another master is followed. `presumed` is whether the delay to the last one was
+    /// Records a change of master. `presumed` states whether the delay to the previous one was
     /// assumed.
     pub(super) fn change_master(&mut self, presumed: bool) {
         self.round_trip = None;
@@ -65,7 +67,7 @@ impl DelayKnowledge {
         }
     }
 
-    /// Takes a round trip. Returns whether it adds information.
+    /// Records a measured round trip. Returns whether it adds information.
     pub(super) fn round_trip(&mut self, round_trip: Nanos) -> bool {
         let is_news = |least: Nanos| round_trip < least - Nanos::new(least.as_nanos() / NEWS_SHARE);
         let is_news = round_trip > Nanos::ZERO && self.round_trip.is_none_or(is_news);
@@ -82,7 +84,7 @@ impl DelayKnowledge {
         is_usual && (usual.sigma - presumed.sigma).abs() > news
     }
 
-    /// The delay to assume, from the estimated one and the usual one of a local network.
+    /// The delay to assume, given the estimated one and the usual one of a local network.
     pub(super) fn presume(&self, estimated: PresumedDelay, usual: PresumedDelay) -> PresumedDelay {
         match (self.origin, self.round_trip) {
             (Origin::Path, _) => estimated,
@@ -101,7 +103,8 @@ impl PresumedDelay {
         Self { mean: Nanos::new(round_trip.as_nanos() / 2), sigma: Nanos::from_secs_f64(sigma_s) }
     }
 
-    /// The delay to another master on the same link, which is similar but not negative.
+    /// The delay to another master on the same link, assumed to be similar to this one; a negative
+    /// estimate is replaced by 0.
     fn elsewhere(self) -> Self {
         let sigma_s = libm::hypot(self.sigma.as_secs_f64(), OTHER_PATH.as_secs_f64());
         Self { mean: self.mean.max(Nanos::ZERO), sigma: Nanos::from_secs_f64(sigma_s) }

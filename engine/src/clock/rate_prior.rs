@@ -13,22 +13,22 @@ const UNKNOWN: Ppb = Ppb::from_ppm(100.0);
 /// Standard deviation of a rate that was measured in an earlier session. Judgement: AT-cut crystals
 /// change by some ppm between a cold and a warm room.
 const REMEMBERED: Ppb = Ppb::from_ppm(2.0);
-/// Standard deviation of the rate of a clock that is probably the same as another known one: a
-/// sender that claims to follow PTP, or the successor of a sender on the same network. Judgement:
-/// five times [`REMEMBERED`].
+/// Standard deviation of the rate of a clock that is probably driven by the same oscillator as a
+/// known one: a sender that claims to follow PTP, or the successor of a sender on the same network.
+/// Judgement: five times [`REMEMBERED`].
 const INFERRED: Ppb = Ppb::from_ppm(10.0);
-/// A measured rate is used once its standard deviation is below this share of the prior's.
+/// A measured rate is used once its standard deviation is below this fraction of the prior's.
 /// Judgement: the change of pitch when it takes over is then small.
 const FOLLOWED_SHARE: f64 = 0.2;
 
 /// Growth of the standard deviation of a kept rate, ppb per second. Judgement: the drift of a
-/// crystal that warms up.
+/// crystal that is warming up.
 const AGEING_PPB_PER_S: f64 = 20.0;
 /// Smallest standard deviation of a kept rate when an estimator restarts from it. Judgement: the
 /// cause of the restart may have disturbed the rate before it was noticed.
 const DISTURBED_RATE: Ppb = Ppb::from_ppm(1.0);
-/// A rate is kept once its standard deviation is below this share of the prior's. Judgement: as
-/// [`FOLLOWED_SHARE`].
+/// A rate is kept once its standard deviation is below this fraction of the prior's. Judgement: the
+/// same as [`FOLLOWED_SHARE`].
 const KNOWN_SHARE: f64 = 0.2;
 
 /// A rate and its standard deviation.
@@ -45,12 +45,12 @@ impl RatePrior {
         rate.map_or(Self { rate: Ppb::ZERO, sigma: UNKNOWN }, |rate| Self { rate, sigma: REMEMBERED })
     }
 
-    /// The prior from the rate of another clock that is probably the same one.
+    /// The prior from the rate of another clock that is probably driven by the same oscillator.
     pub(crate) fn inferred(rate: Ppb) -> Self {
         Self { rate, sigma: INFERRED }
     }
 
-    /// The measured rate, or the prior while that is the better estimate.
+    /// The measured rate, or the prior rate while that is the better estimate.
     pub(crate) fn or_measured(self, clock: Option<ClockMap>) -> Ppb {
         self.updated(clock).rate
     }

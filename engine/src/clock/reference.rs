@@ -3,10 +3,10 @@
 //!
 //! Model: consumers see one [slewed](super::slew) timeline, whatever the source. When the selected
 //! source has been unusable for the fallback time, the timeline continues at another *rate*: that
-//! of the system's clock if it is disciplined, else the last known rate. The phase of the timeline
-//! is not changed, so that the fallback is inaudible. When the source returns, the difference is
-//! slewed. The timeline steps, and begins a new epoch, only if the difference is too large for that
-//! or the source itself reports a step.
+//! of the system's clock if it is disciplined, otherwise the last known rate. The phase of the
+//! timeline is not changed, so that the fallback is inaudible. When the source returns, the
+//! difference is slewed. The timeline steps, and begins a new epoch, only if the difference is too
+//! large to be slewed or the source itself reports a step.
 //!
 //! A timeline that has never followed PTP has an arbitrary origin. It can pace senders, but RTP
 //! timestamps cannot be related to it; see [`Reference::reading`].
@@ -28,17 +28,17 @@ const INTERVAL: Nanos = Nanos::from_millis(250);
 /// Largest uncertainty of a timeline that places RTP timestamps, ns. Judgement: a jitter buffer
 /// holds a few ms.
 const USABLE_SIGMA_NS: f64 = 1e6;
-/// A source this many of its standard deviations away contradicts a timeline in holdover.
-/// Judgement: exceeded by chance once in 370 (normal distribution).
+/// A source that differs by this many of its standard deviations contradicts a timeline in
+/// holdover. Judgement: exceeded by chance once in 370 (normal distribution).
 const CONTRADICTED_SIGMAS: f64 = 3.0;
 /// If the selected source is heard for this long without becoming usable, the timeline counts as
-/// unlocked instead of in holdover. Judgement: longer than any lock takes.
+/// unlocked instead of in holdover. Judgement: longer than it takes to lock in any case.
 const HEARD_IN_VAIN: Nanos = Nanos::from_secs(60);
 /// A map is wrong if the wander is this many times larger than the map assumes. Judgement: the size
-/// of a wander is known with an error of about a half.
+/// of a wander is known only to within about 50 %.
 const WANDER_EXCEEDS: f64 = 2.0;
 /// Maximum number of events that wait to be polled; the oldest are dropped first. Judgement: more
-/// than happen between two polls.
+/// than occur between two polls.
 const MAX_EVENTS: usize = 16;
 
 /// The clocks that a user can select.
@@ -176,14 +176,14 @@ pub struct Reference {
     /// When the selected source became unusable, or usable again.
     useless_since: Option<LocalTime>,
     useful_since: Option<LocalTime>,
-    /// When the selected source began to be heard without being usable.
+    /// Since when the selected source has been heard without being usable.
     in_vain_since: Option<LocalTime>,
     advanced_at: Option<LocalTime>,
     events: EventQueue<ReferenceEvent, MAX_EVENTS>,
 }
 
 impl Reference {
-    /// A timeline that has not begun.
+    /// Creates a timeline that has not begun.
     #[must_use]
     pub fn new(config: ReferenceConfig) -> Self {
         Self {
@@ -202,7 +202,7 @@ impl Reference {
         }
     }
 
-    /// Takes the readings of the sources at `now`. Call it when they have changed, and when
+    /// Processes the readings of the sources at `now`. Call it when they have changed, and when
     /// [`Reference::poll_timeout`] is due.
     pub fn advance(&mut self, now: LocalTime, sources: &Sources) {
         self.advanced_at = Some(now);
@@ -292,7 +292,8 @@ impl Reference {
     }
 
     /// The held rate or the current rate of the selected source, whichever is more certain. The
-    /// time of a master that wanders is unusable, but its rate may be known better than before.
+    /// time of a master that wanders is unusable, but its rate may be known more precisely than
+    /// before.
     fn best_rate(&self, held: Option<ClockMap>, sources: &Sources) -> Option<Ppb> {
         let better = |clock: &ClockMap| held.is_some_and(|held| clock.rate_sigma() < held.rate_sigma());
         self.measured(sources).filter(better).or(held).map(|clock| clock.rate())
@@ -319,7 +320,7 @@ impl Reference {
         let fell_back = self.source != self.config.mode;
         let coasting = fell_back || !self.state.is_usable();
         let sigma_ns = self.slew.published().map_or(0.0, |map| map.clock().sigma_ns(map.clock().estimated_at()));
-        // While the timeline is still being slewed, it is not the time of its source.
+        // While the timeline is still being slewed, it does not show the time of its source.
         let apart = self.slew.distance_ns() > CEILING_NS;
         let is_in_vain = |now: LocalTime| self.in_vain_since.is_some_and(|since| now.since(since) >= HEARD_IN_VAIN);
         let in_vain = self.advanced_at.is_some_and(is_in_vain);
@@ -349,7 +350,7 @@ impl Reference {
         self.source
     }
 
-    /// The next event that was not polled yet.
+    /// The next event that has not been polled yet.
     pub fn poll_event(&mut self) -> Option<ReferenceEvent> {
         self.events.pop()
     }

@@ -1,50 +1,50 @@
-//! Which path delays are possible.
+//! Checks whether a path delay is possible.
 //!
-//! Model: no packet arrives before it was sent. So the round trip, from a Delay_Resp and the least
-//! late Sync near it, is not negative. Nor is it longer than the time from sending the Delay_Req to
-//! receiving the Delay_Resp, which the host's clock alone measures. Jitter does not affect these
-//! bounds, so an attacker cannot relax them by increasing it. The estimate is checked as well,
-//! because it comes from more packets, but its bounds depend on jitter.
+//! Model: no packet arrives before it was sent. So the round trip computed from a Delay_Resp and
+//! the least late Sync near it is not negative. Nor is it longer than the time from sending the
+//! Delay_Req to receiving the Delay_Resp, which the host's clock alone measures. Jitter does not
+//! affect these bounds, so an attacker cannot relax them by increasing it. The estimate is checked
+//! as well, because it comes from more packets, but its bounds depend on jitter.
 //!
-//! If the times of a master's Syncs and Delay_Resps drift apart, the round trip becomes ever
-//! shorter, long before it is negative. A path that becomes shorter shortens the time until the
-//! Delay_Resp by the same amount. If that does not happen, the times do not agree. Likewise a path
-//! that becomes longer delays the Delay_Resps, too: if only the Syncs come later, an attacker
-//! delays them.
+//! If the times of a master's Syncs and Delay_Resps drift apart, the computed round trip becomes
+//! ever shorter, long before it is negative. If the cause were a shorter path, the Delay_Resp would
+//! also arrive sooner by the same amount. If it does not, the times do not agree. Likewise, a
+//! longer path delays the Delay_Resps, too: if only the Syncs come later, an attacker is delaying
+//! them.
 //!
-//! Breakdown point: one exchange of five may be forged or have damaged timestamps.
+//! Breakdown point: one exchange in five may be forged or have damaged timestamps.
 
 use super::lock::{CEILING_NS, LockCause};
 use super::sample::{Direction, Sample};
 use crate::units::{LocalTime, Nanos};
 
-/// Exchanges that are kept. Judgement: 5 s at one Delay_Req per second.
+/// Number of exchanges that are kept. Judgement: 5 s at one Delay_Req per second.
 const EXCHANGES: usize = 5;
 /// Number of the last [`EXCHANGES`] exchanges that must be impossible to prove a fault. Judgement:
 /// one may be forged or damaged.
 const PROOF: usize = 2;
-/// Number of newest Syncs of which the least late one is used. Judgement: one second at the
+/// Number of newest Syncs from which the least late one is selected. Judgement: one second at the
 /// interval of AES67's media profile.
 const SYNCS: usize = 8;
-/// Age up to which a Sync is compared with a Delay_Resp while the rate is known. Derived: the error
-/// of a known rate moves the offset by 100 us in that time.
+/// Age up to which a Sync is compared with a Delay_Resp while the rate is known. Derived: in that
+/// time, the error of a known rate moves the offset by at most 100 us.
 const OLDEST: Nanos = Nanos::from_secs(10);
-/// As [`OLDEST`], while the rate is unknown. Derived: in that time two crystals of +-100 ppm drift
-/// apart by less than [`TOLERANCE_NS`].
+/// Like [`OLDEST`], but while the rate is unknown. Derived: in that time two crystals of +-100 ppm
+/// drift apart by less than [`TOLERANCE_NS`].
 const OLDEST_OF_UNKNOWN_RATE: Nanos = Nanos::from_secs(2);
-/// Tolerated error of the round trip, ns. Judgement: software timestamps have errors of some 100
+/// Tolerated error of the round trip, ns. Judgement: software timestamps have errors of about 100
 /// us, and the error of the time is half that of the round trip.
 const TOLERANCE_NS: f64 = CEILING_NS * 3.0 / 4.0;
 /// Largest difference between the change of the round trip and the change of the time until the
-/// Delay_Resp, ns. Derived: with the two exchanges of the proof, a time that drifts from a
-/// crystal's by 250 ppm is detected before its error reaches the ceiling.
+/// Delay_Resp, ns. Derived: as two exchanges are the proof, a master's time that drifts by 250 ppm
+/// relative to a crystal is detected before its error reaches the ceiling.
 const UNEXPLAINED_NS: f64 = CEILING_NS * 2.0 / 5.0;
-/// Largest allowance for jitter on top of [`UNEXPLAINED_NS`] where the round trip is shorter, ns.
-/// Judgement: jitter must not relax the bound without limit.
+/// Largest allowance for jitter on top of [`UNEXPLAINED_NS`] where the round trip has become
+/// shorter, ns. Judgement: jitter must not relax the bound without limit.
 const SHORTENED_BY_JITTER_NS: f64 = CEILING_NS / 4.0;
-/// Allowance for jitter on top of [`UNEXPLAINED_NS`] where the round trip is longer, in jitters.
-/// Judgement: even the least late of five exchanges may be that late. Beyond it, delayed Syncs are
-/// not mistaken for a longer path.
+/// Allowance for jitter on top of [`UNEXPLAINED_NS`] where the round trip has become longer, as a
+/// multiple of the jitter. Judgement: even the least late of five exchanges may be this late. A
+/// larger allowance is not needed, and might hide that Syncs are delayed.
 const LONGER_JITTERS: f64 = 4.0;
 /// How far an estimated delay may be below zero, ns. Judgement: a message often leaves some time
 /// after the program has timestamped it, and hardly ever before.
@@ -63,7 +63,7 @@ pub(super) struct PathDelayClaim {
 
 impl PathDelayClaim {
     /// Whether no path can have this delay. `jitter` is the jitter of the packets from which the
-    /// delay was estimated: the mean of late packets is late, too.
+    /// delay was estimated; it widens the limits, because the mean of late packets is late, too.
     pub(super) fn is_impossible(&self, jitter: Nanos) -> bool {
         let longest_ns = self.round_trip.map_or(f64::INFINITY, |both| both.as_nanos_f64() / 2.0);
         let jitter_ns = jitter.as_nanos_f64().min(CEILING_NS / 2.0);
@@ -104,7 +104,7 @@ fn longer_by_noise_ns(jitter: Nanos) -> f64 {
     UNEXPLAINED_NS + LONGER_JITTERS * jitter.as_nanos_f64()
 }
 
-/// Reference for later exchanges on a path, from the first exchanges on it that were possible.
+/// Reference with which later exchanges on a path are compared: the first possible exchanges on it.
 #[derive(Clone, Copy, Debug, Default)]
 struct Baseline {
     shortest: Option<Exchange>,
@@ -152,8 +152,8 @@ impl RoundTrips {
         self.longest = Some(longest);
     }
 
-    /// Takes a sample; `rate_ppb` is the rate of the offset, if known. Returns whether the sample
-    /// completes an exchange.
+    /// Processes a sample; `rate_ppb` is the rate of the offset, if known. Returns whether the
+    /// sample completes an exchange.
     pub(super) fn take(&mut self, sample: &Sample, rate_ppb: Option<f64>) -> bool {
         if sample.direction == Direction::Forward {
             self.syncs[self.heard % SYNCS] = Some((sample.at, sample.offset_ns));
@@ -176,7 +176,7 @@ impl RoundTrips {
         exchange.is_none_or(|exchange| !exchange.is_impossible())
     }
 
-    /// The exchange of a Delay_Resp and the Syncs near it.
+    /// The exchange formed by a Delay_Resp and the Syncs near it.
     fn exchange(&self, sample: &Sample, longest: Option<Nanos>, rate_ppb: Option<f64>) -> Option<Exchange> {
         let oldest = if rate_ppb.is_some() { OLDEST } else { OLDEST_OF_UNKNOWN_RATE };
         let near = self.syncs.iter().flatten().filter(|(at, _)| (sample.at - *at).abs() <= oldest);
@@ -204,8 +204,8 @@ impl RoundTrips {
         self.count += 1;
     }
 
-    /// Whether an exchange contradicts the reference of the current path and, if it is known, that
-    /// of the previous path, allowing for the jitter of the packets.
+    /// Whether an exchange contradicts the reference of the current path and, if known, that of the
+    /// previous path, allowing for the jitter of the packets.
     fn contradicts(&self, exchange: &Exchange, jitter: Nanos) -> bool {
         let shortest = self.exchanges.iter().flatten().filter_map(|exchange| exchange.longest).min();
         let contradicts = |(before, quickest): (Exchange, Nanos)| {
@@ -218,8 +218,8 @@ impl RoundTrips {
         self.baseline.known().is_some_and(contradicts) && self.former.known().is_none_or(contradicts)
     }
 
-    /// Whether the newest exchange took so much longer than earlier ones that Syncs may be later by
-    /// `later_ns` because the path is longer, or whether it fits the previous path.
+    /// Whether the path explains that Syncs are later by `later_ns`: the newest exchange took
+    /// correspondingly longer than earlier ones, or fits the previous path.
     pub(super) fn explains_later(&self, later_ns: f64, jitter: Nanos) -> bool {
         let newest = self.count.checked_sub(1).and_then(|newest| self.exchanges[newest % EXCHANGES]);
         let Some((now, newest)) = self.baseline.known().zip(newest) else { return true };
@@ -239,7 +239,7 @@ impl RoundTrips {
     }
 
     /// The path delay computed from the worst of the impossible exchanges, if there are enough of
-    /// these to prove a fault.
+    /// them to prove a fault.
     pub(super) fn impossible(&self, jitter: Nanos) -> Option<PathDelayClaim> {
         let is_impossible = |exchange: &Exchange| exchange.is_impossible() || self.contradicts(exchange, jitter);
         let impossible = || self.exchanges.iter().flatten().filter(|&exchange| is_impossible(exchange));
@@ -250,7 +250,7 @@ impl RoundTrips {
         Some(PathDelayClaim { delay: Nanos::from_nanos_f64(worst.told_ns / 2.0), round_trip: worst.longest })
     }
 
-    /// Begins to learn the exchanges on another path.
+    /// Begins to learn the exchanges on a new path.
     pub(super) fn change_path(&mut self) {
         let former = if self.baseline.known().is_some() { self.baseline } else { self.former };
         *self = Self { former, ..Self::default() };
@@ -270,8 +270,8 @@ mod tests {
         Sample { at: LocalTime::ZERO + Nanos::from_millis(ms), offset_ns: 1e3 * offset_us, direction }
     }
 
-    /// Exchanges with a master whose Delay_Resps are answered within `answers_us`, with Syncs that
-    /// take 100 us, and a round trip of 300 us.
+    /// Makes exchanges with a master, one for each offset in `answers_us` that a Delay_Resp
+    /// measures. Syncs take 100 us, and the host measures a round trip of 300 us.
     fn told(answers_us: &[f64]) -> RoundTrips {
         let mut trips = RoundTrips::default();
         for (i, &answer_us) in (0..).zip(answers_us) {
@@ -302,7 +302,7 @@ mod tests {
         }
     }
 
-    /// Further exchanges, a second each, from `second` on.
+    /// Makes further exchanges, one per second, from `second` on.
     fn exchange(trips: &mut RoundTrips, second: i64, answers_us: &[f64], longest_us: i64) {
         for (i, &answer_us) in (second..).zip(answers_us) {
             trips.take(&sample(1000 * i, -100.0, Direction::Forward), None);

@@ -12,8 +12,8 @@ pub enum Direction {
 }
 
 impl Direction {
-    /// Sign with which path delay and lateness are contained in the offset that a packet of this
-    /// direction measures.
+    /// Sign with which path delay and lateness enter the offset measured by a packet that travels
+    /// in this direction.
     pub(super) fn sign(self) -> f64 {
         match self {
             Self::Forward => -1.0,

@@ -79,31 +79,32 @@ pub enum PathDelay {
     /// Measured with Delay_Req and Delay_Resp.
     #[default]
     Measured,
-    /// Assumed, because the master does not answer. The uncertainty includes it.
+    /// Assumed, because the master does not answer. The uncertainty allows for the error of this
+    /// assumption.
     Assumed,
 }
 
 /// Estimates PTP time from PTP timestamps.
 pub trait ClockServo {
-    /// Takes a timestamp pair of the current master.
+    /// Processes a timestamp pair of the current master.
     fn observe(&mut self, pair: &TimestampPair);
 
-    /// The next timestamps come from another master or by another path.
+    /// Announces that the next timestamps come from a new master or over a new path.
     fn change_master(&mut self, _now: LocalTime) {}
 
-    /// A Delay_Req was not answered in time.
+    /// Reports that a Delay_Req was not answered in time.
     fn request_unanswered(&mut self, _now: LocalTime) {}
 
-    /// A packet to the current master was answered within `round_trip`, so the path delay is at
-    /// most that.
+    /// Reports that a packet to the current master was answered within `round_trip`, so that the
+    /// path delay is at most `round_trip`.
     fn round_trip(&mut self, _round_trip: Nanos) {}
 
-    /// The recent timestamps turned out not to be the master's, but the next ones are: a clock
-    /// without a usable time starts again.
+    /// Reports that the recent timestamps turned out not to be the master's, but that the next ones
+    /// are. A clock without a usable time then starts again.
     fn reacquire(&mut self, _now: LocalTime) {}
 
-    /// The Delay_Resp whose timestamps are observed next arrived this long after its Delay_Req
-    /// left. This includes the time that the master took.
+    /// Announces that the Delay_Resp whose timestamps are observed next arrived `longest` after its
+    /// Delay_Req left. This includes the time that the master took to answer.
     fn exchange_took(&mut self, _longest: Nanos) {}
 
     /// Compares timestamps with the held time; `None` while none is held.
@@ -111,9 +112,9 @@ pub trait ClockServo {
         None
     }
 
-    /// Another sender begins (`contested`) or ceases to use the master's identity. During the
-    /// contest, [`ClockServo::agreement`] compares with the earlier estimate, and only timestamps
-    /// that agree are observed, unless no time is held.
+    /// Reports that another sender has begun (`contested`) or ceased to use the master's identity.
+    /// During the contest, [`ClockServo::agreement`] compares with the earlier estimate, and the
+    /// caller passes only timestamps that agree to [`ClockServo::observe`], unless no time is held.
     fn contest(&mut self, _now: LocalTime, _contested: bool) {}
 
     /// Sets the current master's Sync interval, as observed in its messages.
@@ -130,6 +131,6 @@ pub trait ClockServo {
         None
     }
 
-    /// The next change of the lock state that was not polled yet.
+    /// The next change of the lock state that has not been polled yet.
     fn poll_transition(&mut self) -> Option<LockTransition>;
 }

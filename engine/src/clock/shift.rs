@@ -5,29 +5,30 @@
 //! Model: for a while, packets may be late by any amount. If the cause is jitter of the path, a
 //! stalled host or a sender that sends in bursts, some packets still arrive in time, or their
 //! lateness varies. After a shift, the least late packet of every eighth of a second is late, or
-//! early, by the same amount. This deviation is compared with the usual one of the least late
+//! early, by the same amount. This deviation is compared with the usual deviation of the least late
 //! packets, so that the proof takes the same time on quiet and busy networks, provided that the
 //! shift exceeds the network's usual variation.
 //!
-//! Deviating packets are withheld from the estimator until the proof, because a filter mistakes a
-//! step for a change of rate. They are not withheld forever: a network that has become worse must
-//! be learnt. Single late packets are normal, and are accepted while others are in time.
+//! Deviating packets are withheld from the estimator until a shift is proven, because a filter
+//! mistakes a step for a change of rate. They are not withheld forever: a network that has become
+//! worse must be learnt. Single late packets are normal, and are accepted while others are in time.
 
 use super::newest::Newest;
 use super::sample::Sample;
 use crate::units::{LocalTime, Nanos};
 
-/// The least late packet of each such window is judged. Judgement: longer than the bursts of
-/// senders, so that the window contains one of the last packets of a burst.
+/// Length of the windows; the least late packet of each is judged. Judgement: longer than the
+/// bursts of senders, so that the window contains one of the last packets of a burst.
 const WINDOW: Nanos = Nanos::from_millis(125);
-/// Consecutive windows that prove that packets come later. Judgement: few queues last that long,
-/// and the playout delay covers them.
+/// Number of consecutive windows that prove that packets come later. Judgement: few queues last
+/// that long, and the playout delay covers them.
 const LATE_PROOF: usize = 5;
-/// Consecutive windows that prove that packets come earlier. Judgement: no queue makes packets
-/// early.
+/// Number of consecutive windows that prove that packets come earlier. Judgement: no queue makes
+/// packets early.
 const EARLY_PROOF: usize = 3;
 /// Smallest shift that is detected, ns; the estimator and the trim of playout correct smaller ones.
-/// Judgement: paths through a few switches differ by as much, and so do the send cycles of senders.
+/// Judgement: the delays of paths through a few switches differ by this much, and so do the send
+/// cycles of senders.
 const SMALLEST_NS: f64 = 500_000.0;
 /// Largest deviation of a window that counts as noise, in multiples of the RMS deviation.
 /// Judgement: exceeded by chance once in a million (normal distribution).
@@ -36,14 +37,14 @@ const NOISES: f64 = 5.0;
 /// deviation, ns. Derived: a clock that is slewed by 500 ppm moves by less during the proof of an
 /// early shift.
 const ALIKE_NS: f64 = 200_000.0;
-/// Initial deviation of windows, ns. Judgement: a quiet network.
+/// Initial deviation of windows, ns. Judgement: typical of a quiet network.
 const FIRST_NOISE_NS: f64 = 100_000.0;
 /// Memory of the deviation, in windows. Judgement: four seconds.
 const NOISE_MEMORY: f64 = 32.0;
 /// The noise is learnt from deviations clipped to this many times the limit. Judgement: one outlier
 /// must not hide the next ones.
 const LEARNT_LIMITS: f64 = 2.0;
-/// Age from which an estimate is used to detect shifts. Judgement: it has converged by then.
+/// Minimum age of an estimate that is used to detect shifts. Judgement: it has converged by then.
 const GROWN_UP: Nanos = Nanos::from_secs(2);
 /// Longest time for which samples are withheld. Judgement: several times longer than the proof.
 const PATIENCE: Nanos = Nanos::from_secs(2);
@@ -51,7 +52,7 @@ const PATIENCE: Nanos = Nanos::from_secs(2);
 /// The decision about a sample.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Judgement {
-    /// The estimator takes the sample.
+    /// The estimator may use the sample.
     Take,
     /// The sample is withheld from the estimator.
     Withhold,
@@ -137,7 +138,7 @@ pub(crate) struct ShiftDetector {
     run: Option<Run>,
     /// When a packet last came in time: neither late nor early by more than the limit.
     in_time_at: LocalTime,
-    /// The least late of the packets since a packet last came in time.
+    /// The least late packet since a packet last came in time.
     since_in_time: Option<Least>,
     withholds_since: Option<LocalTime>,
     /// Mean square deviation of windows, ns^2.
@@ -160,10 +161,11 @@ impl Default for ShiftDetector {
 }
 
 impl ShiftDetector {
-    /// Judges a sample that is late by `late_ns` against the envelope.
+    /// Judges a sample that is late by `late_ns` relative to the envelope.
     pub(crate) fn judge(&mut self, sample: &Sample, late_ns: f64) -> Judgement {
         if self.newest_at.since(sample.at) > WINDOW {
-            // The host's clock was set back, so earlier times cannot be compared with the new ones.
+            // The host's clock has been set back, so earlier times cannot be compared with the new
+            // ones.
             self.reacquire();
         }
         self.newest_at = self.newest_at.max(sample.at);
@@ -187,7 +189,7 @@ impl ShiftDetector {
         self.quarantine(sample.at, late_ns, limit_ns)
     }
 
-    /// Deviation that is not noise, ns.
+    /// Limit above which a deviation is not noise, ns.
     fn limit_ns(&self) -> f64 {
         SMALLEST_NS.max(NOISES * libm::sqrt(self.noise))
     }
@@ -204,7 +206,7 @@ impl ShiftDetector {
     }
 
     /// Withholds a deviating sample from the estimator, but not for longer than [`PATIENCE`]. A
-    /// late sample is withheld only if no packet came in time for a window.
+    /// late sample is withheld only if no packet has come in time for the length of a window.
     fn quarantine(&mut self, now: LocalTime, late_ns: f64, limit_ns: f64) -> Judgement {
         let is_off = late_ns < -limit_ns || (late_ns > limit_ns && now.since(self.in_time_at) >= WINDOW);
         if !is_off {
@@ -214,7 +216,7 @@ impl ShiftDetector {
         if now.since(since) < PATIENCE { Judgement::Withhold } else { Judgement::Take }
     }
 
-    /// Ends a window. Returns the shift that it proves.
+    /// Ends a window. Returns the shift that it proves, if any.
     fn close(&mut self, window: Least, limit_ns: f64) -> Option<Shift> {
         if window.late_ns.abs() <= limit_ns {
             (self.run, self.withholds_since) = (None, None);
@@ -236,9 +238,9 @@ impl ShiftDetector {
         self.noise += (late_ns * late_ns - self.noise) / NOISE_MEMORY;
     }
 
-    /// A shift to assume without proof, where a wrong assumption does no harm: the lateness of the
-    /// least late packet since the last one that came in time. `None` if a packet has just come in
-    /// time, or if the least late one is early.
+    /// The shift to assume without proof, where a wrong assumption does no harm: the lateness of
+    /// the least late packet since the last one that came in time. `None` if a packet has just come
+    /// in time, or if the least late one is early.
     pub(crate) fn assume(&mut self, now: LocalTime) -> Option<Shift> {
         let late = self.since_in_time.filter(|late| late.late_ns > 0.0 && now.since(self.in_time_at) >= WINDOW)?;
         Some(self.shifted(&late))
@@ -261,7 +263,7 @@ impl ShiftDetector {
         self.run.is_some() || self.withholds_since.is_some()
     }
 
-    /// Discards the deviations, because the estimate was moved.
+    /// Discards the deviations, because the estimate has been moved.
     pub(crate) fn forget(&mut self) {
         (self.window, self.run, self.withholds_since, self.since_in_time) = (None, None, None, None);
         self.in_time_at = self.newest_at;
@@ -278,9 +280,9 @@ mod tests {
     use super::super::sample::Direction;
     use super::*;
 
-    /// Packets of 1 ms, starting in the first second, each late by some ms. Returns the proven
-    /// shift and when it was proven, in ms. From then on, samples are late by less if they were
-    /// proven to be wrong.
+    /// Sends a packet every millisecond from 1 s on, each late by `late_ms`. Returns, for each
+    /// proven shift, the time since the first packet and the size, both in ms. After a proof, the
+    /// estimate is moved by the shift, so later packets are late by less.
     fn shifts(ms: i64, late_ms: impl Fn(i64) -> f64) -> Vec<(i64, f64)> {
         let mut detector = ShiftDetector::default();
         let mut learnt_ns = 0.0;
@@ -297,7 +299,7 @@ mod tests {
         proven
     }
 
-    /// Packets that come late by up to 3 ms, and one in 16 of them in time.
+    /// Lateness of packets of which one in 16 comes in time; the others are late by up to 3 ms.
     fn jitter(i: i64) -> f64 {
         0.2 * ((i * 7) % 16) as f64
     }
@@ -325,10 +327,10 @@ mod tests {
         assert!(shifts(20_000, jitter).is_empty());
         // Half a second of a persistent queue.
         assert!(shifts(20_000, |i| jitter(i) + if (i / 500) % 4 == 3 { 12.0 } else { 0.0 }).is_empty());
-        // A host that stands still for times of different lengths, one after the other.
+        // A host that stalls again and again, each time for a different duration.
         let stalls = |i: i64| if i < 4_000 { 0.0 } else { 60.0 + (i / 125 * 37 % 150) as f64 };
         assert!(shifts(6_000, stalls).is_empty());
-        // 500 ppm, as far as the estimator does not notice.
+        // A slew of 500 ppm that the estimator does not follow.
         assert!(shifts(6_000, |i| 0.0005 * (i - 4_000).max(0) as f64).is_empty());
     }
 

@@ -1,14 +1,14 @@
 //! The engine's clock servo: estimator, lock state machine, and step detection.
 //!
-//! Model: one [`Estimator`] with the path delay as a state takes Syncs and Delay_Reqs
+//! Model: one [`Estimator`], with the path delay as a state, processes Syncs and Delay_Reqs
 //! independently. The lock state machine judges the uncertainty of the estimator. In holdover
 //! nothing is computed: the map continues at the last *estimated* rate (never at the last noisy
 //! correction), and its uncertainty grows by itself.
 //!
-//! A [proven step](super::step) of the master's time restarts the offset. It keeps the rate, which
-//! belongs to the crystals and not to the master's time, and the path delay. The first packets of
-//! another master are compared with the held time. If they agree, the time continues, and only the
-//! path has changed. Otherwise the time has stepped.
+//! A [proven step](super::step) of the master's time restarts the offset. The path delay is kept,
+//! and so is the rate, which belongs to the crystals and not to the master's time. The first
+//! packets of a new master are compared with the held time. If they agree, the time continues, and
+//! only the path has changed. Otherwise the time has stepped.
 //!
 //! Messages that cannot all be true [suspend](doubt) the estimate.
 //!
@@ -28,33 +28,34 @@ use super::step::{Judgement, Limits, ROUTE_DIFFERENCE_NS, StepDetector};
 use super::unsteady::{FORWARD, UnsteadyDetector};
 use crate::units::{LocalTime, Nanos, Ppb, PtpTime};
 
-/// Deviation above which a packet is suspected of a step, in standard deviations of a packet.
+/// Deviation above which a packet is suspected to show a step, in standard deviations of a packet.
 /// Judgement: exceeded by chance once in 370 (normal distribution).
 const STEP_NOISES: f64 = 3.0;
-/// As [`STEP_NOISES`], in standard deviations of the estimate. Judgement: while it converges, the
-/// error of the estimate may exceed its standard deviation.
+/// Like [`STEP_NOISES`], but in standard deviations of the estimate. Judgement: while the estimate
+/// converges, its error may exceed its standard deviation.
 const STEP_SIGMAS: f64 = 6.0;
-/// The smallest deviation that is suspected of a step, ns. Judgement: the filters follow smaller
+/// The smallest deviation that is suspected to be a step, ns. Judgement: the filters follow smaller
 /// steps by themselves.
 const STEP_FLOOR_NS: f64 = 20_000.0;
-/// Earliness above which a forward packet is suspected of a step, in jitters. Judgement: where
-/// packets are early as often as late, this is about [`STEP_NOISES`]. Packets that were held back
-/// increase the noise of packets for a while, but hardly change the jitter.
+/// Earliness above which a forward packet is suspected to show a step, as a multiple of the jitter.
+/// Judgement: where packets are early as often as late, this is about [`STEP_NOISES`]. The jitter
+/// is used because packets that were held back hardly change it, whereas they increase the noise of
+/// packets for a while.
 const EARLY_JITTERS: f64 = 2.0;
-/// Packets of another master that are compared with the held time. Judgement: half a second of
-/// Syncs at the interval of AES67's media profile.
+/// Number of packets of a new master that are compared with the held time. Judgement: half a second
+/// of Syncs at the interval of AES67's media profile.
 const CHANGE_PROOF: u32 = 4;
-/// Smallest uncertainty of the delay of a new path. Judgement: a few switches cause as much.
+/// Smallest uncertainty of the delay of a new path. Judgement: a few switches add this much delay.
 const NEW_PATH_SIGMA: Nanos = Nanos::from_micros(20);
-/// Share of the apparent difference between two paths that may be a difference of time. Judgement:
-/// most of it is due to the paths.
+/// Fraction of the apparent difference between two paths that may be a difference of time.
+/// Judgement: most of it is due to the paths.
 const TIME_SHARE: f64 = 0.125;
 /// In the lock threshold, a wander (standard deviation) counts as a jitter (mean) this many times
-/// as large. Derived: with half of the jitter as the threshold, the estimate is good while it is
-/// within two standard deviations of the wander.
+/// as large. Derived: the threshold contains half of the jitter, so it grows by two standard
+/// deviations of the wander.
 const WANDER_AS_JITTER: f64 = 4.0;
-/// Consecutive unanswered Delay_Reqs after which a master is assumed to answer none. Judgement: 8 s
-/// at one per second.
+/// Number of consecutive unanswered Delay_Reqs after which a master is assumed to answer none.
+/// Judgement: 8 s at one per second.
 const UNANSWERED: u32 = 8;
 
 /// A change of rate that has moved the time by more than this counts as a step for the lock.
@@ -63,10 +64,10 @@ const MOVED_NS: f64 = CEILING_NS / 2.0;
 /// If this many Syncs have not led to a lock, a step makes the clock reacquire. Judgement: 4 s at
 /// the default interval of AES67, within which the clock locks to a good master.
 const FRUITLESS: u32 = 32;
-/// Syncs after which an estimate that was never good enough is reacquired; each further attempt
-/// takes twice as many. Judgement: 16 s at the default interval of AES67. The estimate may have
-/// learnt from forged messages that have ended since. If an estimate only needs more time, no more
-/// than the time it has already taken is lost.
+/// Number of Syncs after which an estimate that has never been good enough is discarded and
+/// reacquired; each further attempt takes twice as many. Judgement: 16 s at the default interval of
+/// AES67. The estimate may have learnt from forged messages that have ceased since. If it only
+/// needs more time, restarting it loses no more than the time that it has already taken.
 const PATIENCE: u32 = 128;
 
 /// Configuration of a [`SlaveClock`].
@@ -95,13 +96,13 @@ impl Default for SlaveClockConfig {
             sync_interval: Nanos::from_log2_secs(-3),
             // Judgement: each switch of a wired path adds about 1 us at 1 Gbit/s and 10 us at 100
             // Mbit/s (up to 120 us behind a full frame); the two hosts add tens of us. A wireless
-            // path has a delay of some ms, and a jitter as large.
+            // path has a delay of a few ms, and a jitter of the same size.
             assumed_delay: (Nanos::from_micros(75), Nanos::from_micros(150)),
         }
     }
 }
 
-/// The first packets of another master, compared with the time held from the last one.
+/// The first packets of a new master, compared with the time held from the previous one.
 #[derive(Clone, Copy, Debug, Default)]
 struct NewMaster {
     /// The newest packets and their lateness, ns.
@@ -109,10 +110,10 @@ struct NewMaster {
 }
 
 impl NewMaster {
-    /// Takes a packet. Once the newest packets agree, returns the lateness of the least late one
-    /// and the spread of their lateness. They agree if they differ by less than twice `limit_ns`,
-    /// up to which the deviation of each may be noise, plus [`ROUTE_DIFFERENCE_NS`]. The time of a
-    /// master whose packets do not agree is unknown.
+    /// Processes a packet. Once the newest packets agree, returns the lateness of the least late
+    /// one and the spread of their lateness. They agree if they differ by less than
+    /// [`ROUTE_DIFFERENCE_NS`] plus twice `limit_ns`, the largest deviation of a packet that may be
+    /// noise. The time of a master whose packets do not agree is unknown.
     fn take(&mut self, sample: Sample, late_ns: f64, limit_ns: f64) -> Option<(f64, Nanos)> {
         self.newest.push((sample, late_ns));
         let extremes = |(least, most): (f64, f64), late_ns: f64| (least.min(late_ns), most.max(late_ns));
@@ -146,15 +147,15 @@ pub struct SlaveClock {
     delay_known: DelayKnowledge,
     /// The newest exchanges.
     round_trips: RoundTrips,
-    /// Whether the clock was ever usable with the current estimate.
+    /// Whether the clock has ever been usable with the current estimate.
     was_good: bool,
     /// When the estimate was suspended; `None` if it is not.
     suspended: Option<LocalTime>,
     /// Cause of the last suspension or reacquisition, until the clock is locked.
     doubted: Option<LockCause>,
-    /// Consecutive Delay_Resps that yield an impossible path delay.
+    /// Number of consecutive Delay_Resps that yield an impossible path delay.
     impossible: u32,
-    /// Syncs since the estimate began, and the number after which it is reacquired.
+    /// Number of Syncs since the estimate began, and the limit at which acquisition restarts.
     fruitless: u32,
     patience: u32,
     /// Whether the current master has ever answered a Delay_Req.
@@ -172,7 +173,7 @@ pub struct SlaveClock {
 }
 
 impl SlaveClock {
-    /// A clock that has received no timestamps.
+    /// Creates a clock that has not received any timestamps yet.
     #[must_use]
     pub fn new(config: SlaveClockConfig) -> Self {
         Self {
@@ -206,7 +207,8 @@ impl SlaveClock {
         }
     }
 
-    /// A clock whose packets travel in one direction only, so that their delay is part of its time.
+    /// Creates a clock whose packets travel in one direction only, so that their delay is part of
+    /// its time.
     #[must_use]
     pub(super) fn one_way(config: SlaveClockConfig) -> Self {
         Self { path_delay: PathDelay::Assumed, ..Self::new(config) }
@@ -246,13 +248,13 @@ impl SlaveClock {
     }
 
     /// Whether Delay_Resps measure the delay, or must be awaited because nothing else is known
-    /// about it. Otherwise only Syncs give information.
+    /// about the delay. Otherwise, only Syncs provide information.
     fn is_two_way(&self) -> bool {
         let is_known = self.answered || self.presumed.is_some();
         self.path_delay == PathDelay::Measured && (self.unanswered < UNANSWERED || !is_known)
     }
 
-    /// Deviation of a packet at `at` up to which it may be noise, ns.
+    /// Largest deviation of a packet at `at` that may be noise, ns.
     fn noise_limit_ns(&self, at: LocalTime, direction: Direction) -> f64 {
         self.noise_limit_of_ns(&self.estimator, at, direction)
     }
@@ -267,8 +269,8 @@ impl SlaveClock {
         (STEP_NOISES * estimator.packet_noise_ns()).max(STEP_SIGMAS * sigma_ns).max(STEP_FLOOR_NS)
     }
 
-    /// Takes a sample. Returns whether the sample agrees with the estimate. A late one does,
-    /// because any packet may be late.
+    /// Processes a sample. Returns whether it agrees with the estimate. A late sample counts as
+    /// agreeing, because any packet may be late.
     fn take(&mut self, sample: Sample) -> bool {
         if self.estimator.map().is_none() || self.is_first_answer(&sample) {
             self.estimator.update(sample);
@@ -310,7 +312,7 @@ impl SlaveClock {
                 self.estimator.update(sample);
             }
             Judgement::Step(_) if self.fruitless >= FRUITLESS => {
-                // The estimate has not been good enough for so long that it must come from another
+                // The estimate has not been good enough for so long that it must stem from another
                 // clock or from forged messages.
                 self.reacquire(sample.at);
                 return false;
@@ -332,8 +334,8 @@ impl SlaveClock {
         let usual_ns = EARLY_JITTERS * self.jitter().as_nanos_f64();
         Limits {
             noise_ns,
-            // Packets that are early by less than the route difference may show a wander that is
-            // not known yet.
+            // Packets that are early by less than the route difference may show a wander that has
+            // not been measured yet.
             earliness_ns: floor_ns.max(usual_ns).max(ROUTE_DIFFERENCE_NS).min(noise_ns),
             shortening_ns: if is_measured { round_trip_ns + noise_ns } else { 0.0 },
         }
@@ -367,14 +369,14 @@ impl SlaveClock {
         self.unsteady.displacement_ns(late_ns, self.precision_ns(taken_at))
     }
 
-    /// Whether a sample is the first measurement of a delay that was only assumed before, so that
-    /// it cannot contradict the estimate.
+    /// Whether a sample is the first measurement of a delay that has only been assumed so far, so
+    /// that it cannot contradict the estimate.
     fn is_first_answer(&self, sample: &Sample) -> bool {
         let assumed = self.path_delay == PathDelay::Assumed && self.new_master.is_none();
         assumed && sample.direction == Direction::Reverse
     }
 
-    /// Follows a new master, whose packets are late by `late_ns` against the held time; up to
+    /// Follows a new master, whose packets are late by `late_ns` relative to the held time; up to
     /// `limit_ns` of the lateness may be noise.
     fn follow_new_master(&mut self, packets: &NewMaster, late_ns: f64, limit_ns: f64) {
         if late_ns.abs() < limit_ns + ROUTE_DIFFERENCE_NS {
@@ -394,8 +396,8 @@ impl SlaveClock {
         }
     }
 
-    /// Prepares for packets by another path, which are late by `late_ns` against the old one. Only
-    /// Delay_Resps can show whether part of that is a change of the time.
+    /// Prepares for packets over a new path, which are late by `late_ns` relative to the old one.
+    /// Only Delay_Resps can show whether part of that is a change of the time.
     fn change_path(&mut self, late_ns: f64) {
         self.known = contest::Known::default();
         self.unsteady.forget();
@@ -449,7 +451,7 @@ impl ClockServo for SlaveClock {
                 self.delay_known.origin = Origin::Path;
                 (self.answered, self.unanswered, self.presumed) = (true, 0, None);
             }
-            // A packet that is rejected gives no information about the delay.
+            // A rejected packet is an answer, but provides no information about the delay.
             Direction::Reverse => self.unanswered = 0,
         }
         self.advance(pair.local);
@@ -478,8 +480,8 @@ impl ClockServo for SlaveClock {
         (self.answered, self.unanswered, self.presumed) = (false, 0, None);
     }
 
-    /// Discards the estimate and starts again, unless the clock is usable: it then keeps the time
-    /// that it holds.
+    /// Discards the estimate and starts again, unless the clock is usable. In that case, it keeps
+    /// the time that it holds.
     fn reacquire(&mut self, now: LocalTime) {
         if self.lock.state().is_usable() {
             return;
@@ -505,8 +507,8 @@ impl ClockServo for SlaveClock {
 
     fn request_unanswered(&mut self, _now: LocalTime) {
         self.unanswered = self.unanswered.saturating_add(1);
-        // Until packets of a new master were compared with the held time, the known delay is that
-        // of another path.
+        // Until packets of a new master have been compared with the held time, the known delay
+        // belongs to another path.
         if self.unanswered < UNANSWERED || self.origin.is_none() || self.new_master.is_some() {
             return;
         }

@@ -3,7 +3,7 @@
 //! Model: the published timeline approaches its target exponentially, with time constant
 //! [`TIME_CONSTANT_S`] and a rate that differs from the target's by [`LARGEST_SLEW_PPB`] at most.
 //! So the timeline follows a new estimate or another source without a step in phase, and with an
-//! inaudible change of rate (200 ppm are a third of a cent). A difference that would take too long
+//! inaudible change of rate (200 ppm is a third of a cent). A difference that would take too long
 //! to slew is a step: the epoch changes, and consumers align again.
 
 use super::map::{ClockMap, PtpMap};
@@ -15,7 +15,7 @@ const TIME_CONSTANT_S: f64 = 2.0;
 /// Largest difference of rate during the approach, ppb. Judgement: a third of a cent, which is
 /// inaudible.
 const LARGEST_SLEW_PPB: f64 = 200_000.0;
-/// Larger differences are a step. Derived: slewing them would take a minute.
+/// Larger differences cause a step. Derived: slewing them would take about a minute.
 const STEP: Nanos = Nanos::from_millis(10);
 /// Largest change of rate per second while coasting, ppb/s. Judgement: a change of 100 ppm takes 10
 /// s.
@@ -31,8 +31,8 @@ pub(super) struct Slew {
 }
 
 impl Slew {
-    /// The timeline, which is valid until the next call of [`Slew::follow`] or [`Slew::coast`], at
-    /// most a second later.
+    /// The timeline. It is valid until the next call of [`Slew::follow`] or [`Slew::coast`], which
+    /// must follow within a second.
     pub(super) fn published(&self) -> Option<&PtpMap> {
         self.published.as_ref()
     }
@@ -69,8 +69,8 @@ impl Slew {
         None
     }
 
-    /// Continues without a target. The rate approaches `rate`, and `clock` gives the uncertainty.
-    /// Begins at `start` if there is no timeline yet.
+    /// Continues without a target. The rate approaches `rate`, and `clock` provides the
+    /// uncertainty. Begins at `start` if there is no timeline yet.
     pub(super) fn coast(&mut self, now: LocalTime, rate: Ppb, clock: &ClockMap, start: PtpTime) {
         let Some(published) = self.published else {
             self.publish(now, start, clock, rate, 0.0);

@@ -2,49 +2,52 @@
 //!
 //! Model: a packet can be late for many reasons, but early only if the clock stepped forward or the
 //! path became shorter. If it is earlier by more than the path delay, the clock stepped. Early
-//! packets have little noise, so a smaller deviation to the early side is suspicious. A step
-//! backward makes forward packets late, but so do queues and longer paths. The step is proven as
-//! soon as a reverse packet is early by the same amount, or at once if no path could be that long.
-//! Forward packets that stay late by the same amount, without an early reverse packet, took another
-//! path.
+//! packets have little noise, so even a smaller deviation is suspicious if it is to the early side.
+//! A step backward makes forward packets late, but so do queues and longer paths. The step is
+//! proven as soon as a reverse packet is early by the same amount, or at once if no path could be
+//! that long. Forward packets that stay late by the same amount, without an early reverse packet,
+//! took another path.
 //!
-//! While such a run of packets lasts, they are withheld from the estimator, but only for a limited
+//! While such a run lasts, its packets are withheld from the estimator, but only for a limited
 //! time: a network that has become worse must be learnt. Nor are they withheld if a step is
-//! impossible: if forward packets are not late at the same time, reverse packets only seem early
+//! impossible: if forward packets are not late at the same time, reverse packets only appear early
 //! because previous ones were late.
 
 use super::newest::Newest;
 use super::sample::Direction;
 
-/// Consecutive packets that must agree as proof. Judgement: half a second of Syncs at the interval
-/// of AES67's media profile.
+/// Number of consecutive packets that must agree as proof. Judgement: half a second of Syncs at the
+/// interval of AES67's media profile.
 const PROOF: u32 = 4;
 /// Maximum number of packets of one run that are withheld from the estimator. Judgement: 2 s of
 /// Syncs at the interval of AES67's media profile.
 const QUARANTINE: u32 = 16;
-/// Packets agree if they differ by less than this share of their deviation. Judgement: packets that
-/// differ by more are a burst of late packets, and show no step.
+/// Packets agree if their deviations from the estimate differ by less than this fraction of the
+/// largest deviation. Judgement: packets that differ by more are a burst of late packets, which
+/// shows no step.
 const AGREEMENT: f64 = 0.5;
-/// Packets agree if they differ by less than this multiple of the possible noise. Judgement:
-/// packets that queue while a host is stalled are timestamped together, so they differ by the
-/// interval at which they were sent.
+/// Packets must also differ by less than this multiple of the possible noise to agree. Judgement:
+/// the noise of each packet may have either sign. Packets that queue while a host is stalled are
+/// timestamped together, so their lateness differs by the interval at which they were sent; that is
+/// usually more, so they show no step.
 const AGREEMENT_LIMITS: f64 = 2.0;
-/// A delay that no path has, ns. Judgement: a path by geostationary satellite has a quarter of it.
+/// A delay that no path has, ns. Judgement: four times the delay of a path via a geostationary
+/// satellite.
 const LONGEST_DELAY_NS: f64 = 1e9;
-/// Largest difference between the delays of two paths that is expected, ns. Judgement: some
-/// switches that forward full frames at 100 Mbit/s.
+/// Largest expected difference between the delays of two paths, ns. Judgement: some switches that
+/// forward full frames at 100 Mbit/s.
 pub(super) const ROUTE_DIFFERENCE_NS: f64 = 200_000.0;
 
 /// The decision about a sample.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Judgement {
-    /// The estimator takes the sample.
+    /// The estimator may use the sample.
     Accept,
     /// The sample is withheld from the estimator.
     Quarantine,
-    /// The other clock has stepped by this, ns. Apply the step, then take the sample.
+    /// The other clock has stepped by this, ns. Apply the step, then process the sample.
     Step(f64),
-    /// Forward packets take this much longer, ns. Apply the change, then take the sample.
+    /// Forward packets take this much longer, ns. Apply the change, then process the sample.
     PathChange(f64),
 }
 
@@ -68,7 +71,7 @@ struct Run {
     most_ns: f64,
     /// Deviations of the newest packets.
     newest_ns: Newest<f64, { PROOF as usize }>,
-    /// Deviation up to which the newest packet may be noise.
+    /// Largest deviation of the newest packet that may be noise.
     limit_ns: f64,
 }
 
@@ -114,14 +117,14 @@ pub(super) struct StepDetector {
     early_forward: Run,
     late_forward: Run,
     early_reverse: Run,
-    /// Consecutive forward packets that are not late since the run of early reverse packets began.
-    /// They show that the run is not caused by a step.
+    /// Number of consecutive forward packets that have not been late since the run of early reverse
+    /// packets began. They show that the run is not caused by a step.
     punctual_forward: u32,
 }
 
 impl StepDetector {
-    /// Judges a packet that is early by `early_ns` against the envelope and late by `late_ns`
-    /// against the mean.
+    /// Judges a packet that is early by `early_ns` relative to the envelope and late by `late_ns`
+    /// relative to the mean.
     pub(super) fn judge(&mut self, direction: Direction, early_ns: f64, late_ns: f64, limits: &Limits) -> Judgement {
         match direction {
             Direction::Forward => {
@@ -206,7 +209,7 @@ mod tests {
         }
     }
 
-    /// The noise of late packets says nothing of early ones.
+    /// The noise of late packets does not matter for early ones.
     #[test]
     fn packets_prove_that_they_are_early_however_late_others_were() {
         let limits = Limits { noise_ns: 1e6, ..LIMITS };
@@ -226,8 +229,8 @@ mod tests {
 
     #[test]
     fn packets_that_queued_while_the_host_stood_still_do_not_hide_what_follows() {
-        // A pause of a second: eight Syncs are stamped together, each early by 125 ms more than the
-        // one before.
+        // After a pause of a second, eight Syncs are timestamped together, each early by 125 ms
+        // more than the one before.
         let queued = (1..=8).map(|i| (Forward, -125e6 * f64::from(i)));
         let after = [-1000.00e6, -1000.03e6, -999.97e6, -1000.01e6].map(|late_ns| (Forward, late_ns));
         let mut detector = StepDetector::default();
@@ -273,7 +276,7 @@ mod tests {
         assert_eq!(judged[3], Judgement::Step(-3.6e12));
     }
 
-    /// The first Delay_Resp that was heard was late, and all others are early against it.
+    /// The first Delay_Resp was late, so all others appear early in comparison.
     #[test]
     fn early_answers_are_believed_where_syncs_are_not_late() {
         let mut detector = StepDetector::default();
@@ -281,7 +284,7 @@ mod tests {
         assert_eq!(judge(&mut detector, &[(Reverse, -500.0)]), [Judgement::Quarantine], "a step may have begun");
         judge(&mut detector, &punctual);
         assert_eq!(judge(&mut detector, &[(Reverse, -500.0)]), [Judgement::Accept]);
-        // Later a step begins all the same.
+        // A later step is still detected.
         judge(&mut detector, &[(Reverse, 0.0)]);
         judge(&mut detector, &[(Reverse, -500.0)]);
         let late = judge(&mut detector, &[(Forward, 500.0); 4]);

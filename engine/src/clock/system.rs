@@ -2,8 +2,8 @@
 //! phc2sys, PTPd, chrony.
 //!
 //! Model: the caller reads the system's clock between two readings of the monotonic clock, and asks
-//! the kernel how well it is disciplined. The pairs go through a [`SlaveClock`] without a path
-//! delay, as Syncs do. So a step of the system's clock, as when somebody sets it, is detected and
+//! the kernel how well it is disciplined. A [`SlaveClock`] without a path delay processes the pairs
+//! like Syncs. So a step of the system's clock, for example when somebody sets it, is detected and
 //! begins a new epoch, and a rate that does not settle is noticed. The kernel's answer decides
 //! whether the clock is used at all; our own estimate decides whether it is trusted.
 
@@ -17,8 +17,8 @@ use std::fmt;
 
 /// Largest estimated error of a clock that is used. Judgement: the packet time of AES67.
 const USABLE_ERROR: Nanos = Nanos::from_millis(1);
-/// Largest distance between the two readings of the monotonic clock. Judgement: the program was
-/// interrupted in between if it is longer.
+/// Longest time between the two readings of the monotonic clock. Judgement: if it is longer, the
+/// program was interrupted in between.
 const LONGEST_READING: Nanos = Nanos::from_micros(100);
 
 /// Timescale of the system's clock.
@@ -56,11 +56,11 @@ pub struct Discipline {
 /// One reading of both clocks.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SystemReading {
-    /// The host's monotonic clock before the system's clock was read.
+    /// Reading of the host's monotonic clock before the system's clock was read.
     pub before: LocalTime,
-    /// The system's clock.
+    /// Reading of the system's clock.
     pub system: PtpTime,
-    /// The host's monotonic clock after the system's clock was read.
+    /// Reading of the host's monotonic clock after the system's clock was read.
     pub after: LocalTime,
     /// State according to the kernel.
     pub discipline: Discipline,
@@ -72,13 +72,13 @@ pub struct SystemReading {
 pub struct SystemReport {
     /// State according to the kernel, at the last reading.
     pub discipline: Discipline,
-    /// Rate of the system's clock against the monotonic clock.
+    /// Rate of the system's clock relative to the monotonic clock.
     pub rate: Ppb,
     /// Standard deviation of [`SystemReport::rate`].
     pub rate_sigma: Ppb,
-    /// How often the clock was set.
+    /// Number of times that the clock has been set.
     pub steps: u32,
-    /// Readings that were interrupted, and discarded.
+    /// Number of readings that were discarded because they were interrupted.
     pub interrupted: u64,
 }
 
@@ -91,7 +91,7 @@ impl SystemReport {
 }
 
 /// Advice for an undisciplined clock. Judgement: Windows does not report whether its clock is
-/// disciplined, so there is no advice.
+/// disciplined, so no advice is given.
 const ADVICE: &str = if cfg!(windows) { ", as far as is known" } else { ": start ptp4l and phc2sys, PTPd or chrony" };
 
 impl fmt::Display for SystemReport {
@@ -135,7 +135,7 @@ pub struct SystemClock {
 }
 
 impl SystemClock {
-    /// A clock that has not been read yet.
+    /// Creates a clock that has not been read yet.
     #[must_use]
     pub fn new(epoch: SystemEpoch) -> Self {
         let mut config = SlaveClockConfig::default();
@@ -144,7 +144,7 @@ impl SystemClock {
         Self { epoch, clock: SlaveClock::one_way(config), discipline: Discipline::default(), interrupted: 0 }
     }
 
-    /// Takes one reading. Eight per second are sufficient.
+    /// Processes one reading. Eight per second are sufficient.
     pub fn observe(&mut self, reading: &SystemReading) {
         self.discipline = reading.discipline;
         let length = reading.after - reading.before;
@@ -180,7 +180,7 @@ impl SystemClock {
         }
     }
 
-    /// The next change of the lock state that was not polled yet.
+    /// The next change of the lock state that has not been polled yet.
     pub fn poll_transition(&mut self) -> Option<LockTransition> {
         self.clock.poll_transition()
     }

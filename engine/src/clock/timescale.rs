@@ -26,7 +26,7 @@ pub enum TimescaleMix {
 }
 
 impl TimescaleMix {
-    /// The timescales that are `difference` apart.
+    /// The timescales that are `difference` apart, if any.
     ///
     /// ```
     /// use engine::Nanos;
@@ -56,8 +56,8 @@ impl fmt::Display for TimescaleMix {
     }
 }
 
-/// A time difference as text, with the mistake that it indicates, if it is a known one: "37.000 s
-/// (TAI and UTC are mixed)".
+/// A time difference, displayed with the mistake that it indicates, if that is a known one: "37.000
+/// s (TAI and UTC are mixed)".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Difference(pub Nanos);
 

@@ -3,16 +3,16 @@
 //!
 //! Model: crystals change their rate slowly, and a [model set](super::model_set) of filters follows
 //! them. Slewing changes the rate by up to hundreds of ppm from one packet to the next, and no
-//! filter that is steady enough for a crystal keeps up. The lateness of packets against the
+//! filter that is steady enough for a crystal can keep up. The lateness of packets relative to the
 //! estimate then lies on a line. If the slope of a line through the newest packets is many standard
 //! errors from zero, and the line leads away from the estimate, the rate has changed. The standard
 //! error is computed from the packets themselves, so that the proof takes as few packets as their
-//! noise permits: 6 at 500 ppm in 20 us of jitter, 32 at 50 ppm.
+//! noise permits: with 20 us of jitter, 6 packets for a change of 500 ppm, and 32 for 50 ppm.
 //!
 //! A growing queue also makes the lateness of packets grow along a line, but makes no packet early.
 //! So a line of late packets must be confirmed by a reverse packet that is early by the same
-//! amount. Early packets need no confirmation. A step does not form a straight line, and is
-//! detected [separately](super::step).
+//! amount. Early packets need no confirmation. Around a step, the lateness does not lie on a
+//! straight line; steps are detected [separately](super::step).
 //!
 //! Until the proof, the earliness of packets is published as a *displacement* that is added to the
 //! uncertainty: a packet cannot be early unless the estimate is wrong.
@@ -21,33 +21,34 @@ use super::newest::Newest;
 use super::sample::{Direction, Sample};
 use crate::units::{LocalTime, Nanos};
 
-/// Forward packets that are kept. Judgement: 8 s at the Sync interval of AES67's media profile
-/// (2^-3 s; AES67-2018, A.4), in which a change of 5 ppm shows in 20 us of jitter.
+/// Number of forward packets that are kept. Judgement: 8 s at the Sync interval of AES67's media
+/// profile (2^-3 s; AES67-2018, A.4), within which a change of 5 ppm becomes visible in 20 us of
+/// jitter.
 pub(super) const FORWARD: usize = 64;
-/// Reverse packets that are kept. Judgement: 8 s at one Delay_Req per second.
+/// Number of reverse packets that are kept. Judgement: 8 s at one Delay_Req per second.
 const REVERSE: usize = 8;
 /// Numbers of packets through which a line is fitted. Judgement: each about a third larger than the
 /// one before.
 const LINES: [usize; 8] = [6, 8, 12, 16, 24, 32, 48, FORWARD];
-/// Standard errors by which a slope must differ from zero. Derived: with 6 points it is exceeded by
-/// chance once in 370 lines (Student's t, 4 degrees of freedom, two-sided), and with more points
-/// much less often.
+/// Number of standard errors by which a slope must differ from zero. Derived: with 6 points, this
+/// is exceeded by chance once in 370 lines (Student's t, 4 degrees of freedom, two-sided), and with
+/// more points much less often.
 const SLOPE_ERRORS: f64 = 6.6;
-/// Share of the fitted lateness by which a reverse packet must be early to confirm a line, and by
-/// which the line must lead away from the estimate over its length. Judgement: half, because both
-/// are noisy.
+/// Fraction of the fitted lateness by which a reverse packet must be early to confirm a line, and
+/// by which the line must lead away from the estimate over its length. Judgement: half, because
+/// both are noisy.
 const MIRRORED: f64 = 0.5;
-/// Share of a line's slope that each half of it must have. Judgement: a step has its slope in one
-/// half only.
+/// Fraction of a line's slope that each half of it must have. Judgement: a step has its slope in
+/// only one half.
 const STRAIGHT: f64 = 0.25;
 /// Number of points on a line of late packets that prove a change of rate where the reverse
 /// direction is not measured. Judgement: 1.5 s at one point per [`GATHERED`], by which time a
 /// growing queue is full.
 const ONE_WAY_LINE: usize = 12;
-/// Points that are kept where only one direction is measured. Derived: the line lengths of
-/// [`LINES`] up to 16.
+/// Number of points that are kept where only one direction is measured. Derived: the line lengths
+/// of [`LINES`] up to 16.
 pub(super) const GATHERED_KEPT: usize = 16;
-/// Where packets come often, the least late packet of each interval of this length is one point.
+/// Where packets come often, the least late packet of each interval of this length forms one point.
 /// Judgement: the Sync interval of AES67's media profile.
 pub(super) const GATHERED: Nanos = Nanos::from_millis(125);
 /// Largest earliness that counts as noise, in multiples of its RMS value so far. Judgement:
@@ -56,8 +57,8 @@ const NOISE_FLOOR: f64 = 4.0;
 /// Memory of the mean square of earliness, in packets. Judgement: 50 s of Syncs at the interval of
 /// AES67's media profile.
 const NOISE_MEMORY: f64 = 400.0;
-/// Consecutive packets that prove a displacement and measure its size. Judgement: where one
-/// timestamp in twenty is damaged, three in a row are rare.
+/// Number of consecutive packets that prove a displacement and measure its size. Judgement: where
+/// one timestamp in twenty is damaged, three in a row are rare.
 const NEWEST: usize = 3;
 
 /// A proven change of rate.
@@ -89,7 +90,8 @@ struct Line {
 }
 
 impl Line {
-    /// Fits a line. A point is the time relative to the newest packet, s, and the lateness, ns.
+    /// Fits a line. Each point consists of the time relative to the newest packet, s, and the
+    /// lateness, ns.
     #[expect(clippy::cast_precision_loss, reason = "a few points")]
     fn through(points: &[(f64, f64)]) -> Option<Self> {
         let n = points.len() as f64;
@@ -119,8 +121,8 @@ impl Line {
 }
 
 impl Line {
-    /// A line that leads away from the estimate with a significant slope in both of its halves, so
-    /// that it is neither chance nor a step.
+    /// Fits a line, and returns it only if it leads away from the estimate with a significant slope
+    /// in both of its halves, so that it is caused neither by chance nor by a step.
     fn proven(points: &[(f64, f64)]) -> Option<Self> {
         let line = Self::through(points)?;
         let certain = line.slope_ppb.abs() > SLOPE_ERRORS * line.error_ppb;
@@ -132,12 +134,13 @@ impl Line {
     }
 }
 
-/// Bounds the level of a line without fitting it: most lines are far from any limit.
+/// Bounds the level of a line without fitting it. This is enough for most lines, which are far from
+/// any limit.
 ///
 /// The level is the fitted value at t = 0, which is the time of the first point. Least squares is a
-/// projection, so the fitted value at a point is at most the square root of its leverage h times
-/// the sum of squares of the values, with h = 1 / n + mean^2 / S for a mean time and a sum S of
-/// squared deviations from it.
+/// projection, so the square of the fitted value at a point is at most the leverage h of the point
+/// times the sum of squares of the values. Here h = 1 / n + mean^2 / S, where S is the sum of
+/// squared deviations of the times from their mean.
 #[derive(Clone, Copy, Debug, Default)]
 struct LevelBound {
     n: f64,
@@ -147,8 +150,8 @@ struct LevelBound {
 }
 
 impl LevelBound {
-    /// Factor on the squared bound for rounding. Judgement: far above the error of some sums of 64
-    /// terms.
+    /// Factor on the squared bound that allows for rounding. Judgement: far above the rounding
+    /// error of sums of 64 terms.
     const ROUNDING: f64 = 1.01;
 
     /// Adds a point: the time relative to the newest packet, s, and the lateness, ns.
@@ -163,13 +166,13 @@ impl LevelBound {
     fn may_exceed(&self, limit_ns: f64) -> bool {
         let mean = self.t / self.n;
         let leverage = 1.0 / self.n + mean * mean / (self.tt - self.t * mean);
-        // In this form, whatever is not a number may exceed it.
+        // In this form, NaN counts as possibly exceeding the limit.
         let within = leverage * self.yy * Self::ROUNDING < limit_ns * limit_ns;
         !within
     }
 }
 
-/// Detects changes of rate in the newest `N` forward packets and some reverse ones.
+/// Detects changes of rate in the newest `N` forward packets and the newest reverse packets.
 #[derive(Clone, Debug, Default)]
 pub(super) struct UnsteadyDetector<const N: usize> {
     forward: Newest<Sample, N>,
@@ -179,13 +182,14 @@ pub(super) struct UnsteadyDetector<const N: usize> {
 }
 
 impl<const N: usize> UnsteadyDetector<N> {
-    /// Takes a packet that is late by `late_ns` against an estimate of standard deviation
+    /// Processes a packet that is late by `late_ns` relative to an estimate with standard deviation
     /// `sigma_ns`.
     pub(super) fn take(&mut self, sample: Sample, late_ns: f64, sigma_ns: f64) {
         // Earliness beyond the noise floor is not noise, so it is clipped before the noise is
         // learnt.
         let early_ns = (-late_ns).max(0.0).min(self.floor_ns(sigma_ns));
-        // After decades of silence the uncertainty may be infinite, and nothing can be learnt.
+        // After decades of silence, the uncertainty may be infinite, and then nothing can be
+        // learnt.
         if early_ns.is_finite() {
             self.earliness += (early_ns * early_ns - self.earliness) / NOISE_MEMORY;
         }
@@ -202,7 +206,7 @@ impl<const N: usize> UnsteadyDetector<N> {
         self.reverse.clear();
     }
 
-    /// Largest earliness that counts as noise, ns, against an estimate of standard deviation
+    /// Largest earliness that counts as noise, ns, relative to an estimate with standard deviation
     /// `sigma_ns`.
     pub(super) fn floor_ns(&self, sigma_ns: f64) -> f64 {
         NOISE_FLOOR * libm::sqrt(self.earliness + sigma_ns * sigma_ns)
@@ -210,10 +214,10 @@ impl<const N: usize> UnsteadyDetector<N> {
 
     /// Proven error of the time in either direction, ns; 0 while nothing is proven.
     ///
-    /// A single timestamp may be damaged, so there are two proofs: consecutive early forward
-    /// packets, whose smallest earliness is returned; or consecutive late forward packets and an
-    /// early reverse packet, in which case the smallest lateness of the forward packets is
-    /// returned.
+    /// A single timestamp may be damaged, so it proves nothing. There are two proofs: consecutive
+    /// early forward packets, whose smallest earliness is returned; or consecutive late forward
+    /// packets together with an early reverse packet, in which case the smallest lateness of the
+    /// forward packets is returned.
     pub(super) fn displacement_ns(&self, late_ns: impl Fn(&Sample) -> f64, sigma_ns: f64) -> f64 {
         if self.forward.count() < NEWEST {
             return 0.0;
@@ -230,8 +234,8 @@ impl<const N: usize> UnsteadyDetector<N> {
         if mirrored && least_ns > floor_ns { least_ns } else { 0.0 }
     }
 
-    /// The change of rate that the newest packets prove. `limit_ns` is the deviation that may be
-    /// noise.
+    /// The change of rate that the newest packets prove, if any. `limit_ns` is the largest
+    /// deviation that may be noise.
     ///
     /// Where the reverse direction is not measured, late packets prove a change when they stay on a
     /// line for long enough.
@@ -249,8 +253,8 @@ impl<const N: usize> UnsteadyDetector<N> {
             *slot = point(sample);
             count += 1;
         }
-        // A line of late packets with a measured reverse direction is proven by an early packet of
-        // that direction, every other line by its level.
+        // Where the reverse direction is measured, a line of late packets is proven by an early
+        // reverse packet. Every other line is proven by its level.
         let is_early = |sample: &Sample| -late_ns(sample) > limit_ns;
         let any_level = !is_one_way && self.reverse.iter().any(is_early);
         let (mut level, mut summed) = (LevelBound::default(), 0);
@@ -279,7 +283,7 @@ impl<const N: usize> UnsteadyDetector<N> {
         })
     }
 
-    /// Whether a line is caused by an error of the estimate and not by queues.
+    /// Whether a line is caused by an error of the estimate rather than by queues.
     fn is_displaced(&self, line: &Line, late_ns: impl Fn(&Sample) -> f64, newest: LocalTime, limit_ns: f64) -> bool {
         if line.level_ns < 0.0 {
             return line.level_ns < -limit_ns;
@@ -300,9 +304,10 @@ mod tests {
     use rand_chacha::ChaCha8Rng;
     use rand_chacha::rand_core::{Rng, SeedableRng};
 
-    /// 8 packets a second, late by exponential jitter of 20 us and by `off_us` of their time,
-    /// against an estimate without that; reverse ones after each second. Returns when a change of
-    /// rate is first proven, s, and the change.
+    /// Sends 8 packets per second, every eighth of them in the reverse direction. Relative to an
+    /// unchanged estimate, they are late by exponential jitter of 20 us plus `off_us(t)` or
+    /// `reverse_us(t)`. Returns the time at which a change of rate is first proven, s, and the
+    /// change.
     fn run(off_us: impl Fn(f64) -> f64, reverse_us: impl Fn(f64) -> f64, one_way: bool) -> Option<(f64, RateChange)> {
         let mut random = ChaCha8Rng::seed_from_u64(3);
         let mut jitter_ns = || -20_000.0 * libm::log((f64::from(random.next_u32()) + 0.5) / 4_294_967_296.0);
@@ -329,7 +334,7 @@ mod tests {
         assert_eq!(detector.floor_ns(100.0).to_bits(), (NOISE_FLOOR * 100.0).to_bits());
     }
 
-    /// A host that is slewed from 100 s on.
+    /// Lateness, us, if the host's clock is slewed from 100 s on.
     fn slewed(ppm: f64) -> impl Fn(f64) -> f64 {
         move |t_s: f64| ppm * (t_s - 100.0).max(0.0)
     }
@@ -359,8 +364,8 @@ mod tests {
         assert_eq!(run(step, nothing, false), None);
         assert_eq!(run(step, early, false), None);
         assert_eq!(run(early, step, false), None);
-        // All packets of one direction wait longer and longer; those of the other direction are not
-        // early.
+        // All packets of one direction queue for longer and longer; those of the other direction
+        // are not early.
         assert_eq!(run(slewed(300.0), nothing, false), None);
     }
 
@@ -380,7 +385,7 @@ mod tests {
         assert_eq!(take(102, Forward, -62.0), 62.0);
         assert_eq!(take(103, Forward, 0.0), 0.0);
         assert_eq!(take(105, Reverse, -9000.0), 0.0, "and so may one of the other direction");
-        // Late packets alone may have queued; an early one in the other direction shows that they
+        // Late packets alone may have queued; an early one in the other direction proves that they
         // have not.
         take(104, Forward, 0.0);
         assert_eq!([106, 107, 108, 109, 110].map(|i| take(i, Reverse, 0.0))[4], 0.0);
@@ -395,7 +400,7 @@ mod tests {
         let mut tightest = f64::INFINITY;
         for n in 0..20_000 {
             let count = LINES[n % LINES.len()];
-            // From regular times to bursts, from noise to steep lines.
+            // The times range from regular ones to bursts, the lateness from noise to steep lines.
             let (burst, slope) = (uniform() * 5.0, (uniform() - 0.5) * 100.0);
             let mut t = 0.0;
             let points: Vec<(f64, f64)> = (0..count)

@@ -5,13 +5,13 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 
 const DELAY_NS: f64 = 100_000.0;
 
-/// A link to a clock that is always 0 ns ahead of a host whose crystal runs at `rate_ppb`, changing
-/// by `ramp` ppb/s after 300 s.
+/// A link to a clock whose rate relative to the host's is `rate_ppb` and changes by `ramp` ppb/s
+/// after 300 s.
 struct Link {
     random: ChaCha8Rng,
     rate_ppb: f64,
     ramp: f64,
-    /// Lateness of a packet from two uniform draws, ns.
+    /// Lateness of a packet, ns, computed from two uniform random numbers.
     lateness: fn(f64, f64) -> f64,
 }
 
@@ -44,8 +44,8 @@ impl Link {
         Sample { at, offset_ns: self.offset_ns(t_s) + direction.sign() * late_ns, direction }
     }
 
-    /// 8 Syncs and one Delay_Req a second for `seconds`; returns the errors at whole seconds from
-    /// `from_s` on, with the claimed sigma, ns.
+    /// Sends 8 Syncs and one Delay_Req per second for `seconds`. Returns the errors at whole
+    /// seconds from `from_s` on and the published standard deviations, ns.
     fn run(&mut self, estimator: &mut Estimator, seconds: u32, from_s: u32) -> Vec<(f64, f64)> {
         let mut errors = Vec::new();
         for second in 0..seconds {
@@ -88,7 +88,7 @@ fn covered(errors: &[(f64, f64)]) -> f64 {
 fn the_lower_envelope_is_followed_when_queues_make_packets_late() {
     let mut estimator = estimator();
     let errors = Link::new(exponential).run(&mut estimator, 3600, 600);
-    // 100 us of jitter; the mean of a minute would err by 4 us.
+    // With 100 us of jitter, the mean over a minute would have an error of 4 us.
     assert!(rms(&errors) < 1_700.0, "{}", rms(&errors));
     assert!(covered(&errors) >= 0.99);
     assert_eq!(estimator.active, MINIMUM);
@@ -107,8 +107,8 @@ fn the_average_is_followed_when_noise_is_symmetric() {
 fn a_crystal_that_warms_up_is_followed_by_a_more_agile_filter() {
     let mut link = Link { ramp: 20.0, ..Link::new(exponential) };
     let errors = link.run(&mut estimator(), 600, 360);
-    // From 300 s on the rate changes by 20 ppb every second: the steadiest filter would be 1 ms
-    // behind.
+    // From 300 s on, the rate changes by 20 ppb every second. The steadiest filter would lag by 1
+    // ms.
     assert!(rms(&errors) < 20_000.0, "{}", rms(&errors));
 }
 
@@ -145,8 +145,8 @@ fn a_step_keeps_the_rate_and_the_delay() {
     assert!(after.sigma_ns(now) > before.sigma_ns(now));
 }
 
-/// A relay that paces itself until it has PTP: packets on the nanosecond, then another timeline,
-/// and another rate that is corrected every other second.
+/// A relay that paces itself until it has PTP: its packets have no jitter at all. Then its timeline
+/// changes, and so does its rate, which is corrected every two seconds.
 #[test]
 fn a_lag_behind_a_source_without_jitter_is_not_taken_for_its_noise() {
     let jitter = Nanos::from_micros(300);
@@ -174,8 +174,8 @@ fn a_lag_behind_a_source_without_jitter_is_not_taken_for_its_noise() {
     assert!(estimator.jitter() < Nanos::from_micros(1), "{}", estimator.jitter());
 }
 
-/// A host that stalls again and again: the filter is found to lag, and inflates its covariance,
-/// thousands of times.
+/// A clock whose rate keeps changing: the filter is found to lag thousands of times, and inflates
+/// its covariance each time.
 #[test]
 fn forgetting_ever_so_often_does_not_lose_the_offset() {
     for delay in [DelayModel::Absorbed, DelayModel::Estimated { sigma: Nanos::from_millis(1) }] {
@@ -184,7 +184,7 @@ fn forgetting_ever_so_often_does_not_lose_the_offset() {
         let mut estimator = Estimator::new(EstimatorConfig { rate, rate_sigma, jitter, delay });
         let (mut at, mut offset_ns) = (LocalTime::ZERO, 0.0);
         for second in 0..3_600 {
-            // The rate changes by more than any crystal's, every four seconds.
+            // Every four seconds, the rate changes by more than a crystal's could.
             let late_ns = if second % 8 < 4 { 5 } else { -5 };
             for _ in 0..100 {
                 at = at + Nanos::new(10_000_000 + 10 * late_ns);
@@ -219,7 +219,7 @@ fn an_assumed_delay_moves_the_offset_with_it_and_is_admitted() {
     assert!(estimator.precision_ns(now, false) < 50_000.0);
 }
 
-/// A clock takes ten kB, for any input: two sets of six filters, and the meter of its wander.
+/// An estimator takes ten kB for any input: two sets of six filters, and the wander meter.
 const _: () = assert!(size_of::<Estimator>() <= 11 * 1024);
 
 proptest! {
@@ -241,9 +241,10 @@ proptest! {
     }
 }
 
-/// A sender of a packet each millisecond, 20 ppm fast, whose host stands still at random from 20 to
-/// 24 s, by up to `longest_s`. In the middle of that a late packet is taken for the first of a new
-/// timeline. Returns the error in ns and in ppm 2 s and 10 s after the troubles.
+/// A sender that is 20 ppm fast sends a packet every millisecond. From 20 s to 24 s, its host
+/// stalls at random, each time for up to `longest_s`. In the middle of that, a late packet is
+/// mistaken for the first one of a new timeline. Returns the errors of offset (ns) and rate (ppm) 2
+/// s and 10 s after the stalls.
 fn errors_after_stalls(seed: u64, every_s: f64, longest_s: f64) -> [(f64, f64); 2] {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut uniform = || (f64::from(random.next_u32()) + 0.5) / 4_294_967_296.0;
@@ -275,8 +276,8 @@ fn errors_after_stalls(seed: u64, every_s: f64, longest_s: f64) -> [(f64, f64); 
     errors.try_into().unwrap()
 }
 
-/// Nothing is early: an envelope that was moved beyond the samples returns, whatever was learnt
-/// from its own error.
+/// No packet can be early, so an envelope that was moved too far returns to the samples, whatever
+/// the estimator has learnt from its own error.
 #[test]
 fn what_a_host_that_stood_still_often_has_taught_is_forgotten() {
     for (every_s, longest_s) in [(0.1, 0.2), (0.02, 0.05), (0.02, 0.2), (0.005, 0.2)] {
@@ -289,7 +290,7 @@ fn what_a_host_that_stood_still_often_has_taught_is_forgotten() {
     }
 }
 
-/// The prediction is kept between samples; nothing may change the filters behind its back.
+/// The prediction is cached between samples, so whatever changes the filters must discard it.
 #[test]
 fn answers_are_those_of_the_present_filters_whatever_has_happened() {
     type Change = fn(&mut Estimator);

@@ -6,8 +6,8 @@ fn at(ms: i64) -> LocalTime {
     LocalTime::ZERO + Nanos::from_millis(ms)
 }
 
-/// Runs Syncs from `from_ms` on, with a Delay_Resp every second, at a constant uncertainty; returns
-/// the transitions.
+/// Sends Syncs in the given time span, with a Delay_Resp every second, at a constant uncertainty.
+/// Returns the transitions.
 fn run(
     machine: &mut LockMachine,
     span_ms: std::ops::Range<i64>,
@@ -62,10 +62,10 @@ fn an_illegal_transition_is_refused_counted_and_reported_once() {
     };
     assert_eq!(machine.poll_transition(), Some(refused));
     assert_eq!((machine.poll_transition(), machine.state(), machine.illegal), (None, LockState::Locked, 10));
-    // It still works: silence begins a holdover.
+    // The machine still works: silence begins a holdover.
     let silence = run(&mut machine, 3_000..4_000, 100.0, true, false);
     assert_eq!(silence, [(3_375, LockState::Holdover)]);
-    // Another run of attempts is reported again.
+    // A new run of attempts is reported again.
     machine.enter(LockState::Listening, at(4_000), LockCause::MasterHeard);
     let cause = machine.poll_transition().map(|transition| transition.cause);
     assert_eq!(cause, Some(LockCause::IllegalTransition { to: LockState::Listening, attempts: 11 }));
@@ -107,7 +107,7 @@ fn a_holdover_lasts_until_the_held_time_is_of_no_use() {
     run(&mut machine, 0..10_000, 100.0, true, true);
     assert_eq!(run(&mut machine, 10_000..11_000, 100.0, true, false), [(10_375, LockState::Holdover)]);
     assert_eq!(run(&mut machine, 11_000..20_000, 90_000.0, true, false), []);
-    // Syncs are back: it locks once they make it certain.
+    // The Syncs are back: the clock locks once they have made it certain enough.
     assert_eq!(run(&mut machine, 20_000..21_000, 21_000.0, true, true), []);
     assert_eq!(run(&mut machine, 21_000..21_125, 19_000.0, true, true), [(21_000, LockState::Locked)]);
 

@@ -18,8 +18,8 @@ fn ptp(map: PtpMap) -> Sources {
     Sources { ptp: Some(reading(LockState::Locked, map)), ..Sources::default() }
 }
 
-/// Advances every 100 ms over a span of ms, and returns the least and the largest rate of the
-/// timeline (ppm) over any 100 ms of it, steps included.
+/// Advances every 100 ms over a span of ms. Returns the smallest and the largest rate of the
+/// timeline (ppm) over any of these 100 ms, including steps.
 fn run(reference: &mut Reference, span: std::ops::Range<i64>, sources: &Sources) -> (f64, f64) {
     let (mut least, mut most) = (f64::INFINITY, f64::NEG_INFINITY);
     let mut last: Option<PtpTime> = None;
@@ -47,7 +47,7 @@ fn the_loss_of_ptp_is_bridged_at_its_rate_and_its_return_is_slewed() {
     let (least, most) = run(&mut reference, 10_000..60_000, &Sources::default());
     assert!((79.9..=80.1).contains(&least) && (79.9..=80.1).contains(&most), "{least} {most}");
     assert_eq!(reference.reading().state, LockState::Holdover);
-    // Meanwhile PTP has advanced by 500 us more than was held.
+    // Meanwhile, PTP time has advanced by 500 us more than the held time.
     let (least, most) = run(&mut reference, 60_000..90_000, &ptp(map(Nanos::from_micros(500), 80.0)));
     assert!(least >= 79.9 && most <= 280.1, "{least} {most}");
     assert_eq!(reference.reading().epoch, 0, "nothing to align anew");
@@ -74,7 +74,7 @@ fn a_source_that_is_heard_in_vain_for_a_minute_leaves_no_time_to_hold() {
     let (least, most) = run(&mut reference, 60_000..80_000, &in_vain);
     assert_eq!(reference.reading().state, LockState::Unlocked);
     assert!((79.9..=85.1).contains(&least) && (79.9..=85.1).contains(&most), "it goes on: {least} {most}");
-    // The silence is counted from the beginning again, and so is the usable time.
+    // Both the silence and the usable time are counted from the beginning again.
     run(&mut reference, 80_000..81_000, &ptp(map(Nanos::from_micros(700), 85.0)));
     run(&mut reference, 81_000..150_000, &Sources::default());
     assert_eq!(reference.reading().state, LockState::Holdover);

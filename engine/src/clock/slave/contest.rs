@@ -1,8 +1,8 @@
 //! Holding the time while another sender uses the master's identity.
 //!
 //! Model: the estimate from before the contest is kept as an *anchor*. It takes a moment to notice
-//! a contest, so the anchor is the estimate of some seconds earlier. A timestamp agrees if it is
-//! within [`PULL_NS`] of the anchor's time. Once the anchor's own error may be that large, no
+//! a contest, so the anchor is the estimate from some seconds earlier. A timestamp agrees if it is
+//! within [`PULL_NS`] of the anchor's time. Once the anchor's own error may exceed [`PULL_NS`], no
 //! timestamp agrees. So an attacker who can choose timestamps freely cannot move the clock by more
 //! than [`PULL_NS`]. Even with the anchor's own error, the error of the clock stays within half of
 //! the error that a locked clock may have. The clock returns to the anchor, and discards everything
@@ -12,8 +12,8 @@
 use super::*;
 use crate::clock::LockState;
 
-/// How far timestamps may move the time during a contest, and largest error of the anchor, ns.
-/// Derived: together they are half of the error that a locked clock may have.
+/// How far timestamps may move the time during a contest, ns, and also the largest permitted error
+/// of the anchor. Derived: together they are half of the error that a locked clock may have.
 const PULL_NS: f64 = CEILING_NS / 4.0;
 /// Possible error of the anchor, in its standard deviations. Judgement: exceeded by chance once in
 /// 370 (normal distribution).
@@ -25,7 +25,7 @@ const NOTED_EVERY: Nanos = Nanos::from_secs(2);
 /// Judgement: smaller differences are noise.
 const LESS_CERTAIN: f64 = 2.0;
 
-/// The last two saved estimates since time or path last changed.
+/// The last two estimates saved since the time or the path last changed.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Known {
     noted_at: Option<LocalTime>,
@@ -102,7 +102,7 @@ impl SlaveClock {
         }
     }
 
-    /// A sample that was held back, extrapolated to the time of the newest one.
+    /// The sample, extrapolated to the time of the newest sample if it is older than that.
     pub(super) fn propagated(&self, sample: Sample) -> Sample {
         let newest = self.estimator.updated_at().filter(|&newest| newest > sample.at);
         let rate_ppb = self.known_rate_ppb();

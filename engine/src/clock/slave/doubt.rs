@@ -1,11 +1,11 @@
 //! Behaviour of a slave when the messages of its master cannot all be true.
 //!
 //! Model: a path delay or a rate that is impossible proves that something is wrong, but not what. A
-//! single Delay_Resp that is part of an impossible exchange is rejected. If exchanges contradict a
-//! good time repeatedly, either the Syncs or the Delay_Resps may be wrong. The estimate is then
-//! *suspended*: it takes no samples until the exchanges are possible again, and then continues. An
-//! estimate that was never good is discarded, and so is one that has been suspended for longer than
-//! [`SUSPENDED`].
+//! single Delay_Resp that is part of an impossible exchange is rejected. If exchanges repeatedly
+//! contradict a good time, either the Syncs or the Delay_Resps may be wrong. The estimate is then
+//! *suspended*: it accepts no samples until the exchanges are possible again, and then continues.
+//! An estimate that has never been good is discarded, and so is one that has been suspended for
+//! longer than [`SUSPENDED`].
 
 use super::*;
 
@@ -21,13 +21,13 @@ const RATE_SIGMAS: f64 = 3.0;
 /// Number of Delay_Resps with an impossible path delay after which the clock reacquires. Judgement:
 /// the length of the window of exchanges.
 const IMPOSSIBLE: u32 = 5;
-/// How long the estimate is suspended. Judgement: a crystal whose rate is known to 0.1 ppm holds
-/// the time to some us for that long, and a master whose messages contradict each other for longer
-/// will continue to do so.
+/// How long the estimate may remain suspended. Judgement: a crystal whose rate is known to 0.1 ppm
+/// holds the time to within a few us for that long, and a master whose messages contradict each
+/// other for longer will continue to do so.
 const SUSPENDED: Nanos = Nanos::from_secs(60);
 
 impl SlaveClock {
-    /// Suspends the estimate if its own delay and rate are possible, and discards it otherwise.
+    /// Suspends the estimate if its own delay and rate are possible; otherwise discards it.
     pub(super) fn suspend(&mut self, now: LocalTime, doubt: LockCause) {
         self.doubted = Some(doubt);
         if self.is_estimate_possible() {
@@ -53,8 +53,8 @@ impl SlaveClock {
     }
 
     /// Judges an exchange while the clock is not locked. An estimate that was good is suspended. An
-    /// estimate that was never good has learnt from the impossible exchanges, so it is discarded
-    /// when these end or become too many.
+    /// estimate that has never been good has learnt from the impossible exchanges, so it is
+    /// discarded when they cease or become too many.
     pub(super) fn count_impossible(&mut self, now: LocalTime) {
         let doubt = self.doubt();
         if let Some(doubt) = doubt.filter(|_| self.was_good) {
@@ -90,8 +90,8 @@ impl SlaveClock {
         exchanges.or_else(|| Some(self.estimated_delay()).filter(|_| self.answered && !self.is_delay_possible()))
     }
 
-    /// Whether Syncs are held back on the way: they are later by `late_ns`, but exchanges do not
-    /// take longer, as they would on a longer path.
+    /// Whether Syncs are held back on the way. In that case they are later by `late_ns`, but
+    /// exchanges do not take longer, as they would on a longer path.
     pub(super) fn is_held_back(&self, late_ns: f64) -> bool {
         self.path_delay == PathDelay::Measured && !self.round_trips.explains_later(late_ns, self.jitter())
     }
@@ -130,7 +130,7 @@ impl SlaveClock {
         known.then_some(map.rate().as_ppb())
     }
 
-    /// Why the time in the messages cannot be true.
+    /// Why the time in the messages cannot be true, if that is proven.
     pub(super) fn doubt(&self) -> Option<LockCause> {
         let delay = self.impossible_delay().map(|claim| claim.cause());
         delay.or_else(|| self.impossible_rate().map(|rate| LockCause::ImpossibleRate { rate }))

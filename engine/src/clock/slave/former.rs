@@ -1,14 +1,15 @@
 //! The times of former masters, in case one of them returns.
 //!
-//! Model: when another master is followed, the estimate of the last one is kept. If the time of the
-//! next master differs from the held time but agrees with the extrapolated time of a former master,
-//! it is that master's time again. Then the clock continues with the kept estimate, and can lock
-//! without measuring the path again. The change is still reported as a step of the time. An
-//! estimate is kept only while it is precise enough to distinguish one time from another.
+//! Model: when the clock changes to another master, the estimate of the previous one is kept. If
+//! the time of the next master differs from the held time but agrees with the extrapolated time of
+//! a former master, it is that master's time again. Then the clock continues with the kept
+//! estimate, and can lock without measuring the path again. The change is still reported as a step
+//! of the time. An estimate is kept only while it is precise enough to distinguish one time from
+//! another.
 
 use super::*;
 
-/// Former masters that are kept. Judgement: a network has a master and a backup.
+/// Number of former masters that are kept. Judgement: a network has a master and a backup.
 const REMEMBERED: usize = 2;
 
 /// The estimate of one master.
@@ -21,7 +22,8 @@ pub(super) struct Former {
     presumed: Option<PresumedDelay>,
 }
 
-/// Former masters, the last one first. Their samples are relative to the clock's current origin.
+/// Former masters, the most recent one first. Their samples are relative to the clock's current
+/// origin.
 #[derive(Clone, Debug, Default)]
 pub(super) struct FormerTimes(Vec<Former>);
 

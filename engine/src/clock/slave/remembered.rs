@@ -1,9 +1,9 @@
-//! What a clock that was locked keeps when it has to reacquire.
+//! What a clock keeps from the time when it was locked, for when it has to reacquire.
 //!
 //! Model: a wrong time from the master or from an attacker changes neither the crystals nor the
 //! network. So the rate and the jitter estimated while the clock was locked are better initial
-//! values than the defaults. They are taken from some time before the lock was lost, because it
-//! takes a while to detect a wrong time.
+//! values than the defaults. They are taken from some time before the loss of the lock, because a
+//! wrong time is only detected after a while.
 
 use super::*;
 

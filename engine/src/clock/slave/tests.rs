@@ -4,7 +4,7 @@ use crate::clock::LockState;
 const SYNC: Nanos = Nanos::from_millis(125);
 const DELAY: Nanos = Nanos::from_micros(50);
 
-/// Drives a clock with noiseless exchanges, PTP time = local time * (1 + rate) + offset.
+/// Drives a clock with noiseless exchanges, where PTP time = local time * (1 + rate) + offset.
 struct Bench {
     clock: SlaveClock,
     now: LocalTime,
@@ -151,7 +151,7 @@ fn another_master_with_the_same_time_goes_on_without_an_unlock() {
     bench.exchange(Nanos::from_secs(60));
     bench.states();
     bench.clock.change_master(bench.now);
-    // The path has two more switches.
+    // The path to the new master has two more switches.
     bench.delay = DELAY + Nanos::from_micros(30);
     bench.exchange(Nanos::from_secs(30));
     assert_eq!(bench.states(), []);
@@ -178,7 +178,7 @@ fn another_master_with_another_time_is_a_new_epoch_at_the_old_rate() {
 
 #[test]
 fn a_master_that_never_answers_is_followed_one_way_and_the_uncertainty_says_so() {
-    // A wired path, and one longer than most.
+    // Two usual wired paths, and one that is longer than most.
     for delay in [13, 50, 400].map(Nanos::from_micros) {
         let mut bench = Bench { delay, answers: false, ..Bench::new(30.0) };
         bench.exchange(Nanos::from_secs(30));
@@ -192,7 +192,7 @@ fn a_master_that_never_answers_is_followed_one_way_and_the_uncertainty_says_so()
             "{}",
             bench.error()
         );
-        // Now it answers.
+        // Now the master answers.
         bench.answers = true;
         bench.exchange(Nanos::from_secs(30));
         assert_eq!(bench.clock.reading(bench.now).path_delay, PathDelay::Measured);
@@ -200,7 +200,7 @@ fn a_master_that_never_answers_is_followed_one_way_and_the_uncertainty_says_so()
     }
 }
 
-/// The assumed delay is no reason to doubt a measured one.
+/// An assumed delay is no reason to doubt a measured one.
 #[test]
 fn the_first_answers_after_an_assumed_delay_are_believed() {
     let mut bench = Bench { delay: Nanos::from_micros(600), answers: false, ..Bench::new(30.0) };
@@ -228,15 +228,15 @@ fn a_round_trip_bounds_the_delay_whenever_it_is_told() {
     }
 }
 
-/// Another master that never answers.
+/// The new master never answers.
 #[test]
 fn a_measured_delay_stands_when_the_next_master_does_not_answer() {
     let (us, day) = (Nanos::from_micros, Nanos::from_secs(86_400));
     for (step, path, limit, sigma_us) in [
-        // It has the same time: its packets show how much longer its path is.
+        // The new master has the same time, so its packets show how much longer its path is.
         (Nanos::ZERO, us(0), us(2), 0.0..25.0),
         (Nanos::ZERO, us(60), us(25), 1.0..80.0),
-        // It has another time, and its path is some path of the link.
+        // The new master has a different time, so its path is only known to be on the same link.
         (day, us(0), us(2), 100.0..110.0),
         (day, us(60), us(62), 100.0..110.0),
     ] {
@@ -256,7 +256,7 @@ fn a_measured_delay_stands_when_the_next_master_does_not_answer() {
     }
 }
 
-/// It sends only Announces.
+/// A new master that sends only Announces.
 #[test]
 fn a_master_whose_syncs_are_not_heard_changes_nothing() {
     let mut bench = Bench::new(30.0);
@@ -268,7 +268,7 @@ fn a_master_whose_syncs_are_not_heard_changes_nothing() {
     }
     assert_eq!(bench.clock.reading(bench.now).state, LockState::Holdover);
     assert!(bench.error().abs() < Nanos::from_micros(2), "{}", bench.error());
-    // The first one is back, and does not answer.
+    // The first master is back, but does not answer.
     bench.clock.change_master(bench.now);
     bench.answers = false;
     bench.exchange(Nanos::from_secs(60));
@@ -286,13 +286,14 @@ fn a_master_that_stops_answering_keeps_its_measured_delay() {
     assert!(bench.error().abs() < Nanos::from_micros(1), "{}", bench.error());
     let after_a_minute_ns = bench.sigma_ns();
     bench.states();
-    // Its uncertainty grows for a day, but not beyond that of any wired path, and the lock is kept.
+    // The uncertainty of the delay grows for days, but not beyond that of an unknown wired path,
+    // and the lock is kept.
     bench.exchange(Nanos::from_secs(3 * 86_400));
     let sigma_ns = bench.sigma_ns();
     assert!(sigma_ns > 3.0 * after_a_minute_ns && sigma_ns < 160e3, "{after_a_minute_ns} ns, then {sigma_ns} ns");
     assert!(bench.error().abs() < Nanos::from_micros(1), "{}", bench.error());
     assert_eq!(bench.states(), []);
-    // It answers again.
+    // The master answers again.
     bench.answers = true;
     bench.exchange(Nanos::from_secs(60));
     assert_eq!(bench.states(), [], "known better than before");
@@ -319,7 +320,7 @@ fn a_host_that_is_slewed_is_followed_without_an_unlock_and_never_claimed_to_be_r
         let mut bench = Bench::new(30.0);
         bench.exchange(Nanos::from_secs(60));
         bench.states();
-        // The same PTP time, and another rate from here on.
+        // PTP time continues, but has a different rate from here on.
         let before = bench.ptp(bench.now);
         bench.rate -= slew_ppm * 1e-6;
         bench.offset += before - bench.ptp(bench.now);
@@ -339,8 +340,9 @@ fn a_host_that_is_slewed_is_followed_without_an_unlock_and_never_claimed_to_be_r
 }
 
 impl Bench {
-    /// The host and its clocks stand still for `time`; the Syncs that arrive meanwhile are stamped
-    /// together when it resumes. Returns the largest error while locked in the following `seconds`.
+    /// Suspends the host and its clocks for `time`. The Syncs that arrive meanwhile are timestamped
+    /// together when the host resumes. Returns the largest error while locked in the following
+    /// `seconds`.
     fn pause(&mut self, time: Nanos, seconds: i64) -> Nanos {
         let before = self.offset;
         while self.offset + SYNC < before + time {

@@ -11,17 +11,17 @@
 //! (as in the Allan deviation, Allan 1966, and in its counterpart for packets in ITU-T G.8260,
 //! which takes the least late packet of a block). Its mean square V as a function of the block
 //! length L separates three contributions:
-//! * the noise of packets, which falls with L at least as 1/L;
+//! * the noise of packets, which falls with L at least as fast as 1/L;
 //! * a crystal whose temperature drifts: V = (drift L^2)^2;
 //! * wander, which is the rest. For an Ornstein-Uhlenbeck process with variance s^2 and time
 //!   constant T, V grows with L until it is 1.97 s^2 at L = 2.4 T, and then falls as 12 s^2 T / L:
 //!   for longer averages it is white noise of density 2 s^2 T.
 //!
 //! Robustness: V is computed from the median of the squares, so that disturbances (steps, slews,
-//! stalls) of fewer than half of the blocks have no effect. Both the least late packet and the mean
-//! of all packets are tried, and the quieter one counts, because packets are late in bursts.
+//! stalls) in fewer than half of the blocks have no effect. Both the least late packet and the mean
+//! of all packets are tried, and the quieter one is used, because packets are late in bursts.
 //!
-//! Limits: wander faster than the shortest block is taken for noise. Wander as slow as that of a
+//! Limits: wander faster than the shortest block is mistaken for noise. Wander as slow as that of a
 //! crystal is not detected.
 
 use super::super::sample::Sample;
@@ -34,22 +34,23 @@ const SHORTEST: Nanos = Nanos::from_millis(250);
 const LEVELS: usize = 9;
 /// Memory of a level, s. Judgement: changes within minutes are followed.
 const MEMORY_S: f64 = 256.0;
-/// Smallest memory of a level, in blocks. Derived: 16 blocks yield the median of squares with an
-/// error of a factor of 1.8.
+/// Smallest memory of a level, in blocks. Derived: 16 blocks yield the median of squares to within
+/// a factor of 1.8.
 const LEAST_MEMORY: f64 = 16.0;
-/// Second differences before a level is used. Judgement: with fewer, a median is meaningless.
+/// Number of second differences that a level needs before it is used. Judgement: with fewer, a
+/// median is meaningless.
 const FIRST: f64 = 4.0;
-/// Gain of a median that follows the sign of the difference of logarithms. Derived: 1 / 2f with the
-/// density f = 0.214 of the logarithm of a squared normal variable at its median. It is also the
-/// standard error of the logarithm after one value.
+/// Gain of a running median of logarithms, each of which moves it by a limited step. Derived: 1 /
+/// (2 f), with the density f = 0.214 of the logarithm of a squared normal variable at its median.
+/// It is also the standard error of the logarithm after one value.
 const MEDIAN_GAIN: f64 = 2.33;
 /// Median of a squared normal variable of variance 1. Derived: the chi-squared distribution with
 /// one degree of freedom.
 const MEDIAN_SQUARE: f64 = 0.455;
-/// Drift of a crystal that warms up, ns/s^2. Judgement: 0.02 ppm/s and a little more.
+/// Drift of a crystal that is warming up, ns/s^2. Judgement: a little more than 0.02 ppm/s.
 const CRYSTAL_DRIFT: f64 = 25.0;
 /// Factor by which the contributions of noise and crystal to V are multiplied before the rest
-/// counts as wander. Judgement: twice their amplitude.
+/// counts as wander. Judgement: this doubles their amplitude.
 const ALLOWED: f64 = 4.0;
 /// Maximum of V / s^2 over the block length. Derived: for an Ornstein-Uhlenbeck process.
 const GREATEST: f64 = 1.97;
@@ -67,15 +68,16 @@ const GROWTH: f64 = 1.3;
 const LONGEST_S: f64 = 100.0;
 /// V of white noise of variance 1. Derived: 1 + 4 + 1.
 const WHITE: f64 = 6.0;
-/// Values that differ by no more than this share are treated as equal. Judgement: a median of 100
-/// values has an error of 20 %.
+/// Values that differ by no more than this fraction are treated as equal. Judgement: a median of
+/// 100 values has an error of 20 %.
 const SAME_SHARE: f64 = 0.1;
 /// A wander this many times larger than the filters assume has misled them. Judgement: its size is
-/// known with an error of about a half.
+/// known only to within about 50 %.
 const EXCEEDS: f64 = 2.0;
 /// Shortest time between two interruptions. Judgement: enough for blocks of 4 s.
 const INTERRUPTED_EVERY: Nanos = Nanos::from_secs(20);
-/// Offsets that differ by more than this do not come from one wandering clock, ns. Judgement: 1 s.
+/// Offsets that differ by more than this do not come from one wandering clock, ns. Judgement: a
+/// clock that is off by 1 s has not wandered, but been set.
 const ANOTHER_TIME_NS: f64 = 1e9;
 /// Blocks further apart than this many times the usual distance are separated by a silence.
 /// Judgement: one missing block is not a silence.
@@ -109,7 +111,7 @@ impl PhaseWander {
     }
 }
 
-/// A point of a series of offsets: seconds since the first sample, ns.
+/// A point in a series of offsets: seconds since the first sample, and the offset in ns.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Point {
     at_s: f64,
@@ -129,7 +131,7 @@ impl Point {
     }
 
     /// Second difference of this point and the two before it, scaled as if they were evenly spaced;
-    /// `None` if they are far from that.
+    /// `None` if the spacing is too uneven.
     fn second_difference(self, last: Self, before: Self) -> Option<f64> {
         let (step, next_step) = (last.at_s - before.at_s, self.at_s - last.at_s);
         let longer = step.max(next_step);
@@ -143,7 +145,7 @@ impl Point {
     }
 }
 
-/// The median of squares, scaled to the variance of a normal variable.
+/// A running median of squares, from which the variance of a normal variable is computed.
 #[derive(Clone, Copy, Debug, Default)]
 struct MedianSquare {
     log: f64,
@@ -210,12 +212,12 @@ struct Level {
     least: Series,
     /// First half of the next level's block.
     half: Option<Reduced>,
-    /// Mean distance of blocks, s.
+    /// Mean distance between blocks, s.
     length_s: f64,
 }
 
 impl Level {
-    /// Takes a block. Returns a block of twice the length when one is complete.
+    /// Processes a block. Returns a block of twice the length when one is complete.
     fn take(&mut self, block: Reduced, rate_ppb: f64) -> Option<Reduced> {
         if let Some(last) = self.mean.last {
             let step_s = block.mean.at_s - last.at_s;
@@ -279,8 +281,8 @@ pub(in crate::clock) struct WanderMeter {
 }
 
 impl WanderMeter {
-    /// Takes a forward packet. `rate_ppb` identifies the least late packet of a block and need not
-    /// be exact. Returns the wander whenever it may have changed.
+    /// Processes a forward packet. `rate_ppb` is used to find the least late packet of a block and
+    /// need not be exact. Returns the wander whenever it may have changed.
     pub(in crate::clock) fn take(&mut self, sample: &Sample, rate_ppb: f64) -> Option<PhaseWander> {
         let origin = *self.origin.get_or_insert(sample.at);
         let offset_ns = sample.offset_ns + self.base_ns;
@@ -333,8 +335,9 @@ impl WanderMeter {
         }
     }
 
-    /// Offsets are smaller by `less_ns` from now on, because they have another origin or belong to
-    /// another clock. If the clocks are far apart, the measurement starts again.
+    /// Records that offsets will be smaller by `less_ns` from now on, because they have a new
+    /// origin or belong to another clock. If the clocks are far apart, the measurement starts
+    /// again.
     pub(in crate::clock) fn rebase(&mut self, less_ns: f64) {
         if less_ns.abs() > ANOTHER_TIME_NS {
             *self = Self::default();
@@ -390,7 +393,7 @@ mod tests {
     use rand_chacha::ChaCha8Rng;
     use rand_chacha::rand_core::{Rng, SeedableRng};
 
-    /// Random numbers, and a process of Ornstein and Uhlenbeck.
+    /// Random numbers, and an Ornstein-Uhlenbeck process.
     struct Weather {
         random: ChaCha8Rng,
         wandered_ns: f64,
@@ -416,8 +419,8 @@ mod tests {
         }
     }
 
-    /// The result for a clock with an offset of 80 ppm, whose packets come at an interval for a
-    /// duration.
+    /// Measures a clock with a rate of 80 ppm, from which it also deviates by `offset_ns(t)`. Its
+    /// packets come every `interval_s` for `duration_s`.
     fn measured(interval_s: f64, duration_s: f64, mut offset_ns: impl FnMut(f64) -> f64) -> PhaseWander {
         let mut meter = WanderMeter::default();
         for i in 0..(duration_s / interval_s) as i64 {
@@ -429,7 +432,7 @@ mod tests {
         meter.judge()
     }
 
-    /// Of an Ornstein-Uhlenbeck wander, through packets with exponential jitter.
+    /// Measures an Ornstein-Uhlenbeck wander through packets with exponential jitter.
     fn of_wander(seed: u64, interval_s: f64, duration_s: f64, rms_us: f64, tau_s: f64, jitter_us: f64) -> PhaseWander {
         let mut weather = Weather::new(seed);
         let kept = libm::exp(-interval_s / tau_s);
@@ -475,7 +478,8 @@ mod tests {
         }
         let (mut weather, mut rate_ppb, mut walked_ns) = (Weather::new(8), 0.0, 0.0);
         let found = measured(0.125, 3600.0, |_| {
-            // 10 ppb per square root of a second: ten times a crystal at rest.
+            // 10 ppb per square root of a second, ten times as much as a crystal at a constant
+            // temperature.
             rate_ppb += 10.0 * libm::sqrt(0.125) * weather.normal();
             walked_ns += 0.125 * rate_ppb;
             walked_ns

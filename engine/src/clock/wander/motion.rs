@@ -2,14 +2,15 @@
 //!
 //! Purpose: playout runs at the ratio of two crystals, so it is steady. If its distance from the
 //! setpoint varies, the setpoint moves: the reference wanders by more than its clock map states.
-//! Playout need not follow such movements fast.
+//! Playout need not follow such movements quickly.
 //!
-//! Model: the distance, with the trims so far compensated, is sampled every 1 s, 2 s, ... 128 s.
-//! The measure is the distance of the middle one of three consecutive samples from the line through
-//! the other two, to which neither an offset nor a rate contributes. For white noise it is 1.22
+//! Model: the distance, corrected for the trims so far, is sampled every 1 s, 2 s, ... 128 s. The
+//! measure is the distance of the middle one of three consecutive samples from the line through the
+//! other two, to which neither an offset nor a rate contributes. For white noise it is 1.22
 //! standard deviations. For an Ornstein-Uhlenbeck process with time constant T it is 0.8 at an
-//! interval of T / 3, and more than 1 from T / 2 on. So the interval with the largest value counts.
-//! The host's clock has no part in this, so no allowance for the drift of a crystal is needed.
+//! interval of T / 3, and more than 1 from T / 2 on. So the interval with the largest value is
+//! used. The host's clock has no part in this, so no allowance for the drift of a crystal is
+//! needed.
 //!
 //! Robustness: the median of the newest values of each interval is used, so that fewer than half of
 //! them may be steps of the setpoint or jumps of playout.
@@ -20,7 +21,8 @@ const LEVELS: usize = 8;
 const SHORTEST_S: f64 = 1.0;
 /// Number of values that a level keeps. Judgement: a median of 15 has an error of 30 %.
 const KEPT: usize = 15;
-/// Number of values from which a level is used. Judgement: with fewer, a median is meaningless.
+/// Number of values that a level needs before it is used. Judgement: with fewer, a median is
+/// meaningless.
 const FIRST: usize = 4;
 /// Median of the absolute value of a normal variable of variance 1. Derived: the third quartile of
 /// the normal distribution.
@@ -76,8 +78,9 @@ pub(crate) struct TargetMotion {
 }
 
 impl TargetMotion {
-    /// Takes the distance by which playout lags the setpoint, `behind_ns`, and the trim `trim_ppb`
-    /// of the last `block_s`. `None` if the distance is not to be trimmed and gives no information.
+    /// Processes the distance `behind_ns` by which playout lags the setpoint, and the trim
+    /// `trim_ppb` applied over the last `block_s` seconds. `behind_ns` is `None` when the distance
+    /// is meaningless.
     pub(crate) fn take(&mut self, behind_ns: Option<f64>, trim_ppb: f64, block_s: f64) {
         self.trimmed_ns += trim_ppb * block_s;
         self.since_look_s += block_s;
@@ -124,7 +127,7 @@ mod tests {
 
     const BLOCK_S: f64 = 0.02;
 
-    /// The result for a target with the given error at each time.
+    /// Measures a target that is off by `off_ns(t)`.
     fn seen(duration_s: f64, mut off_ns: impl FnMut(f64) -> Option<f64>) -> f64 {
         let mut motion = TargetMotion::default();
         for block in 0..(duration_s / BLOCK_S) as u64 {
@@ -133,7 +136,7 @@ mod tests {
         motion.at_most_ns()
     }
 
-    /// A process of Ornstein and Uhlenbeck.
+    /// An Ornstein-Uhlenbeck process.
     fn wander(seed: u64, rms_ns: f64, tau_s: f64) -> impl FnMut(f64) -> Option<f64> {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let mut share = move || (f64::from(random.next_u32()) + 0.5) / 4_294_967_296.0;
@@ -162,7 +165,7 @@ mod tests {
     fn offsets_rates_steps_and_silences_are_no_motion() {
         let step_ns = |t_s: f64| if t_s < 300.0 { 0.0 } else { 5e6 };
         assert!(seen(1000.0, |t_s| Some(1e6 + 3e3 * t_s + step_ns(t_s))) < 1.0);
-        // For a fifth of the time, in stretches, the distance is unknown.
+        // The distance is unknown for the last fifth of every 100 s.
         let is_known = |t_s: f64| t_s % 100.0 < 80.0;
         assert!(seen(1000.0, |t_s| is_known(t_s).then_some(7e5)) < 1.0);
     }

@@ -5,20 +5,20 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 
 const SYNC: Nanos = Nanos::from_millis(125);
 const DELAY_US: f64 = 280.0;
-/// From a Delay_Req to its Delay_Resp, apart from the packets' time: what the master takes.
+/// Time that the master takes from receiving a Delay_Req to sending its Delay_Resp.
 const MASTER_US: f64 = 60.0;
 const JITTER_US: f64 = 20.0;
 
-/// What somebody does to messages.
+/// Disturbance of the messages.
 #[derive(Clone, Copy, Debug, Default)]
 struct Trouble {
-    /// Syncs come later by this.
+    /// Additional delay of the Syncs.
     syncs_later_us: f64,
-    /// The Delay_Resps come later by this, and so do the Syncs.
+    /// Additional delay of both the Delay_Resps and the Syncs.
     path_longer_us: f64,
-    /// The Delay_Resps' times are off by up to this.
+    /// Largest random error of the times in the Delay_Resps.
     answers_random_us: f64,
-    /// The Syncs' times run ahead by this every second.
+    /// Rate at which the times in the Syncs run ahead.
     syncs_drift_ppm: f64,
 }
 
@@ -65,8 +65,8 @@ impl Bench {
         (self.clock.reading(now).map.expect("a map").ptp_at(now) - Self::ptp(now)).abs()
     }
 
-    /// Runs for some seconds; returns the number of those at whose end the clock is locked, and the
-    /// largest error while it is.
+    /// Runs for `seconds`. Returns in how many of them the clock is locked at the end, and the
+    /// largest error at these times.
     fn run(&mut self, seconds: i64, trouble: Trouble) -> (i64, Nanos) {
         let (mut locked, mut worst) = (0, Nanos::ZERO);
         let us = |us: f64| Nanos::from_nanos_f64(1e3 * us);
@@ -90,7 +90,7 @@ impl Bench {
         (locked, worst)
     }
 
-    /// Some seconds in which nothing is heard.
+    /// Advances by some seconds in which nothing is received.
     fn silence(&mut self, seconds: i64) {
         for _ in 0..8 * seconds {
             self.round += 1;
@@ -112,7 +112,7 @@ impl Bench {
 
 const LIMIT: Nanos = Nanos::from_micros(100);
 
-/// A stranger delays the Syncs alone, which the time until the Delay_Resp betrays.
+/// An attacker delays only the Syncs. This shows, because the Delay_Resps do not arrive later.
 #[test]
 fn syncs_that_are_held_back_are_not_believed_and_the_time_is_kept() {
     for (seed, syncs_later_us) in [(1, 600.0), (2, 900.0), (3, 1500.0)] {
@@ -124,8 +124,8 @@ fn syncs_that_are_held_back_are_not_believed_and_the_time_is_kept() {
     }
 }
 
-/// Less than the Delay_Resps can prove is taken for a longer path. The return must not cost the
-/// lock.
+/// A delay too small to be proven by the Delay_Resps is mistaken for a longer path. When it ends,
+/// the lock must not be lost.
 #[test]
 fn syncs_that_are_held_back_by_little_cost_half_of_it_and_no_lock() {
     for (seed, syncs_later_us) in [(1, 200.0), (2, 300.0), (3, 380.0)] {
@@ -180,7 +180,8 @@ fn a_master_that_contradicts_itself_for_good_is_given_up_and_never_locked_to() {
     assert!(bench.clock.suspended.is_none(), "the estimate is given up after a minute");
 }
 
-/// In holdover nothing is reacquired, so that a suspension must end by itself however long it was.
+/// In holdover nothing is reacquired, so a suspension must end by itself, however long it has
+/// lasted.
 #[test]
 fn a_suspension_that_a_holdover_outlasts_ends_with_it() {
     let mut bench = Bench::locked(6);
