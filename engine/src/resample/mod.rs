@@ -1,9 +1,9 @@
 //! Resampling from the sender's media clock to the sound card's.
 //!
-//! Purpose: a [`Resampler`] is pulled: its caller states how many frames the card needs and the
-//! step (media frames per card frame), and it returns the number of input frames that it requires.
-//! It knows the media position of its next output frame at any moment. Playout is controlled by
-//! that position, so it is public.
+//! Purpose: a [`Resampler`] is driven by demand: its caller states how many frames the card needs
+//! and the step (media frames per card frame), and it returns the number of input frames that it
+//! requires. It knows the media position of its next output frame at any moment. Playout is
+//! controlled by that position, so it is public.
 
 mod near_unity;
 mod polyphase;
@@ -13,8 +13,8 @@ pub use near_unity::{NearUnityError, NearUnityResampler, Precision};
 pub use polyphase::kernel::Kernel;
 pub use sinc::{SincResampler, SincResamplerError};
 
-/// Frames of input to reserve for blocks of up to `max_frames` output frames: twice the nominal
-/// need, which covers any step in range, and the length of the filter.
+/// Number of input frames to reserve for blocks of up to `max_frames` output frames: twice the
+/// nominal need, which covers any permitted step, plus the length of the filter.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
@@ -27,19 +27,20 @@ pub(crate) fn input_capacity(max_frames: usize, nominal_step: f64) -> usize {
 
 /// Converts interleaved audio at a variable step.
 ///
-/// One round: [`prepare`](Self::prepare) says how much input the next block needs;
-/// [`process`](Self::process) takes exactly that much and fills the block. Neither allocates.
+/// For each block, call [`prepare`](Self::prepare), which returns how much input the block needs,
+/// and then [`process`](Self::process), which consumes exactly that much and fills the block.
+/// Neither allocates.
 pub trait Resampler: Send {
-    /// Channels of input and output.
+    /// Number of channels of input and output.
     fn channels(&self) -> usize;
 
-    /// Maximum number of output frames of one block.
+    /// Maximum number of output frames in a block.
     fn max_frames(&self) -> usize;
 
-    /// Announces a block of `frames` output frames over which the step moves linearly from where it
-    /// is to `step_end` (media frames per card frame). Returns the number of input frames that
-    /// [`process`](Self::process) must be given. Frames beyond [`max_frames`](Self::max_frames) and
-    /// steps out of range are clamped.
+    /// Announces a block of `frames` output frames over which the step changes linearly from its
+    /// current value to `step_end` (media frames per card frame). Returns the number of input
+    /// frames that [`process`](Self::process) must be given. Frames beyond
+    /// [`max_frames`](Self::max_frames) and steps out of range are clamped.
     fn prepare(&mut self, frames: usize, step_end: f64) -> usize;
 
     /// Consumes the announced input (interleaved) and fills `output` (interleaved, the announced

@@ -1,15 +1,15 @@
 //! Resampler for a stream and a sound card of the same nominal rate.
 //!
 //! Purpose: the usual case, in which the step differs from 1 only by the difference of two
-//! crystals. General resamplers are slower because they allow any step.
+//! crystals. General resamplers are slower, because they allow any step.
 //!
 //! Model: an output frame at media position `p + f` (`p` whole, `f` in `[0, 1)`) is the sum over 96
 //! input frames of the input times a Kaiser-windowed sinc around `p + f`. Three things follow from
 //! the step being within 1000 ppm of 1:
 //!
-//! * Aliases of components within 4 kHz of the Nyquist frequency fall next to their origin, above
-//!   20 kHz, and are inaudible. So the transition band may be 20 to 28 kHz, *around* the Nyquist
-//!   frequency, and a short filter with 1 ms of latency suffices.
+//! * Aliases of components within 4 kHz of the Nyquist frequency fall next to these components,
+//!   above 20 kHz, and are inaudible. So the transition band may be 20 to 28 kHz, *around* the
+//!   Nyquist frequency, and a short filter with 1 ms of latency suffices.
 //! * The cutoff is exactly the Nyquist frequency, so at `f = 0` the filter is a unit impulse: at
 //!   step 1 the output is the input, bit for bit, 48 frames late.
 //! * `f` hardly moves: by 1e-4 of a frame per frame at 100 ppm. So neighbouring frames share the
@@ -17,8 +17,8 @@
 //!
 //! The table, the position and the loops are in [`polyphase`](super::polyphase).
 //!
-//! Assumptions: finite samples, and hardly any denormals in the input (a short filter produces none
-//! itself).
+//! Assumptions: finite samples, and hardly any denormals in the input (a short filter itself
+//! produces none).
 
 use super::Resampler;
 use super::polyphase::convolver::Convolver;
@@ -29,15 +29,16 @@ use crate::units::{Frames, MAX_CHANNELS};
 use std::sync::{Arc, OnceLock};
 use thiserror::Error;
 
-/// Taps of the filter: half of them are latency, 1 ms at 48 kHz.
+/// Number of taps of the filter. Half of them are latency: 1 ms at 48 kHz.
 const TAPS: usize = 96;
-/// Cutoff of the filter, as a share of the Nyquist frequency: exactly that frequency.
+/// Cutoff of the filter, as a fraction of the Nyquist frequency: 1, so that the filter is a unit
+/// impulse at `f = 0`.
 const CUTOFF: f64 = 1.0;
 
 /// Largest deviation of the step from 1, either way: the tolerance of IEC 60958 level II, and the
 /// largest deviation reported for virtual sound cards.
 const MAX_DEVIATION: f64 = 1e-3;
-/// Maximum number of frames of a block, so that deviations of the position fit in an `i64`.
+/// Maximum number of frames in a block, so that deviations of the position fit in an `i64`.
 const MAX_FRAMES: usize = 1 << 20;
 
 /// Initial position: the history's second frame, so that the first output frame needs exactly one
@@ -58,7 +59,7 @@ pub enum Precision {
     Double,
 }
 
-/// Why a [`NearUnityResampler`] could not be made.
+/// Why a [`NearUnityResampler`] could not be created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("a near-unity resampler needs 1 to 64 channels and 1 to 2^20 frames, not {channels} and {max_frames}")]
 #[non_exhaustive]
@@ -71,7 +72,8 @@ pub struct NearUnityError {
 
 /// Windowed-sinc resampler for steps within 1000 ppm of 1.
 ///
-/// At step 1 from the start it is a delay of 48 frames that leaves every sample as it was:
+/// If the step is 1 from the start, it delays the audio by 48 frames and leaves every sample
+/// unchanged:
 ///
 /// ```
 /// use engine::resample::{NearUnityResampler, Resampler};
@@ -103,8 +105,8 @@ enum Banks {
     None,
 }
 
-/// The filter in single precision: computed for the first resampler of a process, and shared by
-/// all.
+/// Returns the filter in single precision. It is computed for the first resampler of the process,
+/// and shared by all.
 fn table_of_singles() -> Arc<[Row<f32, TAPS>]> {
     static TABLE: OnceLock<Arc<[Row<f32, TAPS>]>> = OnceLock::new();
     Arc::clone(TABLE.get_or_init(|| table(CUTOFF).into()))
@@ -117,8 +119,8 @@ fn table_of_doubles() -> Arc<[Row<f64, TAPS>]> {
 }
 
 impl NearUnityResampler {
-    /// A resampler for blocks of up to `max_frames` frames of `channels` channels, in single
-    /// precision and with the fastest kernel of this machine.
+    /// Creates a resampler for blocks of up to `max_frames` frames of `channels` channels, in
+    /// single precision and with the fastest kernel available on this machine.
     ///
     /// # Errors
     /// If there are 0 or more than 64 channels, or 0 or more than 2^20 frames.
@@ -126,10 +128,10 @@ impl NearUnityResampler {
         Self::with(channels, max_frames, Precision::Single, Kernel::detect())
     }
 
-    /// As [`new`](Self::new), with this precision and this kernel.
+    /// Like [`new`](Self::new), but with the given precision and kernel.
     ///
     /// # Errors
-    /// As [`new`](Self::new).
+    /// The same as for [`new`](Self::new).
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_precision_loss,
@@ -154,11 +156,11 @@ impl NearUnityResampler {
         Ok(Self { channels, max_frames, kernel, banks, phase: START, next_deviation: 0, frames: 0, needed: 0 })
     }
 
-    /// As [`new`](Self::new), but the output is silence. Positions are exactly those of the real
-    /// resampler, at a hundredth of its cost: for simulations in which nobody listens.
+    /// Like [`new`](Self::new), but the output is silence. Positions are exactly those of the real
+    /// resampler, at a hundredth of its cost. Use it for simulations whose audio is not needed.
     ///
     /// # Errors
-    /// As [`new`](Self::new).
+    /// The same as for [`new`](Self::new).
     pub fn silent(channels: usize, max_frames: usize) -> Result<Self, NearUnityError> {
         Ok(Self { banks: Banks::None, ..Self::new(channels, max_frames)? })
     }
@@ -195,8 +197,8 @@ impl Resampler for NearUnityResampler {
         } else {
             self.phase.deviation
         };
-        // Rounded towards zero: over a block, the position misses an ideal ramp's by less than
-        // 2^-48 of frames squared.
+        // Rounded towards zero: over a block of n frames, the position deviates from the ideal ramp
+        // by less than n^2 * 2^-48 frames.
         self.phase.increment = (self.next_deviation - self.phase.deviation) / Frames::of(self.frames).get();
         self.needed = self.phase.last_window(self.frames);
         self.needed
@@ -219,14 +221,14 @@ impl Resampler for NearUnityResampler {
             }
         };
         self.phase = PhaseAccumulator { window: phase.window - self.needed, deviation: self.next_deviation, ..phase };
-        // A second block without `prepare` is also a mistake of the caller.
+        // To process another block without `prepare` is also a mistake of the caller.
         (self.frames, self.needed) = (0, 0);
     }
 
     #[expect(clippy::cast_precision_loss, reason = "exact: less than 2^52 of the smallest unit")]
     fn input_latency_frames(&self) -> f64 {
-        // The next input frame follows the history. Derived from the state, so no accumulated sum
-        // can drift.
+        // The next input frame follows the history. The latency is derived from the state, so there
+        // is no accumulated sum that could drift.
         let whole = TAPS as f64 - (self.phase.window + centre(TAPS)) as f64;
         whole - self.phase.fraction as f64 / ONE as f64
     }

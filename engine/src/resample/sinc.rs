@@ -2,11 +2,11 @@
 //!
 //! Purpose: conversion between 44.1, 48 and 96 kHz, while the step also follows two crystals.
 //!
-//! Model: as [`super::near_unity`], with a table for each ratio. The cutoff is the lower one of the
-//! two Nyquist frequencies, and the transition band lies *around* it, so that a short filter
+//! Model: like [`super::near_unity`], but with a table for each ratio. The cutoff is the lower of
+//! the two Nyquist frequencies, and the transition band lies *around* it, so that a short filter
 //! suffices. From 48 to 44.1 kHz, the band is 20.2 to 23.9 kHz, and its aliases are above 20 kHz
-//! and thus inaudible. If the input's rate is the higher one, the band is a smaller share of that
-//! rate, and requires more taps.
+//! and thus inaudible. If the input's rate is the higher one, the band is a smaller fraction of it,
+//! and requires more taps.
 //!
 //! The table is computed with `libm`, and products are summed in a fixed order, so the simulator's
 //! guarantee of identical bytes on any machine holds here, too. (rubato computes its table with the
@@ -23,11 +23,12 @@ use super::polyphase::shared::SharedTables;
 use crate::units::Frames;
 use thiserror::Error;
 
-/// Taps of the filter: half of them are latency, 1.3 ms at 48 kHz.
+/// Number of taps of the short filter. Half of them are latency: 1.3 ms at 48 kHz.
 const TAPS: usize = 128;
-/// Taps where the step is above [`LONG_FROM`]: the same latency at 96 kHz.
+/// Number of taps of the long filter, which has the same latency at 96 kHz.
 const LONG_TAPS: usize = 256;
-/// From 96 kHz to 48 or 44.1 kHz the filter is the long one, from 48 to 44.1 kHz the short one.
+/// Nominal step above which the long filter is used: from 96 kHz to 48 or 44.1 kHz, but not from 48
+/// to 44.1 kHz.
 const LONG_FROM: f64 = 1.5;
 /// Largest deviation of the step from its nominal value, either way: two crystals of IEC 60958
 /// level II, each with an error of 1000 ppm.
@@ -38,7 +39,7 @@ const STEPS: core::ops::RangeInclusive<f64> = 1.0 / 64.0..=64.0;
 static SHORT: SharedTables<f32, TAPS> = SharedTables::new();
 static LONG: SharedTables<f32, LONG_TAPS> = SharedTables::new();
 
-/// Why a [`SincResampler`] could not be made.
+/// Why a [`SincResampler`] could not be created.
 #[derive(Clone, Copy, Debug, PartialEq, Error)]
 #[error(
     "a resampler needs at least 1 channel, 1 frame and a step of 1/64 to 64, not {channels}, {max_frames} and {step}"
@@ -84,8 +85,8 @@ enum Taps {
 }
 
 impl SincResampler {
-    /// A resampler for blocks of up to `max_frames` frames at about `nominal_step` media frames per
-    /// card frame (1 where stream and card have the same nominal rate).
+    /// Creates a resampler for blocks of up to `max_frames` frames at about `nominal_step` media
+    /// frames per card frame (1 where stream and card have the same nominal rate).
     ///
     /// # Errors
     /// If a parameter is zero or out of range.
@@ -93,10 +94,10 @@ impl SincResampler {
         Self::with(channels, max_frames, nominal_step, Kernel::detect())
     }
 
-    /// As [`new`](Self::new), with this kernel.
+    /// Like [`new`](Self::new), but with the given kernel.
     ///
     /// # Errors
-    /// As [`new`](Self::new).
+    /// The same as for [`new`](Self::new).
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_precision_loss,
@@ -171,8 +172,8 @@ impl Resampler for SincResampler {
         } else {
             self.phase.deviation
         };
-        // Rounded towards zero: over a block, the position misses an ideal ramp's by less than
-        // 2^-48 of frames squared.
+        // Rounded towards zero: over a block of n frames, the position deviates from the ideal ramp
+        // by less than n^2 * 2^-48 frames.
         self.phase.increment = (self.next_deviation - self.phase.deviation) / Frames::of(self.frames).get();
         self.needed = self.phase.last_window(self.frames);
         self.needed
@@ -191,14 +192,14 @@ impl Resampler for SincResampler {
             Taps::Long(convolver) => convolver.process(self.kernel, self.phase, input, output),
         };
         self.phase = PhaseAccumulator { window: phase.window - self.needed, deviation: self.next_deviation, ..phase };
-        // A second block without `prepare` is also a mistake of the caller.
+        // To process another block without `prepare` is also a mistake of the caller.
         (self.frames, self.needed) = (0, 0);
     }
 
     #[expect(clippy::cast_precision_loss, reason = "exact: less than 2^52 of the smallest unit")]
     fn input_latency_frames(&self) -> f64 {
-        // The next input frame follows the history. Derived from the state, so no accumulated sum
-        // can drift.
+        // The next input frame follows the history. The latency is derived from the state, so there
+        // is no accumulated sum that could drift.
         let whole = self.taps() as f64 - (self.phase.window + centre(self.taps())) as f64;
         whole - self.phase.fraction as f64 / ONE as f64
     }

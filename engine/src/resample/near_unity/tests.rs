@@ -1,4 +1,4 @@
-//! Tests the guarantees of the near-unity resampler: bits, positions, distortion, and comparison
+//! Tests the guarantees of the near-unity resampler: bits, positions and distortion. Compares it
 //! with rubato.
 
 use super::super::SincResampler;
@@ -11,11 +11,11 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use rubato::{Async, FixedAsync, Resampler as _, SincInterpolationParameters, SincInterpolationType, WindowFunction};
 
 const RATE: f64 = 48_000.0;
-/// Output frames before the filter is full of signal.
+/// Number of output frames until the filter is filled with signal.
 const WARM_UP: usize = 256;
 
-/// Pulls one block of `source(frame, channel)` per `(frames, step)`. Returns the interleaved output
-/// and each block's media position.
+/// Pulls one block per `(frames, step)`, with `source(frame, channel)` as input. Returns the
+/// interleaved output and each block's media position.
 pub(in super::super) fn pull(
     resampler: &mut dyn Resampler,
     blocks: impl IntoIterator<Item = (usize, f64)>,
@@ -42,7 +42,7 @@ pub(in super::super) fn noise(frame: usize, channel: usize) -> f32 {
     (hash >> 40) as f32 / (1 << 23) as f32 - 1.0
 }
 
-/// Blocks of all kinds of sizes, 1 to `most`.
+/// Random block sizes from 1 to `most`.
 pub(in super::super) fn odd_sizes(most: usize, seed: u64) -> impl Iterator<Item = usize> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     core::iter::repeat_with(move || 1 + random.next_u32() as usize % most)
@@ -92,7 +92,7 @@ pub(in super::super) fn fit_sine(samples: &[f32], frequency: f64) -> (f64, f64) 
 /// Amplitude and distortion (THD+N, dB) of a tone through a resampler.
 fn measure(resampler: &mut dyn Resampler, hz: f64, step: f64) -> (f64, f64) {
     let signal = tone(hz);
-    // One frame brings the resampler to the step; from there on it is constant.
+    // The first frame brings the resampler to the step, which is constant from then on.
     let blocks = core::iter::once((1, step)).chain(core::iter::repeat_n((480, step), 137));
     let (output, _) = pull(resampler, blocks, |frame, _| signal(frame as f64) as f32);
     fit_sine(&output[WARM_UP..], hz / RATE * step)
@@ -163,7 +163,7 @@ fn blocks_of_any_size_give_the_same_bits() {
     for step in [1.0001, 0.9995, 1.001] {
         let mut singly = NearUnityResampler::new(2, 1).unwrap();
         let mut whole = NearUnityResampler::new(2, 480).unwrap();
-        // One frame brings either to the step; from there on it is constant.
+        // The first frame brings either of them to the step, which is constant from then on.
         let sizes: Vec<usize> = core::iter::once(1).chain(odd_sizes(480, 4).take(60)).collect();
         let total: usize = sizes.iter().sum();
         let (a, _) = pull(&mut whole, sizes.into_iter().map(|n| (n, step)), noise);
@@ -173,7 +173,7 @@ fn blocks_of_any_size_give_the_same_bits() {
     }
 }
 
-/// One resampler of each kernel that this machine has.
+/// Creates a resampler for each kernel available on this machine.
 fn kernels(channels: usize, max_frames: usize, precision: Precision) -> Vec<(&'static str, NearUnityResampler)> {
     let with =
         |kernel: Kernel| (kernel.name(), NearUnityResampler::with(channels, max_frames, precision, kernel).unwrap());
@@ -212,8 +212,8 @@ fn the_passband_is_flat() {
 #[test]
 fn an_impulse_comes_out_a_millisecond_later_and_symmetric() {
     for (_, mut resampler) in kernels(1, 256, Precision::Double) {
-        // Half a frame past whole ones: the impulse at frame 100 then lies between two output
-        // frames, which must be alike.
+        // Output frames lie halfway between input frames, so the impulse at frame 100 lies between
+        // two output frames, which must be equal.
         resampler.phase.fraction = ONE / 2;
         let (output, _) = pull(&mut resampler, [(256, 1.0)], |frame, _| if frame == 100 { 1.0 } else { 0.0 });
         let power: f64 = output.iter().map(|y| f64::from(y * y)).sum();
@@ -264,7 +264,7 @@ proptest! {
                 let (output, positions) = pull(&mut resampler, blocks.iter().copied(), noise);
                 prop_assert_eq!(&positions, &at);
                 for (a, b) in output.iter().zip(&expected) {
-                    // White noise peaks at 1, the sums of its filtered samples at about 4.
+                    // White noise peaks at 1, and the filtered noise at about 4.
                     prop_assert!((a - b).abs() < 1e-6, "{} and {} by {}, {:?}", a, b, kernel, precision);
                 }
             }
@@ -275,7 +275,7 @@ proptest! {
     fn a_block_is_its_frames_one_by_one(blocks in any_blocks(), channels in 1usize..=9) {
         for (_, mut whole) in kernels(channels, 130, Precision::Single) {
             let mut singly = NearUnityResampler::new(channels, 1).unwrap();
-            // Announced frame by frame, the step moves as it does inside of a block.
+            // If it is announced frame by frame, the step moves as it does inside a block.
             let mut deviation = 0;
             let mut steps = Vec::new();
             for &(frames, step) in &blocks {
@@ -345,9 +345,9 @@ fn it_agrees_with_rubato() {
     let blocks = core::iter::once((1, STEP)).chain(core::iter::repeat_n((479, STEP), 100));
     let (near, positions) = pull(&mut NearUnityResampler::new(1, 480).unwrap(), blocks, |n, _| signal(n as f64) as f32);
     let near = &near[WARM_UP..];
-    // The signal has values between frames, so rubato's input is sampled where its output falls on
-    // the same moments. Its first output frame lies one step after half a sinc before the first
-    // input frame, and one phase more: its table starts with phase 1.
+    // The signal is known between frames, so rubato's input is sampled such that its output falls
+    // on the same moments. Its first output frame lies half a sinc before the first input frame,
+    // plus one step, plus one phase, because its table starts with phase 1.
     let shift = positions[0] + ORACLE_TAPS as f64 / 2.0 - STEP - 1.0 / ORACLE_PHASES as f64;
     let expected = oracle(STEP, 479 * 100 + 1, |n| signal(n as f64 + shift));
     let expected = &expected[WARM_UP..];

@@ -11,9 +11,10 @@ use std::sync::Arc;
 
 pub(in super::super) struct Convolver<T: Real, const TAPS: usize> {
     channels: usize,
-    /// One row per phase, and one of phase 1 for positions that round up to it.
+    /// One row per phase, and one for phase 1, to which positions just below a whole frame round
+    /// up.
     table: Arc<[Row<T, TAPS>]>,
-    /// Per channel the last `TAPS` input frames, then room for a block's input.
+    /// For each channel, the last `TAPS` input frames, followed by room for a block's input.
     history: Vec<T>,
     /// Length of one channel in `history`.
     stride: usize,
@@ -29,8 +30,8 @@ impl<T: Real, const TAPS: usize> Convolver<T, TAPS> {
         self.history.fill(T::ZERO);
     }
 
-    /// One block: takes the interleaved input, fills the interleaved output. Returns the
-    /// accumulator at the end of the block.
+    /// Processes one block: consumes the interleaved input and fills the interleaved output.
+    /// Returns the accumulator at the end of the block.
     pub(in super::super) fn process(
         &mut self,
         kernel: Kernel,
@@ -90,8 +91,8 @@ impl<T: Real, const TAPS: usize> Convolver<T, TAPS> {
             let accumulators: [PhaseAccumulator; GROUP] = accumulator.next_frames();
             let phase = accumulators[0].phase();
             let (group, after) = rest.split_at_mut(GROUP * self.channels);
-            // Neighbours of one phase share the loads of its row. Nothing else is shared, so
-            // grouping changes no bit of the result.
+            // Neighbouring frames with the same phase share the loads of its row. Nothing else is
+            // shared, so grouping changes no bit of the result.
             if accumulators.iter().all(|accumulator| accumulator.phase() == phase) {
                 self.render_frames::<S, CHANNELS, GROUP>(simd, accumulators, first_channel, group);
             } else {
@@ -110,7 +111,7 @@ impl<T: Real, const TAPS: usize> Convolver<T, TAPS> {
         accumulator
     }
 
-    /// Computes neighbouring frames of one phase.
+    /// Computes neighbouring frames that have the same phase.
     #[inline(always)]
     fn render_frames<S: Simd, const CHANNELS: usize, const FRAMES: usize>(
         &self,

@@ -1,8 +1,8 @@
-//! The filter: a Kaiser-windowed sinc as a table of parabolas.
+//! The filter: a Kaiser-windowed sinc, stored as a table of parabolas.
 //!
-//! The table holds, for every 1/256 of a frame, each coefficient as a parabola through its values
-//! half a phase before, at and half a phase after. Neighbouring parabolas thus have the same value
-//! where they meet, and their error is below -160 dB at 19 kHz.
+//! There is a phase every 1/256 of a frame. For each phase, the table holds each coefficient as a
+//! parabola through its values at the phase and 1/512 of a frame before and after it. Neighbouring
+//! parabolas thus have the same value where they meet, and their error is below -160 dB at 19 kHz.
 //!
 //! The table is computed with `libm`, so that it is the same on any machine.
 //!
@@ -12,10 +12,10 @@
 use super::real::Real;
 use core::f64::consts::PI;
 
-/// Phases in the table per frame.
+/// Number of phases per frame in the table.
 pub(in super::super) const PHASES: usize = 256;
-/// Points per frame at which the response is computed: those of the phases, and those halfway
-/// between them.
+/// Number of points per frame at which the response is computed: at each phase, and halfway between
+/// phases.
 const PLACES: usize = 2 * PHASES;
 /// Shape parameter of the Kaiser window: 150 dB of attenuation. With 96 taps the transition band is
 /// 21.5 to 26.5 kHz at 48 kHz.
@@ -26,7 +26,7 @@ const _: () = assert!(PHASES.is_power_of_two());
 /// All taps at one phase, as parabolas: `value + d * (slope + d * curvature)` at `d` frames after
 /// the phase.
 ///
-/// Aligned so that no load of a vector, of 64 bytes at most, crosses a cache line.
+/// Aligned so that no vector load, which is at most 64 bytes long, crosses a cache line.
 #[derive(Clone, Copy)]
 #[repr(align(64))]
 pub(in super::super) struct Row<T, const TAPS: usize> {
@@ -40,10 +40,10 @@ pub(in super::super) const fn centre(taps: usize) -> usize {
     taps / 2 - 1
 }
 
-/// The filter's rows at phases 0 to 1 inclusive. `cutoff` is the frequency at which it halves the
-/// amplitude, as a share of the input's Nyquist frequency.
+/// Computes the filter's rows for phases 0 to 1 inclusive. `cutoff` is the frequency at which the
+/// filter halves the amplitude, as a fraction of the input's Nyquist frequency.
 pub(in super::super) fn table<T: Real, const TAPS: usize>(cutoff: f64) -> Vec<Row<T, TAPS>> {
-    // From the centre to half a phase outside of the window.
+    // The response from the centre of the window to half a phase beyond its edge.
     let responses: Vec<f64> = (0..=TAPS / 2 * PLACES + 1).map(|place| response::<TAPS>(place, cutoff)).collect();
     (0..=PHASES).map(|phase| row(phase, &responses)).collect()
 }
@@ -73,10 +73,10 @@ fn response<const TAPS: usize>(place: usize, cutoff: f64) -> f64 {
     let time = place as f64 / PLACES as f64;
     let turns = cutoff * time;
     let whole = libm::round(turns);
-    // The sine of the remainder, so that at a cutoff of 1 whole frames give exactly 0: pass-through
-    // at step 1 depends on that.
+    // The sine is taken of the remainder, so that at a cutoff of 1 it is exactly 0 for whole
+    // frames. Pass-through at step 1 depends on that.
     let sine = libm::sin(PI * (turns - whole)) * if whole % 2.0 == 0.0 { 1.0 } else { -1.0 };
-    // Up to half a phase outside of the window, the value at its edge is used.
+    // Beyond the edge of the window, by up to half a phase, the window's value at the edge is used.
     let inside = (1.0 - (time * 2.0 / TAPS as f64) * (time * 2.0 / TAPS as f64)).max(0.0);
     sine / (PI * time) * bessel_i0(KAISER_BETA * libm::sqrt(inside)) / bessel_i0(KAISER_BETA)
 }
@@ -85,8 +85,8 @@ fn response<const TAPS: usize>(place: usize, cutoff: f64) -> f64 {
 fn bessel_i0(x: f64) -> f64 {
     let quarter = x * x / 4.0;
     let (mut sum, mut term) = (1.0, 1.0);
-    // For arguments up to Kaiser's usual shapes, the terms are below double precision long before
-    // the fiftieth.
+    // For the usual shape parameters of Kaiser windows, the terms fall below double precision long
+    // before the fiftieth.
     for k in 1..=50 {
         term *= quarter / f64::from(k * k);
         sum += term;

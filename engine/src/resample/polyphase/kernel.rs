@@ -1,29 +1,29 @@
-//! The inner loop: sums of windows weighted by blended coefficients, for every instruction set from
-//! one source.
+//! The inner loop: sums of windows, weighted by interpolated coefficients. One source serves every
+//! instruction set.
 //!
 //! Model: a sum has as many accumulators as 64 bytes hold (16 in single, 8 in double precision),
-//! fed in a fixed order and added up by a fixed tree. This order defines the result: AVX-512 holds
-//! the accumulators in one register, AVX2 in two, SSE2 and NEON in four.
+//! which are filled in a fixed order and added up by a fixed tree. This order defines the result:
+//! AVX-512 holds the accumulators in one register, AVX2 in two, SSE2 and NEON in four.
 //!
 //! In single precision every product is rounded before it is added, so all kernels produce the same
 //! bits. The simulator's guarantee of identical bytes on any machine depends on that. Fused
 //! multiply-adds gained no speed in single precision on Zen 3, whose multipliers and adders work in
-//! parallel. In double precision they gained a sixth, and are used where the processor has them;
-//! after the output is rounded to single precision, kernels differ by at most one unit in the last
-//! place.
+//! parallel. In double precision they gained a sixth, so they are used where the processor has
+//! them; after the output is rounded to single precision, kernels differ by at most one unit in the
+//! last place.
 //!
-//! No `unsafe`: `fearless_simd` (without dependencies) contains the unsafe parts, the loads and the
-//! call across the target-feature boundary, and compiles to the same instructions as intrinsics.
-//! Everything inside of [`dispatch!`](fearless_simd::dispatch) must be inlined into it, or it falls
-//! back to the instructions of the baseline. Closures and `array::map` are not inlined; hence the
-//! loops over indices.
+//! No `unsafe`: `fearless_simd`, which has no dependencies, contains the unsafe parts (the loads
+//! and the call across the target-feature boundary) and compiles to the same instructions as
+//! intrinsics. Everything inside [`dispatch!`](fearless_simd::dispatch) must be inlined into it, or
+//! it falls back to the instructions of the baseline. Closures and `array::map` are not inlined;
+//! hence the loops over indices.
 
 use super::filter::Row;
 use super::real::Real;
 use fearless_simd::Level;
 use fearless_simd::prelude::*;
 
-/// Number of blocks that the accumulators of a sum are divided into.
+/// Number of blocks into which the accumulators of a sum are divided.
 const QUARTERS: usize = 4;
 
 /// The instruction set for computing samples. In single precision it changes the speed, never a bit
@@ -41,8 +41,8 @@ const QUARTERS: usize = 4;
 pub struct Kernel(Level);
 
 impl Kernel {
-    /// The fastest kernel of this machine. AVX-512 is used from Ice Lake and Zen 4 on; older
-    /// processors lower their clock rate for it.
+    /// The fastest kernel available on this machine. AVX-512 is used from Ice Lake and Zen 4 on;
+    /// older processors lower their clock rate for it.
     #[must_use]
     pub fn detect() -> Self {
         Self(Level::new())
@@ -54,7 +54,7 @@ impl Kernel {
         Self(Level::baseline())
     }
 
-    /// All kernels of this machine, the slowest first.
+    /// All kernels available on this machine, slowest first.
     #[must_use]
     pub fn available() -> Vec<Self> {
         #[cfg(target_arch = "x86_64")]
@@ -88,8 +88,8 @@ impl Kernel {
 }
 
 /// Sums the windows of `FRAMES` frames of `CHANNELS` channels, weighted by the row's coefficients
-/// at each frame's distance after the row's phase. Coefficients are loaded once for the group; each
-/// frame's sums are computed as if it were alone.
+/// at each frame's distance from the row's phase. Coefficients are loaded once for the group; each
+/// frame's sums are exactly the same as if computed separately.
 #[inline(always)]
 pub(super) fn convolve<S: Simd, T: Real, const TAPS: usize, const CHANNELS: usize, const FRAMES: usize>(
     simd: S,
@@ -140,7 +140,7 @@ pub(super) fn convolve<S: Simd, T: Real, const TAPS: usize, const CHANNELS: usiz
     results
 }
 
-/// Sums the accumulators of all channels of a frame, pairwise in a fixed order.
+/// Adds up the accumulators of each channel of a frame, pairwise in a fixed order.
 #[inline(always)]
 fn add_up<S: Simd, T: Real, const CHANNELS: usize>(
     simd: S,

@@ -1,14 +1,14 @@
 //! The position of the next output frame, as an integer.
 //!
-//! Sums of integers are exact in any order, so the input of a block is known before it is computed,
-//! blocks of any size give the same positions, and the position cannot drift from the frames
-//! consumed.
+//! Sums of integers are exact in any order, so the number of input frames that a block needs is
+//! known before the block is computed, blocks of any size give the same positions, and the position
+//! cannot drift from the frames consumed.
 
 use super::filter::PHASES;
 
-/// Fractional bits of a position.
+/// Number of fraction bits of a position.
 const FRACTION_BITS: u32 = 48;
-/// One frame as a position.
+/// One frame, in the units of a position.
 pub(in super::super) const ONE: i64 = 1 << FRACTION_BITS;
 /// Number of fraction bits below the phase index.
 const PHASE_BITS: u32 = FRACTION_BITS - PHASES.trailing_zeros();
@@ -18,7 +18,7 @@ const PHASE_BITS: u32 = FRACTION_BITS - PHASES.trailing_zeros();
 pub(in super::super) struct PhaseAccumulator {
     /// First frame of the filter's window in the history.
     pub(in super::super) window: usize,
-    /// The fraction of the position after the frame under the filter's centre, within `0..ONE`.
+    /// How far the position lies past the frame under the filter's centre, within `0..ONE`.
     pub(in super::super) fraction: i64,
     /// The step minus 1.
     pub(in super::super) deviation: i64,
@@ -36,7 +36,7 @@ impl PhaseAccumulator {
         self.fraction = fraction & (ONE - 1);
     }
 
-    /// The positions of the next `FRAMES` frames; moves past them.
+    /// Returns the positions of the next `FRAMES` frames, and advances past them.
     #[inline(always)]
     pub(in super::super) fn next_frames<const FRAMES: usize>(&mut self) -> [Self; FRAMES] {
         let mut frames = [*self; FRAMES];
@@ -47,13 +47,13 @@ impl PhaseAccumulator {
         frames
     }
 
-    /// Where the window of the last of the next `frames` frames starts.
+    /// First frame of the window for the last of the next `frames` frames.
     pub(in super::super) fn last_window(&self, frames: usize) -> usize {
         self.after(frames.saturating_sub(1)).window
     }
 
-    /// The position after the next `frames` frames, computed at once instead of by that many calls
-    /// of [`advance`](Self::advance).
+    /// The position after the next `frames` frames, computed in closed form instead of by that many
+    /// calls of [`advance`](Self::advance).
     #[expect(clippy::cast_possible_truncation, reason = "the deviation is below a frame per frame")]
     pub(in super::super) fn after(&self, frames: usize) -> Self {
         let n = frames as i128;
@@ -67,14 +67,14 @@ impl PhaseAccumulator {
         }
     }
 
-    /// The nearest phase of the table.
+    /// Index of the nearest phase in the table.
     #[inline(always)]
     #[expect(clippy::cast_sign_loss, reason = "within 0..=PHASES")]
     pub(in super::super) fn phase(&self) -> usize {
         ((self.fraction + (1 << (PHASE_BITS - 1))) >> PHASE_BITS) as usize
     }
 
-    /// Distance of the position after `phase`, in frames.
+    /// How far the position lies past `phase`, in frames; negative if before it.
     #[inline(always)]
     #[expect(
         clippy::cast_precision_loss,

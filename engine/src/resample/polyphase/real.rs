@@ -9,7 +9,8 @@ pub(in super::super) trait Real: Copy + Send + core::ops::Add<Output = Self> + '
     type Register<S: Simd>: SimdBase<S, Element = Self>;
     /// A quarter of the accumulators of a sum: 16 bytes.
     type Block<S: Simd>: SimdBase<S, Element = Self>;
-    /// Number of accumulators of a sum: those in 64 bytes, the largest register.
+    /// Number of accumulators of a sum: as many as fit in 64 bytes, the size of the largest
+    /// register.
     const LANES: usize;
     const ZERO: Self;
     const NEGATIVE_ZERO: Self;
@@ -18,7 +19,7 @@ pub(in super::super) trait Real: Copy + Send + core::ops::Add<Output = Self> + '
     fn to_sample(self) -> f32;
     /// `a * b + c`.
     fn multiply_add<S: Simd>(a: Self::Register<S>, b: Self::Register<S>, c: Self::Register<S>) -> Self::Register<S>;
-    /// Sums the lanes of each of two blocks, pairwise in a fixed order.
+    /// Adds up the lanes of each of two blocks, pairwise in a fixed order.
     fn add_up<S: Simd>(a: Self::Block<S>, b: Self::Block<S>) -> [Self; 2];
 }
 

@@ -1,18 +1,18 @@
-//! Filter tables that are shared by all resamplers of one ratio.
+//! Filter tables, each of which is shared by all resamplers with the same ratio.
 //!
-//! A table takes milliseconds to compute and some hundred kilobytes of memory. If one card plays
+//! A table takes milliseconds to compute and several hundred kilobytes of memory. If one card plays
 //! eight streams, they share one table.
 
 use super::filter::{Row, table};
 use super::real::Real;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-/// The tables in use, by cutoff. A table that no resampler uses any more is freed.
+/// The tables in use, by cutoff. A table that is no longer used by any resampler is freed.
 pub(in super::super) struct SharedTables<T, const TAPS: usize> {
     known: Mutex<Vec<Known<T, TAPS>>>,
 }
 
-/// A cutoff's bits, and its table.
+/// The bit pattern of a cutoff, and the table for it.
 type Known<T, const TAPS: usize> = (u64, Weak<[Row<T, TAPS>]>);
 
 impl<T: Real, const TAPS: usize> SharedTables<T, TAPS> {
@@ -20,7 +20,7 @@ impl<T: Real, const TAPS: usize> SharedTables<T, TAPS> {
         Self { known: Mutex::new(Vec::new()) }
     }
 
-    /// The table for a cutoff: computed, unless a resampler already uses it.
+    /// Returns the table for a cutoff, and computes it unless a resampler already uses it.
     pub(in super::super) fn get(&self, cutoff: f64) -> Arc<[Row<T, TAPS>]> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let found = known.iter().find(|(bits, _)| *bits == cutoff.to_bits());

@@ -4,7 +4,7 @@ use super::super::near_unity::tests::{fit_sine, noise, odd_sizes, pull};
 use super::*;
 use core::f64::consts::TAU;
 
-/// Pairs of a stream's rate and a card's.
+/// Pairs of a stream's rate and a card's rate, Hz.
 const RATES: [(f64, f64); 6] = [
     (48_000.0, 44_100.0),
     (44_100.0, 48_000.0),
@@ -13,14 +13,14 @@ const RATES: [(f64, f64); 6] = [
     (96_000.0, 44_100.0),
     (44_100.0, 96_000.0),
 ];
-/// Output frames before the filter is full of signal.
+/// Number of output frames until the filter is filled with signal.
 const WARM_UP: usize = 600;
 
 fn tone(hz: f64, rate_hz: f64) -> impl Fn(usize, usize) -> f32 {
     move |frame, _| (0.891_250_938 * libm::sin(TAU * ((hz / rate_hz * frame as f64) % 1.0))) as f32
 }
 
-/// The output for a tone, with two crystals that are 100 ppm apart.
+/// Resamples a tone between two crystals that differ by 100 ppm.
 fn converted(hz: f64, (from_hz, to_hz): (f64, f64)) -> (Vec<f32>, f64) {
     let step = from_hz / to_hz * 1.0001;
     let mut resampler = SincResampler::new(1, 480, from_hz / to_hz).unwrap();
@@ -104,9 +104,9 @@ fn blocks_of_any_size_give_the_same_bits() {
     }
 }
 
-/// The bits of a sum are determined by the order of its terms, and the table by `libm`. So this
-/// number is the same on every machine and system; otherwise the simulator's guarantee of the same
-/// bytes is broken.
+/// The bits of a sum are determined by the order of its terms, and the table by `libm`. So these
+/// hashes are the same on every machine and system; otherwise the simulator's guarantee of
+/// identical bytes is broken.
 #[test]
 fn the_bits_are_the_same_on_every_machine() {
     const HASHES: [&str; 2] = ["0x6392e3ff7776c753", "0xa0eedc83ca5bc721"];
@@ -116,7 +116,7 @@ fn the_bits_are_the_same_on_every_machine() {
             let mut resampler = SincResampler::with(3, 441, step, kernel).unwrap();
             let blocks = odd_sizes(441, 5).take(40).map(|frames| (frames, step * 1.000_05));
             let (output, _) = pull(&mut resampler, blocks, noise);
-            // FNV-1a, by 32 bits at a time.
+            // FNV-1a, applied to 32 bits at a time.
             let hash = output.iter().fold(0xCBF2_9CE4_8422_2325, |hash: u64, sample| {
                 (hash ^ u64::from(sample.to_bits())).wrapping_mul(0x0100_0000_01B3)
             });
