@@ -35,7 +35,7 @@
 //! | [`receive::Ingest`] | `handle` or `handle_datagram`, `set_clock` | nothing: packets carry its time | `stats`, and packets for the audio half |
 //! | [`send::Sender`] | `set_clock`, `handle_timeout` | `poll_timeout` | `poll_transmit`, `stats` |
 //!
-//! Misuse and invalid input are returned as errors or counted, never ignored silently. Elapsed
+//! Misuse and invalid input are reported as errors or counted, never silently ignored. Elapsed
 //! times are never negative ([`LocalTime::since`]), so a `now` that is earlier than the previous
 //! one triggers no timer.
 //!
@@ -50,6 +50,11 @@
 //!
 //! Each layer uses only the layers below it: `announce relay` / `livewire_clock ptp receive send` /
 //! `audio` / `clock resample rtp` / `text units`.
+//!
+//! # Constants
+//!
+//! "Judgement:" in the comment of a constant means that its value was chosen by judgement for the
+//! reason given; it is neither derived nor taken from a standard.
 
 /// Runs the examples of the package's README as documentation tests.
 #[cfg(doctest)]

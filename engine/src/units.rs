@@ -10,16 +10,17 @@
 //! ```
 //!
 //! Overflow: [`LocalTime`], [`PtpTime`] and [`Nanos`] saturate; [`RtpTimestamp`] wraps, as RFC 3550
-//! says it must; [`Frames`] is plain `i64` arithmetic, which at 96 kHz lasts three million years.
+//! requires; [`Frames`] uses plain `i64` arithmetic, which at 96 kHz overflows after three million
+//! years.
 
 use std::fmt;
 use std::ops::{Add, AddAssign, Neg, Sub};
 
-/// Maximum number of channels of a stream, as in SMPTE ST 2110-30 level C. AES67-2018 7.3 requires
+/// Maximum number of channels in a stream, as in SMPTE ST 2110-30 level C. AES67-2018 7.3 requires
 /// receivers to support only 8.
 pub const MAX_CHANNELS: usize = 64;
 
-/// Nanoseconds in a second.
+/// Nanoseconds per second.
 pub const NANOS_PER_SECOND: i64 = 1_000_000_000;
 /// [`NANOS_PER_SECOND`] as a floating-point number, which represents it exactly.
 #[expect(clippy::cast_precision_loss, reason = "10^9 is exact")]
@@ -33,7 +34,7 @@ impl LocalTime {
     /// The clock's start.
     pub const ZERO: Self = Self(0);
 
-    /// From nanoseconds.
+    /// Creates a time `ns` nanoseconds after the clock's start.
     #[must_use]
     pub const fn from_nanos(ns: i64) -> Self {
         Self(ns)
@@ -91,13 +92,14 @@ impl PtpTime {
     /// The epoch.
     pub const EPOCH: Self = Self(0);
 
-    /// From nanoseconds since the epoch.
+    /// Creates a time from the nanoseconds since the epoch.
     #[must_use]
     pub const fn from_nanos(ns: i128) -> Self {
         Self(ns)
     }
 
-    /// From the two fields of a PTP timestamp: seconds, and nanoseconds within the second.
+    /// Creates a time from the two fields of a PTP timestamp: seconds, and nanoseconds within the
+    /// second.
     #[must_use]
     pub const fn from_timestamp(seconds: u64, nanoseconds: u32) -> Self {
         Self(seconds as i128 * NANOS_PER_SECOND as i128 + nanoseconds as i128)
@@ -139,37 +141,39 @@ impl Nanos {
     /// Zero.
     pub const ZERO: Self = Self(0);
 
-    /// From nanoseconds.
+    /// Creates a duration from nanoseconds.
     #[must_use]
     pub const fn new(ns: i64) -> Self {
         Self(ns)
     }
 
-    /// From microseconds.
+    /// Creates a duration from microseconds.
     #[must_use]
     pub const fn from_micros(us: i64) -> Self {
         Self(us.saturating_mul(1_000))
     }
 
-    /// From milliseconds.
+    /// Creates a duration from milliseconds.
     #[must_use]
     pub const fn from_millis(ms: i64) -> Self {
         Self(ms.saturating_mul(1_000_000))
     }
 
-    /// From seconds.
+    /// Creates a duration from seconds.
     #[must_use]
     pub const fn from_secs(s: i64) -> Self {
         Self(s.saturating_mul(NANOS_PER_SECOND))
     }
 
-    /// From seconds, rounded to the nearest ns; NaN becomes 0, infinities saturate.
+    /// Creates a duration from seconds, rounded to the nearest ns; NaN becomes 0, infinities
+    /// saturate.
     #[must_use]
     pub fn from_secs_f64(s: f64) -> Self {
         Self::from_nanos_f64(libm::round(s * SECOND_NS))
     }
 
-    /// From nanoseconds, truncated to whole ns; NaN becomes 0, infinities saturate.
+    /// Creates a duration from nanoseconds, truncated to whole ns; NaN becomes 0, infinities
+    /// saturate.
     #[expect(clippy::cast_possible_truncation, reason = "saturates, as a duration does")]
     pub(crate) const fn from_nanos_f64(ns: f64) -> Self {
         Self(ns as i64)
@@ -180,7 +184,8 @@ impl Nanos {
         Self(ns.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64)
     }
 
-    /// 2^`log2` seconds, as in PTP's message intervals. `log2` is clamped to ±30.
+    /// Creates a duration of 2^`log2` seconds, the form in which PTP states message intervals.
+    /// `log2` is clamped to ±30.
     ///
     /// ```
     /// use engine::Nanos;
@@ -221,7 +226,7 @@ impl Nanos {
         self.as_nanos_f64() / SECOND_NS
     }
 
-    /// `self` times an integer.
+    /// `self` multiplied by `n`.
     #[must_use]
     pub const fn times(self, n: i64) -> Self {
         Self(self.0.saturating_mul(n))
@@ -261,7 +266,7 @@ impl Neg for Nanos {
     }
 }
 
-/// A relative frequency, in parts per billion: 1 ppb = 1 ns per second.
+/// A relative deviation from a nominal frequency, in parts per billion: 1 ppb = 1 ns per second.
 #[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
 pub struct Ppb(f64);
 
@@ -269,13 +274,13 @@ impl Ppb {
     /// Exactly the nominal frequency.
     pub const ZERO: Self = Self(0.0);
 
-    /// From parts per billion.
+    /// Creates a deviation from parts per billion.
     #[must_use]
     pub const fn new(ppb: f64) -> Self {
         Self(ppb)
     }
 
-    /// From parts per million.
+    /// Creates a deviation from parts per million.
     #[must_use]
     pub const fn from_ppm(ppm: f64) -> Self {
         Self(ppm * 1e3)
@@ -293,7 +298,7 @@ impl Ppb {
         self.0 * 1e-3
     }
 
-    /// The factor by which a clock of this frequency runs faster than nominal: 1 + ppb / 10^9.
+    /// The ratio of the frequency to the nominal one: 1 + ppb / 10^9.
     ///
     /// ```
     /// use engine::Ppb;
@@ -304,14 +309,14 @@ impl Ppb {
         1.0 + self.0 * 1e-9
     }
 
-    /// The frequency whose [`Ppb::ratio`] is `ratio`.
+    /// Creates the deviation whose [`Ppb::ratio`] is `ratio`.
     #[must_use]
     pub const fn from_ratio(ratio: f64) -> Self {
         Self((ratio - 1.0) * 1e9)
     }
 }
 
-/// Frames per second of a media clock. Never 0.
+/// The rate of a media clock, in frames per second. Never 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SampleRate(u32);
 
@@ -319,7 +324,7 @@ impl SampleRate {
     /// 48 kHz, which every AES67 device must support (AES67-2018, 7.1).
     pub const HZ_48000: Self = Self(48_000);
 
-    /// From Hz; `None` for 0.
+    /// Creates a rate from Hz; `None` for 0.
     #[must_use]
     pub const fn from_hz(hz: u32) -> Option<Self> {
         if hz == 0 { None } else { Some(Self(hz)) }
@@ -331,8 +336,8 @@ impl SampleRate {
         self.0
     }
 
-    /// The duration of `frames` frames, rounded down to whole ns; exact over any length of time,
-    /// because the product is taken in 128 bits.
+    /// The duration of `frames` frames, rounded down to whole ns. Long durations are no less
+    /// precise, because the product is computed in 128 bits.
     ///
     /// ```
     /// use engine::{Frames, Nanos, SampleRate};
@@ -344,15 +349,15 @@ impl SampleRate {
         Nanos::saturating_from(ns)
     }
 
-    /// The duration of `frames` frames with a fraction, rounded to the nearest ns. Use it for
-    /// differences, not for positions of a long timeline.
+    /// The duration of a fractional number of frames, rounded to the nearest ns. Use it for
+    /// differences, not for positions on a long timeline.
     #[must_use]
     pub fn duration_f64(self, frames: f64) -> Nanos {
         Nanos::from_secs_f64(frames / f64::from(self.0))
     }
 
     /// The position that a media clock of exactly this rate has reached `elapsed_ns` ns after
-    /// position 0; exact over any length of time, because the product is taken in 128 bits.
+    /// position 0; exact for any length of time, because the product is computed in 128 bits.
     ///
     /// ```
     /// use engine::{Frames, SampleRate};
@@ -378,15 +383,14 @@ impl SampleRate {
         self.frames_in(duration) as usize
     }
 
-    /// The number of frames, with a fraction, in `duration`.
+    /// The number of frames in `duration`, including a fraction.
     #[must_use]
     pub fn frames_in(self, duration: Nanos) -> f64 {
         duration.as_nanos_f64() * f64::from(self.0) / SECOND_NS
     }
 }
 
-/// A count of audio frames (one sample of every channel), or a position on an unwrapped media
-/// timeline.
+/// A count of audio frames (one sample per channel), or a position on an unwrapped media timeline.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Frames(i64);
 
@@ -394,19 +398,20 @@ impl Frames {
     /// No frames.
     pub const ZERO: Self = Self(0);
 
-    /// From a count.
+    /// Creates a count.
     #[must_use]
     pub const fn new(frames: i64) -> Self {
         Self(frames)
     }
 
-    /// From the length of a buffer.
+    /// Creates a count from the length of a buffer.
     #[expect(clippy::cast_possible_wrap, reason = "no memory holds 2^63 frames")]
     pub(crate) const fn of(frames: usize) -> Self {
         Self(frames as i64)
     }
 
-    /// From a number of frames, truncated to whole frames; NaN becomes 0, infinities saturate.
+    /// Creates a count from a fractional one, truncated to whole frames; NaN becomes 0, infinities
+    /// saturate.
     #[expect(clippy::cast_possible_truncation, reason = "saturates, and the fraction is not wanted")]
     pub(crate) const fn from_f64(frames: f64) -> Self {
         Self(frames as i64)
@@ -454,7 +459,7 @@ pub struct MediaPosition {
 }
 
 impl MediaPosition {
-    /// A position on a whole frame.
+    /// Creates a position on a whole frame.
     #[must_use]
     pub const fn at_frame(frame: Frames) -> Self {
         Self { frame: frame.0, fraction: 0.0 }
@@ -487,7 +492,7 @@ impl MediaPosition {
         let sum = self.fraction + frames;
         let whole = libm::floor(sum);
         let fraction = sum - whole;
-        // A tiny negative distance rounds up to a fraction of exactly 1.
+        // After a tiny negative distance, rounding yields a fraction of exactly 1.
         if fraction >= 1.0 {
             return Self {
                 frame: self.frame.saturating_add(Frames::from_f64(whole).0).saturating_add(1),
@@ -497,7 +502,7 @@ impl MediaPosition {
         Self { frame: self.frame.saturating_add(Frames::from_f64(whole).0), fraction }
     }
 
-    /// `self - earlier`, in frames with fraction.
+    /// `self - earlier`, in frames, including a fraction.
     #[must_use]
     pub fn frames_since(self, earlier: Self) -> f64 {
         Frames(self.frame.saturating_sub(earlier.frame)).as_f64() + (self.fraction - earlier.fraction)
@@ -510,7 +515,7 @@ impl MediaPosition {
 pub struct RtpTimestamp(u32);
 
 impl RtpTimestamp {
-    /// From the header field.
+    /// Creates a timestamp from the header field.
     #[must_use]
     pub const fn new(timestamp: u32) -> Self {
         Self(timestamp)
