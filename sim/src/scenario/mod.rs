@@ -13,6 +13,7 @@ mod expect;
 mod explain;
 mod fault;
 mod impairment;
+mod keys;
 mod layers;
 mod load;
 mod master;
@@ -35,6 +36,7 @@ pub use fault::{
     TalkerRestart,
 };
 pub use impairment::{Corruption, DelayFile, DelayOrder, RateLimit, Reorder, ReorderBy, UdpChecksum};
+pub use keys::Keys;
 pub use layers::SourceFile;
 pub use load::{Loaded, Stream};
 pub use master::{Dialect, Grandmaster, Wander};
