@@ -11,7 +11,7 @@ mod summary;
 pub use budget::{Budget, Cost, TooLarge};
 pub use folder::{claim_folder, folder_name};
 pub use mutants::{Fate, MutantOutcome, engines, mutant_outcomes, pairs, render_mutants};
-pub use summary::{ReceiverSummary, Summary};
+pub use summary::{FileSummary, ReceiverSummary, SUMMARY_VERSION, Summary};
 
 use crate::check::{CrackleReport, Evidence, Judgement, Listening};
 use crate::models::MediaTimeline;

@@ -112,47 +112,14 @@ fn checks(session: &Session) -> Vec<Check> {
 
 /// Says which expectations failed, and by how much.
 pub(crate) fn print_failures(session: &Session) {
-    for judgement in session.summary.expectations.iter().filter(|judgement| !judgement.holds && !judgement.skipped) {
-        if let Some(reason) = &judgement.not_judged {
-            eprintln!(
-                "not judged: {}: {}, which must be {}: {reason}",
-                judgement.receiver, judgement.check, judgement.limit
-            );
-            continue;
-        }
-        if judgement.known_failure {
-            eprintln!("{}", unexpected_pass(judgement));
-            continue;
-        }
-        let by = judgement.missed_text().map_or_else(String::new, |by| format!(", missed by {by}"));
-        eprintln!(
-            "failed: {}: {} is {}, but must be {}{by}",
-            judgement.receiver,
-            judgement.check,
-            judgement.measured_text(),
-            judgement.limit,
-        );
-    }
+    let judged = session.summary.expectations.iter().filter(|judgement| !judgement.skipped);
+    judged.filter_map(Judgement::failure).for_each(|sentence| eprintln!("{sentence}"));
 }
 
 /// Says which expectations were left out, and why.
 pub(crate) fn print_skipped(session: &Session) {
-    for judgement in session.summary.expectations.iter().filter(|judgement| judgement.skipped) {
-        let reason = judgement.not_judged.as_deref().unwrap_or_default();
-        eprintln!("skipped: {}: {}, which must be {}: {reason}", judgement.receiver, judgement.check, judgement.limit);
-    }
-}
-
-/// What it means that a baseline no longer fails, and what to do.
-fn unexpected_pass(judgement: &Judgement) -> String {
-    format!(
-        "unexpected pass: {}: {} is {}, and no longer {}: by `known_failure = true` the scenario says that this baseline fails so, and it \
-         does not any more; find out what mended it, and if that is right, limit what it does now without `known_failure`",
-        judgement.receiver,
-        judgement.check,
-        judgement.measured_text(),
-        judgement.limit,
-    )
+    let skipped = session.summary.expectations.iter().filter(|judgement| judgement.skipped);
+    skipped.filter_map(Judgement::failure).for_each(|sentence| eprintln!("{sentence}"));
 }
 
 /// The command that repeats the run, to be pasted into a shell.
