@@ -9,8 +9,8 @@ mod terminal;
 use bench_command::Bench;
 use clap::{Parser, Subcommand};
 use sim::replay;
-use sim::report::render_table;
-use sim::run::{Budget, Session, SessionError, claim_folder, first_difference, folder_name, run};
+use sim::report::{render_table, write_index};
+use sim::run::{Budget, Session, SessionError, claim_folder, command, first_difference, folder_name, run};
 use sim::scenario::{Audio, Loaded, ScenarioError};
 use sim::signal::programme;
 use sim::world::{Control, RunError};
@@ -209,6 +209,10 @@ fn report(loaded: &Loaded, arguments: &ScenarioArguments) -> ExitCode {
     }
     let progress = Progress::start(&loaded.name, total_ms(loaded), &control);
     let session = run(loaded, Some(&folder), &control);
+    let session = session.and_then(|session| {
+        write_index(&arguments.reports)?;
+        Ok(session)
+    });
     let elapsed = progress.finish();
     match session {
         Ok(session) if session.cancelled => {
@@ -231,10 +235,7 @@ fn report(loaded: &Loaded, arguments: &ScenarioArguments) -> ExitCode {
         Err(error) => {
             eprintln!("error: {error}");
             if let SessionError::Run(RunError::Stream(_) | RunError::Invariant { .. }) = error {
-                eprintln!(
-                    "reproduce with: {}",
-                    terminal::command(loaded, &arguments.reports, arguments.check_determinism)
-                );
+                eprintln!("reproduce with: {}", repeat(loaded, arguments));
             }
             // A folder or file that cannot be written is the user's to mend, but for a disk that is
             // full.
@@ -262,8 +263,14 @@ fn conclude(loaded: &Loaded, arguments: &ScenarioArguments, session: &Session, d
         return ExitCode::from(EXIT_NOT_JUDGED);
     }
     terminal::print_failures(session);
-    eprintln!("reproduce with: {}", terminal::command(loaded, &arguments.reports, arguments.check_determinism));
+    eprintln!("reproduce with: {}", repeat(loaded, arguments));
     ExitCode::from(EXIT_FAILED)
+}
+
+/// The command that repeats a run.
+fn repeat(loaded: &Loaded, arguments: &ScenarioArguments) -> String {
+    let check = if arguments.check_determinism { " --check-determinism" } else { "" };
+    command(loaded, Some(&arguments.reports)) + check
 }
 
 /// Whether a second run without files follows the same trajectory; `None` if it was stopped.

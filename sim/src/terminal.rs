@@ -121,30 +121,3 @@ pub(crate) fn print_skipped(session: &Session) {
     let skipped = session.summary.expectations.iter().filter(|judgement| judgement.skipped);
     skipped.filter_map(Judgement::failure).for_each(|sentence| eprintln!("{sentence}"));
 }
-
-/// The command that repeats the run, to be pasted into a shell.
-pub(crate) fn command(loaded: &Loaded, reports: &Path, check_determinism: bool) -> String {
-    let mut words = vec![loaded.path.display().to_string()];
-    if reports != Path::new("reports") {
-        words.extend(["--reports".to_owned(), reports.display().to_string()]);
-    }
-    for assignment in &loaded.overrides {
-        words.extend(["--set".to_owned(), assignment.clone()]);
-    }
-    if !loaded.overrides.iter().any(|assignment| assignment.starts_with("seed=")) {
-        words.extend(["--seed".to_owned(), loaded.scenario.seed.to_string()]);
-    }
-    if check_determinism {
-        words.push("--check-determinism".to_owned());
-    }
-    words.iter().fold("cargo run -p sim --".to_owned(), |command, word| command + " " + &quoted(word))
-}
-
-/// A word as a shell takes it.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=+,".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
-}
