@@ -26,17 +26,23 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Starts the bar.
+    /// Starts the bar of a run.
     pub(crate) fn start(name: &str, total_ms: u64, control: &Arc<Control>) -> Self {
+        let control = Arc::clone(control);
+        Self::follow(name, total_ms, move || control.progress_ms.load(Ordering::Relaxed))
+    }
+
+    /// Starts a bar that asks every tenth of a second how far it is, in simulated ms.
+    pub(crate) fn follow(name: &str, total_ms: u64, reached_ms: impl Fn() -> u64 + Send + 'static) -> Self {
         let bar = ProgressBar::new(total_ms);
         let template = "{msg} [{bar:40}] {percent:>3} %  {elapsed} elapsed, {eta} to go";
         bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
         bar.set_message(name.to_owned());
-        let (done, control) = (Arc::new(AtomicBool::new(false)), Arc::clone(control));
+        let done = Arc::new(AtomicBool::new(false));
         let (moving, finished) = (bar.clone(), Arc::clone(&done));
         let thread = std::thread::spawn(move || {
             while !finished.load(Ordering::Relaxed) {
-                moving.set_position(control.progress_ms.load(Ordering::Relaxed));
+                moving.set_position(reached_ms());
                 std::thread::sleep(REFRESH);
             }
         });
