@@ -189,7 +189,10 @@ fn write(
     played: &[Played],
     references: Vec<(String, WavTimes)>,
 ) -> Result<(), SessionError> {
-    let sounds = sounds::complete(loaded, trace, played, references, folder, pictures)?;
+    let sounds = match kept(Some(folder), loaded) {
+        Some(folder) => sounds::complete(loaded, trace, played, references, folder, pictures)?,
+        None => Vec::new(),
+    };
     if pictures {
         report::write_all(trace, folder)?;
         let glitches: Vec<_> =

@@ -113,7 +113,7 @@ fn what_is_heard_is_what_a_file_would_tell() {
     let (kept, heard) = (judged("full"), judged("heard"));
     assert!(kept.0.is_some_and(|gap_ms| gap_ms > 10.0), "{kept:?}");
     assert_eq!(heard, (kept.0, 0));
-    assert_eq!(kept.1, 2, "the receiver and the reference");
+    assert_eq!(kept.1, 3, "the receiver, the reference, and their difference");
 }
 
 /// Every receiver of a scenario meets the same media packets, whatever stands beside it.

@@ -104,7 +104,7 @@ impl Keys {
     pub fn all(&self) -> String {
         let mut text = String::new();
         for kind in &self.0.types {
-            let _ = writeln!(text, "{}: {}", kind.name, kind.meaning);
+            wrapped(&mut text, "", &format!("{}: {}", kind.name, kind.meaning));
             lines(&mut text, kind);
             text.push('\n');
         }
@@ -193,7 +193,7 @@ impl Keys {
             let _ = writeln!(text, "  written: {example}");
         }
         if let Some(kind) = entry.value.as_ref().and_then(Value::named).and_then(|name| self.of(name)) {
-            let _ = writeln!(text, "  {}: {}", kind.name, kind.meaning);
+            wrapped(text, "  ", &format!("{}: {}", kind.name, kind.meaning));
             lines(text, kind);
         }
         for key in &entry.keys {
