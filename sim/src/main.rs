@@ -3,15 +3,19 @@
 
 mod bench_command;
 mod interrupt;
+mod library;
 mod mutants_command;
+mod run_command;
 mod terminal;
 
 use bench_command::Bench;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+use library::Library;
+use run_command::exit_code_of;
 use sim::replay;
-use sim::report::render_table;
-use sim::run::{Budget, Session, SessionError, claim_folder, first_difference, folder_name, run};
-use sim::scenario::{Audio, Loaded, ScenarioError};
+use sim::report::{render_table, write_index};
+use sim::run::{Budget, Session, SessionError, claim_folder, command, first_difference, folder_name, run};
+use sim::scenario::{Audio, Keys, Loaded, ScenarioError};
 use sim::signal::programme;
 use sim::world::{Control, RunError};
 use std::error::Error;
@@ -43,6 +47,8 @@ Examples:
   sim scenarios/unlock_recover.toml
   sim scenarios/unlock_recover.toml --seed 7 --set card.callback_frames=480
   sim scenarios/unlock_recover.toml --set 'record.audio=\"none\"' --check-determinism
+  sim run --junit verdicts.xml                      all of scenarios/, one table
+  sim explain card.callback_frames                  what a key of a scenario means
   sim replay field.csv                              a trace of `aes67 play --trace field.csv`
   sim bench clocks --seeds 4
   sim bench resamplers
@@ -54,6 +60,36 @@ skipped (as with record.audio=\"none\") without --allow-skipped, 130 after Ctrl-
 
 #[derive(Subcommand)]
 enum Command {
+    /// Runs scenarios in parallel, with one table at the end; the exit code is that of the worst.
+    Run(run_command::Run),
+    /// Says whether scenario files are valid, and runs nothing.
+    Check {
+        #[command(flatten)]
+        library: Library,
+
+        /// Changes a value of every scenario; may be given several times.
+        #[arg(long = "set", value_name = "KEY.KEY=VALUE")]
+        overrides: Vec<String>,
+    },
+    /// Lists scenarios with length, number of receivers and title.
+    List {
+        #[command(flatten)]
+        library: Library,
+    },
+    /// Explains the keys of a scenario, faults and metrics included: unit, range, default, meaning.
+    Explain {
+        /// The key, such as `callback_frames` or `card.callback_frames`; all if none is given.
+        key: Option<String>,
+
+        /// Print a JSON Schema instead, by which editors complete and check scenario files.
+        #[arg(long, conflicts_with = "key")]
+        json_schema: bool,
+    },
+    /// Prints a completion script for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
     /// Writes the synthetic speech-and-music programme of the scenarios.
     MakeProgramme {
         /// The WAV file to write.
@@ -112,6 +148,11 @@ struct ScenarioArguments {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match (arguments.command, &arguments.scenario.scenario) {
+        (Some(Command::Run(arguments)), _) => run_command::run(&arguments),
+        (Some(Command::Check { library, overrides }), _) => library::check(&library, &overrides),
+        (Some(Command::List { library }), _) => library::list(&library),
+        (Some(Command::Explain { key, json_schema }), _) => explain(key.as_deref(), json_schema),
+        (Some(Command::Completions { shell }), _) => completions(shell),
         (Some(Command::MakeProgramme { file }), _) => make_programme(&file),
         (Some(Command::Replay { file, reports }), _) => replay(&file, &reports),
         (Some(Command::Mutants(arguments)), _) => mutants_command::run(&arguments),
@@ -122,6 +163,29 @@ fn main() -> ExitCode {
             ExitCode::from(EXIT_USAGE)
         }
     }
+}
+
+fn explain(key: Option<&str>, json_schema: bool) -> ExitCode {
+    let told = Keys::read().map_err(|error| error.to_string()).and_then(|keys| match key {
+        _ if json_schema => serde_json::to_string_pretty(&keys.json_schema()).map_err(|error| error.to_string()),
+        Some(key) => keys.explain(key),
+        None => Ok(keys.all()),
+    });
+    match told {
+        Ok(text) => {
+            terminal::say(text.trim_end());
+            ExitCode::SUCCESS
+        }
+        Err(error) => library::refuse(&[error]),
+    }
+}
+
+fn completions(shell: clap_complete::Shell) -> ExitCode {
+    // Into memory first: the generator panics where nobody reads to the end.
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "sim", &mut script);
+    terminal::say(String::from_utf8_lossy(&script).trim_end());
+    ExitCode::SUCCESS
 }
 
 fn make_programme(file: &Path) -> ExitCode {
@@ -209,6 +273,10 @@ fn report(loaded: &Loaded, arguments: &ScenarioArguments) -> ExitCode {
     }
     let progress = Progress::start(&loaded.name, total_ms(loaded), &control);
     let session = run(loaded, Some(&folder), &control);
+    let session = session.and_then(|session| {
+        write_index(&arguments.reports)?;
+        Ok(session)
+    });
     let elapsed = progress.finish();
     match session {
         Ok(session) if session.cancelled => {
@@ -231,16 +299,9 @@ fn report(loaded: &Loaded, arguments: &ScenarioArguments) -> ExitCode {
         Err(error) => {
             eprintln!("error: {error}");
             if let SessionError::Run(RunError::Stream(_) | RunError::Invariant { .. }) = error {
-                eprintln!(
-                    "reproduce with: {}",
-                    terminal::command(loaded, &arguments.reports, arguments.check_determinism)
-                );
+                eprintln!("reproduce with: {}", repeat(loaded, arguments));
             }
-            // If a folder or file cannot be written, the user must correct the input, unless the
-            // disk is full.
-            let failed = matches!(error, SessionError::Run(RunError::Stream(_) | RunError::Invariant { .. }))
-                || is_out_of_space(&error);
-            ExitCode::from(if failed { EXIT_FAILED } else { EXIT_USAGE })
+            ExitCode::from(exit_code_of(&error))
         }
     }
 }
@@ -262,8 +323,14 @@ fn conclude(loaded: &Loaded, arguments: &ScenarioArguments, session: &Session, d
         return ExitCode::from(EXIT_NOT_JUDGED);
     }
     terminal::print_failures(session);
-    eprintln!("reproduce with: {}", terminal::command(loaded, &arguments.reports, arguments.check_determinism));
+    eprintln!("reproduce with: {}", repeat(loaded, arguments));
     ExitCode::from(EXIT_FAILED)
+}
+
+/// The command that repeats a run.
+fn repeat(loaded: &Loaded, arguments: &ScenarioArguments) -> String {
+    let check = if arguments.check_determinism { " --check-determinism" } else { "" };
+    command(loaded, Some(&arguments.reports)) + check
 }
 
 /// Whether a second run without files follows the same trajectory; `None` if it was stopped.

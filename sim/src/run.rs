@@ -6,19 +6,21 @@ mod folder;
 mod incidents;
 mod listening;
 mod mutants;
+mod sounds;
 mod summary;
 
 pub use budget::{Budget, Cost, TooLarge};
 pub use folder::{claim_folder, folder_name};
 pub use mutants::{Fate, MutantOutcome, engines, mutant_outcomes, pairs, render_mutants};
-pub use summary::{ReceiverSummary, Summary};
+pub use sounds::SoundError;
+pub use summary::{FileSummary, ReceiverSummary, SUMMARY_VERSION, Summary};
 
 use crate::check::{CrackleReport, Evidence, Judgement, Listening};
 use crate::models::MediaTimeline;
 use crate::mutants::Mutant;
 use crate::receivers::{receiver_of, stream_config, uncontrolled};
 use crate::record::{Recording, RunTrace, TraceEvent};
-use crate::report::{self, ReportError};
+use crate::report::{self, ReportError, Story};
 use crate::scenario::{
     Audio, AudioChain, Expectation, FaultKind, Jitter, Loaded, MediaLeg, MonotonicClock, Receiver, Scenario, Stream,
     Surroundings, TalkerRestart,
@@ -35,6 +37,9 @@ use thiserror::Error;
 
 /// Name of the reference's WAV file.
 const REFERENCE: &str = "reference";
+
+/// True time and a WAV file's time, both in s, in order.
+type WavTimes = Vec<(f64, f64)>;
 
 /// A scenario was not run to the end.
 #[derive(Debug, Error)]
@@ -69,6 +74,9 @@ pub enum SessionError {
     /// A WAV file could not be written or read.
     #[error(transparent)]
     Capture(#[from] CaptureError),
+    /// A WAV file could not be completed.
+    #[error(transparent)]
+    Sound(#[from] SoundError),
     /// A report could not be written.
     #[error(transparent)]
     Report(#[from] ReportError),
@@ -102,22 +110,41 @@ struct Played {
     heard: Option<Listening>,
 }
 
+/// Where the files of a run go, and which.
+#[derive(Clone, Copy, Debug)]
+pub struct Output<'a> {
+    /// The folder, which is made if need be.
+    pub folder: &'a Path,
+    /// Whether pictures and the page are made. WAV files, `trace.csv` and `summary.json` are
+    /// written in any case.
+    pub pictures: bool,
+}
+
 /// Runs a scenario; with a folder, WAV files, pictures, `trace.csv` and `summary.json` are written
 /// into it.
 ///
 /// # Errors
 /// If a file cannot be written, or an invariant was violated.
 pub fn run(loaded: &Loaded, folder: Option<&Path>, control: &Control) -> Result<Session, SessionError> {
-    run_as(loaded, folder, control, None)
+    run_as(loaded, folder.map(|folder| Output { folder, pictures: true }), control, None)
+}
+
+/// Runs a scenario, and writes the files that are wanted.
+///
+/// # Errors
+/// If a file cannot be written, or an invariant was violated.
+pub fn run_into(loaded: &Loaded, output: Output<'_>, control: &Control) -> Result<Session, SessionError> {
+    run_as(loaded, Some(output), control, None)
 }
 
 /// As [`run`], with a fault in every receiver.
 fn run_as(
     loaded: &Loaded,
-    folder: Option<&Path>,
+    output: Option<Output<'_>>,
     control: &Control,
     mutant: Option<Mutant>,
 ) -> Result<Session, SessionError> {
+    let folder = output.map(|output| output.folder);
     if let Some(folder) = folder {
         std::fs::create_dir_all(folder).map_err(|source| SessionError::Folder { path: folder.to_owned(), source })?;
     }
@@ -129,9 +156,12 @@ fn run_as(
                 .map(|index| play(loaded, index, folder, control, mutant))
                 .collect::<Result<Vec<_>, _>>()
         },
-        || references(loaded).into_par_iter().try_for_each(|wanted| render_reference(loaded, &wanted, folder, control)),
+        || {
+            let wanted = references(loaded).into_par_iter();
+            wanted.map(|wanted| render_reference(loaded, &wanted, folder, control)).collect::<Result<Vec<_>, _>>()
+        },
     );
-    rendered?;
+    let references = rendered?.into_iter().flatten().collect();
     let mut played = played?;
     let cancelled = played.iter().any(|played| played.outcome.cancelled);
     for (played, receiver) in played.iter_mut().zip(&loaded.scenario.receivers) {
@@ -143,17 +173,81 @@ fn run_as(
     }
     let judgements = if cancelled { Vec::new() } else { judge(loaded, &played) };
     let summary = Summary::new(loaded, &played, judgements, cancelled);
-    let trace = trace_of(loaded, played);
-    if let Some(folder) = folder {
-        report::write_all(&trace, folder)?;
-        report::write_csv(&trace, folder)?;
-        let path = folder.join("summary.json");
-        report::write_atomically(&path, summary.json()).map_err(|source| SessionError::Summary { path, source })?;
+    let trace = trace_of(loaded, &mut played);
+    if let Some(output) = output {
+        write(loaded, output, &summary, &trace, &played, references)?;
     }
     Ok(Session { summary, trace, cancelled })
 }
 
-/// The folder for WAV files, if they are kept.
+/// Writes everything but the samples of the WAV files, which are there already.
+fn write(
+    loaded: &Loaded,
+    Output { folder, pictures }: Output<'_>,
+    summary: &Summary,
+    trace: &RunTrace,
+    played: &[Played],
+    references: Vec<(String, WavTimes)>,
+) -> Result<(), SessionError> {
+    let sounds = match kept(Some(folder), loaded) {
+        Some(folder) => sounds::complete(loaded, trace, played, references, folder, pictures)?,
+        None => Vec::new(),
+    };
+    if pictures {
+        report::write_all(trace, folder)?;
+        let glitches: Vec<_> =
+            played.iter().map(|one| one.heard.as_ref().map(|heard| heard.glitches.as_slice())).collect();
+        let command = command_of(loaded, &portable(&loaded.path), None);
+        let (files, sounds) = (&loaded.files, &sounds);
+        report::write_page(&Story { summary, files, trace, glitches: &glitches, sounds, command: &command }, folder)?;
+    }
+    report::write_csv(trace, folder)?;
+    report::note_history(summary, folder)?;
+    let path = folder.join("summary.json");
+    report::write_atomically(&path, summary.json()).map_err(|source| SessionError::Summary { path, source })
+}
+
+/// The command that repeats a run, to be pasted into a shell; with a folder for the reports unless
+/// it is the usual one.
+#[must_use]
+pub fn command(loaded: &Loaded, reports: Option<&Path>) -> String {
+    command_of(loaded, &loaded.path, reports)
+}
+
+/// The path of a scenario as a page shows it, whose bytes are the same in any folder: from where
+/// the program was started, or the name alone of a file elsewhere.
+fn portable(path: &Path) -> PathBuf {
+    if path.is_relative() {
+        return path.to_owned();
+    }
+    let here = std::env::current_dir().unwrap_or_default();
+    path.strip_prefix(here).ok().or(path.file_name().map(Path::new)).unwrap_or(path).to_owned()
+}
+
+fn command_of(loaded: &Loaded, path: &Path, reports: Option<&Path>) -> String {
+    let mut words = vec![path.display().to_string()];
+    if let Some(reports) = reports.filter(|reports| *reports != Path::new("reports")) {
+        words.extend(["--reports".to_owned(), reports.display().to_string()]);
+    }
+    for assignment in &loaded.overrides {
+        words.extend(["--set".to_owned(), assignment.clone()]);
+    }
+    if !loaded.overrides.iter().any(|assignment| assignment.starts_with("seed=")) {
+        words.extend(["--seed".to_owned(), loaded.scenario.seed.to_string()]);
+    }
+    words.iter().fold("cargo run -p sim --".to_owned(), |command, word| command + " " + &quoted(word))
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=+,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+/// Where WAV files go, if they are kept.
 fn kept<'a>(folder: Option<&'a Path>, loaded: &Loaded) -> Option<&'a Path> {
     folder.filter(|_| loaded.scenario.record.audio == Audio::Full)
 }
@@ -255,10 +349,10 @@ fn render_reference(
     (name, surroundings): &(String, Surroundings<'_>),
     folder: Option<&Path>,
     control: &Control,
-) -> Result<(), SessionError> {
+) -> Result<Option<(String, WavTimes)>, SessionError> {
     let scenario = &loaded.scenario;
     let folder = kept(folder, loaded);
-    let Some((folder, (chain, stream))) = folder.zip(audible(loaded, surroundings)) else { return Ok(()) };
+    let Some((folder, (chain, stream))) = folder.zip(audible(loaded, surroundings)) else { return Ok(None) };
     let mut capture = capture(loaded, &chain, Some(folder), name, None)?;
     let timeline = MediaTimeline::new(chain.talker, scenario);
     let rate_hz = chain.card.sample_rate_hz.get();
@@ -268,10 +362,15 @@ fn render_reference(
     let channels = usize::from(chain.talker.channels);
     let mut block = vec![0.0; usize::from(chain.card.callback_frames) * channels];
     let end = scenario.duration_s.nanos().as_nanos();
+    let interval = scenario.record.interval_s.nanos().as_nanos();
+    let mut times = WavTimes::new();
     loop {
         let at = perfect.render(&mut block, channels);
         if at > end {
             break;
+        }
+        if at >= interval * (times.len() as i64 + 1) {
+            times.push((at as f64 * 1e-9, capture.frames() as f64 / f64::from(rate_hz)));
         }
         capture.push(&block)?;
         // The reference of a run that was stopped is only rendered as far as the receivers came.
@@ -281,7 +380,7 @@ fn render_reference(
         }
     }
     capture.finish()?;
-    Ok(())
+    Ok(Some((name.clone(), sounds::thinned(times.into_iter()))))
 }
 
 /// Cuts the waveform of the worst moment: the longest crackle after the start, or the middle of the
@@ -356,12 +455,12 @@ fn judge(loaded: &Loaded, played: &[Played]) -> Vec<Judgement> {
     loaded.scenario.expectations.iter().filter_map(judge_one).collect()
 }
 
-fn trace_of(loaded: &Loaded, played: Vec<Played>) -> RunTrace {
+fn trace_of(loaded: &Loaded, played: &mut [Played]) -> RunTrace {
     let scenario = &loaded.scenario;
-    // Moved, because the rows of some days are many.
-    let recording = |outcome: Outcome| Recording {
+    // The rows are moved, because those of some days take much memory.
+    let recording = |outcome: &mut Outcome| Recording {
         grandmasters: outcome.grandmasters.iter().map(followed).collect(),
-        ..outcome.recording
+        ..std::mem::take(&mut outcome.recording)
     };
     RunTrace {
         scenario: loaded.name.clone(),
@@ -371,7 +470,7 @@ fn trace_of(loaded: &Loaded, played: Vec<Played>) -> RunTrace {
         listened: played.iter().any(|played| played.outcome.heard.is_some()),
         subjects: incidents::subjects(scenario),
         incidents: incidents::incidents(scenario),
-        recordings: played.into_iter().map(|played| recording(played.outcome)).collect(),
+        recordings: played.iter_mut().map(|played| recording(&mut played.outcome)).collect(),
     }
 }
 

@@ -25,17 +25,23 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Starts the bar.
+    /// Starts the bar of a run.
     pub(crate) fn start(name: &str, total_ms: u64, control: &Arc<Control>) -> Self {
+        let control = Arc::clone(control);
+        Self::follow(name, total_ms, move || control.progress_ms.load(Ordering::Relaxed))
+    }
+
+    /// Starts a bar that asks every tenth of a second how far it is, in simulated ms.
+    pub(crate) fn follow(name: &str, total_ms: u64, reached_ms: impl Fn() -> u64 + Send + 'static) -> Self {
         let bar = ProgressBar::new(total_ms);
         let template = "{msg} [{bar:40}] {percent:>3} %  {elapsed} elapsed, {eta} to go";
         bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
         bar.set_message(name.to_owned());
-        let (done, control) = (Arc::new(AtomicBool::new(false)), Arc::clone(control));
+        let done = Arc::new(AtomicBool::new(false));
         let (moving, finished) = (bar.clone(), Arc::clone(&done));
         let thread = std::thread::spawn(move || {
             while !finished.load(Ordering::Relaxed) {
-                moving.set_position(control.progress_ms.load(Ordering::Relaxed));
+                moving.set_position(reached_ms());
                 std::thread::sleep(REFRESH);
             }
         });
@@ -111,72 +117,12 @@ fn checks(session: &Session) -> Vec<Check> {
 
 /// Says which expectations failed, and by how much.
 pub(crate) fn print_failures(session: &Session) {
-    for judgement in session.summary.expectations.iter().filter(|judgement| !judgement.holds && !judgement.skipped) {
-        if let Some(reason) = &judgement.not_judged {
-            eprintln!(
-                "not judged: {}: {}, which must be {}: {reason}",
-                judgement.receiver, judgement.check, judgement.limit
-            );
-            continue;
-        }
-        if judgement.known_failure {
-            eprintln!("{}", unexpected_pass(judgement));
-            continue;
-        }
-        let by = judgement.missed_text().map_or_else(String::new, |by| format!(", missed by {by}"));
-        eprintln!(
-            "failed: {}: {} is {}, but must be {}{by}",
-            judgement.receiver,
-            judgement.check,
-            judgement.measured_text(),
-            judgement.limit,
-        );
-    }
+    let judged = session.summary.expectations.iter().filter(|judgement| !judgement.skipped);
+    judged.filter_map(Judgement::failure).for_each(|sentence| eprintln!("{sentence}"));
 }
 
 /// Says which expectations were skipped, and why.
 pub(crate) fn print_skipped(session: &Session) {
-    for judgement in session.summary.expectations.iter().filter(|judgement| judgement.skipped) {
-        let reason = judgement.not_judged.as_deref().unwrap_or_default();
-        eprintln!("skipped: {}: {}, which must be {}: {reason}", judgement.receiver, judgement.check, judgement.limit);
-    }
-}
-
-/// What it means that a baseline no longer fails, and what to do.
-fn unexpected_pass(judgement: &Judgement) -> String {
-    format!(
-        "unexpected pass: {}: {} is {}, and no longer {}: by `known_failure = true` the scenario says that this baseline fails so, and it \
-         does not any more; find out what mended it, and if that is right, limit what it does now without `known_failure`",
-        judgement.receiver,
-        judgement.check,
-        judgement.measured_text(),
-        judgement.limit,
-    )
-}
-
-/// The command that repeats the run, to be pasted into a shell.
-pub(crate) fn command(loaded: &Loaded, reports: &Path, check_determinism: bool) -> String {
-    let mut words = vec![loaded.path.display().to_string()];
-    if reports != Path::new("reports") {
-        words.extend(["--reports".to_owned(), reports.display().to_string()]);
-    }
-    for assignment in &loaded.overrides {
-        words.extend(["--set".to_owned(), assignment.clone()]);
-    }
-    if !loaded.overrides.iter().any(|assignment| assignment.starts_with("seed=")) {
-        words.extend(["--seed".to_owned(), loaded.scenario.seed.to_string()]);
-    }
-    if check_determinism {
-        words.push("--check-determinism".to_owned());
-    }
-    words.iter().fold("cargo run -p sim --".to_owned(), |command, word| command + " " + &quoted(word))
-}
-
-/// A word, quoted for a shell if necessary.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=+,".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
+    let skipped = session.summary.expectations.iter().filter(|judgement| judgement.skipped);
+    skipped.filter_map(Judgement::failure).for_each(|sentence| eprintln!("{sentence}"));
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 const BLOCK_ALIGN: usize = 12;
 const FIRST_CHUNK: u64 = 12;
 /// Name and length of a chunk.
-const CHUNK_HEADER: u64 = 8;
+pub(crate) const CHUNK_HEADER: u64 = 8;
 
 /// Has a RIFF file that could not be written to its end, as on a full disk, tell the length that it
 /// has: that of the whole frames in it. What follows them is cut off. Returns how many frames there
@@ -32,7 +32,7 @@ pub fn complete(path: &Path) -> io::Result<u64> {
 }
 
 /// Where the samples begin, and how long a frame is.
-fn find_data(file: &mut File, length: u64) -> io::Result<Option<(u64, u16)>> {
+pub(crate) fn find_data(file: &mut File, length: u64) -> io::Result<Option<(u64, u16)>> {
     let (mut at, mut frame_bytes) = (FIRST_CHUNK, 0);
     while at + CHUNK_HEADER <= length {
         let mut header = [0; CHUNK_HEADER as usize];

@@ -51,12 +51,14 @@
 mod body;
 mod complete;
 mod container;
+mod cues;
 mod error;
 mod format;
 mod lookahead;
 mod reader;
 
 pub use complete::complete;
+pub use cues::{Cue, add_cues};
 pub use error::{Error, Notice};
 pub use format::{Encoding, Format, MAX_CHANNELS};
 pub use lookahead::Extent;

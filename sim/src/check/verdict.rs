@@ -21,8 +21,14 @@ pub struct Judgement {
     pub check: String,
     /// The limit.
     pub limit: String,
+    /// Smallest permitted value.
+    pub min: Option<f64>,
+    /// Largest permitted value.
+    pub max: Option<f64>,
     /// The measured value; `None` if there is no data.
     pub measured: Option<f64>,
+    /// Whether the measured value is infinite, because what it measures the time to never happened.
+    pub measured_infinite: bool,
     /// The parts of the number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parts: Option<String>,
@@ -36,7 +42,8 @@ pub struct Judgement {
     pub skipped: bool,
     /// Whether it asserts a known failure of a baseline.
     pub known_failure: bool,
-    /// By how much the limit is missed; 0 if it holds.
+    /// By how much the limit is missed; 0 if it holds. Infinite, which is `null` in JSON, if the
+    /// measured value is infinite, or if nothing was judged.
     pub missed_by: f64,
 }
 
@@ -60,6 +67,7 @@ impl Judgement {
         let missed_by = judged.map_or(f64::INFINITY, |value| miss(value, min, max));
         Self {
             measured,
+            measured_infinite: measured.is_some_and(f64::is_infinite),
             parts: evidence.parts(metric, span),
             holds: missed_by <= 0.0,
             not_judged,
@@ -82,7 +90,10 @@ impl Judgement {
             metric: *expectation.metric.as_ref(),
             check: describe(expectation),
             limit: limit(min, max),
+            min,
+            max,
             measured: None,
+            measured_infinite: false,
             parts: None,
             holds: false,
             not_judged: None,
@@ -120,8 +131,31 @@ impl Judgement {
         }
     }
 
-    /// By how much the limit is missed, as text; `None` if the expectation holds, or if the
-    /// difference is not a number.
+    /// What is wrong, in a sentence: by how much a limit is missed, why it was not judged, or that
+    /// a baseline no longer fails. Nothing if it holds.
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        let Self { receiver, check, limit, .. } = self;
+        let measured = self.measured_text();
+        match (self.holds, &self.not_judged) {
+            (true, _) => None,
+            (_, Some(reason)) => {
+                let start = if self.skipped { "skipped" } else { "not judged" };
+                Some(format!("{start}: {receiver}: {check}, which must be {limit}: {reason}"))
+            }
+            _ if self.known_failure => Some(format!(
+                "unexpected pass: {receiver}: {check} is {measured}, and no longer {limit}: by `known_failure = true` the scenario says \
+                 that this baseline fails so, and it does not any more; find out what mended it, and if that is right, limit what it does \
+                 now without `known_failure`"
+            )),
+            _ => {
+                let by = self.missed_text().map_or_else(String::new, |by| format!(", missed by {by}"));
+                Some(format!("failed: {receiver}: {check} is {measured}, but must be {limit}{by}"))
+            }
+        }
+    }
+
+    /// By how much the limit is missed, as text; nothing if it holds, or if that is no number.
     #[must_use]
     pub fn missed_text(&self) -> Option<String> {
         (!self.holds && self.missed_by.is_finite()).then(|| number(self.missed_by))

@@ -21,7 +21,15 @@ pub enum ReportError {
         /// The error of the writer.
         source: csv::Error,
     },
-    /// The built-in font cannot be read, so pictures cannot have labels.
+    /// A page or the history of a run could not be read or written.
+    #[error("{}: {source}; check that its directory exists, is writable and has space", path.display())]
+    Page {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The font that is compiled in cannot be read, so no picture can have labels.
     #[error("the built-in font cannot be read; rebuild from a clean checkout with the locked dependencies")]
     Font,
 }

@@ -1,4 +1,4 @@
-//! Reports of a run for a person: pictures, a table of verdicts, and the rows as CSV.
+//! Reports of a run for a person: pictures, a page, a table of verdicts, and the rows as CSV.
 //!
 //! Everything here is a pure function of a [`RunTrace`](crate::record::RunTrace) or of verdicts
 //! made elsewhere; nothing here decides whether a run was good.
@@ -6,11 +6,13 @@
 mod csv;
 mod error;
 mod file;
+mod html;
 mod plots;
 mod table;
 
 pub use self::csv::write_csv;
 pub use error::ReportError;
 pub use file::write_atomically;
+pub use html::{Sound, Story, note_history, write_index, write_page};
 pub use plots::write_all;
 pub use table::{Check, Verdict, render_table};

@@ -2,17 +2,31 @@
 
 use super::Played;
 use crate::check::{Evidence, Judgement, Span};
-use crate::scenario::{Audio, Loaded, Metric};
+use crate::scenario::{Audio, Loaded, Metric, SourceFile};
 use crate::world::{LegReception, Reception};
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::path::Path;
+use xxhash_rust::xxh3::Xxh3;
 
 /// Decimals of every number: enough for any unit in use, and the same digits on any machine.
 const DECIMALS: f64 = 1e6;
 
+/// Version of the file's form. It grows when a key is removed or changes its meaning; keys may be
+/// added without.
+pub const SUMMARY_VERSION: u32 = 1;
+
 /// A run in numbers.
 #[derive(Debug, Serialize)]
 pub struct Summary {
+    /// [`SUMMARY_VERSION`].
+    pub version: u32,
+    /// Version of the simulator.
+    pub tool_version: &'static str,
+    /// Hash of the scenario's files and of what was set from the command line (XXH3, 128 bits).
+    pub scenario_hash: String,
+    /// The scenario's file, then those that it extends.
+    pub files: Vec<FileSummary>,
     /// The scenario's name.
     pub scenario: String,
     /// Its title.
@@ -37,6 +51,15 @@ pub struct Summary {
     pub expectations: Vec<Judgement>,
 }
 
+/// A file of the scenario.
+#[derive(Debug, Serialize)]
+pub struct FileSummary {
+    /// Its path from the folder of the scenario's own.
+    pub path: String,
+    /// Hash of its text (XXH3, 128 bits).
+    pub hash: String,
+}
+
 /// One receiver in numbers.
 #[derive(Debug, Serialize)]
 pub struct ReceiverSummary {
@@ -45,6 +68,8 @@ pub struct ReceiverSummary {
     /// Every metric over the whole run; `null` where nothing could be measured, or nothing ever
     /// happened.
     pub metrics: BTreeMap<Metric, Option<f64>>,
+    /// The metrics that are infinite, because what they measure the time to never happened.
+    pub infinite: Vec<Metric>,
     /// Largest deviation from nominal pitch.
     pub pitch_deviation_cents: Option<f64>,
     /// Share of the audio that could be compared with the programme.
@@ -104,12 +129,15 @@ impl ReceiverSummary {
 
     fn new(loaded: &Loaded, evidence: &Evidence<'_>, played: &Played) -> Self {
         let whole = Span { from_s: 0.0, to_s: evidence.duration_s };
-        let measured = |metric| evidence.measure(metric, whole).value().filter(|value| value.is_finite()).map(rounded);
+        let value = |metric| evidence.measure(metric, whole).value();
+        let measured = |metric| value(metric).filter(|value| value.is_finite()).map(rounded);
+        let is_infinite = |metric: &Metric| value(*metric).is_some_and(f64::is_infinite);
         let heard = played.outcome.heard.as_ref();
         let [wire, timing, audio] = played.outcome.hash.digests().map(|digest| format!("{digest:016x}"));
         Self {
             name: played.outcome.recording.receiver.clone(),
             metrics: Metric::ALL.into_iter().map(|metric| (metric, measured(metric))).collect(),
+            infinite: Metric::ALL.into_iter().filter(is_infinite).collect(),
             pitch_deviation_cents: heard.map(|heard| rounded(heard.pitch_deviation_cents)),
             audio_tracked_share: heard.map(|heard| rounded(heard.tracked_share)),
             legs: legs(loaded, &played.outcome.reception),
@@ -124,6 +152,10 @@ impl ReceiverSummary {
 impl Summary {
     pub(super) fn new(loaded: &Loaded, played: &[Played], expectations: Vec<Judgement>, interrupted: bool) -> Self {
         Self {
+            version: SUMMARY_VERSION,
+            tool_version: env!("CARGO_PKG_VERSION"),
+            scenario_hash: hash_of(loaded),
+            files: files(loaded),
             scenario: loaded.name.clone(),
             title: loaded.scenario.title.clone(),
             seed: loaded.scenario.seed,
@@ -147,6 +179,29 @@ impl Summary {
         text.push('\n');
         text
     }
+}
+
+/// The files of a scenario, by their paths from its own folder.
+fn files(loaded: &Loaded) -> Vec<FileSummary> {
+    let folder = loaded.path.parent().unwrap_or(Path::new(""));
+    let path = |path: &Path| path.strip_prefix(folder).unwrap_or(path).display().to_string().replace('\\', "/");
+    let file = |file: &SourceFile| FileSummary { path: path(&file.path), hash: digest(&[&file.text]) };
+    loaded.files.iter().map(file).collect()
+}
+
+fn hash_of(loaded: &Loaded) -> String {
+    let texts = loaded.files.iter().map(|file| file.text.as_str());
+    digest(&texts.chain(loaded.overrides.iter().map(String::as_str)).collect::<Vec<_>>())
+}
+
+/// Hash of texts, each with its length before it.
+fn digest(texts: &[&str]) -> String {
+    let mut hash = Xxh3::new();
+    for text in texts {
+        hash.update(&(text.len() as u64).to_le_bytes());
+        hash.update(text.as_bytes());
+    }
+    format!("{:032x}", hash.digest128())
 }
 
 fn rounded(value: f64) -> f64 {

@@ -43,7 +43,7 @@ impl File<'_> {
     }
 
     fn delays(&self, file: &DelayFile) -> Result<Arc<[Nanos]>, ScenarioError> {
-        let path = self.beside(file.path.as_ref());
+        let path = self.beside(&file.path);
         let wrong = |reason: String| self.error(&file.path.span(), format!("{}: {reason}", path.display()));
         let bytes = read_at_most(&path, LONGEST_FILE).map_err(|error| {
             let right = "give the path of a file with a delay in us on each line";

@@ -221,9 +221,9 @@ fn suggestion(found: &str, expected: &[&str]) -> String {
     }
 }
 
-/// The key that shares the longest start or end with the written one, if that is more than half of
-/// it; of several, the one with the most similar length.
-fn closest<'a>(found: &str, expected: &[&'a str]) -> Option<&'a str> {
+/// The key that shares the longest start or end with what was written, if that is more than half of
+/// it; of several, the one most like it in length.
+pub(super) fn closest<'a>(found: &str, expected: &[&'a str]) -> Option<&'a str> {
     let shared = |key: &str| {
         let prefix = key.bytes().zip(found.bytes()).take_while(|(a, b)| a == b).count();
         let suffix = key.bytes().rev().zip(found.bytes().rev()).take_while(|(a, b)| a == b).count();

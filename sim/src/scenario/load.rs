@@ -1,7 +1,8 @@
 //! Loads a scenario file: reading, overrides, deserialising, and the programme.
 
 use super::explain::{Complaint, choices, explain, piece};
-use super::shape::{first_wrong, keys_at};
+use super::layers::{EXTENDS, LONGEST_SCENARIO, Layers, SourceFile, Wrong};
+use super::shape::{LISTS, first_wrong, keys_at};
 use super::{Audio, Scenario, ScenarioError, Source, Talker};
 use crate::signal::{SourceSignal, Tone};
 use engine::SampleRate;
@@ -12,10 +13,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use toml::Spanned;
-use toml::de::DeTable;
-
-/// Longest scenario file, in bytes; those here have up to 12,000.
-const LONGEST_SCENARIO: u64 = 1_000_000;
+use toml::de::DeValue;
 
 /// Most tones of a programme. Judgement: more than anybody can tell apart; one second of each is
 /// computed when the scenario is read.
@@ -28,6 +26,8 @@ pub struct Loaded {
     pub path: PathBuf,
     /// Its name: the file's name without extension.
     pub name: String,
+    /// Its file, and those that it extends, as they were read.
+    pub files: Vec<SourceFile>,
     /// The overrides that were applied, as given.
     pub overrides: Vec<String>,
     /// The overrides that changed the scenario.
@@ -81,13 +81,14 @@ impl Loaded {
     }
 
     fn parse(path: &Path, text: &str, overrides: &[String]) -> Result<Self, ScenarioError> {
-        let file = File { path, text, overrides };
+        let file = File { layers: Layers::read(path, text)?, overrides };
         let (mut scenario, changes) = file.parse(overrides)?;
         file.check(&scenario)?;
         file.read_delays(&mut scenario)?;
         let stream = file.stream(&scenario)?;
         let name = path.file_stem().map_or_else(|| "scenario".into(), |stem| stem.to_string_lossy().into_owned());
-        Ok(Self { path: path.to_owned(), name, overrides: overrides.to_vec(), changes, scenario, stream })
+        let (path, overrides) = (path.to_owned(), overrides.to_vec());
+        Ok(Self { path, name, files: file.layers.into_files(), overrides, changes, scenario, stream })
     }
 }
 
@@ -98,10 +99,9 @@ pub(super) fn read_at_most(path: &Path, most: u64) -> std::io::Result<Option<Vec
     Ok(Some(bytes).filter(|bytes| bytes.len() as u64 <= most))
 }
 
-/// A scenario file and its text, for error positions, and the changes from the command line.
+/// A scenario's files, for error positions, and the changes from the command line.
 pub(super) struct File<'a> {
-    path: &'a Path,
-    text: &'a str,
+    layers: Layers,
     overrides: &'a [String],
 }
 
@@ -112,7 +112,7 @@ impl File<'_> {
         if !self.overrides.is_empty() {
             message += &format!(" (with --set {})", self.overrides.join(" --set "));
         }
-        ScenarioError::at(self.path, self.text, span, message)
+        self.layers.error(span, message)
     }
 
     /// The error about a key of a section, at its line, or at the `--set` that gave its value.
@@ -129,19 +129,23 @@ impl File<'_> {
         }
     }
 
-    /// The path of a file that the scenario names: relative to its own.
-    pub(super) fn beside(&self, path: &Path) -> PathBuf {
-        self.path.parent().unwrap_or(Path::new("")).join(path)
+    /// The path of a file that the scenario names: relative to the file that names it. What the
+    /// command line names is relative to the scenario's own.
+    pub(super) fn beside(&self, path: &Spanned<PathBuf>) -> PathBuf {
+        let span = path.span();
+        let said = self.layers.text().get(span.clone()).and_then(|text| DeValue::parse(text).ok());
+        let is_said = said.is_some_and(|said| said.get_ref().as_str().map(Path::new) == Some(path.get_ref()));
+        self.layers.folder_at(if is_said { span.start } else { 0 }).join(path.get_ref())
     }
 
     /// The scenario, and the overrides that changed it.
     fn parse(&self, overrides: &[String]) -> Result<(Scenario, Vec<String>), ScenarioError> {
         let wrong = |(place, message): Wrong| self.error(&place, message);
-        let mut plain: Scenario = read(self.text).map_err(wrong)?;
+        let mut plain: Scenario = read(&self.layers).map_err(wrong)?;
         if overrides.is_empty() {
             return Ok((plain, Vec::new()));
         }
-        let mut table: toml::Table = read(self.text).map_err(wrong)?;
+        let mut table: toml::Table = read(&self.layers).map_err(wrong)?;
         let (mut changed, mut changes) = (plain.clone(), Vec::new());
         for assignment in overrides {
             let failed = |message: String| ScenarioError::Override { assignment: piece(assignment), message };
@@ -150,7 +154,8 @@ impl File<'_> {
             if table != before {
                 changes.push(assignment.clone());
             }
-            changed = read(&table.to_string()).map_err(|(_, message)| failed(message))?;
+            let layers = Layers::single(table.to_string());
+            changed = read(&layers).map_err(|(_, message)| failed(message))?;
         }
         point_into(&mut changed, &mut plain);
         Ok((changed, changes))
@@ -184,8 +189,8 @@ impl File<'_> {
         let rate = talker.sample_rate_hz.rate();
         match &talker.source {
             Source::Wav(wav) => {
-                let path = self.beside(wav.as_ref());
-                // The file must be correct even if its audio is not used.
+                let path = self.beside(wav);
+                // Nobody hears it, but it is a part of the scenario.
                 let read = if audio == Audio::None { SourceSignal::silence_for_wav } else { SourceSignal::from_wav };
                 read(&path, rate, talker.channels).map_err(|error| self.error(&wav.span(), error.to_string()))
             }
@@ -208,48 +213,59 @@ impl File<'_> {
     }
 
     /// The place of a key's line in a section, or of the section's heading, or the start of the
-    /// file.
+    /// file. The file that extends others comes first.
     pub(super) fn find(&self, section: &str, key: &str) -> Range<usize> {
-        let (mut at, mut inside, mut place) = (0, section.is_empty(), 0..0);
-        for line in self.text.split_inclusive('\n') {
-            let start = at + line.len() - line.trim_start().len();
-            at += line.len();
-            let line = line.trim();
-            if line.starts_with('[') {
-                inside = line == section;
-                if inside {
-                    place = start..start + line.len();
+        let mut heading = None;
+        for (start, text) in self.layers.each() {
+            match line_of(text, section, key) {
+                (Some(line), _) => return line.start + start..line.end + start,
+                (None, found) => {
+                    heading = heading.or_else(|| found.map(|found| found.start + start..found.end + start));
                 }
             }
-            let names = |rest: &str| rest.trim_start().starts_with(['=', '.']);
-            if inside && line.strip_prefix(key).is_some_and(names) {
-                return start..start + line.len();
-            }
         }
-        place
+        heading.unwrap_or(0..0)
     }
 }
 
-/// A place of a text, and what is wrong there.
-type Wrong = (Range<usize>, String);
+/// The place of a key's line in a section of a text, and that of the section's last heading.
+fn line_of(text: &str, section: &str, key: &str) -> (Option<Range<usize>>, Option<Range<usize>>) {
+    let (mut at, mut inside, mut heading) = (0, section.is_empty(), None);
+    for line in text.split_inclusive('\n') {
+        let start = at + line.len() - line.trim_start().len();
+        at += line.len();
+        let line = line.trim();
+        if line.starts_with('[') {
+            inside = line == section;
+            if inside {
+                heading = Some(start..start + line.len());
+            }
+        }
+        let names = |rest: &str| rest.trim_start().starts_with(['=', '.']);
+        if inside && line.strip_prefix(key).is_some_and(names) {
+            return (Some(start..start + line.len()), heading);
+        }
+    }
+    (None, heading)
+}
 
-/// Reads a text of TOML.
-fn read<T: DeserializeOwned>(text: &str) -> Result<T, Wrong> {
-    let place = |error: &toml::de::Error| error.span().unwrap_or(0..0);
-    let document = DeTable::parse(text).map_err(|error| (place(&error), error.message().to_owned()))?;
-    if let Some(wrong) = first_wrong(text, document.get_ref()) {
+/// Reads the files of a scenario.
+fn read<T: DeserializeOwned>(layers: &Layers) -> Result<T, Wrong> {
+    let text = layers.text();
+    let document = layers.document()?;
+    if let Some(wrong) = first_wrong(text, &document) {
         return Err(wrong);
     }
-    T::deserialize(toml::Deserializer::from(document.clone())).map_err(|error| {
-        let place = place(&error);
+    T::deserialize(toml::Deserializer::from(Spanned::new(0..text.len(), document.clone()))).map_err(|error| {
+        let place = error.span().unwrap_or(0..0);
         let message = error.message();
         // An error in the only key of a table has the table's place.
         let is_inside = message.contains(" is out of range: ") || is_of_type(message);
         let complaint = Complaint {
             message,
-            keys: &keys_at(document.get_ref(), place.start, is_inside),
+            keys: &keys_at(&document, place.start, is_inside),
             found: text.get(place.clone()).unwrap_or_default(),
-            choices: &choices_at::<T>(text, &place),
+            choices: &choices_at::<T>(layers, &place),
         };
         let message = explain(&complaint);
         (place, message)
@@ -262,12 +278,13 @@ fn is_of_type(message: &str) -> bool {
     ["invalid type: ", "invalid value: "].iter().any(|start| message.strip_prefix(start).is_some_and(of_value))
 }
 
-/// The permitted names at a place of a text that holds a choice of names. They are taken from the
-/// deserialiser's message about a name that does not exist.
-fn choices_at<T: DeserializeOwned>(text: &str, place: &Range<usize>) -> Vec<String> {
-    let around = text.get(..place.start).zip(text.get(place.end..)).filter(|_| !place.is_empty());
-    let Some((before, after)) = around else { return Vec::new() };
-    let error = toml::from_str::<T>(&format!("{before}\"?\"{after}")).err();
+/// The names that would be right at a place where a choice of names is: what the deserialiser says
+/// of a name that nothing has.
+fn choices_at<T: DeserializeOwned>(layers: &Layers, place: &Range<usize>) -> Vec<String> {
+    let asked = layers.replaced(place, "\"?\"").filter(|_| !place.is_empty());
+    let Some(asked) = asked else { return Vec::new() };
+    let Ok(document) = asked.document() else { return Vec::new() };
+    let error = T::deserialize(toml::Deserializer::from(Spanned::new(0..0, document))).err();
     error.map_or_else(Vec::new, |error| choices(error.message()))
 }
 
@@ -301,7 +318,7 @@ fn point_into(changed: &mut Scenario, plain: &mut Scenario) {
     }
 }
 
-/// Applies `key.key=value` to a table; numbers in the path index arrays.
+/// Applies `key.key=value` to a table; numbers in the path index lists.
 fn apply(table: &mut toml::Table, assignment: &str) -> Result<(), String> {
     let (path, value) =
         assignment.split_once('=').ok_or_else(|| "write key.key=value, such as card.callback_frames=480".to_owned())?;
@@ -313,27 +330,52 @@ fn apply(table: &mut toml::Table, assignment: &str) -> Result<(), String> {
         format!("`{value}` is no TOML value; quote text as '\"text\"'")
     })?;
     let value = parsed.get("value").cloned().ok_or_else(|| "a value is missing".to_owned())?;
-    let mut keys: Vec<&str> = path.trim().split('.').collect();
+    let keys: Vec<&str> = path.trim().split('.').collect();
     if keys.iter().any(|key| key.is_empty()) {
         return Err(format!("`{}` is no path to a value: write key.key=value", path.trim()));
     }
-    let last = keys.pop().unwrap_or_default();
-    let mut place = table;
-    let mut keys = keys.into_iter();
-    while let Some(key) = keys.next() {
-        let next = place.entry(key.to_owned()).or_insert_with(|| toml::Value::Table(toml::Table::new()));
-        place = match next {
-            toml::Value::Table(section) => section,
-            toml::Value::Array(list) => {
-                let count = list.len();
-                let index = keys.next().and_then(|index| index.parse::<usize>().ok());
-                index.and_then(|index| list.get_mut(index)).and_then(toml::Value::as_table_mut).ok_or_else(|| {
-                    format!("there are {count} of `{key}`: name one by its number from 0, such as {key}.0.{last}")
-                })?
-            }
-            _ => return Err(format!("`{key}` is a value, not a section")),
-        };
+    match keys[..] {
+        [EXTENDS, ..] => {
+            Err("which file a scenario extends is told in the scenario; set the keys themselves".to_owned())
+        }
+        // A list that the scenario does not have begins with its first item.
+        [list, index] if LISTS.contains(&list) && index.parse::<usize>().is_ok() => {
+            table.entry(list).or_insert_with(|| toml::Value::Array(Vec::new()));
+            place(table, &keys, value)
+        }
+        _ => place(table, &keys, value),
     }
-    place.insert(last.to_owned(), value);
-    Ok(())
+}
+
+/// Puts a value into a table, at the end of its keys.
+fn place(table: &mut toml::Table, keys: &[&str], value: toml::Value) -> Result<(), String> {
+    let Some((key, rest)) = keys.split_first() else { return Ok(()) };
+    if rest.is_empty() {
+        table.insert((*key).to_owned(), value);
+        return Ok(());
+    }
+    let next = table.entry((*key).to_owned()).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+    match next {
+        toml::Value::Table(section) => place(section, rest, value),
+        toml::Value::Array(list) => {
+            let (index, inside) = (rest[0].parse::<usize>().ok(), &rest[1..]);
+            let count = list.len();
+            let last = keys.last().copied().unwrap_or_default();
+            let number = || {
+                let named = if inside.is_empty() && index.is_some() { String::new() } else { format!(".{last}") };
+                format!("there are {count} of `{key}`: name one by its number from 0, such as {key}.0{named}")
+            };
+            match (index.and_then(|index| list.get_mut(index)), inside) {
+                (Some(item), []) => *item = value,
+                (Some(toml::Value::Table(item)), _) => place(item, inside, value)?,
+                (None, []) if index == Some(count) => list.push(value),
+                (None, []) if index.is_some() => {
+                    return Err(format!("{}; {key}.{count} adds one", number()));
+                }
+                _ => return Err(number()),
+            }
+            Ok(())
+        }
+        _ => Err(format!("`{key}` is a value, not a section")),
+    }
 }

@@ -13,6 +13,8 @@ mod expect;
 mod explain;
 mod fault;
 mod impairment;
+mod keys;
+mod layers;
 mod load;
 mod master;
 mod receiver;
@@ -34,6 +36,8 @@ pub use fault::{
     TalkerRestart,
 };
 pub use impairment::{Corruption, DelayFile, DelayOrder, RateLimit, Reorder, ReorderBy, UdpChecksum};
+pub use keys::Keys;
+pub use layers::SourceFile;
 pub use load::{Loaded, Stream};
 pub use master::{Dialect, Grandmaster, Wander};
 pub use receiver::{Membership, OwnNetwork, Receiver, Surroundings};
@@ -47,11 +51,14 @@ pub use weather::{Duplicate, LossBurst};
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::path::PathBuf;
 
 /// A whole scenario.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
+    /// Another scenario file, relative to this one, whose keys hold unless this one has them, too.
+    pub extends: Option<PathBuf>,
     /// One line that says what the scenario shows.
     pub title: String,
     /// Length of the run.

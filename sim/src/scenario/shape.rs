@@ -11,7 +11,7 @@ use toml::de::{DeTable, DeValue};
 
 /// Sections that a scenario may have several times. Everything else occurs once, except the tones
 /// of a source.
-const LISTS: [&str; 4] = ["rival", "receiver", "fault", "expect"];
+pub(super) const LISTS: [&str; 4] = ["rival", "receiver", "fault", "expect"];
 /// The list that is not a section.
 const TONES: &str = "tones";
 /// Sections of which there is one.

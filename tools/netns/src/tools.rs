@@ -53,6 +53,7 @@ pub const TOOLS: &[Tool] = &[
     program("taskset", "util-linux", "interop: watching the processors"),
     program("mount", "mount", "errors: a full disk"),
     program("timeout", "coreutils", "real_bass, public_header"),
+    program("chromium", "chromium", "page: a run's page in a browser"),
     program("cc", "gcc libc6-dev", "real_bass, public_header, interop: programs that load BASS"),
     program("g++", "g++", "real_bass: the header as C++"),
     program("nm", "binutils", "exports: what the BASS libraries export"),

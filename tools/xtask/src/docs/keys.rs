@@ -40,15 +40,31 @@ const UNITS: [(&str, &str); 14] = [
     ("_sigmas", "sigma"),
 ];
 
+/// By type, where each is found.
+type Places = BTreeMap<String, Vec<String>>;
+
 /// The page.
 ///
 /// # Errors
 /// If a key has no meaning, or its type is not in the schema: names the type and the key.
 pub(super) fn page(schema: &Schema) -> Result<String, String> {
     let mut page = INTRODUCTION.to_owned();
+    let (listed, places) = listed(schema)?;
+    for name in &listed {
+        let kind = schema.kind(name).ok_or_else(|| format!("{name} is not in the schema"))?;
+        section(&mut page, schema, name, kind, places.get(name).map_or(&[], Vec::as_slice))?;
+    }
+    Ok(page)
+}
+
+/// The types that a scenario can have, in the order of the page, and where each is found.
+///
+/// # Errors
+/// If one is not in the schema.
+pub(super) fn listed(schema: &Schema) -> Result<(Vec<String>, Places), String> {
     let mut listed = vec![ROOT.to_owned()];
     let mut next = VecDeque::from([ROOT.to_owned()]);
-    let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut places = Places::new();
     while let Some(name) = next.pop_front() {
         let kind = schema.kind(&name).ok_or_else(|| format!("{name} is not in the schema"))?;
         for (key, named) in named_in(kind) {
@@ -60,11 +76,7 @@ pub(super) fn page(schema: &Schema) -> Result<String, String> {
             places.entry(named).or_default().push(format!("`{key}` of {}", link(&name)));
         }
     }
-    for name in &listed {
-        let kind = schema.kind(name).ok_or_else(|| format!("{name} is not in the schema"))?;
-        section(&mut page, schema, name, kind, places.get(name).map_or(&[], Vec::as_slice))?;
-    }
-    Ok(page)
+    Ok((listed, places))
 }
 
 /// The types to which a type refers, each with the key.
@@ -107,13 +119,13 @@ fn section(page: &mut String, schema: &Schema, name: &str, kind: &Kind, places: 
         Shape::Choice(variants) if variants.iter().all(|variant| matches!(variant.with, With::Nothing)) => {
             page.push_str("\n| name | unit | meaning |\n|---|---|---|\n");
             for Variant { name: variant, meaning, .. } in variants {
-                let _ = writeln!(page, "| `{variant}` | {} | {} |", unit(variant), said(name, variant, meaning)?);
+                let _ = writeln!(page, "| `{variant}` | {} | {} |", unit(variant), cell(said(name, variant, meaning)?));
             }
         }
         Shape::Choice(variants) => {
             page.push_str("\n| name | unit | value | default | meaning |\n|---|---|---|---|---|\n");
             for Variant { name: variant, meaning, with } in variants {
-                let meaning = said(name, variant, meaning)?;
+                let meaning = cell(said(name, variant, meaning)?);
                 let value = match with {
                     With::Nothing => "none".to_owned(),
                     With::Value(value) => words(schema, value)?,
@@ -140,17 +152,19 @@ fn row(page: &mut String, schema: &Schema, of: &str, before: &str, key: &Key) ->
         "none" | "as its keys" => default.to_owned(),
         default => format!("`{default}`"),
     });
-    let (unit, value, meaning) = (unit(name), words(schema, value)?, said(of, name, meaning)?);
+    let (unit, value, meaning) = (unit(name), words(schema, value)?, cell(said(of, name, meaning)?));
     let _ = writeln!(page, "| `{before}{name}` | {unit} | {value} | {default} | {meaning} |");
     Ok(())
 }
 
 /// The meaning of a key, which it must have.
-fn said(of: &str, key: &str, meaning: &str) -> Result<String, String> {
-    if meaning.is_empty() {
-        return Err(format!("{of} has no doc comment at `{key}`"));
-    }
-    Ok(meaning.replace('|', "\\|"))
+pub(super) fn said<'a>(of: &str, key: &str, meaning: &'a str) -> Result<&'a str, String> {
+    if meaning.is_empty() { Err(format!("{of} has no doc comment at `{key}`")) } else { Ok(meaning) }
+}
+
+/// A text in a cell of a table.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|")
 }
 
 fn words(schema: &Schema, value: &Value) -> Result<String, String> {
@@ -166,7 +180,7 @@ fn words(schema: &Schema, value: &Value) -> Result<String, String> {
 }
 
 /// The unit that a key's name ends in; intervals are powers of two, as in PTP.
-fn unit(key: &str) -> &'static str {
+pub(super) fn unit(key: &str) -> &'static str {
     if key.starts_with("log_") && key.ends_with("interval") {
         return "2^n s";
     }

@@ -1,7 +1,9 @@
-//! `cargo xtask docs`: writes the page of a scenario's keys, and checks the documents: their links
-//! and anchors, the scenarios that they name, and the command lines of cargo. Those of `sim`,
-//! `aes67` and `cargo xtask` are checked by tests of these programs, which know their own options.
+//! `cargo xtask docs`: writes the page of a scenario's keys and their data, and checks the
+//! documents: their links and anchors, the scenarios that they name, and the command lines of
+//! cargo. Those of `sim`, `aes67` and `cargo xtask` are checked by tests of these programs, which
+//! know their own options.
 
+mod data;
 mod keys;
 mod links;
 mod schema;
@@ -19,6 +21,8 @@ use schema::Schema;
 const SCHEMA: &str = "sim/src/scenario";
 /// The page that is made from it.
 const PAGE: &str = "docs/scenario-keys.md";
+/// The same as data, which is compiled into the simulator.
+const DATA: &str = "sim/src/scenario/keys.json";
 
 #[derive(Debug, Args)]
 pub(crate) struct DocsArgs {
@@ -46,8 +50,10 @@ pub(crate) fn run(args: &DocsArgs) -> ExitCode {
 /// With the fault and its place, or if a file cannot be read.
 pub(crate) fn check(root: &Path) -> Result<(), Error> {
     let mut wrong = Vec::new();
-    if read(root, PAGE).ok().as_deref() != Some(page(root)?.as_str()) {
-        wrong.push(format!("{PAGE} is not up to date: `cargo xtask docs` writes it"));
+    for (path, made) in made(root)? {
+        if read(root, path).ok().as_deref() != Some(made.as_str()) {
+            wrong.push(format!("{path} is not up to date: `cargo xtask docs` writes it"));
+        }
     }
     let documents = documents::all(root).map_err(|source| Error::File { path: root.into(), source })?;
     wrong.extend(links::wrong(root, &documents));
@@ -55,12 +61,14 @@ pub(crate) fn check(root: &Path) -> Result<(), Error> {
 }
 
 fn write(root: &Path) -> Result<(), Error> {
-    let path = root.join(PAGE);
-    fs::write(&path, page(root)?).map_err(|source| Error::File { path, source })
+    made(root)?.into_iter().try_for_each(|(path, made)| {
+        let path = root.join(path);
+        fs::write(&path, made).map_err(|source| Error::File { path, source })
+    })
 }
 
-/// The page that is made from the schema.
-fn page(root: &Path) -> Result<String, Error> {
+/// What is made from the schema, by its path.
+fn made(root: &Path) -> Result<[(&'static str, String); 2], Error> {
     let folder = root.join(SCHEMA);
     let unreadable = |source| Error::File { path: folder.clone(), source };
     let mut names = Vec::new();
@@ -75,7 +83,11 @@ fn page(root: &Path) -> Result<String, Error> {
         sources.push((name, text));
     }
     let schema = Schema::read(sources.iter().map(|(name, text)| (name.as_str(), text.as_str())));
-    schema.and_then(|schema| keys::page(&schema)).map_err(|reason| Error::Text(format!("{SCHEMA}: {reason}")))
+    let made = schema.and_then(|schema| {
+        let data = data::data(&schema, &keys::listed(&schema)?.0)?;
+        Ok([(PAGE, keys::page(&schema)?), (DATA, data)])
+    });
+    made.map_err(|reason| Error::Text(format!("{SCHEMA}: {reason}")))
 }
 
 fn read(root: &Path, path: &str) -> Result<String, Error> {
@@ -101,7 +113,7 @@ mod tests {
     /// The page is made from source text, and could miss what the deserialiser takes.
     #[test]
     fn every_key_of_every_scenario_is_on_the_page() {
-        let page = page(&root()).expect("the schema can be read");
+        let [(_, page), _] = made(&root()).expect("the schema can be read");
         let mut files = vec![root().join("scenarios")];
         let mut seen = 0;
         while let Some(path) = files.pop() {

@@ -223,7 +223,7 @@ mod tests {
     fn cards_get_their_parameters_by_the_kernels_command_line() {
         let guest = Guest { folder: "guest".into() };
         let arguments = guest.arguments(Path::new("/shared"), Time::Hosts, &["ppb=0,30000", "cross=1"]);
-        assert!(arguments.iter().any(|argument| argument.ends_with("tsc=reliable nic.ppb=0,30000 nic.cross=1")));
+        assert!(arguments.iter().any(|argument| argument.ends_with("no_timer_check nic.ppb=0,30000 nic.cross=1")));
         assert!(!arguments.iter().any(|argument| argument == "-icount"));
     }
 }
