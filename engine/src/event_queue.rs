@@ -1,9 +1,10 @@
-//! Events that wait to be polled.
+//! A bounded queue of events that wait to be polled.
 
 use std::collections::VecDeque;
 
-/// A queue of at most `CAPACITY` events. A full queue drops its oldest event, so that memory stays
-/// bounded if the caller never polls, and a caller that polls late gets the newest events.
+/// A queue of at most `CAPACITY` events. A full queue drops its oldest event, so that its memory
+/// stays bounded even if the caller never polls, and a caller that polls late gets the newest
+/// events.
 #[derive(Clone, Debug)]
 pub(crate) struct EventQueue<T, const CAPACITY: usize>(VecDeque<T>);
 

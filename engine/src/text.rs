@@ -1,5 +1,5 @@
-//! Decoding of text files written by people: UTF-8, or UTF-16 with a byte order mark, in which
-//! Windows programs may save text.
+//! Decoding of text files written by people: UTF-8, or UTF-16 with a byte order mark, which some
+//! Windows programs use to save text.
 //!
 //! Text in another encoding, such as Latin-1, is rejected with the position of the first invalid
 //! byte, because wrongly guessed characters would end up in names and keys.
@@ -15,7 +15,7 @@ const UTF16_BIG_ENDIAN_MARK: &[u8] = b"\xFE\xFF";
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum TextError {
-    /// A byte is not valid in UTF-8.
+    /// A byte is not valid UTF-8.
     #[error("line {line}, byte {byte}: the text is not UTF-8 (byte 0x{found:02X}); save it as UTF-8")]
     NotUtf8 {
         /// Number of the line.
@@ -33,7 +33,7 @@ pub enum TextError {
     },
 }
 
-/// The text of a file, without a byte order mark.
+/// Decodes the text of a file, without its byte order mark.
 ///
 /// ```
 /// use engine::text::decode;
@@ -97,7 +97,8 @@ mod tests {
     fn the_first_wrong_byte_is_told_with_its_place() {
         let place = |bytes: &[u8]| decode(bytes).unwrap_err();
         assert_eq!(place(b"\xE9"), TextError::NotUtf8 { line: 1, byte: 1, found: 0xE9 });
-        // The mark is not a byte of the line, and a truncated character begins at its first byte.
+        // The mark does not count as a byte of the line, and the error is at the first byte of a
+        // truncated character.
         let cut = [UTF8_MARK, b"a\nb\r\n\xC3\xA4\xC3"].concat();
         assert_eq!(place(&cut), TextError::NotUtf8 { line: 3, byte: 3, found: 0xC3 });
     }

@@ -31,11 +31,12 @@ const MAGIC: [u8; 4] = [3, 0, 2, 7];
 const MAX_NODES: usize = 1024;
 /// Maximum number of sources that are remembered: as many as the channels of a large broadcaster.
 const MAX_SOURCES: usize = 4096;
-/// A node that has not advertised for this long has disappeared: nodes advertise every 20 to 25 s.
+/// A node that has not advertised for this long is considered gone: nodes advertise every 20 to 25
+/// s.
 const TIMEOUT: Nanos = Nanos::from_secs(100);
-/// Maximum number of events that wait to be polled.
+/// Maximum number of events that wait in the queue.
 const MAX_EVENTS: usize = 1024;
-/// Longest name, bytes; longer ones are truncated.
+/// Maximum length of a name, bytes; longer names are truncated.
 const MAX_NAME: usize = 64;
 
 /// A channel.
@@ -51,25 +52,25 @@ const MAX_NAME: usize = 64;
 pub struct Channel(u16);
 
 impl Channel {
-    /// The channel with this number; `None` unless it is from 1 to 32767.
+    /// Creates the channel with this number; `None` unless the number is from 1 to 32767.
     #[must_use]
     pub fn new(number: u32) -> Option<Self> {
         u16::try_from(number).ok().filter(|number| (1..=LAST_CHANNEL).contains(number)).map(Self)
     }
 
-    /// The channel of a group.
+    /// The channel whose packets are sent to this group, if there is one.
     #[must_use]
     pub fn of_group(group: Ipv4Addr) -> Option<Self> {
         Self::new(u32::from(group).checked_sub(FIRST_GROUP)?)
     }
 
-    /// Its number.
+    /// The channel's number.
     #[must_use]
     pub const fn number(self) -> u16 {
         self.0
     }
 
-    /// The group of its packets.
+    /// The group to which the channel's packets are sent.
     #[must_use]
     pub fn group(self) -> Ipv4Addr {
         Ipv4Addr::from(FIRST_GROUP + u32::from(self.0))
@@ -95,7 +96,7 @@ pub enum LivewireError {
     /// The length of the next operand is unknown.
     #[error("type {0:#04x} is not known")]
     Type(u8),
-    /// A message of another kind, such as a request for a channel.
+    /// It is a message of another kind, such as a request for a channel.
     #[error("this is a message of another kind")]
     OtherKind,
 }
@@ -125,7 +126,7 @@ enum Operand<'a> {
 }
 
 impl Advertisement {
-    /// Reads a datagram. Sources that are not ordinary channels, such as backfeeds, are ignored.
+    /// Parses a datagram. Sources that are not ordinary channels, such as backfeeds, are ignored.
     ///
     /// # Errors
     /// If it is not an advertisement.
@@ -174,7 +175,7 @@ impl Advertisement {
     }
 }
 
-/// The next phrase.
+/// Takes the next phrase from `rest`.
 fn phrase<'a>(rest: &mut &'a [u8]) -> Result<(&'a [u8; 4], Operand<'a>), LivewireError> {
     let opcode = rest.split_first_chunk::<4>().ok_or(LivewireError::Truncated)?;
     let (opcode, after) = opcode;
@@ -214,9 +215,9 @@ fn name(text: &[u8]) -> String {
 /// A change in the advertised sources.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LivewireEvent {
-    /// A source is new, or has another name.
+    /// A source is new or has been renamed.
     Added(LivewireEntry),
-    /// A node no longer advertises it, or has disappeared.
+    /// A node no longer advertises the source, or the node is considered gone.
     Removed(LivewireEntry),
 }
 
@@ -247,10 +248,10 @@ pub struct LivewireDirectory {
 }
 
 impl LivewireDirectory {
-    /// Takes a datagram that `node` sent.
+    /// Handles a datagram from `node`.
     ///
     /// # Errors
-    /// If it is not an advertisement; then nothing changes.
+    /// If it is not an advertisement, in which case nothing changes.
     pub fn handle_datagram(&mut self, now: LocalTime, node: Ipv4Addr, datagram: &[u8]) -> Result<(), LivewireError> {
         let advertisement = Advertisement::parse(datagram)?;
         let count: usize = self.nodes.values().map(|node| node.sources.len()).sum();
@@ -283,7 +284,7 @@ impl LivewireDirectory {
         Ok(())
     }
 
-    /// Removes nodes that are silent.
+    /// Removes nodes that have been silent for too long.
     pub fn handle_timeout(&mut self, now: LocalTime) {
         let silent: Vec<Ipv4Addr> =
             self.nodes.iter().filter(|(_, node)| now - node.heard_at >= TIMEOUT).map(|(address, _)| *address).collect();
@@ -306,7 +307,7 @@ impl LivewireDirectory {
         self.nodes.values().map(|node| node.heard_at + TIMEOUT).min()
     }
 
-    /// The next change that was not polled yet.
+    /// The next change that has not been polled yet.
     pub fn poll_event(&mut self) -> Option<LivewireEvent> {
         self.events.pop()
     }

@@ -10,48 +10,48 @@ use crate::units::Nanos;
 /// Once the clocks have settled, a phase error larger than this is removed by a jump. Judgement: 5
 /// frames at 48 kHz, which a trim would take minutes to remove.
 const ALIGNED: Nanos = Nanos::from_micros(100);
-/// [`ALIGNED`] in standard deviations of the setpoint; the larger of the two limits applies.
-/// Judgement: the uncertainty of the setpoint itself is not an error.
+/// [`ALIGNED`] as a multiple of the setpoint's standard deviation; the larger of the two limits
+/// applies. Judgement: the uncertainty of the setpoint itself is not an error.
 const ALIGNED_SIGMAS: f64 = 1.0;
 /// A phase error larger than this is removed by a jump at any time, if it persists. Judgement: the
 /// trim, limited to 20 ppm, would take 100 s to remove it.
 const JUMP: Nanos = Nanos::from_millis(2);
-/// [`JUMP`] in standard deviations of the setpoint; the larger of the two limits applies.
-/// Judgement: exceeded by chance once in 16 000 (normal distribution).
+/// [`JUMP`] as a multiple of the setpoint's standard deviation; the larger of the two limits
+/// applies. Judgement: exceeded by chance once in 16 000 (normal distribution).
 const JUMP_SIGMAS: f64 = 4.0;
 /// How long an error beyond [`JUMP`] must persist before a jump. Judgement: longer than the usual
 /// stalls of a host.
 const JUMP_PATIENCE: Nanos = Nanos::from_millis(500);
-/// Each jump that reverses the last one doubles the time for which the next error is tolerated, up
-/// to this limit: the reference wanders, and the size of its wander is not known yet. Judgement:
-/// measuring the wander takes about as long.
+/// Each jump that reverses the previous one doubles the time for which the next error is tolerated,
+/// up to this limit, because the reference then wanders by an amount that is not known yet.
+/// Judgement: measuring the wander takes about as long.
 const LONGEST_PATIENCE: Nanos = Nanos::from_secs(16);
-/// After this multiple of the patience without an error beyond [`JUMP`], the patience is reset to
-/// [`JUMP_PATIENCE`]. Judgement: 16 s at the shortest patience, 8.5 min at the longest.
+/// When there has been no error beyond [`JUMP`] for this multiple of the patience, the patience is
+/// reset to [`JUMP_PATIENCE`]. Judgement: 16 s at the shortest patience, 8.5 min at the longest.
 const FORGIVEN_AFTER: i64 = 32;
 
 /// The correction of a phase error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Correction {
-    /// Nothing yet.
+    /// No correction yet.
     Hold,
     /// The setpoint is moved to the current position.
     Adopt,
     /// The ratio is trimmed.
     Trim,
-    /// The position jumps to the setpoint, crossfaded.
+    /// The position jumps to the setpoint, with a crossfade.
     Jump,
 }
 
-/// Properties of the setpoint that a phase error is measured against.
+/// Properties of the setpoint against which a phase error is measured.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Setpoint {
     /// Standard deviation of the setpoint.
     pub(crate) sigma: Nanos,
     /// How long a new stream is left uncorrected.
     pub(crate) settling: Nanos,
-    /// Whether the setpoint is known absolutely, by PTP. Otherwise it only defines the latency, and
-    /// small errors do not matter.
+    /// Whether the setpoint is known absolutely, through PTP. Otherwise, it only defines the
+    /// latency, and small errors do not matter.
     pub(crate) is_absolute: bool,
 }
 
@@ -95,12 +95,12 @@ impl Alignment {
         self.is_settled && phase_error.abs() <= JUMP
     }
 
-    /// Accounts for a block whose phase error was not to be corrected.
+    /// Accounts for a block whose phase error is not to be corrected.
     pub(crate) fn wait(&mut self, block: Nanos) {
         self.age += block;
     }
 
-    /// Records that the position was moved to the setpoint for another reason.
+    /// Records that the position has been moved to the setpoint for another reason.
     pub(crate) fn moved(&mut self) {
         self.error_duration = Nanos::ZERO;
     }
@@ -119,8 +119,8 @@ impl Alignment {
             return self.jump(phase_error, setpoint);
         }
         if self.is_settled {
-            // An error that a jump will remove is not trimmed meanwhile: that would only change the
-            // pitch.
+            // An error that a jump will remove is not trimmed in the meantime, because that would
+            // only change the pitch.
             return if is_large { Correction::Hold } else { Correction::Trim };
         }
         self.is_settled = self.age >= setpoint.settling;

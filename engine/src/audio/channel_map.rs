@@ -2,17 +2,16 @@
 //!
 //! Model: every output channel plays one input channel or silence. Packets are mapped when they are
 //! decoded, so that all later stages (jitter buffer, concealment, resampler) handle only the
-//! channels that are heard: two channels of a stream with 64 cost no more than those of a stereo
-//! stream.
+//! channels that are heard: two channels of a 64-channel stream cost no more than a stereo stream.
 
 use crate::rtp::format::{MAX_CHANNELS, MAX_PAYLOAD, StreamFormat};
 use thiserror::Error;
 
-/// Input of a silent output. Definition: no channel has this index.
+/// Index that marks an output as silent. Definition: no input channel has this index.
 const SILENCE: u8 = u8::MAX;
 const _: () = assert!(MAX_CHANNELS <= SILENCE as usize);
 
-/// Index of an input channel.
+/// The stored index of an input channel.
 #[expect(clippy::cast_possible_truncation, reason = "below MAX_CHANNELS, see above")]
 const fn index(input: usize) -> u8 {
     input as u8
@@ -22,7 +21,7 @@ const fn index(input: usize) -> u8 {
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ChannelMapError {
-    /// No output channels, or too many.
+    /// There are no output channels, or too many.
     #[error("{0} output channels: give 1 to {MAX_CHANNELS}")]
     Outputs(usize),
     /// The stream has no such channel.
@@ -32,12 +31,13 @@ pub enum ChannelMapError {
         output: usize,
         /// The input channel, from 0.
         input: usize,
-        /// Number of channels of the stream, or the maximum of any stream.
+        /// Number of channels of the stream, or the maximum for any stream.
         channels: usize,
     },
 }
 
-/// For each output channel the input channel that it plays, or silence; all counted from 0.
+/// Maps each output channel to the input channel that it plays, or to silence; channels are
+/// numbered from 0.
 ///
 /// ```
 /// use engine::audio::{ChannelMap, ChannelMapError};
@@ -54,11 +54,11 @@ pub struct ChannelMap {
 }
 
 impl ChannelMap {
-    /// One entry for each output channel.
+    /// Creates a map with one entry for each output channel.
     ///
     /// # Errors
-    /// [`ChannelMapError`] if there are no outputs or more than [`MAX_CHANNELS`], or if an input is
-    /// out of that range.
+    /// [`ChannelMapError`] if there are no outputs or more than [`MAX_CHANNELS`], or if the number
+    /// of an input is not below that maximum.
     pub fn new(inputs: &[Option<usize>]) -> Result<Self, ChannelMapError> {
         let outputs = inputs.len();
         if outputs == 0 || outputs > MAX_CHANNELS {
@@ -94,8 +94,10 @@ impl ChannelMap {
         self.inputs.get(output).filter(|&&input| input != SILENCE).map(|&input| usize::from(input))
     }
 
+    /// Checks that a stream of this format has all selected channels.
+    ///
     /// # Errors
-    /// [`ChannelMapError::Input`] if a stream of this format lacks a selected channel.
+    /// [`ChannelMapError::Input`] if it lacks one of them.
     pub(crate) fn check(&self, format: StreamFormat) -> Result<(), ChannelMapError> {
         let channels = format.channels();
         for output in 0..self.outputs {
@@ -107,7 +109,7 @@ impl ChannelMap {
     }
 }
 
-/// Decodes payloads to the output channels, in its own memory.
+/// Decodes payloads to the output channels, into its own memory.
 #[derive(Debug)]
 pub(crate) struct Decoder {
     format: StreamFormat,
@@ -124,8 +126,8 @@ impl Decoder {
         Self { format, map, decoded: vec![0.0; frames * format.channels()], mapped: vec![0.0; mapped] }
     }
 
-    /// The payload's audio on the output channels, interleaved; empty if the payload does not have
-    /// the stream's format.
+    /// Decodes a payload to interleaved audio of the output channels, which is empty if the payload
+    /// does not have the stream's format.
     pub(crate) fn decode(&mut self, payload: &[u8]) -> &[f32] {
         let frames = self.format.decode_into(payload, &mut self.decoded).unwrap_or(0);
         let decoded = &self.decoded[..frames * self.format.channels()];

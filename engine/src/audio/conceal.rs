@@ -1,10 +1,10 @@
 //! Concealment of missing audio.
 //!
-//! Model: at the beginning of a gap the audio continues by [linear
-//! prediction](super::linear_prediction), so that it has no corner. The prediction is crossfaded
-//! with the last pitch period, which is repeated without a seam for up to 10 ms and then faded to
-//! silence. The audio after a gap is crossfaded in. A jump of the read position is a gap of length
-//! zero, which the same crossfade hides. So no network event causes a discontinuity in the output.
+//! Model: at the beginning of a gap, [linear prediction](super::linear_prediction) continues the
+//! audio, so that the waveform has no corner. The prediction is crossfaded with the last pitch
+//! period, which is repeated without a seam for up to 10 ms and then faded to silence. The audio
+//! after a gap is crossfaded in. A jump of the read position is a gap of length zero, which the
+//! same crossfade hides. So no network event causes a discontinuity in the output.
 //!
 //! The waveform substitution follows Goodman et al., "Waveform substitution techniques for
 //! recovering missing speech segments", IEEE Trans. ASSP, 1986. The constants limit all loops;
@@ -20,15 +20,15 @@ const FADE_OUT: Nanos = Nanos::from_millis(10);
 /// Length of the crossfade into the audio after a gap or a jump. Judgement: long enough to avoid a
 /// click.
 const FADE_IN: Nanos = Nanos::from_millis(5);
-/// Shortest pitch period that is tried. Judgement: 500 Hz.
+/// Shortest pitch period that is tried. Judgement: a pitch of 500 Hz.
 const SHORTEST_PERIOD: Nanos = Nanos::from_millis(2);
-/// Longest pitch period that is tried. Judgement: 83 Hz.
+/// Longest pitch period that is tried. Judgement: a pitch of 83 Hz.
 const LONGEST_PERIOD: Nanos = Nanos::from_millis(12);
 /// Length of the audio before the gap that is compared with earlier audio to find the period.
 /// Judgement: two of the shortest periods.
 const TEMPLATE: Nanos = Nanos::from_millis(4);
-/// Length of the crossfade from the prediction to the repeated period. Judgement: predictions are
-/// not accurate for longer.
+/// Length of the crossfade from the prediction to the repeated period. Judgement: predictions do
+/// not remain accurate for longer.
 const LEAD: Nanos = Nanos::from_millis(2);
 /// Length of the audio from which the coefficients of the prediction are computed. Judgement: 16
 /// times as many samples as coefficients at 48 kHz.
@@ -41,9 +41,10 @@ const SEAM: Nanos = Nanos::from_millis(1);
 enum State {
     /// Audio passes unchanged.
     Playing,
-    /// A gap is being filled; frames filled so far.
+    /// A gap is being filled; `filled` frames so far.
     Filling { filled: usize },
-    /// Audio is crossfaded in over the substitute; frames substituted, and frames faded.
+    /// Audio is being crossfaded in over the substitute; `filled` frames have been substituted, and
+    /// `faded` frames have been faded in.
     Recovering { filled: usize, faded: usize },
 }
 
@@ -51,7 +52,7 @@ enum State {
 pub(crate) struct Concealer {
     channels: usize,
     state: State,
-    /// The newest output, oldest frame first, in a ring.
+    /// The newest output, as a ring.
     history: Vec<f32>,
     /// Ring index of the oldest frame.
     oldest: usize,
@@ -65,7 +66,7 @@ pub(crate) struct Concealer {
     lengths: Lengths,
 }
 
-/// The constants above in frames.
+/// The constants above, in frames.
 #[derive(Clone, Copy, Debug)]
 struct Lengths {
     substitute: usize,
@@ -120,7 +121,7 @@ impl Concealer {
         }
     }
 
-    /// Takes a run of audio that is not missing. Records it in the history and, after a gap,
+    /// Passes a run of audio that is not missing: records it in the history and, after a gap,
     /// crossfades it in place with the substitute.
     pub(crate) fn pass(&mut self, audio: &mut [f32]) {
         if let State::Filling { filled } = self.state {
@@ -166,12 +167,12 @@ impl Concealer {
         }
     }
 
-    /// Frames that [`Concealer::splice_from`] needs.
+    /// Number of frames that [`Concealer::splice_from`] needs.
     pub(super) fn splice_frames(&self) -> usize {
         self.lengths.fade_in
     }
 
-    /// As [`Concealer::splice`], if the audio that would have followed is known. That audio is
+    /// Like [`Concealer::splice`], when the audio that would have followed is known. That audio is
     /// crossfaded with the next audio, unless concealment or a crossfade is already in progress.
     pub(super) fn splice_from(&mut self, continuation: &[f32]) {
         if self.state != State::Playing {
@@ -239,7 +240,7 @@ impl Concealer {
         sample * (1.0 - smoothstep(share(filled - substitute + 1, fade_out)))
     }
 
-    /// The lag at which the signal before the gap is most similar to itself.
+    /// Finds the lag at which the signal before the gap is most similar to itself.
     fn find_period(&mut self) -> usize {
         let frames = self.lengths.history();
         for i in 0..frames {
@@ -271,7 +272,7 @@ impl Concealer {
         let frames = self.lengths.history();
         let skip = (audio.len() / self.channels).saturating_sub(frames);
         let mut rest = &audio[skip * self.channels..];
-        // At most twice: up to the end of the ring, and from its beginning.
+        // The loop runs at most twice: up to the end of the ring, and from its beginning.
         while !rest.is_empty() {
             let run = (rest.len() / self.channels).min(frames - self.oldest);
             let (part, after) = rest.split_at(run * self.channels);
@@ -282,14 +283,14 @@ impl Concealer {
     }
 }
 
-/// `part` as a share of `whole`.
+/// `part` as a fraction of `whole`.
 #[expect(clippy::cast_precision_loss, reason = "lengths of fades, far below 2^24 frames")]
 fn share(part: usize, whole: usize) -> f32 {
     part as f32 / whole as f32
 }
 
-/// Cubic from 0 at `x` = 0 to 1 at `x` = 1, with slope 0 at both ends. The audio thread thus needs
-/// no cosine for a fade.
+/// A cubic polynomial from 0 at `x` = 0 to 1 at `x` = 1, with slope 0 at both ends, so that the
+/// audio thread needs no cosine for a fade.
 fn smoothstep(x: f32) -> f32 {
     x * x * (3.0 - 2.0 * x)
 }
@@ -306,7 +307,7 @@ mod tests {
             .collect()
     }
 
-    /// Largest second difference: a click of height h raises it to about h.
+    /// Largest second difference of the audio: a click of height h raises it to about h.
     fn roughness(audio: &[f32]) -> f32 {
         audio.windows(3).map(|w| (w[0] - 2.0 * w[1] + w[2]).abs()).fold(0.0, f32::max)
     }
@@ -336,7 +337,7 @@ mod tests {
         }
     }
 
-    /// Inharmonic tones, so that no period fits, and some noise.
+    /// Inharmonic tones, which no period fits, and some noise.
     fn inharmonic(from: usize, frames: usize) -> Vec<f32> {
         let mut audio = vec![0.0; frames];
         for (frequency_hz, level) in [(137.0, 0.5), (331.3, 0.3), (743.9, 0.12), (1901.7, 0.02)] {
@@ -412,7 +413,7 @@ mod tests {
     #[test]
     fn a_jump_from_audio_that_is_known_is_a_blend_of_both() {
         let mut concealer = Concealer::new(1, RATE);
-        // Noise has no period: only the true continuation fits.
+        // Noise has no period, so only the true continuation fits.
         let mut random = 1u32;
         let noise: Vec<f32> = std::iter::repeat_with(|| {
             random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);

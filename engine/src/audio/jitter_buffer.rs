@@ -20,11 +20,11 @@ const COMPARED: usize = 8;
 pub enum Insertion {
     /// At least one frame was new and not yet played.
     Stored,
-    /// All frames were in the buffer already.
+    /// All frames were already in the buffer.
     Duplicate,
-    /// All frames had been played or skipped.
+    /// All frames had already been played or skipped.
     Late,
-    /// The packet is further ahead than the length of the buffer.
+    /// The packet is ahead by more than the length of the buffer.
     TooEarly,
 }
 
@@ -54,13 +54,13 @@ pub struct JitterBuffer {
     capacity: i64,
     /// End of the newest packet seen.
     end: i64,
-    /// Positions that are known to be present, if it is not empty.
+    /// Positions that are known to be present, if the range is not empty.
     known_run: Range<i64>,
 }
 
 impl JitterBuffer {
-    /// A buffer for at least `capacity_frames` frames (rounded up to a power of two) of `channels`
-    /// samples.
+    /// Creates a buffer for at least `capacity_frames` frames (rounded up to a power of two) of
+    /// `channels` samples.
     #[must_use]
     pub fn new(channels: usize, capacity_frames: usize) -> Self {
         let capacity = capacity_frames.max(1).next_power_of_two();
@@ -74,7 +74,7 @@ impl JitterBuffer {
         }
     }
 
-    /// Number of frames that fit.
+    /// Number of frames that fit in the buffer.
     #[must_use]
     pub fn capacity_frames(&self) -> usize {
         self.tags.len()
@@ -91,15 +91,15 @@ impl JitterBuffer {
         if first.get() + frames > cursor.get() + self.capacity {
             return Insertion::TooEarly;
         }
-        // Slots of frames before the cursor may be used again.
+        // Slots of frames before the cursor may be reused.
         self.known_run.start = self.known_run.start.max(cursor.get());
         let stored = self.store_new(cursor, first, samples) || self.store_each(cursor, first, samples);
         self.end = self.end.max(first.get() + frames);
         if stored { Insertion::Stored } else { Insertion::Duplicate }
     }
 
-    /// Stores a packet whose frames are all still to be played, in slots that hold only older
-    /// frames. Returns whether it was such a packet.
+    /// Stores a packet if all of its frames are still to be played and their slots hold only older
+    /// frames. Returns whether it did.
     fn store_new(&mut self, cursor: Frames, first: Frames, samples: &[f32]) -> bool {
         if first < cursor {
             return false;
@@ -123,7 +123,7 @@ impl JitterBuffer {
         true
     }
 
-    /// Stores those frames of a packet that are still to be played and not there yet. Returns
+    /// Stores the frames of a packet that are still to be played and not in the buffer yet. Returns
     /// whether there were any.
     fn store_each(&mut self, cursor: Frames, first: Frames, samples: &[f32]) -> bool {
         let mut stored = false;
@@ -135,13 +135,13 @@ impl JitterBuffer {
                 stored = true;
             }
         }
-        // Frames further ahead may have been replaced, if the cursor has moved back.
+        // Frames further ahead may have been replaced if the cursor has moved back.
         self.known_run = 0..0;
         stored
     }
 
-    /// Keeps late frames in slots that hold no frame still to be played, because playout may move
-    /// back to them.
+    /// Keeps late frames in slots that do not hold a frame still to be played, because playout may
+    /// move back to them.
     fn keep(&mut self, cursor: Frames, first: Frames, samples: &[f32]) {
         let oldest = cursor.get() - self.capacity / 2;
         for (position, frame) in (first.get()..).zip(samples.chunks_exact(self.channels)) {
@@ -153,8 +153,8 @@ impl JitterBuffer {
         }
     }
 
-    /// Length of the run of present (`true`) or missing (`false`) frames that begins at `first`, at
-    /// most `limit`.
+    /// Whether the frames from `first` on are present (`true`) or missing (`false`), and the length
+    /// of this run, at most `limit`.
     #[must_use]
     pub fn run(&self, first: Frames, limit: usize) -> (bool, usize) {
         let present = self.is_present(first.get());
@@ -170,15 +170,15 @@ impl JitterBuffer {
         (present, length)
     }
 
-    /// Whether [`COMPARED`] frames from `first` on are present; false as well if they are at both
-    /// ends of the ring.
+    /// Whether [`COMPARED`] frames from `first` on are present; also `false` if they extend beyond
+    /// the end of the ring.
     fn are_present(&self, first: i64) -> bool {
         let slot = self.slot(first);
         let tags = self.tags.get(slot..slot + COMPARED).unwrap_or_default();
         !tags.is_empty() && tags.iter().zip(first..).fold(true, |all, (&tag, position)| all & (tag == position))
     }
 
-    /// Slot of a position.
+    /// The slot of a position.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -200,7 +200,7 @@ impl JitterBuffer {
         [start..start + before_end, 0..frames - before_end]
     }
 
-    /// Copies the frames from `first` on, which must be present, into `out` (interleaved).
+    /// Copies the frames from `first` on, which must be present, into the interleaved `out`.
     pub fn copy(&self, first: Frames, out: &mut [f32]) {
         let frames = (out.len() / self.channels).min(self.tags.len());
         debug_assert!((first.get()..).take(frames).all(|position| self.is_present(position)));
@@ -271,7 +271,7 @@ mod tests {
         assert_eq!(buffer.run(at(0), 8), (false, 4));
     }
 
-    /// What the buffer is: a slot for each position modulo 32, with the frame that is in it.
+    /// A model of the buffer: a slot for each position modulo 32, with the frame in it.
     #[derive(Default)]
     struct Model {
         slots: BTreeMap<i64, (i64, f32)>,
@@ -303,8 +303,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whole packets that are copied at once, single frames, and what is known of the last run
-        /// make no difference, wherever the cursor jumps.
+        /// The shortcuts (whole packets that are copied at once, and the remembered last run) make
+        /// no difference, wherever the cursor jumps.
         #[test]
         fn a_buffer_is_its_slots(steps in proptest::collection::vec((-6i64..8, -10i64..40, 1usize..12), 1..60)) {
             let (mut buffer, mut model) = (JitterBuffer::new(1, 32), Model::default());

@@ -1,22 +1,22 @@
 //! Linear prediction: the most probable continuation of a signal.
 //!
-//! Model: the signal is an autoregressive process. Its coefficients are found from its past by
-//! Burg's method (J. P. Burg, "Maximum entropy spectral analysis", 1967): the reflection
-//! coefficients that minimise the error of predicting the past both forwards and backwards. They
-//! never exceed 1, so that the prediction does not grow without bound. The first predicted samples
-//! differ from the true ones by no more than the innovation of the signal, so value, slope and
-//! curvature are continuous.
+//! Model: the signal is an autoregressive process. Its coefficients are computed from its past by
+//! Burg's method (J. P. Burg, "Maximum entropy spectral analysis", 1967), which finds the
+//! reflection coefficients that minimise the error of predicting the past both forwards and
+//! backwards. Their magnitude never exceeds 1, so the prediction does not grow without bound. The
+//! first predicted samples differ from the true ones by no more than the innovation of the signal,
+//! so value, slope and curvature are continuous.
 //!
 //! Cost: about 5 x order x frames multiplications per prediction. Nothing is allocated after
 //! creation.
 
 /// Number of coefficients. Judgement: enough for eight resonances and a spectral slope.
 const ORDER: usize = 24;
-/// Damping: coefficient k is multiplied by the k-th power of this. Judgement: the prediction fades
-/// within a few ms instead of ringing.
+/// Damping: coefficient k is multiplied by the k-th power of this value. Judgement: the prediction
+/// fades within a few ms instead of ringing.
 const DECAY: f64 = 0.998;
 
-/// Predicts signals from pasts of a fixed length.
+/// Predicts a signal from a fixed length of its past.
 #[derive(Debug)]
 pub(super) struct Predictor {
     past: Vec<f64>,
@@ -26,13 +26,14 @@ pub(super) struct Predictor {
 }
 
 impl Predictor {
-    /// A predictor that uses the last `frames` samples.
+    /// Creates a predictor that uses the last `frames` samples.
     pub(super) fn new(frames: usize) -> Self {
         let zeros = vec![0.0; frames.max(ORDER + 1)];
         Self { past: zeros.clone(), forward: zeros.clone(), backward: zeros, coefficients: [0.0; ORDER] }
     }
 
-    /// Takes the past, oldest sample first. A shorter past is preceded by silence.
+    /// Computes the coefficients from the past, oldest sample first. A shorter past is preceded by
+    /// silence.
     pub(super) fn learn(&mut self, past: impl DoubleEndedIterator<Item = f32>) {
         self.past.fill(0.0);
         for (to, sample) in self.past.iter_mut().rev().zip(past.rev()) {
@@ -118,7 +119,7 @@ mod tests {
             f64::from(random >> 8) / 16_777_216.0 - 0.5
         };
         for case in 0..200 {
-            // From rumble to hiss, with an onset in the middle.
+            // The signals range from rumble to hiss, with an onset at varying positions.
             let (smoothing, onset) = (f64::from(case) / 201.0, case as usize * 384 / 200);
             let (mut level, mut past) = (0.0, Vec::new());
             for frame in 0..384 {

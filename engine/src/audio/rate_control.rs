@@ -1,12 +1,12 @@
 //! Rate control: the step by which audio is read from the source, so that the sink neither runs out
 //! of audio nor falls behind.
 //!
-//! Model: the step is the ratio of two *measured* rates, both against the host's clock. In a
-//! receiver these are the sender's media clock (from arrivals) and the sound card (from callbacks).
-//! A slow proportional trim removes the phase error that remains. There is no integrator, because
-//! the clock estimators are the integrators. The buffer level is not used for control: it is a
-//! sawtooth that beats at the relative rate difference times the packet rate, a frequency too low
-//! for any loop to filter out.
+//! Model: the step is the ratio of two *measured* rates, both relative to the host's clock. In a
+//! receiver, these are the rates of the sender's media clock (from arrivals) and of the sound card
+//! (from callbacks). A slow proportional trim removes the remaining phase error. There is no
+//! integrator, because the clock estimators already integrate. The buffer level is not used for
+//! control: it is a sawtooth that beats at the relative rate difference times the packet rate, a
+//! frequency too low for any loop to filter out.
 
 use crate::clock::TargetMotion;
 use crate::units::{Nanos, Ppb};
@@ -26,8 +26,8 @@ const LARGE_ERROR: Nanos = Nanos::from_micros(250);
 /// Fast trimming ends when the error is below this. Judgement: one frame at 48 kHz.
 const SMALL_ERROR: Nanos = Nanos::from_micros(20);
 /// Fast trimming also requires an error of this many standard deviations of the setpoint: the
-/// larger of the stated value and the value observed from its [motion](TargetMotion) is used.
-/// Judgement: exceeded by chance once in 16 000 (normal distribution).
+/// larger of the stated one and the one observed from the setpoint's [motion](TargetMotion) is
+/// used. Judgement: exceeded by chance once in 16 000 (normal distribution).
 const LARGE_SIGMAS: f64 = 4.0;
 /// Fast trimming also ends when the error is below this many standard deviations. Judgement:
 /// exceeded by chance in half of the cases (normal distribution).
@@ -40,33 +40,33 @@ const TRIM_SLEW: f64 = 1000.0;
 /// Corner frequency of the two-pole low-pass for the ratio, Hz. Judgement: low enough to keep the
 /// noise of the callback times out of the pitch.
 const SMOOTHING_HZ: f64 = 0.3;
-/// In a new stream, the low-pass averages over at most this share of the stream's age. Judgement:
-/// the first measured rates are far off.
+/// In a new stream, the low-pass averages over at most this fraction of the stream's age.
+/// Judgement: the first measured rates are far off.
 const YOUNG_SHARE: f64 = 0.25;
-/// Largest deviation of the ratio. Judgement: beyond this, the nominal sample rate is wrong rather
-/// than the crystal.
+/// Largest deviation of the ratio. Judgement: a larger one means that the nominal sample rate is
+/// wrong, not the crystal.
 const AUTHORITY: Ppb = Ppb::from_ppm(500.0);
 
-/// Input of a rate controller at each block.
+/// Input of a rate controller for each block.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RateInput {
     /// Length of the coming block.
     pub block: Nanos,
-    /// Rate of the clock that the audio comes from, against the host's clock: in a receiver the
-    /// sender's media clock, in a capture the sound card's.
+    /// Rate, relative to the host's clock, of the clock that the audio comes from: the sender's
+    /// media clock in a receiver, the sound card's in a capture.
     pub source_rate: Ppb,
-    /// Rate of the clock that the audio goes to, against the host's clock: in a receiver the sound
-    /// card's, in a capture the media clock's.
+    /// Rate, relative to the host's clock, of the clock that the audio goes to: the sound card's in
+    /// a receiver, the media clock's in a capture.
     pub sink_rate: Ppb,
-    /// The phase error that is to be trimmed: how far the playback or capture position lags its
-    /// setpoint. If it is positive, the ratio must increase.
+    /// The phase error to be trimmed: how far the playback or capture position lags its setpoint.
+    /// If it is positive, the ratio must increase.
     pub phase_error: Nanos,
-    /// Standard deviation of the varying part of the setpoint's error: how well the reference is
-    /// known.
+    /// Standard deviation of the varying part of the setpoint's error: how accurately the reference
+    /// is known.
     pub setpoint_sigma: Nanos,
 }
 
-/// Decides the ratio between frames read from the source and frames written to the sink.
+/// Determines the ratio of frames read from the source to frames written to the sink.
 pub trait RateController: Send {
     /// The ratio at the end of the coming block, relative to the nominal one.
     fn ratio(&mut self, input: &RateInput) -> Ppb;
@@ -100,7 +100,7 @@ pub struct FusedRateController {
 }
 
 impl FusedRateController {
-    /// The trim for an error, before its slew is limited.
+    /// The trim for an error, before its slew rate is limited.
     fn wanted_trim_ppb(&mut self, behind: Nanos, sigma: Nanos) -> f64 {
         let behind_ns = behind.as_nanos_f64();
         let told_ns = sigma.as_nanos_f64();
@@ -149,8 +149,8 @@ mod tests {
 
     const BLOCK: Nanos = Nanos::from_millis(10);
 
-    /// Phase error after some seconds, and the largest trim meanwhile, ppm, for an initial phase
-    /// error.
+    /// The phase error after some seconds, and the largest trim until then, ppm, for an initial
+    /// phase error.
     fn removed(behind: Nanos, target_sigma: Nanos, seconds: i64) -> (f64, f64) {
         let (mut controller, mut behind_ns, mut largest) = (FusedRateController::default(), behind.as_nanos_f64(), 0.0);
         for _ in 0..seconds * 100 {

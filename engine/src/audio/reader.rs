@@ -4,15 +4,15 @@ use super::conceal::Concealer;
 use super::jitter_buffer::JitterBuffer;
 use crate::units::{Frames, SampleRate};
 
-/// Consecutive frames that were read, all present or all missing.
+/// Consecutive frames that have been read, either all present or all missing.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Run {
     /// Position of the first frame.
     pub(crate) first: Frames,
     pub(crate) frames: usize,
     pub(crate) is_present: bool,
-    /// Whether the frames, and all later ones, are missing because they have not arrived yet,
-    /// rather than lost.
+    /// Whether the frames, and all later ones, are missing because they have not arrived yet, and
+    /// not because they were lost.
     pub(crate) is_starved: bool,
 }
 
@@ -25,7 +25,8 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    /// An empty buffer for at least `capacity_frames` frames of `channels` samples.
+    /// Creates a reader with an empty buffer for at least `capacity_frames` frames of `channels`
+    /// samples.
     pub(crate) fn new(channels: usize, capacity_frames: usize, rate: SampleRate) -> Self {
         Self {
             channels,
@@ -34,7 +35,7 @@ impl Reader {
         }
     }
 
-    /// Fills `out` (interleaved) with the frames from `first` on, and conceals those that are
+    /// Fills the interleaved `out` with the frames from `first` on, and conceals those that are
     /// missing. Calls `on_run` for each run of present or missing frames. Returns the position
     /// after the last frame.
     pub(crate) fn read(&mut self, first: Frames, out: &mut [f32], mut on_run: impl FnMut(Run)) -> Frames {
@@ -57,8 +58,8 @@ impl Reader {
         cursor
     }
 
-    /// Prepares a jump of the read position away from `cursor`: the next audio is crossfaded with
-    /// the frames from `cursor` on, if they are present and fit into `scratch`, otherwise with the
+    /// Prepares a jump of the read position away from `cursor`. The next audio is crossfaded with
+    /// the frames from `cursor` on if they are present and fit into `scratch`, otherwise with the
     /// concealment's substitute.
     pub(crate) fn splice_at(&mut self, cursor: Frames, scratch: &mut [f32]) {
         let wanted = self.concealer.splice_frames();

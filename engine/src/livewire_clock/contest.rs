@@ -3,15 +3,16 @@
 //! Model: nobody can suppress the master's own packets, and these agree with the time that the
 //! clock holds (the *held time*). So packets that contradict the held time by more than the
 //! possible error of a locked clock are ignored while others agree with it. They are used only
-//! after so many consecutive contradictions that the master's own packets must be among them, which
-//! means that its time has changed. Packets that are early while others agree, and more packets
-//! than one master sends, are signs of another sender. Late packets are not, because any packet may
-//! be late. From the first sign until two seconds after the last one (a *contest*), the servo holds
-//! the time by its [earlier estimate](crate::clock::ClockServo::contest), and only packets that
-//! agree with that estimate are used.
+//! after more than [`PROOF`] consecutive contradictions. The master's own packets must then be
+//! among them, which means that its time has changed. Packets that are early while others agree,
+//! and more packets than one master sends, are evidence of another sender. Late packets are not,
+//! because any packet may be late. From the first evidence until two seconds after the last (a
+//! *contest*), the servo holds the time by its [earlier
+//! estimate](crate::clock::ClockServo::contest), and only packets that agree with that estimate are
+//! used.
 //!
 //! Breakdown point: an attacker who uses the master's identity and address can move the clock by no
-//! more than that estimate allows, but can keep a clock that was never locked from locking.
+//! more than that estimate allows, but can keep a clock that has never been locked from locking.
 
 use super::PACKET_INTERVAL;
 use crate::clock::Agreement;
@@ -21,12 +22,13 @@ use crate::units::{LocalTime, Nanos};
 /// ignored at first. Smaller contradictions are passed to the servo at once, so that it does not
 /// stay locked to a time that drifts away.
 const APART: Nanos = Nanos::from_millis(1);
-/// Number of consecutive contradicting packets beyond which the master's time must have changed.
+/// Number of consecutive contradicting packets above which the master's time must have changed.
 const PROOF: u32 = 8;
-/// How long a contest lasts after the last sign of another sender.
+/// How long a contest lasts after the last evidence of another sender.
 const QUIET: Nanos = Nanos::from_secs(2);
-/// Number of recent packets over which their rate is measured: if they came within two thirds of
-/// that many intervals, there is another sender.
+/// Number of recent packets over which their rate is measured. If they arrived within
+/// `RATE_INTERVALS` packet intervals, two thirds of the time that the master takes to send them,
+/// there is another sender.
 const RATE: usize = 24;
 const RATE_INTERVALS: i64 = 16;
 
@@ -34,7 +36,7 @@ const RATE_INTERVALS: i64 = 16;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Contest {
     until: Option<LocalTime>,
-    /// Consecutive contradicting packets, and how many of them were early.
+    /// Number of consecutive contradicting packets, and how many of them were early.
     contradicting: u32,
     early: u32,
     /// Arrival times of the last packets, as a ring buffer.
@@ -42,7 +44,7 @@ pub(super) struct Contest {
     count: usize,
 }
 
-/// The decision about a packet.
+/// The decision on a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Verdict {
     /// Whether the packet is passed to the servo.
@@ -79,12 +81,12 @@ impl Contest {
         Verdict { counts, begins }
     }
 
-    /// Records a sign of another sender. Returns whether this begins a contest.
+    /// Records evidence of another sender. Returns whether this begins a contest.
     fn sign(&mut self, at: LocalTime) -> bool {
         self.until.replace(at + QUIET).is_none()
     }
 
-    /// Whether a contest has ended at `now`.
+    /// Ends the contest if it is over by `now`; returns whether it did.
     pub(super) fn settle(&mut self, now: LocalTime) -> bool {
         let ended = self.until.is_some_and(|until| until <= now);
         if ended {

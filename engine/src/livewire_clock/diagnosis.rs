@@ -11,15 +11,15 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum ClockDiagnosis {
-    /// Nothing was received.
+    /// Nothing has been received.
     Nothing,
-    /// Only other packets are received.
+    /// Only other packets have been received.
     NoClock(ClockPacketError),
-    /// Too few packets of a master were received so far.
+    /// Too few packets of a master have been received so far.
     Few {
         /// The master.
         master: Master,
-        /// Packets that agree with each other.
+        /// Number of packets that agree with each other.
         packets: u32,
     },
     /// The followed master is silent.

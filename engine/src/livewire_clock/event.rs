@@ -5,7 +5,7 @@ use super::wire::MasterIdentity;
 use crate::clock::LockTransition;
 use std::fmt;
 
-/// Something that happened to a Livewire clock.
+/// An event of a Livewire clock.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum ClockEvent {
@@ -13,12 +13,12 @@ pub enum ClockEvent {
     Followed(Master),
     /// The master that was followed is silent, and there is no other.
     Silent(Master),
-    /// The clock's state changed.
+    /// The clock's lock state has changed.
     Lock(LockTransition),
-    /// Another sender impersonates the followed master: only packets that agree with the time that
-    /// the clock holds are used.
+    /// Another sender is impersonating the followed master. Only packets that agree with the time
+    /// that the clock holds are used.
     Contested(MasterIdentity),
-    /// No other sender impersonates the master any more.
+    /// No other sender is impersonating the master any more.
     Settled,
 }
 

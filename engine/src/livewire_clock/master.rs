@@ -1,4 +1,4 @@
-//! Master role of the Livewire clock, for networks without another master, and for tests.
+//! The master role of the Livewire clock, for networks without another master, and for tests.
 
 use super::wire::{ClockPacket, MasterIdentity, PACKET_LEN};
 use super::{MASTER_TIMEOUT, PACKET_INTERVAL};
@@ -15,8 +15,8 @@ const LISTEN: Nanos = Nanos::from_secs(3);
 ///
 /// Contract (sans-IO): pass each datagram that is sent to the group to
 /// [`LivewireMaster::handle_datagram`]. When [`LivewireMaster::poll_timeout`] is due, call
-/// [`LivewireMaster::poll_transmit`] with the time to be sent, read as late as possible before the
-/// packet leaves.
+/// [`LivewireMaster::poll_transmit`] with the time to send, which should be read as late as
+/// possible before the packet leaves.
 ///
 /// ```
 /// use engine::livewire_clock::{ClockPacket, LivewireMaster, MacAddress, MasterIdentity};
@@ -39,7 +39,7 @@ pub struct LivewireMaster {
 }
 
 impl LivewireMaster {
-    /// A master that listens for three seconds first.
+    /// Creates a master that first listens for three seconds.
     #[must_use]
     pub fn new(identity: MasterIdentity, now: LocalTime) -> Self {
         Self { identity, due: now + LISTEN, sequence: 0, better: None }
@@ -51,7 +51,7 @@ impl LivewireMaster {
         &self.identity
     }
 
-    /// Takes a datagram that was sent to the group. While a better master sends, this one is
+    /// Handles a datagram that was sent to the group. While a better master sends, this one is
     /// silent.
     pub fn handle_datagram(&mut self, now: LocalTime, datagram: &[u8]) {
         let Ok(ClockPacket { master, .. }) = ClockPacket::parse(datagram) else { return };
@@ -66,14 +66,15 @@ impl LivewireMaster {
         self.better.filter(|&(_, until)| until > now).map(|(master, _)| master)
     }
 
-    /// When the next packet is due. While there is a better master, this is not before that master
-    /// counts as gone.
+    /// When the next packet is due. While there is a better master, no packet is due before that
+    /// master is considered gone.
     #[must_use]
     pub fn poll_timeout(&self) -> LocalTime {
         self.better.map_or(self.due, |(_, until)| until.max(self.due))
     }
 
-    /// The packet with the time `time` that is due at `now`; `None` if none is due.
+    /// Returns the packet that is due at `now`, which states the time `time`; `None` if none is
+    /// due.
     pub fn poll_transmit(&mut self, now: LocalTime, time: PtpTime) -> Option<[u8; PACKET_LEN]> {
         if now < self.poll_timeout() {
             return None;

@@ -21,7 +21,7 @@ const CAPACITY: usize = 16;
 /// interfaces.
 const CAPACITY_OF_ADDRESS: usize = 4;
 /// Two packets agree with each other if their times advance by as much as local time, within this
-/// tolerance. If the receiving thread is delayed, its timestamp is at most 150 ms late.
+/// tolerance. A delayed receiving thread makes a timestamp at most 150 ms late.
 const LATEST: Nanos = Nanos::from_millis(200);
 
 /// A master, and the source of its packets.
@@ -52,8 +52,8 @@ impl Told {
         self.time + (at - self.at)
     }
 
-    /// The time of a packet. Its count wraps, so the possible time that is closest to `near` is
-    /// taken.
+    /// Determines the time of a packet. Its count wraps, so the possible time closest to `near` is
+    /// used.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "modulo 2^32, as the counter wraps")]
     pub(super) fn unwrap(packet: &ClockPacket, at: LocalTime, near: Option<PtpTime>) -> Self {
         let frame_ns = i128::from(CLOCK_FRAME.as_nanos());
@@ -90,8 +90,8 @@ pub(super) struct Masters {
 }
 
 impl Masters {
-    /// Takes a packet that came at `at`, when the held time was `held`. Returns the time in it;
-    /// `None` if it comes from another address than the other packets of its master.
+    /// Records a packet that arrived at `at`, when the held time was `held`. Returns the time in
+    /// it; `None` if it comes from a different address than the other packets of its master.
     pub(super) fn hear(
         &mut self,
         packet: &ClockPacket,
@@ -119,8 +119,8 @@ impl Masters {
         Some(told)
     }
 
-    /// The master to follow, and its last time; `agrees` states whether a time agrees with the held
-    /// time.
+    /// The master to follow, and the last time that it sent; `agrees` states whether a time agrees
+    /// with the held time.
     pub(super) fn best(&self, now: LocalTime, agrees: impl Fn(&Told) -> bool) -> Option<(Master, Told)> {
         let is_ready = |entry: &&Entry| {
             let enough = entry.count >= HEARD_OF_OTHER_TIME || entry.count >= HEARD && agrees(&entry.newest);
@@ -150,7 +150,7 @@ impl Masters {
         self.entries.len()
     }
 
-    /// Removes a master if there is no room for another one of `source`.
+    /// Removes a master if there is no room for another one from `source`.
     fn make_room(&mut self, source: Ipv4Addr, followed: Option<MacAddress>) {
         let of_source = |entry: &Entry| entry.master.source == source;
         if self.entries.iter().filter(|entry| of_source(entry)).count() >= CAPACITY_OF_ADDRESS {

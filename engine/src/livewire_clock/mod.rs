@@ -2,8 +2,9 @@
 //!
 //! Model: one device of the network is the master and sends a [packet](ClockPacket) with its time
 //! every 30 to 40 ms to [`GROUP`]. Receivers do not answer, so the path delay cannot be measured.
-//! It is assumed, as for a PTP master that answers no Delay_Req, and its uncertainty is included in
-//! that of the time. The servo is the same as for PTP: [`SlaveClock`](crate::clock::SlaveClock).
+//! It is assumed instead, as for a PTP master that answers no Delay_Reqs, and its uncertainty is
+//! included in the uncertainty of the time. The servo is the same as for PTP:
+//! [`SlaveClock`](crate::clock::SlaveClock).
 //!
 //! The time is a count of clock frames of 250 us from an arbitrary epoch; it is neither TAI nor UTC
 //! nor a time of day. It is represented as a [`PtpTime`](crate::PtpTime), of which only differences
@@ -13,12 +14,12 @@
 //!
 //! Masters: the one with the highest priority is followed; among equals, the one with the lowest
 //! MAC address. Anyone can send packets with any identity. So a master is followed only when
-//! [several](HEARD) of its packets agree with each other; if its time differs from the time that
-//! the clock already holds (the *held time*), only when those of two seconds do. The number of
+//! [several](HEARD) of its packets agree with each other. If its time differs from the time that
+//! the clock already holds (the *held time*), its packets must agree for two seconds. The number of
 //! remembered masters is bounded. Packets with the identity of a known master are ignored if they
-//! come from another address; those of the followed master, also if they contradict the held time
-//! while others agree with it (`contest`). Livewire has no authentication: anyone who keeps sending
-//! with the highest priority becomes the master.
+//! come from another address. Packets of the followed master are also ignored if they contradict
+//! the held time while others agree with it (`contest`). Livewire has no authentication: anyone who
+//! keeps sending with the highest priority becomes the master.
 
 mod contest;
 mod diagnosis;
@@ -49,5 +50,5 @@ pub const PORT: u16 = 7000;
 
 /// Shortest and longest interval between packets: 30 to 40 ms.
 const PACKET_INTERVAL: (Nanos, Nanos) = (Nanos::from_millis(30), Nanos::from_millis(40));
-/// A master that is silent for this long, some 25 packets, is no longer followed.
+/// A master that has been silent for this long, about 25 packets, is no longer followed.
 const MASTER_TIMEOUT: Nanos = Nanos::from_secs(1);

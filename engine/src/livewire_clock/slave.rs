@@ -1,4 +1,4 @@
-//! Following the Livewire clock: estimates its time as a map of the host's clock.
+//! Follows the Livewire clock: estimates its time as a map of the host's clock.
 
 use super::contest::Contest;
 use super::diagnosis::ClockDiagnosis;
@@ -17,14 +17,14 @@ use thiserror::Error;
 const SILENCE_INTERVAL: Nanos = Nanos::from_millis(100);
 /// How often the servo is advanced.
 const ADVANCE: Nanos = Nanos::from_millis(100);
-/// Maximum number of events that wait to be polled.
+/// Maximum number of events that wait in the queue.
 const MAX_EVENTS: usize = 16;
-/// Another master's time is regarded as the held time if it differs from it by no more than this,
-/// the possible error of a locked clock.
+/// Another master's time is taken for the held time if the two differ by no more than this, the
+/// possible error of a locked clock.
 const SAME_TIME: Nanos = Nanos::from_millis(1);
-/// Another master's time is regarded as a continuation of the previous master's if it differs by no
-/// more than this, two path delays through some switches of a local network. The servo treats such
-/// a difference as a change of the path.
+/// Another master's time is regarded as a continuation of the previous master's if the two differ
+/// by no more than this, which is two path delays through a few switches of a local network. The
+/// servo treats such a difference as a change of the path.
 const SAME_BUT_FOR_PATH: Nanos = Nanos::from_micros(200);
 
 /// The largest standard deviation of a locked clock, ns. The servo knows the uncertainty of the
@@ -38,11 +38,11 @@ const LARGEST_SIGMA_NS: f64 = SAME_TIME.as_nanos_f64();
 pub struct ClockCounters {
     /// Packets of the master that is followed.
     pub packets: u64,
-    /// Packets of the followed master that were ignored, because they contradict the held time.
+    /// Packets of the followed master that were ignored because they contradict the held time.
     pub contested: u64,
     /// Packets of other masters.
     pub not_the_master: u64,
-    /// Packets with the identity of a known master, but from another address.
+    /// Packets with the identity of a known master that came from another address.
     pub other_source: u64,
     /// Datagrams that are not packets of the clock.
     pub malformed: u64,
@@ -90,7 +90,7 @@ pub struct LivewireClock {
     masters: Masters,
     /// The current master, or the last one.
     parent: Option<Master>,
-    /// Whether that master is silent, and when it was last heard.
+    /// Whether that master is silent, and when its last packet was received.
     silent: bool,
     heard_at: Option<LocalTime>,
     contest: Contest,
@@ -107,7 +107,7 @@ impl Default for LivewireClock {
 }
 
 impl LivewireClock {
-    /// A clock that has received nothing yet.
+    /// Creates a clock that has received nothing yet.
     #[must_use]
     pub fn new() -> Self {
         let config = SlaveClockConfig { sync_interval: SILENCE_INTERVAL, ..SlaveClockConfig::default() };
@@ -125,11 +125,11 @@ impl LivewireClock {
         }
     }
 
-    /// Takes a datagram that came at `now` from `source`.
+    /// Handles a datagram from `source` that was received at `now`.
     ///
     /// # Errors
-    /// [`Refusal`] if the datagram is ignored. The error is counted, and requires no action by the
-    /// caller.
+    /// [`Refusal`] if the datagram is ignored. The error is counted, and requires no action from
+    /// the caller.
     pub fn handle_datagram(&mut self, now: LocalTime, source: Ipv4Addr, datagram: &[u8]) -> Result<(), Refusal> {
         let packet = ClockPacket::parse(datagram).inspect_err(|&error| {
             self.counters.malformed += 1;
@@ -203,13 +203,13 @@ impl LivewireClock {
         self.clock.jitter()
     }
 
-    /// Counters of a clock.
+    /// The clock's counters.
     #[must_use]
     pub const fn counters(&self) -> &ClockCounters {
         &self.counters
     }
 
-    /// Why the clock is not locked, if that is known.
+    /// Why the clock is not locked, if this is known.
     #[must_use]
     pub fn diagnosis(&self, now: LocalTime) -> Option<ClockDiagnosis> {
         if let Some(&master) = self.master() {
@@ -235,7 +235,7 @@ impl LivewireClock {
         &self.masters
     }
 
-    /// The next event that was not polled yet.
+    /// The next event that has not been polled yet.
     pub fn poll_event(&mut self) -> Option<ClockEvent> {
         self.events.pop()
     }
@@ -245,7 +245,7 @@ impl LivewireClock {
         self.clock.reading(at).map.map(|map| map.ptp_at(at))
     }
 
-    /// Selects the master to be followed.
+    /// Selects the master to follow.
     fn select(&mut self, now: LocalTime) {
         let held = self.reading(now);
         let held = held.map.filter(|_| held.state.is_usable());
@@ -285,7 +285,7 @@ impl LivewireClock {
         self.events.push(ClockEvent::Silent(parent));
     }
 
-    /// Takes a packet of the master that is followed.
+    /// Processes a packet of the followed master.
     fn take(&mut self, told: Told) {
         let pair = TimestampPair { direction: Direction::Forward, local: told.at, remote: told.time };
         let agreement = self.clock.agreement(&pair);
@@ -301,7 +301,7 @@ impl LivewireClock {
             return;
         }
         self.clock.observe(&pair);
-        // The delay cannot be requested, which the servo treats like a request without an answer.
+        // The delay cannot be requested; the servo treats this like a request without an answer.
         self.clock.request_unanswered(told.at);
         self.tell_transition();
     }

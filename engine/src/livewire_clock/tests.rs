@@ -6,7 +6,7 @@ const INTERVAL: Nanos = Nanos::from_millis(35);
 const DELAY: Nanos = Nanos::from_micros(75);
 const WRAP: Nanos = Nanos::new(250_000 << 32);
 
-/// A master of a test: its time is `ahead` of the host's clock, and runs faster by `ppm`.
+/// A master for tests: its time is `ahead` of the host's clock, and runs faster by `ppm`.
 #[derive(Clone, Copy)]
 struct Sender {
     identity: MasterIdentity,
@@ -27,7 +27,7 @@ impl Sender {
         PtpTime::EPOCH + self.ahead + (t - LocalTime::ZERO) + drift
     }
 
-    /// The packet that arrives at `t`, with the true time plus `lie`.
+    /// The packet that arrives at `t` and states the true time plus `lie`.
     fn packet(&self, t: LocalTime, lie: Nanos) -> [u8; PACKET_LEN] {
         ClockPacket::at(self.time(t - DELAY) + lie, 0, self.identity).emit()
     }
@@ -47,7 +47,7 @@ impl Bench {
         Self { clock, now, events: Vec::new(), worst: Nanos::ZERO }
     }
 
-    /// Some senders send for a while; the first one has the true time.
+    /// Lets some senders send for a while; the first one has the true time.
     fn run(&mut self, seconds: i64, senders: &[Sender]) {
         self.run_with(seconds, senders, |_, _| {});
     }
@@ -99,7 +99,7 @@ fn it_locks_to_a_master_within_what_a_path_may_delay() {
     assert!(bench.error(&master).abs() < Nanos::from_micros(2), "{}", bench.error(&master));
     let map = bench.clock.reading(bench.now).map.unwrap();
     assert!((map.clock().rate().as_ppm() - 30.0).abs() < 1.0, "{}", map.clock().rate());
-    // The unknown part of the delay is in the uncertainty.
+    // The uncertainty includes the unknown part of the delay.
     assert!(map.clock().sigma_ns(bench.now) > 100_000.0);
     assert_eq!(bench.clock.diagnosis(bench.now), None);
 }

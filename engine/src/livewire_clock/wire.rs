@@ -22,7 +22,7 @@ use std::fmt;
 use std::net::Ipv4Addr;
 use thiserror::Error;
 
-/// Length of a packet.
+/// Length of a packet, bytes.
 pub const PACKET_LEN: usize = 36;
 /// Length of a clock frame: 12 frames of audio at 48 kHz.
 pub const CLOCK_FRAME: Nanos = Nanos::from_micros(250);
@@ -37,14 +37,15 @@ const VERSION_AND_EXTENSION_MASK: u8 = 0xD0;
 /// Marker and payload type 127.
 const MARKER_AND_TYPE: u8 = 0xFF;
 const PROFILE: u16 = 0xFA1A;
-/// Length of the extension: words of 32 bits after the length field (RFC 3550, 5.3.1).
+/// Length of the extension after the length field, in words of 32 bits (RFC 3550, 5.3.1).
 const EXTENSION_WORDS: u16 = 5;
 const SYNC: u32 = 0x0C00_CABA;
 const MAGIC: u8 = 0xAC;
 /// Frames of audio at 48 kHz in a clock frame.
 const AUDIO_FRAMES: u32 = 12;
 
-/// The MAC address of a master, which identifies it. The lowest wins among equals.
+/// The MAC address of a master, which identifies it. Among masters of equal priority, the lowest
+/// address wins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MacAddress(pub [u8; 6]);
 
@@ -58,17 +59,18 @@ impl fmt::Display for MacAddress {
 /// Identity and priority of a master.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MasterIdentity {
-    /// 0 to [`HIGHEST_PRIORITY`], the higher wins. Devices have 3 by default and 7 for "always
-    /// master".
+    /// Priority, 0 to [`HIGHEST_PRIORITY`]; the higher one wins. Devices have 3 by default and 7
+    /// for "always master".
     pub priority: u8,
-    /// The low 15 bits of its IPv4 address.
+    /// The low 15 bits of the master's IPv4 address.
     pub hardware_id: u16,
-    /// Its MAC address.
+    /// The master's MAC address.
     pub mac: MacAddress,
 }
 
 impl MasterIdentity {
-    /// A master with this IPv4 address, from which the hardware id follows.
+    /// Creates the identity of a master with this IPv4 address, from which the hardware id is
+    /// derived.
     ///
     /// ```
     /// use engine::livewire_clock::{MacAddress, MasterIdentity};
@@ -83,7 +85,7 @@ impl MasterIdentity {
         Self { priority: priority.min(HIGHEST_PRIORITY), hardware_id, mac }
     }
 
-    /// Whether it is preferred to `other`: by its priority, then by its MAC address.
+    /// Whether this master is preferred to `other`: by its priority, then by its MAC address.
     #[must_use]
     pub fn outranks(&self, other: &Self) -> bool {
         (other.priority, self.mac) < (self.priority, other.mac)
@@ -91,7 +93,7 @@ impl MasterIdentity {
 }
 
 impl fmt::Display for MasterIdentity {
-    /// As the devices show it.
+    /// Writes the identity as the devices display it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Livewire/{MAGIC:02X}{:02X}{:04X} p{}", self.priority, self.hardware_id, self.priority)
     }
@@ -115,7 +117,7 @@ pub struct ClockPacket {
 }
 
 impl ClockPacket {
-    /// A packet with the time `time`, rounded down to a microtick.
+    /// Creates a packet with the time `time`, rounded down to a microtick.
     #[must_use]
     #[expect(
         clippy::cast_possible_truncation,
@@ -127,7 +129,7 @@ impl ClockPacket {
         let frame_ns = i128::from(CLOCK_FRAME.as_nanos());
         let (frame, within_ns) = (ns.div_euclid(frame_ns), ns.rem_euclid(frame_ns));
         let ticks = within_ns * i128::from(MICROTICKS);
-        // Both counters wrap; the clock frame's at 2^32.
+        // Both counters wrap at 2^32.
         let audio_frames = frame * i128::from(AUDIO_FRAMES) + ticks / (frame_ns * i128::from(MICROTICKS / 12));
         Self {
             sequence,
@@ -147,7 +149,7 @@ impl ClockPacket {
         Nanos::new((ticks * CLOCK_FRAME.as_nanos() + per_frame / 2) / per_frame)
     }
 
-    /// Reads a datagram. Bytes after the packet are ignored.
+    /// Parses a datagram. Bytes after the packet are ignored.
     ///
     /// # Errors
     /// [`ClockPacketError`] if it is not a packet of the low-rate clock.
@@ -190,7 +192,7 @@ impl ClockPacket {
         })
     }
 
-    /// The datagram.
+    /// Writes the packet as a datagram.
     ///
     /// ```
     /// use engine::PtpTime;
@@ -241,10 +243,10 @@ pub enum ClockPacketError {
         /// Its first byte.
         first_byte: u8,
     },
-    /// It has another header extension.
+    /// It has a different header extension.
     #[error("the header extension {0:#06x} is not the Livewire clock's, {PROFILE:#06x}")]
     Profile(u16),
-    /// It is another kind of packet, such as the fast clock's.
+    /// It is a packet of another kind, such as the fast clock's.
     #[error("the kind of packet {0:#010x} is not {SYNC:#010x}")]
     Kind(u32),
     /// Byte 26 is not 0xAC.
@@ -263,8 +265,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// As the dissector's and the manual's fields lie in it: sequence 0x0102, frame 0x00010000,
-    /// half a clock frame, priority 5, of 192.168.2.114.
+    /// A packet with the fields of the dissector and the manual: sequence 0x0102, frame 0x00010000,
+    /// half a clock frame, priority 5, master 192.168.2.114.
     const KNOWN: [u8; PACKET_LEN] = [
         0x90, 0xFF, 0x01, 0x02, 0x00, 0x0C, 0x00, 0x06, 0x00, 0x00, 0x02, 0x72, 0xFA, 0x1A, 0x00, 0x05, 0x00, 0x01,
         0x00, 0x00, 0x0C, 0x00, 0xCA, 0xBA, 0x06, 0x00, 0xAC, 0x05, 0x02, 0x72, 0x00, 0x50, 0xC2, 0x01, 0x02, 0x03,
@@ -330,7 +332,7 @@ mod tests {
             prop_assert_eq!(packet.frame, frame as u32);
             let early_ns = ns % CLOCK_FRAME.as_nanos() - packet.within_frame().as_nanos();
             prop_assert!((-1..82).contains(&early_ns), "{}", early_ns);
-            // The RTP timestamp is the number of the audio frame, through all wraps.
+            // The RTP timestamp is the number of the audio frame, even when the counters wrap.
             let audio_frame = i128::from(ns) * 48_000 / 1_000_000_000;
             prop_assert_eq!(packet.timestamp.get(), audio_frame as u32);
         }

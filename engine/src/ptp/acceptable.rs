@@ -34,7 +34,7 @@ impl<T: Copy + PartialEq> Acceptable<T> {
     /// Maximum number of entries of a list.
     pub const MOST: usize = MOST;
 
-    /// A list of these entries; `None` if there are more than [`Acceptable::MOST`].
+    /// Creates a list of the given entries; `None` if there are more than [`Acceptable::MOST`].
     #[must_use]
     pub fn new(accepted: &[T]) -> Option<Self> {
         let mut list = Self::default();

@@ -5,14 +5,14 @@
 //! genuine. Several are held back for an interval, and the one that agrees best with the time that
 //! the clock already holds (the *held time*) is used. If the clock holds no time, they are used if
 //! they agree with each other; otherwise none of them is used. A *contest* lasts from the first
-//! sign of another sender until some time after the last one.
+//! evidence of another sender until some time after the last.
 //!
 //! Breakdown point: while a time is held, an attacker's message replaces the master's only if it
 //! agrees better with the held time. So an attacker can move the clock by no more than the
 //! [anchor](crate::clock::ClockServo::contest) allows, however many messages are sent. With one
 //! message per interval, an attacker can keep a clock that was never locked from locking. The
-//! number of messages that are held back is bounded. If there are more, the master's own may be
-//! missing, and the clock goes into holdover.
+//! number of messages that are held back is bounded. If there are more, the master's own message
+//! may not be among them, and the clock goes into holdover.
 
 use super::delay_exchange::Answered;
 use crate::clock::TimestampPair;
@@ -25,12 +25,13 @@ const HELD_BACK: usize = 128;
 /// no genuine Sync is a quarter of an interval early, and the clock assumes silence only after
 /// three intervals.
 const WINDOW_SHARE: (i64, i64) = (3, 4);
-/// A contest ends this many Sync intervals after the last sign of another sender, but no sooner
-/// than `QUIET` after it.
+/// A contest ends this many Sync intervals after the last evidence of another sender, but not
+/// before `QUIET` has passed.
 const QUIET_INTERVALS: i64 = 4;
 const QUIET: Nanos = Nanos::from_secs(2);
-/// Number of recent Syncs over which their rate is measured: if they came within two thirds of that
-/// many intervals, there is another sender.
+/// Number of recent Syncs over which their rate is measured. If they arrived within
+/// `RATE_INTERVALS` Sync intervals, two thirds of the time that the master takes to send them,
+/// there is another sender.
 const RATE: usize = 24;
 const RATE_INTERVALS: i64 = 16;
 /// Timestamps agree with each other if they differ by less than this, the possible error of a
@@ -82,7 +83,7 @@ pub(super) struct Claims {
 }
 
 impl Claims {
-    /// Records a sign that another sender impersonates the master. Returns whether this begins a
+    /// Records evidence that another sender impersonates the master. Returns whether this begins a
     /// contest.
     pub(super) fn contest(&mut self, now: LocalTime, sync_interval: Nanos) -> bool {
         let until = now + QUIET.max(sync_interval.times(QUIET_INTERVALS));
@@ -93,7 +94,7 @@ impl Claims {
         self.until.is_some()
     }
 
-    /// Whether a contest has ended at `now`.
+    /// Ends the contest if it is over by `now`; returns whether it did.
     pub(super) fn settle(&mut self, now: LocalTime) -> bool {
         let ended = self.until.is_some_and(|until| until <= now);
         if ended {
@@ -112,22 +113,23 @@ impl Claims {
         self.answers.hold(answer, now + window(sync_interval));
     }
 
-    /// The Syncs that are to be judged now.
+    /// Takes the Syncs that are to be judged now.
     pub(super) fn take_syncs(&mut self, now: LocalTime) -> Vec<TimestampPair> {
         self.syncs.take(now)
     }
 
-    /// The answers that are to be judged now.
+    /// Takes the answers that are to be judged now.
     pub(super) fn take_answers(&mut self, now: LocalTime) -> Vec<Answered> {
         self.answers.take(now)
     }
 
-    /// When timestamps are to be judged or the contest ends, whichever is first.
+    /// When timestamps are to be judged or the contest ends, whichever comes first.
     pub(super) fn due(&self) -> Option<LocalTime> {
         [self.until, self.syncs.due, self.answers.due].into_iter().flatten().min()
     }
 
-    /// Records the arrival of a Sync. Returns whether more Syncs arrive than the master sends.
+    /// Records the arrival of a Sync. Returns whether Syncs arrive more often than the master sends
+    /// them.
     pub(super) fn note(&mut self, received: LocalTime, sync_interval: Nanos) -> bool {
         let oldest = self.syncs_at[self.count % RATE].replace(received);
         self.count += 1;
@@ -146,8 +148,8 @@ impl Claims {
         self.agreed = Some(received);
     }
 
-    /// Whether a Sync that agrees with the held time was already used within half a Sync interval
-    /// of `received`.
+    /// Whether a Sync that agrees with the held time has already been used within half a Sync
+    /// interval of `received`.
     pub(super) fn is_taken(&self, received: LocalTime, sync_interval: Nanos) -> bool {
         self.agreed.is_some_and(|at| (received - at).abs().times(2) < sync_interval)
     }
@@ -157,9 +159,9 @@ fn window(sync_interval: Nanos) -> Nanos {
     Nanos::new(sync_interval.as_nanos() * WINDOW_SHARE.0 / WINDOW_SHARE.1)
 }
 
-/// Whether all of these may come from one master: any two successive ones belong to the same Sync,
-/// or were sent an interval apart and received together because this host had stalled. The newest
-/// is then the most accurate, because it waited least.
+/// Whether all these pairs may come from one master: any two successive ones belong to the same
+/// Sync, or were sent an interval apart and received together because this host had stalled. The
+/// newest is then the most accurate, because it waited least.
 pub(super) fn may_be_of_one(pairs: &[TimestampPair], sync_interval: Nanos) -> bool {
     pairs.windows(2).all(|two| {
         let apart = two[1].local - two[0].local;
@@ -183,7 +185,7 @@ mod tests {
     use crate::clock::Direction;
     use crate::units::PtpTime;
 
-    /// Timestamps of arrival and of the master, ms.
+    /// Pairs of arrival times and the master's timestamps, ms.
     fn pairs(ms: &[(i64, i64)]) -> Vec<TimestampPair> {
         let nanos = |ms: i64| ms * 1_000_000;
         let pair = |&(local, remote): &(i64, i64)| TimestampPair {

@@ -56,7 +56,7 @@ pub enum ServedTime {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PortConfig {
-    /// Our own port; also seeds the random spacing of Delay_Reqs.
+    /// Identity of our own port. It also seeds the random spacing of Delay_Reqs.
     pub identity: PortIdentity,
     /// domainNumber: messages of other domains are counted and ignored.
     pub domain_number: u8,
@@ -71,7 +71,7 @@ pub struct PortConfig {
     /// Interval between our Syncs, 2^n s.
     pub log_sync_interval: i8,
     /// Mean interval between Delay_Reqs, 2^n s. A slave uses it until a Delay_Resp of the master
-    /// states another one; a master states it in its Delay_Resps.
+    /// states a different one. A master states it in its Delay_Resps.
     pub log_min_delay_req_interval: i8,
     /// priority1 of our clock.
     pub priority_1: u8,
@@ -104,8 +104,8 @@ pub struct PortConfig {
 }
 
 impl PortConfig {
-    /// A clock that follows a better one if there is one, and otherwise serves time, with the
-    /// defaults of a profile.
+    /// Creates the configuration of a clock that follows a better one if there is one, and
+    /// otherwise serves time, with the defaults of a profile.
     #[must_use]
     pub fn new(profile: &Profile, identity: PortIdentity) -> Self {
         Self {
@@ -131,7 +131,7 @@ impl PortConfig {
         }
     }
 
-    /// A clock that never serves time, with the defaults of a profile.
+    /// Creates the configuration of a clock that never serves time, with the defaults of a profile.
     #[must_use]
     pub fn slave_only(profile: &Profile, identity: PortIdentity) -> Self {
         let quality = ClockQuality { clock_class: SLAVE_ONLY_CLASS, ..FREE_RUNNING };
@@ -171,7 +171,7 @@ impl Profile {
     /// ```
     ///
     /// # Errors
-    /// For the first parameter that is out of range.
+    /// If a parameter is out of range; the error names the first such parameter.
     pub fn check(&self, config: &PortConfig) -> Result<(), ProfileError> {
         self.check_one("domainNumber", config.domain_number, &self.domain_number)?;
         self.check_one("logAnnounceInterval", config.log_announce_interval, &self.log_announce_interval)?;
@@ -197,7 +197,7 @@ impl Profile {
     }
 }
 
-/// D0 of a clock (IEEE 1588-2019, table 12).
+/// Creates D0, the data set of a clock (IEEE 1588-2019, table 12).
 pub(super) fn own_data_set(identity: PortIdentity, priority_1: u8, quality: ClockQuality, priority_2: u8) -> DataSet {
     let own = PortIdentity { port_number: 0, ..identity };
     DataSet {
@@ -224,7 +224,7 @@ mod tests {
         }
     }
 
-    /// The intervals at which devices of both worlds interoperate (AES-R16).
+    /// The intervals at which devices of both profiles interoperate (AES-R16).
     #[test]
     fn aes67_and_st_2059_2_overlap() {
         let both = PortConfig {

@@ -8,10 +8,12 @@ pub struct PortCounters {
     pub malformed: u64,
     /// Messages of PTP version 1.
     pub version_1: u64,
-    /// Datagrams from an unexpected address. In a session, any address but the peer's is
-    /// unexpected. With unicast masters, any address that is not configured is; messages of
-    /// configured masters that were not sent by unicast are counted here, too. Otherwise, these are
-    /// messages with the identity of the selected master that come from another address.
+    /// Datagrams from an unexpected address:
+    /// - in a session, from any address but the peer's;
+    /// - with unicast masters, from any address that is not configured. Messages of configured
+    ///   masters that were not sent by unicast are counted here, too;
+    /// - otherwise, messages with the identity of the selected master that come from another
+    ///   address.
     pub other_source: u64,
     /// Messages from addresses that are not accepted.
     pub refused_sources: u64,
@@ -40,15 +42,15 @@ pub struct PortCounters {
     pub delay_responses: u64,
     /// Syncs and Follow_Ups of the selected master that were repeated, or far too late.
     pub repeated: u64,
-    /// Follow_Ups whose Sync never came.
+    /// Follow_Ups whose Sync has not arrived.
     pub unmatched_follow_ups: u64,
-    /// Two-step Syncs whose Follow_Up never came.
+    /// Two-step Syncs whose Follow_Up has not arrived.
     pub unmatched_syncs: u64,
     /// Syncs, Follow_Ups and Delay_Resps of the selected master whose times do not agree with each
     /// other.
     pub implausible: u64,
     /// Timestamps that were not used because a competing one agrees better with the held time, or
-    /// because the master's own cannot be identified among them.
+    /// because it is unknown which of the competing ones is the master's.
     pub contested: u64,
     /// Delay_Resps to requests other than the open one.
     pub stale_responses: u64,
@@ -57,7 +59,7 @@ pub struct PortCounters {
     /// Delay_Reqs that were answered, but whose departure time was not known before the next one.
     /// Such answers cannot be used.
     pub unstamped_requests: u64,
-    /// Delay_Reqs of others that we, as master, answered.
+    /// Delay_Reqs of other clocks that we answered as master.
     pub answered_requests: u64,
     /// Messages that were not sent, because nobody drained the queue or because the time to serve
     /// does not fit in a timestamp.

@@ -6,18 +6,18 @@
 //!
 //! Every host on the network receives a multicast Delay_Req, and can answer it with the master's
 //! identity before the master does. So the first answer yields the expected pair, and further
-//! answers yield *alternatives*, from which a caller that already knows the time can choose.
+//! answers yield *alternatives*, among which a caller that already knows the time can choose.
 
 use super::counters::PortCounters;
 use super::wire::CorrectionField;
 use crate::clock::{Direction, TimestampPair};
 use crate::units::{LocalTime, Nanos, PtpTime};
 
-/// Maximum number of answers to one request that are used. If an attacker sends more than this
-/// before the master answers, no delay is measured.
+/// Maximum number of answers to one request that are used. If an attacker sends this many before
+/// the master answers, no delay is measured.
 const ANSWERS: usize = 32;
 
-/// An answer, when it arrived, and its logMessageInterval.
+/// An answer, its arrival time and its logMessageInterval.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Answer {
     remote: PtpTime,
@@ -33,7 +33,7 @@ pub(super) struct Answered {
     pub(super) round_trip: Nanos,
     /// logMessageInterval of the answer.
     pub(super) log_interval: i8,
-    /// Whether it is the first answer to its request.
+    /// Whether this is the first answer to the request.
     pub(super) is_first: bool,
 }
 
@@ -44,7 +44,7 @@ pub(super) struct DelayExchange {
     open: bool,
     sent: Option<LocalTime>,
     answers: [Option<Answer>; ANSWERS],
-    /// Number of answers that were already polled.
+    /// Number of answers that have been polled.
     told: usize,
 }
 
@@ -60,24 +60,24 @@ impl DelayExchange {
         *self = Self { sequence_id: self.sequence_id, ..Self::default() };
     }
 
-    /// Whether the open request has had no answer yet.
+    /// Whether the open request has not been answered yet.
     pub(super) fn is_unanswered(&self) -> bool {
         self.open && self.answers[0].is_none()
     }
 
-    /// Whether the open request was answered, but its departure time is unknown.
+    /// Whether the open request has been answered, but its departure time is unknown.
     pub(super) fn is_unstamped(&self) -> bool {
         self.open && self.answers[0].is_some() && self.sent.is_none()
     }
 
-    /// Takes the departure time of the request, before or after the answer.
+    /// Records the departure time of the request, which may arrive before or after the answer.
     pub(super) fn transmitted(&mut self, sequence_id: u16, sent: LocalTime) {
         if self.open && sequence_id == self.sequence_id && self.sent.is_none() {
             self.sent = Some(sent);
         }
     }
 
-    /// Takes a Delay_Resp to our port, which arrived at `arrived`. Returns whether it contradicts
+    /// Records a Delay_Resp to our port, which arrived at `arrived`. Returns whether it contradicts
     /// an earlier answer.
     pub(super) fn response(
         &mut self,
@@ -102,7 +102,7 @@ impl DelayExchange {
         contradicts
     }
 
-    /// The next answer that was not polled yet, in the order of arrival.
+    /// The next answer that has not been polled yet, in the order of arrival.
     pub(super) fn poll_answer(&mut self) -> Option<Answered> {
         let (sent, answer) = self.sent.zip(*self.answers.get(self.told)?)?;
         self.told += 1;

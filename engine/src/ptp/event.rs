@@ -23,15 +23,16 @@ pub enum PortEvent {
     RequestsUnanswered {
         /// The master.
         master: PortIdentity,
-        /// Number of consecutive requests.
+        /// Number of consecutive unanswered requests.
         requests: u32,
-        /// Whether they were sent by unicast, so that the next ones are sent by multicast.
+        /// Whether these requests were sent by unicast; if so, the next ones will be sent by
+        /// multicast.
         falls_back_to_multicast: bool,
     },
     /// A unicast master has granted or denied a request, or a grant has ended.
     Unicast(UnicastEvent),
-    /// The selected master sends Follow_Ups although its Syncs do not set twoStepFlag: the
-    /// Follow_Ups are used.
+    /// The selected master sends Follow_Ups although its Syncs do not set twoStepFlag. The
+    /// Follow_Ups are used nevertheless.
     FlagContradicted(PortIdentity),
     /// The selected master's messages contradict each other, and are not used.
     Doubted(Fault),
@@ -53,11 +54,11 @@ pub enum PortEvent {
     /// The clock's lock state has changed.
     Lock(LockTransition),
     /// The port stays in its state, because the state machine (IEEE 1588-2019, 9.2.5) has no
-    /// transition for this cause. This is a bug of the engine; please report it.
+    /// transition for this cause. This is a bug in the engine; please report it.
     IllegalTransition {
         /// The state in which it stays.
         state: PortState,
-        /// The cause of the attempt.
+        /// The cause of the attempted transition.
         cause: StateCause,
     },
 }

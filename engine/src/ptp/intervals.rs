@@ -32,7 +32,7 @@ impl SyncIntervals {
         }
     }
 
-    /// The interval that the master uses; `told` is the one that its messages state.
+    /// The interval that the master uses; `told` is the interval that its messages state.
     pub(super) fn interval(&self, told: Nanos) -> Nanos {
         let agrees = |measured: Nanos| measured <= told.times(AGREEMENT) && told <= measured.times(AGREEMENT);
         let Some(measured) = self.ranked(DISTANCES / 2).filter(|&middle| !agrees(middle)) else { return told };
@@ -47,7 +47,8 @@ impl SyncIntervals {
         self.ranked(DISTANCES / 2)
     }
 
-    /// Of the last few distances in ascending order, the one that `shorter` others precede.
+    /// The element at index `shorter` of the last few distances in ascending order; `None` until
+    /// enough of them have been measured.
     fn ranked(&self, shorter: usize) -> Option<Nanos> {
         let mut sorted = self.distances;
         sorted.sort_unstable();

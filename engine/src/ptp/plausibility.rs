@@ -20,17 +20,16 @@ use std::fmt;
 /// Longest path delay and residence time in a PTP domain; the estimator uses the same bound to
 /// distinguish path delays from steps.
 const LONGEST_DELAY: Nanos = Nanos::from_secs(1);
-/// Largest delay of a Sync relative to the one before it. If the receiving thread is delayed, its
-/// timestamp is at most 150 ms late.
+/// Largest deviation of the master's time from local time between two Syncs that is still
+/// plausible: a delayed receiving thread makes a timestamp at most 150 ms late.
 const LATEST: Nanos = Nanos::from_millis(200);
-/// Number of Syncs that are remembered, as bits. The next two constants are the number of
-/// implausible Syncs among them that begins a fault, and the number of consecutive plausible ones
-/// that ends it.
+/// Number of Syncs that are remembered, one bit each. A fault begins when `SYNCS_AT_FAULT` of them
+/// are implausible, and ends after `SYNCS_IN_ORDER` consecutive plausible ones.
 const SYNCS: u32 = 8;
 const SYNCS_AT_FAULT: u32 = 3;
 const SYNCS_IN_ORDER: u32 = 4;
-/// Consecutive implausible Delay_Resps at which a fault begins: a single one may be forged, or from
-/// before a step.
+/// Number of consecutive implausible Delay_Resps at which a fault begins: a single one may be
+/// forged, or may have been sent before a step.
 const ANSWERS_AT_FAULT: u32 = 2;
 /// Number of impossible corrections at which a fault begins: a single one may come from a damaged
 /// message. They are forgotten after `CORRECTIONS_IN_ORDER` messages without one, which is a few
@@ -117,7 +116,7 @@ impl Plausibility {
         true
     }
 
-    /// Whether these timestamps are admitted to the servo.
+    /// Judges these timestamps. Returns whether they are admitted to the servo.
     pub(super) fn admits(&mut self, pair: &TimestampPair) -> bool {
         let fits = match pair.direction {
             Direction::Forward => self.judge_sync(pair),
@@ -170,7 +169,7 @@ impl Plausibility {
         fits
     }
 
-    /// Forgets the master's answers, because it no longer answers.
+    /// Forgets the master's answers once it has stopped answering.
     pub(super) fn forget_answers(&mut self) {
         self.unfit_answers = 0;
     }
@@ -181,7 +180,8 @@ impl Plausibility {
         self.contradiction().or(told.map(|corrections| Fault::Correction { by: corrections.newest }))
     }
 
-    /// The fault, if times contradict each other, so that none of them can be used.
+    /// The fault by which times contradict each other, so that none of them can be used; `None` if
+    /// there is none.
     fn contradiction(&self) -> Option<Fault> {
         if self.unfit_answers >= ANSWERS_AT_FAULT {
             return Some(Fault::Apart { by: self.apart });
@@ -207,7 +207,7 @@ mod tests {
         START + Nanos::from_millis(ms)
     }
 
-    /// Syncs with these local and master times; whether each is admitted.
+    /// Judges Syncs with these local and master times; returns whether each is admitted.
     fn syncs(judge: &mut Plausibility, times: &[(i64, PtpTime)]) -> Vec<bool> {
         times.iter().map(|&(ms, remote)| judge.admits(&pair(Direction::Forward, ms, remote))).collect()
     }

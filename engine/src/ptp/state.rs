@@ -54,7 +54,7 @@ pub enum StateCause {
     BmcPassive,
     /// BMC_SLAVE: another clock is better.
     BmcSlave,
-    /// BMC_SLAVE, with a master other than before.
+    /// BMC_SLAVE, with a different master than before.
     AnotherMaster,
     /// ANNOUNCE_RECEIPT_TIMEOUT_EXPIRES.
     AnnounceReceiptTimeout,
@@ -99,7 +99,7 @@ impl fmt::Display for StateChange {
 
 type Row = (PortState, StateCause, PortState);
 
-/// Clocks that may serve time (IEEE 1588-2019, figure 30).
+/// State transitions of clocks that may serve time (IEEE 1588-2019, figure 30).
 #[rustfmt::skip]
 const FULL: [Row; 15] = {
     use PortState::{Listening, Master, Passive, Slave, Uncalibrated};
@@ -123,7 +123,7 @@ const FULL: [Row; 15] = {
     ]
 };
 
-/// Clocks that never serve time (IEEE 1588-2019, figure 31).
+/// State transitions of clocks that never serve time (IEEE 1588-2019, figure 31).
 #[rustfmt::skip]
 const SLAVE_ONLY: [Row; 6] = {
     use PortState::{Listening, Slave, Uncalibrated};
@@ -158,7 +158,7 @@ pub(super) enum Recommendation {
 }
 
 /// The state decision algorithm for our data set `own` (D0) and the best foreign one (Erbest, which
-/// is Ebest too, as there is one port only).
+/// is also Ebest, because there is only one port).
 pub(super) fn recommend(slave_only: bool, own: &DataSet, best: Option<&DataSet>, state: PortState) -> Recommendation {
     let Some(best) = best else {
         let listens = slave_only || state == PortState::Listening;

@@ -11,10 +11,10 @@
 //!
 //! Anyone can forge a Sync or a Follow_Up with a master's identity and address, before or after the
 //! genuine one. So, of the messages with one sequence id, the first Sync and the first Follow_Up
-//! yield the expected pair; all others yield *alternatives*, from which a caller that already knows
-//! the time can choose. Messages that contradict each other are a *conflict*. The number of open
-//! exchanges is bounded, and the oldest is dropped first: an attacker who sends more than [`OPEN`]
-//! Syncs between each Sync of the master and its Follow_Up prevents any match.
+//! yield the expected pair; all others yield *alternatives*, among which a caller that already
+//! knows the time can choose. Messages that contradict each other are a *conflict*. The number of
+//! open exchanges is bounded, and the oldest is dropped first: an attacker who always sends more
+//! than [`OPEN`] Syncs between a Sync of the master and its Follow_Up prevents any match.
 
 use super::counters::PortCounters;
 use super::transmit::PeerAddress;
@@ -30,15 +30,15 @@ type SyncKey = (PortIdentity, PeerAddress, u16);
 /// further behind come from a master that has restarted, which must not be ignored for long.
 const REPETITIONS: u16 = 32;
 /// Number of consecutive Syncs with neither twoStepFlag nor a Follow_Up after which the flag is
-/// trusted again: at a loss of 5 %, four consecutive Follow_Ups are lost once in 160,000.
+/// trusted again: at a loss of 5 %, four consecutive Follow_Ups are lost once in 160,000 times.
 const FLAG_BELIEVED: u32 = 4;
-/// Maximum number of open exchanges: a Follow_Up comes a few ms after its Sync, 20 ms at worst, so
-/// even a thousand forged Syncs per second do not displace the master's exchange.
+/// Maximum number of open exchanges: a Follow_Up arrives a few ms after its Sync, 20 ms at worst,
+/// so even a thousand forged Syncs per second do not displace the master's exchange.
 const OPEN: usize = 24;
-/// Maximum number of Syncs, and of Follow_Ups, that are kept of one exchange: the first and the
-/// newest ones.
+/// Maximum number of Syncs, and of Follow_Ups, that an exchange keeps: the first and the newest
+/// ones.
 const CLAIMS: usize = 4;
-/// A second copy of a Sync on another path arrives within this time; a later one is from another
+/// Time within which a copy of a Sync arrives over another path; a later one is from another
 /// sender.
 const DETOUR: Nanos = Nanos::from_millis(10);
 /// Accepted intervals: 2^-7 s to 2^4 s.
@@ -56,7 +56,7 @@ enum Unflagged {
     FollowedUp(u32),
 }
 
-/// An arrival of a Sync.
+/// The arrival of a Sync.
 #[derive(Clone, Copy, Debug)]
 struct Arrival {
     received: LocalTime,
@@ -88,8 +88,8 @@ impl Exchange {
 
     /// The timestamps of a Sync and a Follow_Up.
     fn pair(sync: Arrival, told: Told) -> TimestampPair {
-        // A Follow_Up with a timestamp of zero carries no time; this Sync does, and its cleared
-        // twoStepFlag says so.
+        // A Follow_Up with a timestamp of zero carries no time; this Sync does, as its cleared
+        // twoStepFlag states.
         if !sync.flagged && told.origin == PtpTime::EPOCH && sync.origin != PtpTime::EPOCH {
             return sync.alone();
         }
@@ -122,7 +122,7 @@ fn forward(sent: PtpTime, received: LocalTime) -> TimestampPair {
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct SyncExchange {
-    /// The oldest first.
+    /// Open exchanges, the oldest first.
     open: VecDeque<Exchange>,
     /// The newest Sync that waits for its Follow_Up, and (`early`) the newest Follow_Up that waits
     /// for its Sync.
@@ -130,14 +130,14 @@ pub(super) struct SyncExchange {
     early: Option<SyncKey>,
     used: Option<SyncKey>,
     unflagged: Unflagged,
-    /// Consecutive Syncs whose Follow_Up did not come.
+    /// Consecutive Syncs whose Follow_Up has not arrived.
     unfollowed: u32,
     alternatives: VecDeque<TimestampPair>,
     conflict: bool,
 }
 
 impl SyncExchange {
-    /// Takes a Sync that was received at `received` from `source`.
+    /// Handles a Sync from `source` that was received at `received`.
     pub(super) fn sync(
         &mut self,
         received: LocalTime,
@@ -195,7 +195,7 @@ impl SyncExchange {
         true
     }
 
-    /// Abandons an exchange whose Follow_Up did not come before the next Sync.
+    /// Abandons an exchange whose Follow_Up did not arrive before the next Sync.
     fn give_up(&mut self, key: SyncKey, counters: &mut PortCounters) {
         let Some(sync) = self.exchange(key).and_then(|exchange| exchange.first_sync()) else { return };
         if sync.flagged {
@@ -209,7 +209,7 @@ impl SyncExchange {
         };
     }
 
-    /// Takes a Follow_Up that arrived at `now` from `source`.
+    /// Handles a Follow_Up from `source` that arrived at `now`.
     pub(super) fn follow_up(
         &mut self,
         now: LocalTime,
@@ -267,17 +267,17 @@ impl SyncExchange {
         matches!(self.unflagged, Unflagged::FollowedUp(_))
     }
 
-    /// Number of consecutive Syncs that announced a Follow_Up which did not come.
+    /// Number of consecutive Syncs that announced a Follow_Up which has not arrived.
     pub(super) fn unfollowed(&self) -> u32 {
         self.unfollowed
     }
 
-    /// The next alternative to the pairs that were returned.
+    /// The next alternative to the pairs that have been returned.
     pub(super) fn poll_alternative(&mut self) -> Option<TimestampPair> {
         self.alternatives.pop_front()
     }
 
-    /// Whether messages have contradicted each other since the last call.
+    /// Returns whether messages have contradicted each other since the last call.
     pub(super) fn take_conflict(&mut self) -> bool {
         std::mem::take(&mut self.conflict)
     }
@@ -308,7 +308,8 @@ impl SyncExchange {
         self.used.filter(same).is_some_and(|(.., used)| used.wrapping_sub(sequence_id) <= REPETITIONS)
     }
 
-    /// The expected pair: the first Sync and the first Follow_Up of an exchange.
+    /// Marks an exchange as used if it is complete, and returns the expected pair: its first Sync
+    /// and its first Follow_Up.
     fn matched(&mut self, key: SyncKey) -> Option<TimestampPair> {
         let exchange = *self.exchange(key)?;
         let (sync, told) = exchange.syncs[0].zip(exchange.follow_ups[0])?;
@@ -421,12 +422,12 @@ mod tests {
             assert_eq!(follow_up(&mut bench, i, 100), Some(103));
             assert!(bench.exchange.contradicts_its_flag());
         }
-        // Follow_Ups that come first, and some that are lost.
+        // Some Follow_Ups arrive first, and some are lost.
         assert_eq!(follow_up(&mut bench, 4, 100), None);
         assert_eq!(unflagged(&mut bench, 4, 0), Some(103));
         assert_eq!([5, 6, 7].map(|i| unflagged(&mut bench, i, 0)), [None; 3]);
         assert_eq!(follow_up(&mut bench, 7, 100), Some(103));
-        // It stops sending them: its Syncs carry the time.
+        // The master stops sending Follow_Ups, so its Syncs carry the time.
         let pairs = [8, 9, 10, 11, 12].map(|i| unflagged(&mut bench, i, 50));
         assert_eq!(pairs, [None, None, None, None, Some(53)]);
         assert!(!bench.exchange.contradicts_its_flag());
@@ -469,7 +470,8 @@ mod tests {
         for (flags, expected) in [(Flags::TWO_STEP, 6), (Flags::default(), 5)] {
             let mut bench = Bench::default();
             let mut pairs = 0;
-            // In order, then everything again, and then the master restarts.
+            // The Syncs arrive in order, then all of them are repeated, and then the master
+            // restarts.
             for sequence_id in [65_534, 65_535, 0, 1, 65_534, 65_535, 0, 1, 30_000, 30_001] {
                 let mut pair = bench.sync(sequence_id, flags);
                 if flags == Flags::TWO_STEP {

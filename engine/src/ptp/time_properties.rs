@@ -44,7 +44,7 @@ impl Default for TimeProperties {
 }
 
 impl TimeProperties {
-    /// The properties in an Announce with these flags.
+    /// Reads the properties from an Announce with these flags.
     ///
     /// ```
     /// use engine::ptp::TimeProperties;
@@ -69,13 +69,14 @@ impl TimeProperties {
         }
     }
 
-    /// The same timescale, continued by a clock that has lost its reference.
+    /// The properties of the same timescale when it is continued by a clock that has lost its
+    /// reference.
     #[must_use]
     pub(super) fn held(self) -> Self {
         Self { time_traceable: false, frequency_traceable: false, time_source: INTERNAL_OSCILLATOR, ..self }
     }
 
-    /// The flags of an Announce.
+    /// The flags of an Announce with these properties.
     #[must_use]
     pub fn flags(&self) -> Flags {
         let flags = [

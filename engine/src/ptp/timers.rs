@@ -30,7 +30,7 @@ const COUNT: usize = Timer::Sync as usize + 1;
 pub(super) struct Timers([Option<LocalTime>; COUNT]);
 
 impl Timers {
-    /// Sets the timer, or with `None` stops it.
+    /// Sets the timer; `None` stops it.
     pub(super) fn set(&mut self, timer: Timer, at: impl Into<Option<LocalTime>>) {
         self.0[timer as usize] = at.into();
     }

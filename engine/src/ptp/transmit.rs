@@ -11,7 +11,7 @@ pub(super) const NO_INTERVAL: i8 = 0x7F;
 /// Longest datagram that we send: an AirPlay Signaling message has 106 bytes, and any message of an
 /// ordinary clock is shorter, apart from its AUTHENTICATION TLV.
 const CAPACITY: usize = 106 + authentication::LONGEST_TLV;
-/// Maximum number of datagrams that wait to be polled.
+/// Maximum number of datagrams that wait in the queue.
 const MAX_QUEUED: usize = 64;
 
 /// The address of a peer; its port follows from the message.
@@ -81,7 +81,7 @@ impl Deref for Datagram {
     }
 }
 
-/// A message to be sent.
+/// A message to send.
 ///
 /// ```
 /// use engine::ptp::{Destination, MessageClass, Transmit};
@@ -105,8 +105,8 @@ pub struct Transmit {
 }
 
 impl Transmit {
-    /// Encodes `message`, and signs it if `authentication` is given; for event messages, the
-    /// departure time is requested.
+    /// Encodes `message`, and signs it if `authentication` is given. The departure time of event
+    /// messages is requested.
     ///
     /// # Errors
     /// If the message cannot be written, or is longer than a [`Datagram`].
@@ -129,8 +129,8 @@ impl Transmit {
         Ok(Self { destination, class, timestamp, datagram: Datagram { bytes, length } })
     }
 
-    /// A multicast Delay_Req from `port`; `None` if it could not be written, which its fixed size
-    /// rules out.
+    /// Creates a multicast Delay_Req from `port`; `None` if it cannot be written, which does not
+    /// happen because its size is fixed.
     #[must_use]
     pub fn delay_req(port: PortIdentity, domain_number: u8, sequence_id: u16) -> Option<Self> {
         let header = Header {
@@ -145,8 +145,8 @@ impl Transmit {
     }
 }
 
-/// Messages that wait to be polled. A full queue refuses messages, so that it does not grow if
-/// nobody drains it.
+/// Messages that have not been polled yet. A full queue refuses messages, so that it does not grow
+/// if nobody drains it.
 #[derive(Clone, Debug)]
 pub(super) struct Outbox {
     queue: VecDeque<Transmit>,
@@ -154,7 +154,7 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
-    /// An empty queue, whose messages are signed if `authentication` is given.
+    /// Creates an empty queue, whose messages are signed if `authentication` is given.
     pub(super) fn new(authentication: Option<Authentication>) -> Self {
         Self { queue: VecDeque::with_capacity(MAX_QUEUED), authentication }
     }

@@ -1,18 +1,19 @@
 //! The sender's media clock, estimated from the arrivals of its packets on one path.
 //!
-//! Model: an [`Estimator`] for one-way timestamps, and a [detector](ShiftDetector) of lasting
-//! shifts, which the estimator cannot distinguish from a change of rate: packets that permanently
-//! arrive later or earlier than before. After such a shift, the offset is moved at once and the
-//! rate is kept. If the arrivals were widely scattered before the shift, the estimate is discarded,
-//! except for a well-known rate.
+//! Model: an [`Estimator`] for one-way timestamps, and a [detector](ShiftDetector) of permanent
+//! shifts. After such a shift, all packets arrive later or earlier than before, which the estimator
+//! cannot distinguish from a change of rate. The offset is then moved at once, and the rate is
+//! kept. If the arrivals were widely scattered before the shift, the estimate is discarded, except
+//! for a well-known rate.
 
 use crate::clock::{ClockMap, Estimator, EstimatorConfig, Judgement, RatePrior, Sample, Shift, ShiftDetector};
 use crate::units::{LocalTime, Nanos};
 
-/// Initial jitter of arrivals. Judgement: a wired network with other traffic.
+/// Assumed jitter of the arrivals until it has been measured. Judgement: a wired network with other
+/// traffic.
 const JITTER: Nanos = Nanos::from_micros(300);
 /// If the least delayed packets scattered by more than this before a shift, the estimate is
-/// discarded, ns. Judgement: such an estimate is not worth keeping.
+/// discarded, ns. Judgement: such an estimate is too inaccurate to be worth keeping.
 const DISTURBED_NS: f64 = 1e6;
 
 /// The arrivals on one path.
@@ -20,14 +21,14 @@ const DISTURBED_NS: f64 = 1e6;
 pub(super) struct Arrivals {
     estimator: Estimator,
     shifts: ShiftDetector,
-    /// When packets last shifted.
+    /// When the arrivals last shifted.
     shifted_at: Option<LocalTime>,
     /// Whether the offset is still that of the previous timeline.
     is_moved: bool,
 }
 
 impl Arrivals {
-    /// Arrivals from a sender with this prior rate.
+    /// Creates the arrivals of a sender with this prior rate.
     pub(super) fn new(rate: RatePrior) -> Self {
         let estimator = Estimator::new(EstimatorConfig::of_one_way(rate, JITTER));
         Self { estimator, shifts: ShiftDetector::default(), shifted_at: None, is_moved: false }
@@ -39,7 +40,7 @@ impl Arrivals {
         Self { is_moved: true, ..self }
     }
 
-    /// Takes a packet's arrival. Returns the shift that it proves.
+    /// Processes the arrival of a packet. Returns the shift that it proves, if any.
     pub(super) fn take(&mut self, sample: &Sample) -> Option<Shift> {
         if std::mem::take(&mut self.is_moved) {
             self.estimator.step_offset(-self.estimator.lateness(sample), 1);
@@ -56,7 +57,7 @@ impl Arrivals {
         None
     }
 
-    /// Assumes a shift without proof, because all packets arrive too late to be used and a wrong
+    /// Assumes a shift without proof, because all packets arrive too late to be used, so a wrong
     /// assumption does no harm. Returns the shift; `None` if the packets are not late compared with
     /// earlier ones.
     pub(super) fn assume_shift(&mut self, now: LocalTime) -> Option<Shift> {
@@ -80,12 +81,13 @@ impl Arrivals {
         !self.is_moved && self.shifts.is_early(sample.at, self.estimator.lateness(sample))
     }
 
-    /// Whether packets have shifted in the last `time`, or are suspected of having shifted.
+    /// Whether the arrivals have shifted within the last `time`, or are suspected of having
+    /// shifted.
     pub(super) fn is_unsteady(&self, now: LocalTime, time: Nanos) -> bool {
         self.shifts.is_in_doubt() || self.shifted_at.is_some_and(|at| now.since(at) < time)
     }
 
-    /// The sender's clock against the host's.
+    /// The sender's clock relative to the host's.
     pub(super) fn map(&self) -> Option<ClockMap> {
         self.estimator.map()
     }

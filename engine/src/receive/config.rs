@@ -1,4 +1,4 @@
-//! What is known about a stream in advance, and the requirements of its listener.
+//! What is known about a stream in advance, and what its listener requires.
 
 use super::conformance::Described;
 use crate::audio::{ChannelMap, ChannelMapError};
@@ -7,13 +7,14 @@ use crate::rtp::format::StreamFormat;
 use crate::units::{Nanos, Ppb, SampleRate};
 use thiserror::Error;
 
-/// Largest depth that can be configured. Judgement: far beyond any use, and little memory.
+/// Largest depth that can be configured. Judgement: far more than any application needs, and still
+/// little memory.
 const MAX_TARGET_DEPTH: Nanos = Nanos::from_secs(10);
 
 /// Relation of the stream's RTP timestamps to PTP time: `a=mediaclk` of its SDP (RFC 7273, 5.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MediaClock {
-    /// None, or unknown: classic Livewire, FFmpeg.
+    /// No relation, or an unknown one: classic Livewire, FFmpeg.
     Unrelated,
     /// `direct=offset` with `a=ts-refclk:ptp`: timestamp = PTP time x rate + offset, modulo 2^32.
     Ptp {
@@ -25,12 +26,12 @@ pub enum MediaClock {
 /// Reference point of a depth.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DepthFrom {
-    /// The time at which an ideal sender sends the packet. The depth is how long the packet's first
-    /// frame waits.
+    /// The time at which an ideal sender sends the packet. The depth is then the time for which the
+    /// packet's first frame waits.
     #[default]
     Sending,
-    /// The time that the timestamp of the packet's first frame denotes, one packet time earlier.
-    /// The depth is the link offset of AES67-2018, 7.5.
+    /// The time that the timestamp of the packet's first frame denotes, which is one packet time
+    /// earlier. The depth is then the link offset of AES67-2018, 7.5.
     Stamp,
 }
 
@@ -48,26 +49,25 @@ pub struct StreamConfig {
     /// and the difference is reported.
     pub packet_frames: Option<u32>,
     /// Maximum number of frames of a packet (`a=maxptime`): longer packets are refused. `None` if
-    /// it was not described.
+    /// the description does not state it.
     pub longest_packet: Option<u32>,
     /// Relation of the timestamps to PTP.
     pub media_clock: MediaClock,
     /// How long the first frame of a packet without network delay waits for the callback that plays
     /// it. If the timestamps are related to PTP and PTP time is known, this is exact, and the link
-    /// offset is one packet time longer. Otherwise the smallest network delay is added to the
+    /// offset is longer by one packet time. Otherwise, the smallest network delay adds to the
     /// depth. Because a callback fetches a whole block at once, the margin for late packets is this
     /// depth minus one block.
     pub target_depth: Nanos,
     /// Reference point of [`StreamConfig::target_depth`] and [`StreamConfig::depth_limit`].
     pub depth_from: DepthFrom,
-    /// The limit up to which late packets may increase the depth. A limit of
-    /// [`StreamConfig::target_depth`] or less keeps the latency constant (presentation-time
-    /// playout).
+    /// The limit up to which late packets may increase the depth. If it does not exceed
+    /// [`StreamConfig::target_depth`], the latency is constant (presentation-time playout).
     pub depth_limit: Nanos,
     /// Nominal rate of the sound card.
     pub card_rate: SampleRate,
-    /// Maximum number of frames that are resampled at once; larger callbacks are served in several
-    /// parts.
+    /// Maximum number of frames that are resampled at once; larger callbacks are processed in
+    /// several parts.
     pub block_frames: usize,
     /// Rates from an earlier session; none by default.
     pub warm_start: WarmStart,
@@ -76,7 +76,7 @@ pub struct StreamConfig {
 /// Rates that were measured on this host in an earlier session, so that a stream need not measure
 /// them first: [`PlayoutStats::card_rate`](super::PlayoutStats::card_rate), kept for each device,
 /// and [`IngestStats::media_rate`](super::IngestStats::media_rate), which is the same for all
-/// senders of a network if they follow PTP. New measurements correct them.
+/// senders of a network that follow PTP. New measurements correct both rates.
 ///
 /// ```
 /// use engine::receive::{StreamConfig, WarmStart, stream};
@@ -93,16 +93,16 @@ pub struct StreamConfig {
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct WarmStart {
-    /// Rate of the sound card against the host's clock.
+    /// Rate of the sound card relative to the host's clock.
     pub card_rate: Option<Ppb>,
-    /// Rate of the sender's media clock against the host's.
+    /// Rate of the sender's media clock relative to the host's clock.
     pub media_rate: Option<Ppb>,
 }
 
 impl StreamConfig {
-    /// The simplest way to receive a stream: all its channels as they are, any payload type, timing
-    /// by arrivals, a constant depth, and a card with the stream's nominal rate, whose measured
-    /// rate is not known from an earlier session.
+    /// Creates the simplest configuration: all channels of the stream in their order, any payload
+    /// type, timing by arrivals, a constant depth, and a card with the stream's nominal rate, whose
+    /// actual rate is not known from an earlier session.
     ///
     /// ```
     /// use engine::rtp::format::{Encoding, StreamFormat};
@@ -132,7 +132,7 @@ impl StreamConfig {
         }
     }
 
-    /// The description that packets are compared with.
+    /// The description with which packets are compared.
     pub(super) const fn described(&self) -> Described {
         Described { format: self.format, payload_type: self.payload_type, packet_frames: self.packet_frames }
     }
@@ -141,7 +141,7 @@ impl StreamConfig {
         self.target_depth.max(self.depth_limit)
     }
 
-    /// Checks the ranges.
+    /// Checks that the values are in range.
     ///
     /// # Errors
     /// If a depth or the channel map is out of range.
@@ -154,20 +154,20 @@ impl StreamConfig {
         Ok(self.channel_map.check(self.format)?)
     }
 
-    /// Media frames per card frame, at the nominal rates.
+    /// Number of media frames per card frame at the nominal rates.
     pub(super) fn nominal_step(&self) -> f64 {
         f64::from(self.format.sample_rate().as_hz()) / f64::from(self.card_rate.as_hz())
     }
 }
 
-/// Why a stream cannot be received as configured.
+/// Why a stream cannot be received with its configuration.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum StreamError {
     /// A depth is zero or too large.
     #[error("the target depth must be more than 0 and it and its limit at most {MAX_TARGET_DEPTH}, not {0}")]
     TargetDepth(Nanos),
-    /// The map of channels does not fit the stream.
+    /// The channel map does not fit the stream.
     #[error(transparent)]
     ChannelMap(#[from] ChannelMapError),
     /// The near-unity resampler refused its configuration.

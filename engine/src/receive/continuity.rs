@@ -1,13 +1,13 @@
 //! Decides which packets continue the stream when several senders claim to be its source.
 //!
-//! Model: the packets of one sender are on a *line*: with each sequence number the timestamp
-//! advances by the frames of one packet. A line that was regular for [`REGULAR`] is *established*.
-//! From then on a packet continues the stream if it is on that line, does not arrive before it can
-//! have been sent, and is not longer than the line's packets. Any other packet is *held*. If the
-//! established line continues meanwhile, the held packets are from another sender and are refused.
-//! If the line has ended, that is, has been silent for longer than the usual interval of its
-//! packets, the sender itself has jumped: the held packets are released in order, and none is lost.
-//! If the sender jumps after a pause, its packets are not held at all.
+//! Model: the packets of one sender form a *line*: with each sequence number, the timestamp
+//! advances by the frames of one packet. A line that has been regular for [`REGULAR`] is
+//! *established*. From then on, a packet continues the stream if it is on that line, does not
+//! arrive before it can have been sent, and is not longer than the line's packets. Any other packet
+//! is *held*. If the established line continues in the meantime, the held packets are from another
+//! sender and are refused. If the line has ended (it has been silent for longer than the usual
+//! interval of its packets), the sender itself has jumped: the held packets are released in order,
+//! and none is lost. If the sender jumps after a pause, its packets are not held at all.
 //!
 //! There is no majority vote: one packet of the established line outweighs any number of others,
 //! however fast they arrive. Breakdown points: an attack succeeds if the attacker
@@ -27,42 +27,41 @@ use crate::units::{Frames, LocalTime, Nanos, RtpTimestamp, SampleRate};
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
-/// How long a line must be regular to be established. Judgement: longer than it takes to prove that
-/// packets permanently arrive earlier, so that such packets are held only once.
+/// How long a line must be regular before it is established. Judgement: longer than it takes to
+/// prove that packets permanently arrive earlier, so that such packets are held only once.
 const REGULAR: Nanos = Nanos::from_millis(750);
-/// Number of packets that a line needs to be established. Judgement: about the same time with
-/// packets of 20 ms, the longest in use.
+/// Number of packets that a line needs before it is established. Judgement: about the same time as
+/// [`REGULAR`] with packets of 20 ms, the longest in use.
 const REGULAR_PACKETS: u32 = 32;
-/// Smallest and largest ratio at which the timestamps of an established line advance with time.
-/// Judgement: the closest two sample rates in use are 8 % apart, and a description may state the
-/// wrong one.
+/// Accepted ratio of the timestamp advance of an established line to the elapsed time. Judgement:
+/// wide enough for a description that states 44.1 kHz instead of 48 kHz, or the reverse.
 const ADVANCE: std::ops::RangeInclusive<f64> = 0.8..=1.25;
 /// Maximum number of lines that are watched at the same time. Judgement: the stream's line, the
 /// previous one, and six that claim to follow it.
 const LINES: usize = 8;
 /// Maximum number of packets that are held. Judgement: 128 ms of 1 ms packets, as many as may
-/// arrive before the end of a line is detected if no other sender is active.
+/// arrive before the end of a line is detected while no other sender is active.
 const MOST_HELD: usize = 128;
-/// Maximum number of packets that are held if they are on the line but early. Judgement: if a path
-/// that is shorter by a second replaces the old one, about as many overtake the last packets of the
-/// old path.
+/// Maximum number of packets that are held because they are on the line but early. Judgement: when
+/// a path that is shorter by a second replaces the old one, about this many packets overtake the
+/// last packets of the old path.
 const MOST_EARLY: usize = 1024;
-/// A line has ended when it has been silent for its longest recent gap times this ratio. Judgement:
-/// a margin of one half.
+/// A line has ended when its silence exceeds its longest recent gap times this ratio. Judgement: a
+/// margin of one half.
 const GAPS: (i64, i64) = (3, 2);
 /// Shortest silence after which a line has ended, in packet times of the line. Judgement: reordered
 /// and lost packets leave gaps of two or three.
 const PACKETS_APART: i64 = 4;
-/// Shortest silence after which a line has ended. Judgement: hosts may timestamp packets this late.
+/// Shortest silence after which a line has ended. Judgement: a host may timestamp packets this
+/// late.
 const SHORTEST_PATIENCE: Nanos = Nanos::from_millis(5);
-/// Longest silence after which a line has ended; during an attack, it always applies. Derived: the
-/// silence after which another source may take over.
+/// Longest silence after which a line has ended; during an attack, this limit always applies.
+/// Derived: the silence after which another source may take over.
 const LONGEST_PATIENCE: Nanos = Nanos::from_millis(250);
-/// An attack counts as over this long after its last refused packet. Judgement: longer than any
-/// patience.
+/// An attack is considered over when no packet has been refused for this long. Judgement: longer
+/// than any patience.
 const ATTACK: Nanos = Nanos::from_secs(1);
-/// Time in which the longest gap decays to about a third. Judgement: several bursts of a bursty
-/// network.
+/// Time constant with which the longest gap decays. Judgement: several bursts of a bursty network.
 const GAP_MEMORY: Nanos = Nanos::from_secs(4);
 /// How long a line that has ended is remembered. Judgement: longer than it takes to notice an
 /// attack.
@@ -120,10 +119,11 @@ impl Held {
     }
 }
 
-/// The decision about a packet.
+/// The decision on a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It belongs to the stream and follows the packets of [`Continuity::poll_released`].
+    /// It belongs to the stream, and follows the packets that [`Continuity::poll_released`]
+    /// returns.
     Take,
     /// It is held, or refused at once because too many packets are held.
     Held,
@@ -137,14 +137,14 @@ struct Line {
     sequence: SequenceNumber,
     timestamp: RtpTimestamp,
     at: LocalTime,
-    /// By how many frames the timestamp advances from packet to packet, and the variation of that;
+    /// Number of frames by which the timestamp advances from packet to packet, and its variation;
     /// `None` before the second packet.
     frames: Option<i64>,
     varies: i64,
-    /// Longest payload, bytes.
+    /// Length of the longest payload, bytes.
     length: usize,
-    /// Number of packets without audio since the newest packet with audio; number of recent ones;
-    /// and when the last one came.
+    /// Number of packets without audio since the newest packet with audio; number of recent packets
+    /// without audio; and when the last one arrived.
     skipped: i64,
     skipped_lately: i64,
     skipped_at: LocalTime,
@@ -152,7 +152,7 @@ struct Line {
     since: LocalTime,
     first: RtpTimestamp,
     packets: u32,
-    /// Whether it was ever established.
+    /// Whether the line has ever been established.
     proven: bool,
 }
 
@@ -178,8 +178,8 @@ impl Line {
         }
     }
 
-    /// How far a packet is ahead of the newest one of this line, in packets; `None` if it is not on
-    /// the line.
+    /// Number of packets by which a packet is ahead of the newest one of this line; `None` if it is
+    /// not on the line.
     fn place(&self, packet: &RtpPacket<'_>) -> Option<i64> {
         let header = packet.header;
         if (header.ssrc, header.payload_type.get()) != (self.ssrc, self.payload_type) {
@@ -223,7 +223,7 @@ impl Line {
         self.packets = self.packets.saturating_add(1);
     }
 
-    /// Whether this line is as regular as a stream.
+    /// Whether this line is regular enough for a stream.
     fn is_regular(&self, rate: SampleRate) -> bool {
         let elapsed = self.at.since(self.since);
         let advance = self.timestamp.get().wrapping_sub(self.first.get());
@@ -236,13 +236,13 @@ impl Line {
         self.packet_time(rate).times(-ahead) > OLDEST
     }
 
-    /// Time between two of its packets.
+    /// Time between two packets of this line.
     fn packet_time(&self, rate: SampleRate) -> Nanos {
         rate.duration(Frames::new(self.frames.unwrap_or(0)))
     }
 }
 
-/// The newest packet that was taken.
+/// The newest packet that has been accepted.
 #[derive(Clone, Copy, Debug)]
 struct Tail {
     ssrc: Ssrc,
@@ -259,7 +259,7 @@ pub struct Continuity {
     lines: [Option<Line>; LINES],
     /// Index of the established line.
     established: Option<usize>,
-    /// Longest recent time between two packets of the established line.
+    /// Longest recent interval between two packets of the established line.
     gap: Nanos,
     tail: Option<Tail>,
     /// When a packet was last refused.
@@ -272,7 +272,7 @@ pub struct Continuity {
 }
 
 impl Continuity {
-    /// A stream of this sample rate, without an established line.
+    /// Creates the state for a stream with this sample rate, without an established line.
     #[must_use]
     pub fn new(rate: SampleRate) -> Self {
         Self {
@@ -290,9 +290,9 @@ impl Continuity {
     }
 
     /// Judges the packet of a datagram that has `frames` frames in the described format. `is_early`
-    /// says whether the packet arrives before it can have been sent, according to the estimate of
-    /// the sender's clock. The packets of [`Continuity::poll_released`] precede a packet that is
-    /// taken.
+    /// states whether the packet arrives before it can have been sent, according to the estimate of
+    /// the sender's clock. If a packet is accepted, the packets of [`Continuity::poll_released`]
+    /// precede it.
     #[expect(clippy::cast_possible_truncation, reason = "a packet has fewer than 2^16 frames")]
     pub fn judge(&mut self, datagram: Datagram<'_>, packet: &RtpPacket<'_>, frames: usize, is_early: bool) -> Verdict {
         let header = packet.header;
@@ -351,8 +351,8 @@ impl Continuity {
             return Verdict::Held;
         }
         if let Some(ahead) = place {
-            // The packet is on the sender's line, but comes early or is longer, so the line starts
-            // again.
+            // The packet is on the sender's line, but arrives early or is longer, so the line
+            // starts again with it.
             let mut line = Line { proven: false, length: packet.payload.len(), packets: 0, since: now, ..line };
             line.first = packet.header.timestamp;
             line.extend(now, ahead.max(0), packet);
@@ -381,7 +381,8 @@ impl Continuity {
         self.released.pop_front()
     }
 
-    /// Whether the established line is active, so that other packets do not belong to the stream.
+    /// Whether the established line is active, in which case other packets do not belong to the
+    /// stream.
     #[must_use]
     pub fn goes_on(&self, now: LocalTime) -> bool {
         self.established().is_some_and(|(_, line)| now.since(line.at) < self.patience(now, &line))
@@ -393,7 +394,7 @@ impl Continuity {
         self.established().and_then(|(_, line)| line.frames)
     }
 
-    /// Number of packets refused since the last call.
+    /// Returns and resets the number of refused packets.
     pub fn take_refused(&mut self) -> u64 {
         std::mem::take(&mut self.refused)
     }
@@ -405,15 +406,15 @@ impl Continuity {
         newest.is_some_and(|newest| newest.header.ssrc == ssrc)
     }
 
-    /// Discards the stream.
+    /// Discards the stream, and counts the held packets as refused.
     pub fn restart(&mut self) {
         *self = Self { refused: self.refused + self.held.len() as u64, ..Self::new(self.rate) };
     }
 
     /// Restarts because the host's clock was set back or the host was stalled, so that earlier
-    /// times are invalid. A sign of this is a packet with an earlier time than the previous one, or
-    /// a burst with more early packets of the stream than can be held. To imitate such a burst, an
-    /// attacker would have to send as many packets between two of the sender's packets.
+    /// times are invalid. The evidence is a packet with an earlier time than the previous one, or a
+    /// burst of more early packets of the stream than can be held. To imitate such a burst, an
+    /// attacker would have to send that many packets between two of the sender's packets.
     fn reacquire(&mut self, now: LocalTime, packet: &RtpPacket<'_>) {
         (self.lines, self.established, self.attacked_at) = ([None; LINES], None, None);
         self.early_in_a_row = 0;
@@ -426,7 +427,7 @@ impl Continuity {
         Some((index, (*self.lines.get(index)?)?))
     }
 
-    /// How long the established line may be silent before it counts as ended.
+    /// How long the established line may be silent before it is considered to have ended.
     fn patience(&self, now: LocalTime, line: &Line) -> Nanos {
         if self.is_attacked(now) {
             return LONGEST_PATIENCE;
@@ -436,10 +437,10 @@ impl Continuity {
         gaps.max(least).min(LONGEST_PATIENCE)
     }
 
-    /// Whether the stream continues with packets of another length: the packet begins where the
-    /// previous one ended. A longer packet must also not arrive before its last frame can have been
-    /// captured, with a tolerance of a quarter of its length. During an attack, packets of another
-    /// length are not accepted.
+    /// Whether the stream continues with packets of a different length: the packet must begin where
+    /// the previous one ended. In addition, a longer packet must not arrive before its last frame
+    /// can have been captured, with a tolerance of a quarter of its length. During an attack,
+    /// packets of a different length are not accepted.
     fn is_of_another_length(
         &self,
         now: LocalTime,
@@ -458,7 +459,7 @@ impl Continuity {
         if packet.payload.len() <= line.length {
             return place.is_none();
         }
-        // The description may be wrong, so the length of a frame is taken from the line's own
+        // The description may be wrong, so the size of a frame is derived from the line's own
         // packets.
         let frames =
             line.frames.unwrap_or(0) * Frames::of(packet.payload.len()).get() / Frames::of(line.length.max(1)).get();
@@ -470,7 +471,7 @@ impl Continuity {
         self.attacked_at.is_some_and(|at| now.since(at) < ATTACK)
     }
 
-    /// Continues the established line.
+    /// Continues the established line with a packet.
     fn advance(&mut self, index: usize, now: LocalTime, ahead: i64, packet: &RtpPacket<'_>) {
         let Some(line) = &mut self.lines[index] else { return };
         let gap = now.since(line.at).min(LONGEST_PATIENCE);
@@ -483,19 +484,19 @@ impl Continuity {
         }
     }
 
-    /// Decides on the held packets, after the established line has continued with `newest`.
+    /// Decides on the held packets after the established line has continued with `newest`.
     fn settle(&mut self, index: usize, now: LocalTime, newest: &RtpPacket<'_>) {
         let Some(line) = self.lines[index] else { return };
         for held in std::mem::take(&mut self.held) {
             let Ok(packet) = RtpPacket::parse(&held.bytes) else { continue };
             let is_ours = |ahead: &i64| packet.payload.len() <= line.length && !line.is_old(self.rate, *ahead);
             match line.place(&packet).filter(is_ours) {
-                // The established line has not reached the held packet's position yet.
+                // The established line has not yet reached the held packet's position.
                 Some(1..) => self.held.push_back(held),
-                // The line has passed the held packet's position without another packet, so the
-                // packet was early but genuine.
+                // The line has passed the held packet's position without another packet there, so
+                // the held packet was early but genuine.
                 Some(..0) => self.released.push_back(held),
-                // It is a copy of the newest packet.
+                // The held packet is a copy of the newest packet.
                 Some(0) if packet.payload == newest.payload => self.released.push_back(held),
                 Some(0) | None => self.refuse(now),
             }
@@ -516,7 +517,7 @@ impl Continuity {
         self.attacked_at = Some(now);
     }
 
-    /// Watches a packet outside the established line, whose own line may become established.
+    /// Tracks a packet outside the established line, whose own line may become established.
     fn follow(&mut self, now: LocalTime, packet: &RtpPacket<'_>) {
         let place = |line: &Option<Line>| line.as_ref().and_then(|line| line.place(packet));
         let Some(index) = self.lines.iter().position(|line| place(line).is_some()) else {

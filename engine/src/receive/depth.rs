@@ -1,19 +1,19 @@
-//! The target depth: the requested one, increased when packets arrive too late, and decreased again
-//! after no packet was late for some time.
+//! The target depth: the requested depth, which is increased when packets arrive too late, and
+//! decreased again when no packet has been late for some time.
 //!
 //! Model: a packet that misses its playout by some time would have been played if the depth had
-//! been larger by that time. So the target is increased by that time, and the packet is still
+//! been larger by that time. So the target is increased by that time, and the packet can still be
 //! played.
 //!
 //! Each change is a crossfade that may be heard, and a network that has delayed packets may do so
 //! again. So the target is decreased only after a period in which every packet arrived early enough
-//! for the smaller depth, with a margin. An increase that follows a decrease doubles this period.
+//! for the smaller depth, with a margin. If an increase follows a decrease, this period is doubled.
 
 use super::config::{DepthFrom, StreamConfig};
 use crate::units::{LocalTime, Nanos};
 
-/// The target is increased in steps of this size. Judgement: successively later packets then cause
-/// few jumps, and a phase error of this size causes a jump anyway.
+/// The target is increased in steps of this size. Judgement: large enough that a run of ever later
+/// packets causes few jumps; a phase error of this size triggers a jump anyway.
 const STEP: Nanos = Nanos::from_millis(2);
 /// Increases within this time are attributed to the same cause. Judgement: longer than it takes to
 /// prove that packets permanently arrive later.
@@ -21,14 +21,14 @@ const ONE_TROUBLE: Nanos = Nanos::from_secs(1);
 /// Time without late packets before the target is decreased. Judgement: a scan of a wireless
 /// network, a backup or an update delays packets several times within a minute.
 const QUIET: Nanos = Nanos::from_secs(60);
-/// Upper limit of [`QUIET`] after it was doubled. Judgement: a delay once an hour then causes two
-/// crossfades an hour.
+/// Upper limit of [`QUIET`] after it has been doubled. Judgement: one delay per hour then causes
+/// two crossfades per hour.
 const LONGEST_QUIET: Nanos = Nanos::from_secs(3600);
-/// Number of parts into which the quiet time is divided; a margin is kept per part. Judgement: the
-/// small margins at the end of a disturbance are then discarded at most a sixth of the quiet time
-/// too late.
+/// Number of parts into which the quiet time is divided; the smallest margin is kept for each part.
+/// Judgement: the small margins at the end of a disturbance are then discarded at most a sixth of
+/// the quiet time too late.
 const PARTS: usize = 6;
-/// Margin by which packets are still early enough after the target was decreased. Derived: one
+/// Margin by which packets must still be early after the target has been decreased. Derived: one
 /// step.
 const RESERVE: Nanos = STEP;
 
@@ -40,7 +40,8 @@ pub(super) struct Depth {
     requested: Nanos,
     limit: Nanos,
     increase: Nanos,
-    /// Increase before the current disturbance, and when the target was last increased.
+    /// The increase before the current disturbance, and the time at which the target was last
+    /// increased.
     increase_before: Nanos,
     increased_at: LocalTime,
     quiet: Quiet,
@@ -51,13 +52,13 @@ pub(super) struct Depth {
 struct Quiet {
     since: LocalTime,
     /// Smallest margin of packets (time from arrival to playout) in each of the newest parts of the
-    /// period, in a ring.
+    /// period, as a ring.
     spares: [Option<Nanos>; PARTS + 1],
     /// Index of the newest part.
     part: i64,
     /// How long the period must last before the target is decreased.
     necessary: Nanos,
-    /// Whether the target was decreased and has not been increased since.
+    /// Whether the target has been decreased and not increased since.
     follows_decrease: bool,
 }
 
@@ -69,7 +70,7 @@ impl Quiet {
         (self.since, self.spares, self.part) = (now, [None; PARTS + 1], 0);
     }
 
-    /// The smallest margin in the current part.
+    /// The smallest margin so far in the current part.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_possible_wrap,
@@ -139,14 +140,14 @@ impl Depth {
         self.requested.max(self.limit)
     }
 
-    /// Largest network delay of a packet that can still be played, with callbacks that each fetch a
+    /// Largest network delay of a packet that can still be played when each callback fetches a
     /// whole block of this length at once. The depth may have to be increased first, which the
     /// first late packet does.
     pub(super) fn latest(&self, block: Nanos) -> Nanos {
         self.target().min(self.maximum() - block)
     }
 
-    /// Starts with a new source, whose packets have this length. The increase is discarded, because
+    /// Begins with a new source, whose packets have this length. The increase is discarded, because
     /// the new source may have a better network path.
     pub(super) fn begin(&mut self, packet: Nanos) {
         let (requested, limit) = self.configured;
@@ -164,8 +165,8 @@ impl Depth {
         self.increase > self.increase_before && now.since(self.increased_at) <= ONE_TROUBLE
     }
 
-    /// Undoes the increases of the current disturbance, because it was a permanent shift and not
-    /// lateness. Returns the decrease of the target.
+    /// Undoes the increases of the current disturbance, because it turned out to be a permanent
+    /// shift. Returns the decrease of the target.
     pub(super) fn undo_increase(&mut self, now: LocalTime) -> Nanos {
         if !self.was_increased_lately(now) {
             return Nanos::ZERO;
@@ -175,9 +176,9 @@ impl Depth {
         decrease
     }
 
-    /// Takes a packet that was `late` for its playout. Returns the increase of the target. It is
-    /// zero if the packet would be too late even at the limit, because more depth would then only
-    /// add latency.
+    /// Processes a packet that was `late` for its playout. Returns the increase of the target,
+    /// which is zero if the packet would be too late even at the limit, because more depth would
+    /// then only add latency.
     pub(super) fn increase_for(&mut self, now: LocalTime, late: Nanos) -> Nanos {
         self.quiet.begin(now);
         let room = self.limit - self.target();
@@ -194,8 +195,8 @@ impl Depth {
         increase
     }
 
-    /// Takes a packet that arrived in time, with a margin of `spare`. A margin of less than
-    /// [`RESERVE`] and one step restarts the quiet time.
+    /// Processes a packet that arrived in time, with a margin of `spare`. A margin of less than
+    /// [`RESERVE`] plus one step restarts the quiet time.
     pub(super) fn observe_spare(&mut self, now: LocalTime, spare: Nanos) {
         if spare < STEP + RESERVE {
             return self.quiet.begin(now);
@@ -203,8 +204,8 @@ impl Depth {
         self.quiet.observe_spare(now, spare);
     }
 
-    /// Decreases the target if no packet was late for the required time: by the whole increase, or,
-    /// after twice that time, by as much as the margin of the packets permits. Returns the
+    /// Decreases the target if no packet has been late for the required time: by the whole increase
+    /// or, after twice that time, by as much as the margin of the packets permits. Returns the
     /// decrease.
     pub(super) fn decrease(&mut self, now: LocalTime) -> Nanos {
         if self.increase == Nanos::ZERO {
@@ -224,7 +225,7 @@ impl Depth {
     }
 }
 
-/// Largest number of whole steps within a time.
+/// The largest whole number of steps that does not exceed a time.
 fn steps(ns: i64) -> Nanos {
     STEP.times(ns / STEP.as_nanos())
 }
@@ -304,7 +305,7 @@ mod tests {
         assert_eq!(depth.requested(), Nanos::ZERO, "nothing is left");
     }
 
-    /// Packets that come each second with this reserve.
+    /// Receives one packet per second with this margin. Returns the decreases of the target.
     fn quiet(depth: &mut Depth, seconds: std::ops::Range<i64>, spare_ms: i64) -> Vec<(i64, Nanos)> {
         let mut decrease = Vec::new();
         for second in seconds {
@@ -333,7 +334,7 @@ mod tests {
         let mut depth = depth(ms(200));
         depth.increase_for(at(10), ms(10));
         quiet(&mut depth, 10..13, 5);
-        // The part of 10 s to which those belong ends at 20 s.
+        // The part of 10 s that contains these packets ends at 20 s.
         assert_eq!(quiet(&mut depth, 13..140, 40), [(80, ms(10))]);
     }
 
@@ -354,7 +355,7 @@ mod tests {
         let mut depth = depth(ms(200));
         let mut now = 0;
         for necessary in [60, 120, 240, 480, 960, 1920, 3600, 3600] {
-            // Two of one disturbance: the second one does not follow a decrease.
+            // Two increases belong to one disturbance; the second one does not follow a decrease.
             depth.increase_for(at(now), ms(4));
             depth.increase_for(at(now), ms(4));
             assert_eq!(quiet(&mut depth, now..now + necessary + 1, 40), [(now + necessary, ms(8))]);

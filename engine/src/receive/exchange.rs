@@ -6,7 +6,7 @@ use crate::units::{LocalTime, MediaPosition, Nanos, Ppb};
 /// The latest state of the control half, for the audio half.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct ControlSnapshot {
-    /// Number of restarts of the media timeline. Positions of different generations cannot be
+    /// Number of restarts of the media timeline. Positions in different generations cannot be
     /// compared.
     pub generation: u32,
     /// Number of permanent shifts of the arrivals. Playout that is timed by arrivals follows them
@@ -15,14 +15,14 @@ pub struct ControlSnapshot {
     /// Map from host time to the media position of the packet that would arrive at that time
     /// without queueing delay.
     pub arrivals: Option<MediaMap>,
-    /// Rate of the sender's media clock against the host's clock: the measured one, or the best
-    /// prior.
+    /// Rate of the sender's media clock relative to the host's clock: the measured rate, or the
+    /// best prior.
     pub media_rate: Ppb,
     /// Map from host time to media position, derived from PTP; `None` while the sender does not
     /// follow PTP or PTP is unusable.
     pub reference: Option<MediaMap>,
-    /// Frames of the packet that began the timeline. A packet is sent that many frames after the
-    /// time of its first frame.
+    /// Number of frames in the packet that began the timeline. A packet is sent this many frames
+    /// after the time of its first frame.
     pub packet_frames: u32,
     /// Whether the packets contradict the stream's description, so that this generation must not be
     /// played.
@@ -33,7 +33,7 @@ pub struct ControlSnapshot {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct PlayoutStats {
-    /// When the last callback came.
+    /// Time of the last callback.
     pub at: LocalTime,
     /// Whether audio, or its concealment, is being played.
     pub started: bool,
@@ -45,7 +45,7 @@ pub struct PlayoutStats {
     /// Deviation of the ratio of media frames to card frames from the nominal one, at the end of
     /// the last block.
     pub ratio: Ppb,
-    /// Rate of the sound card against the host's clock.
+    /// Rate of the sound card relative to the host's clock.
     pub card_rate: Ppb,
     /// Phase error: how far playout lags its setpoint.
     pub phase_error: Nanos,
@@ -58,23 +58,24 @@ pub struct PlayoutStats {
     /// The actual depth: how far playout is behind the arrivals at the last callback. The card's
     /// own latency is not included.
     pub actual_depth: Nanos,
-    /// The actual link offset (AES67-2018, 7.5): from the time that a frame's timestamp denotes to
-    /// the callback that plays it. `None` while playout is timed by arrivals only.
+    /// The actual link offset (AES67-2018, 7.5): the time that passes between the instant that a
+    /// frame's timestamp denotes and the callback that plays the frame. `None` while playout is
+    /// timed by arrivals only.
     pub link_offset: Option<Nanos>,
     /// Contiguous audio after the read position at the last callback.
     pub fill: Nanos,
-    /// Callbacks that needed audio that had not arrived.
+    /// Callbacks that needed audio which had not arrived.
     pub underruns: u64,
     /// Frames that were concealed, for any reason.
     pub concealed_frames: u64,
     /// Packets that arrived after the playout of their first frame, including those that were still
     /// played because the depth was increased. Duplicates are not counted.
     pub late_packets: u64,
-    /// Packets that arrived after their playout and were not played.
+    /// Packets that arrived after their playout and have not been played.
     pub dropped_packets: u64,
     /// Packets that arrived twice.
     pub duplicate_packets: u64,
-    /// Packets that were further ahead than the length of the buffer.
+    /// Packets that were ahead of playout by more than the length of the buffer.
     pub early_packets: u64,
     /// Crossfaded jumps of the read position.
     pub jumps: u64,

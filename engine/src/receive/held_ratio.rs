@@ -10,14 +10,15 @@
 
 use crate::units::{Nanos, Ppb};
 
-/// Largest abrupt change of the ratio that crystals may cause. Judgement: a device that replaces
-/// another one on the same network is assumed to be within this limit, too.
+/// Largest abrupt change of the ratio that crystals may cause; a larger change is used only after
+/// [`PATIENCE`]. Judgement: a device that replaces another one on the same network is assumed to
+/// stay within this limit, so that its rate is used at once.
 const APART: Ppb = Ppb::from_ppm(10.0);
-/// Standard deviation above which a rate counts as being measured again. Judgement: the rate of a
-/// crystal is known better than this within seconds.
+/// Standard deviation above which a rate is considered as being measured again. Judgement: the rate
+/// of a crystal is known more accurately than this within seconds.
 const SETTLED: Ppb = Ppb::from_ppm(2.0);
 /// Time within which both rates must show the same change. Judgement: twice the 1.5 s that a run of
-/// late callbacks takes to prove it.
+/// late callbacks takes to prove the change.
 const PATIENCE: Nanos = Nanos::from_secs(3);
 
 /// A rate and its standard deviation.
@@ -27,17 +28,17 @@ pub(super) struct MeasuredRate {
     pub(super) sigma: Ppb,
 }
 
-/// The rates of sender and card that are in use.
+/// The rates of sender and card in use.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct HeldRatio {
-    /// Rates of media and card; `None` until both have been known well.
+    /// Rates of media and card; `None` until both have been measured accurately.
     held: Option<[Ppb; 2]>,
     apart_for: Nanos,
 }
 
 impl HeldRatio {
-    /// The rates for the next block: the measured ones, or the held ones while the measured ratio
-    /// is not believed.
+    /// Returns the rates for the next block: the measured ones, or the held ones while the measured
+    /// ratio is not trusted.
     pub(super) fn believe(&mut self, media: MeasuredRate, card: MeasuredRate, block: Nanos) -> [Ppb; 2] {
         let measured = [media.rate, card.rate];
         let settled = media.sigma < SETTLED && card.sigma < SETTLED;
@@ -59,7 +60,7 @@ impl HeldRatio {
         measured
     }
 
-    /// Discards the rates, because there is another source.
+    /// Discards the rates, because the source has changed.
     pub(super) fn reset(&mut self) {
         *self = Self::default();
     }
@@ -75,7 +76,7 @@ mod tests {
         MeasuredRate { rate: Ppb::from_ppm(ppm), sigma: Ppb::from_ppm(sigma_ppm) }
     }
 
-    /// The ratio after some seconds of the same rates, ppm.
+    /// The ratio after this many blocks with the same rates, ppm.
     fn after(held: &mut HeldRatio, media: MeasuredRate, card: MeasuredRate, blocks: i64) -> f64 {
         let believed = (0..blocks).map(|_| held.believe(media, card, BLOCK)).last().unwrap();
         Ppb::from_ratio(believed[0].ratio() / believed[1].ratio()).as_ppm()
@@ -85,7 +86,8 @@ mod tests {
     fn a_slewed_host_does_not_move_the_ratio() {
         let mut held = HeldRatio::default();
         assert!((after(&mut held, rate(20.0, 0.1), rate(120.0, 0.1), 10) + 100.0).abs() < 0.1);
-        // The arrivals notice first, then the callbacks, and then both are known again.
+        // The arrivals show the change first, then the callbacks, and then both rates are known
+        // again.
         for (media, card, blocks) in [
             (rate(20.0, 250.0), rate(120.0, 0.1), 100),
             (rate(-480.0, 1.0), rate(120.0, 0.1), 150),

@@ -2,11 +2,11 @@
 //! clock.
 //!
 //! Model: RTP timestamps are unwrapped to a 64-bit timeline for each *generation*. A new source
-//! (SSRC) or a jump of the timestamps starts a new generation, and the audio half then aligns
-//! itself again. The rate of the old generation is kept, because most restarts are those of the
-//! same device. A source that changes nothing but its SSRC continues the stream. The media clock is
-//! estimated from arrivals, even if the sender claims to follow PTP, so that the rate never depends
-//! on a PTP master.
+//! (SSRC) or a jump of the timestamps starts a new generation, and the audio half then realigns
+//! itself. The rate of the old generation is kept, because most restarts come from the same device.
+//! A source that changes nothing but its SSRC continues the stream. The media clock is estimated
+//! from arrivals, even if the sender claims to follow PTP, so that the rate never depends on a PTP
+//! master.
 
 mod admission;
 
@@ -26,8 +26,8 @@ use crate::rtp::timeline::{DISCONTINUITY, PendingJump, RtpTimeline};
 use crate::rtp::wire::RtpPacket;
 use crate::units::{Frames, LocalTime, NANOS_PER_SECOND, Nanos, Ppb, PtpTime, RtpTimestamp, SampleRate};
 
-/// A media clock whose rate is known to this standard deviation can be a reference. Judgement: such
-/// an error moves a timeline by 1 us per second.
+/// A media clock whose rate is known to this standard deviation can be a reference. Judgement: an
+/// error of this size moves a timeline by 1 us per second.
 const USABLE_RATE: Ppb = Ppb::from_ppm(1.0);
 /// A timeline is abandoned when all packets have arrived after their playout for this long.
 /// Judgement: as long as the silence after which another source takes over.
@@ -45,13 +45,13 @@ pub struct IngestStats {
     pub packets: u64,
     /// Statistics of each leg, A first.
     pub legs: [LegStats; 2],
-    /// Refused datagrams, see [`IngestError`].
+    /// Refused datagrams; see [`IngestError`].
     pub refused: u64,
     /// Refused datagrams by reason, and datagrams without audio that were not refused.
     pub refusals: Refusals,
     /// Difference between the packets and the description of the stream.
     pub finding: Option<Finding>,
-    /// The last packet that was refused because the stream comes from another address.
+    /// The last packet that was refused because the stream comes from a different address.
     pub intruder: Option<Intruder>,
     /// Number of takeovers by another address.
     pub takeovers: u32,
@@ -60,19 +60,19 @@ pub struct IngestStats {
     /// Packets that did not fit in the ring to the audio half, because the sound card fetches no
     /// audio.
     pub overflows: u64,
-    /// Restarts of the media timeline.
+    /// Number of restarts of the media timeline.
     pub generation: u32,
-    /// Number of timelines that began with another source or with unrelated timestamps, including
-    /// the first one.
+    /// Number of timelines that began with a new source or with unrelated timestamps, including the
+    /// first one.
     pub sources: u32,
     /// Number of permanent shifts: packets were found to arrive later, or earlier, than before.
     pub shifts: u32,
     /// Size of the last shift; negative if packets arrive earlier.
     pub shifted_by: Nanos,
-    /// Rate of the sender's media clock against the host's clock.
+    /// Rate of the sender's media clock relative to the host's clock.
     pub media_rate: Ppb,
-    /// The sender claims to follow PTP ([`MediaClock::Ptp`]), but its rate differs from that of
-    /// PTP, which warrants an alarm. Playout is then timed by arrivals alone.
+    /// Whether the sender claims to follow PTP ([`MediaClock::Ptp`]) although its rate differs from
+    /// that of PTP, which warrants an alarm. Playout is then timed by arrivals alone.
     pub sender_off_ptp: bool,
     /// The sender's rate relative to PTP, if the sender claims to follow PTP and both rates are
     /// known.
@@ -87,7 +87,7 @@ struct Timeline {
     rtp: RtpTimeline,
     origin_local: LocalTime,
     origin_frame: Frames,
-    /// When packets last began to miss their playout; `None` while they are in time.
+    /// When packets last began to miss their playout; `None` while they arrive in time.
     late_since: Option<LocalTime>,
     syntony: Syntony,
     legs: Legs,
@@ -99,7 +99,7 @@ impl Timeline {
         self.legs.newest().is_some_and(|newest| self.rtp.continues(&packet.header, newest, frames))
     }
 
-    /// An arrival as a sample of the media clock.
+    /// Converts an arrival into a sample of the media clock.
     fn sample(&self, now: LocalTime, position: Frames, rate: SampleRate) -> Sample {
         let sent = rate.duration(position - self.origin_frame);
         let offset = sent - (now - self.origin_local);
@@ -148,12 +148,12 @@ impl Ingest {
         }
     }
 
-    /// Takes a datagram that was received at `now` on `leg`, which is [`Leg::A`] for a stream
-    /// without redundancy. The sender is unknown: packets from any sender to the stream's address
-    /// may be accepted.
+    /// Handles a datagram that was received at `now` on `leg`, which is [`Leg::A`] for a stream
+    /// without redundancy. Its sender is unknown, so packets from any sender to the stream's
+    /// address may be accepted.
     ///
     /// # Errors
-    /// As [`Ingest::handle`].
+    /// The same as those of [`Ingest::handle`].
     pub fn handle_datagram(&mut self, leg: Leg, now: LocalTime, datagram: &[u8]) -> Result<(), IngestError> {
         self.handle(Datagram { leg, at: now, from: None, bytes: datagram })
     }
@@ -163,7 +163,7 @@ impl Ingest {
         self.ptp = reading.map.filter(|_| reading.state.is_usable());
     }
 
-    /// Statistics so far.
+    /// The statistics so far.
     #[must_use]
     pub fn stats(&self) -> IngestStats {
         let mut stats = IngestStats { finding: self.conformance.finding(), ..self.stats };
@@ -185,9 +185,9 @@ impl Ingest {
         &self.stats.refusals
     }
 
-    /// The sender's media clock as a source of [`crate::clock::Reference`]: its rate is the
-    /// sender's, its origin the stream's first packet. It is usable once the rate is known to
-    /// 1 ppm.
+    /// The sender's media clock as a source of [`crate::clock::Reference`]. Its rate is the
+    /// sender's, and its origin is the stream's first packet. It is usable once the rate is known
+    /// to 1 ppm.
     #[must_use]
     pub fn arrivals(&self) -> Option<ClockReading> {
         let timeline = self.timeline.as_ref()?;
@@ -197,12 +197,12 @@ impl Ingest {
         Some(ClockReading { state, map, epoch: self.stats.generation, path_delay: PathDelay::Measured })
     }
 
-    /// Statistics of the audio half after its last callback.
+    /// Statistics of the audio half as of its last callback.
     pub fn playout_stats(&mut self) -> PlayoutStats {
         *self.playout_stats.read()
     }
 
-    /// Takes a packet that continues the stream, or that nothing contradicts.
+    /// Accepts a packet that continues the stream, or that nothing contradicts.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a packet has fewer than 2^16 frames")]
     fn accept(&mut self, leg: Leg, now: LocalTime, packet: &RtpPacket<'_>) -> Result<(), IngestError> {
         self.conformance.observe(now, packet);
@@ -239,8 +239,8 @@ impl Ingest {
         Ok(())
     }
 
-    /// Withdraws the packets that were passed on but not played, and ends the timeline. The next
-    /// packet starts a new one.
+    /// Withdraws the packets that have been passed on but not played, and ends the timeline. The
+    /// next packet that is accepted begins a new one.
     fn silence(&mut self) {
         if self.timeline.is_none() && self.snapshot.silenced {
             return;
@@ -254,7 +254,7 @@ impl Ingest {
         self.publisher.write(self.snapshot);
     }
 
-    /// The packet's position on the timeline. Begins a new timeline if necessary.
+    /// Returns the packet's position on the timeline. Begins a new timeline if necessary.
     fn place(
         &mut self,
         leg: Leg,
@@ -295,13 +295,13 @@ impl Ingest {
         Ok(self.begin(leg, now, packet))
     }
 
-    /// Begins a timeline of another source, or one with unrelated timestamps.
+    /// Begins a timeline with a new source, or with unrelated timestamps.
     fn begin_source(&mut self, leg: Leg, now: LocalTime, packet: &RtpPacket<'_>) -> Frames {
         self.stats.sources = self.stats.sources.wrapping_add(1);
         self.begin(leg, now, packet)
     }
 
-    /// Records that the stream permanently arrives later.
+    /// Records a permanent shift of the stream: packets now arrive later by this time.
     fn note_shift(&mut self, later: Nanos) {
         self.stats.shifts = self.stats.shifts.wrapping_add(1);
         self.stats.shifted_by = later;
@@ -317,8 +317,8 @@ impl Ingest {
         self.stats.generation = self.stats.generation.wrapping_add(1);
         self.snapshot.generation = self.stats.generation;
         self.snapshot.silenced = false;
-        // The count of the new timeline begins at 0, so the packets of the previous ones are added
-        // here.
+        // The count of the new timeline begins at 0, so the packets of the previous timelines are
+        // added here.
         self.stats.packets = self.stats().packets;
         let legs = match self.timeline.take() {
             Some(timeline) => timeline.legs.restarted(leg),
@@ -355,13 +355,13 @@ impl Ingest {
             && end <= playout.position.frame()
     }
 
-    /// Whether packets have been late for so long that the stream must be aligned again to be
-    /// heard. Either the sender's timestamps went back by less than a discontinuity, or the network
-    /// delay increased by more than the depth.
+    /// Returns whether packets have been late for so long that the stream must be realigned to be
+    /// heard. Either the sender's timestamps have gone back by less than a discontinuity, or the
+    /// network delay has increased by more than the depth.
     fn has_fallen_behind(&mut self, now: LocalTime, end: Frames) -> bool {
         let late = self.is_late(now, end);
         let Some(timeline) = &mut self.timeline else { return false };
-        // After a pause, late packets are counted from the first one, because a delayed burst is
+        // After a pause, lateness is timed from the first late packet, because a delayed burst is
         // over at once.
         if !late || now.since(timeline.rtp.newest_at) > ONLY_LATE {
             timeline.late_since = None;
@@ -404,7 +404,7 @@ impl Ingest {
         self.publisher.write(self.snapshot);
     }
 
-    /// Passes a packet's audio on, in parts if it is longer than AES67 allows.
+    /// Passes on a packet's audio, in parts if it is longer than AES67 allows.
     fn push(&mut self, at: LocalTime, mut position: Frames, payload: &[u8]) {
         let frame_bytes = self.config.format.bytes_per_frame();
         for piece in payload.chunks(MAX_PAYLOAD / frame_bytes * frame_bytes) {
@@ -429,7 +429,7 @@ fn media_by_ptp(ptp: &PtpMap, offset: u32, rate: SampleRate, timeline: &Timeline
     let ticks = i128::from(since_epoch.as_nanos()) * i128::from(rate.as_hz())
         + i128::from(offset) * i128::from(NANOS_PER_SECOND);
     let whole = ticks.div_euclid(i128::from(NANOS_PER_SECOND));
-    // The fraction of a frame, as the time by which the map is ahead of the whole frame.
+    // The fraction of a frame, expressed as the time by which the map is ahead of the whole frame.
     let rest_ns = ticks.rem_euclid(i128::from(NANOS_PER_SECOND)) as f64 / f64::from(rate.as_hz());
     let frame = RtpTimestamp::new(whole as u32).unwrap_near(timeline.rtp.newest);
     let clock = ptp.clock().seen_from(timeline.rtp.newest_at, rest_ns);

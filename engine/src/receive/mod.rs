@@ -3,9 +3,9 @@
 //! There are two halves, because there are two threads. The control half ([`Ingest`], network
 //! thread) parses packets, estimates the sender's media clock from their arrivals, and passes
 //! packets and clock maps on. The audio half ([`Playout`], sound card's thread) owns the jitter
-//! buffer exclusively and is pulled: it never allocates, locks, logs or makes system calls, and
-//! always fills its output. The halves share a lock-free ring of packets and two wait-free
-//! snapshots. [`stream`] makes a connected pair.
+//! buffer exclusively and fills each of the card's buffers on demand: it never allocates, locks,
+//! logs or makes system calls, and always fills the whole output. The halves share a lock-free ring
+//! of packets and two wait-free snapshots. [`stream`] creates a connected pair.
 
 mod arrivals;
 mod config;

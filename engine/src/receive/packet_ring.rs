@@ -1,22 +1,22 @@
 //! The packets on their way from the control half to the audio half.
 //!
-//! Model: two lock-free rings with one producer and one consumer each, one of headers and one of
-//! the encoded audio. So a packet takes as much memory, and as much copying, as it has audio. The
-//! audio is written before its header: whoever sees a header can read the audio.
+//! Model: two lock-free rings with one producer and one consumer each, one for the headers and one
+//! for the encoded audio. So the memory and the copying that a packet needs are proportional to its
+//! audio. The audio is written before its header, so the audio of every visible header can be read.
 
 use crate::rtp::format::MAX_PAYLOAD;
 use crate::units::{Frames, LocalTime, RtpTimestamp};
 
-/// A packet, or a part of a packet that is longer than AES67 allows, without its audio.
+/// Everything but the audio of a packet, or of a part of a packet that is longer than AES67 allows.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PacketHeader {
-    /// The media timeline on which its position is.
+    /// The media timeline of its position.
     pub(super) generation: u32,
     /// The position of its first frame on the unwrapped media timeline.
     pub(super) position: Frames,
     /// Host time of its arrival.
     pub(super) at: LocalTime,
-    /// Bytes of its encoded audio.
+    /// Number of bytes of its encoded audio.
     length: usize,
 }
 
@@ -27,7 +27,7 @@ impl PacketHeader {
     }
 }
 
-/// A ring for up to `packets` packets that have up to `bytes` of audio together.
+/// Creates a ring for up to `packets` packets with up to `bytes` of audio in total.
 pub(super) fn packet_ring(packets: usize, bytes: usize) -> (PacketProducer, PacketConsumer) {
     let (headers_in, headers) = rtrb::RingBuffer::new(packets);
     let (audio_in, audio) = rtrb::RingBuffer::new(bytes);
@@ -58,7 +58,7 @@ pub(crate) struct PacketConsumer {
 }
 
 impl PacketConsumer {
-    /// The header of the first packet.
+    /// The header of the first packet, which stays in the ring.
     pub(crate) fn peek(&self) -> Option<PacketHeader> {
         self.headers.peek().ok().copied()
     }
@@ -77,7 +77,7 @@ impl PacketConsumer {
         self.headers.buffer().capacity()
     }
 
-    /// Whether at least half of the ring is free, of headers and of audio.
+    /// Whether more than half of the ring is free, for headers as well as for audio.
     pub(super) fn is_half_empty(&self) -> bool {
         let audio_slots = self.audio.slots();
         2 * self.headers.slots() < self.capacity() && 2 * audio_slots < self.audio.buffer().capacity()

@@ -1,4 +1,5 @@
-//! The audio half of a receiver: the sound card pulls it, and it always fills the card's buffer.
+//! The audio half of a receiver: the sound card calls it for each buffer, and it always fills the
+//! whole buffer.
 //!
 //! Model: the read position is a fractional media frame that advances by the resampling step, even
 //! during silence, so that the latency is the same after an underrun. It is regulated to a
@@ -19,20 +20,20 @@ use crate::resample::{Resampler, input_capacity};
 use crate::units::{Frames, LocalTime, MediaPosition, Nanos, SampleRate};
 
 /// Playout begins once the offset of the arrivals is known to this standard deviation. Judgement:
-/// the initial position is then close to the final one.
+/// the initial position is then close enough to the final one.
 const START_SIGMA: Nanos = Nanos::from_micros(200);
-/// Playout begins after about this time even if the arrivals are not known that well. Judgement: a
-/// first packet that was delayed would otherwise mute a stream for seconds.
+/// Playout begins after about this time even if the arrivals are not known that accurately.
+/// Judgement: otherwise, a delayed first packet would mute a stream for seconds.
 const START_PATIENCE: Nanos = Nanos::from_millis(400);
 /// After a shift of the arrivals, a remaining error smaller than this is trimmed. Judgement: the
-/// error is so small only if the card's clock has shifted as well, because the host's clock was
-/// set.
+/// error is this small only if the card's clock has shifted as well, because the host's clock has
+/// been set.
 const WORTH_A_JUMP: Nanos = Nanos::from_micros(200);
 
 /// Audio half of a stream.
 pub struct Playout<D> {
     rate: SampleRate,
-    /// Channels of the output.
+    /// Number of output channels.
     channels: usize,
     depth: Depth,
     nominal_step: f64,
@@ -41,18 +42,19 @@ pub struct Playout<D> {
     held: HeldRatio,
     card: CardClock,
     reader: Reader,
-    /// Position of the next frame for the resampler; `None` until the first packets have arrived.
+    /// Position of the next frame to feed to the resampler; `None` until the first packets have
+    /// arrived.
     cursor: Option<Frames>,
     target: Option<Target>,
     /// When the wait for a better estimate of the arrivals began.
     waiting_since: Option<LocalTime>,
     /// Earliest frame received before playout began. With PTP, playout may begin at an earlier
-    /// position, and no audio is missing up to this frame.
+    /// position; the silence before this frame is not counted as loss.
     first_frame: Option<Frames>,
     snapshot: ControlSnapshot,
-    /// Whether arrivals have shifted and playout has not followed yet.
+    /// Whether the arrivals have shifted and playout has not followed yet.
     follows_shift: bool,
-    /// When callbacks resumed after the host was stalled.
+    /// When callbacks resumed after the host had been stalled.
     resumed_at: Option<LocalTime>,
     stats: PlayoutStats,
     input: Vec<f32>,
@@ -75,8 +77,8 @@ impl<D: RateController> Playout<D> {
         publisher: triple_buffer::Input<PlayoutStats>,
     ) -> Self {
         let channels = config.channel_map.outputs();
-        // Room for twice the nominal need: it also covers the filter's length and any step in
-        // range.
+        // Twice the nominal input size, which is also enough for the filter's length and any
+        // permitted step.
         let input_frames = input_capacity(resampler.max_frames(), nominal_step);
         Self {
             rate: config.format.sample_rate(),
@@ -104,21 +106,21 @@ impl<D: RateController> Playout<D> {
         }
     }
 
-    /// Fills `out` (interleaved by the channel map's outputs; a whole number of frames) with the
-    /// audio that the card plays next. `now` is the time of the callback. Before the first packets,
-    /// the audio is silence.
+    /// Fills `out` with the audio that the card plays next: a whole number of frames, in which the
+    /// channel map's outputs are interleaved. `now` is the time of the callback. Until the first
+    /// packets have arrived, the audio is silence.
     pub fn pull(&mut self, now: LocalTime, out: &mut [f32]) {
         self.pull_fetched(now, out, true);
     }
 
-    /// As [`Playout::pull`], for an output that plays first and then requests the audio for the
-    /// time since its last request. `now` is when the first frame was played; packets that arrived
-    /// before this call can be used.
+    /// Like [`Playout::pull`], for an output that plays first and then requests the audio for the
+    /// time since its last request. `now` is the time at which the first frame was played; packets
+    /// that arrived before this call can be used.
     pub fn pull_played(&mut self, now: LocalTime, out: &mut [f32]) {
         self.pull_fetched(now, out, false);
     }
 
-    /// `is_ahead` says whether a block is fetched before it is played.
+    /// Fills `out`; `is_ahead` states whether a block is fetched before it is played.
     fn pull_fetched(&mut self, now: LocalTime, out: &mut [f32], is_ahead: bool) {
         let channels = self.channels;
         let frames = out.len() / channels;
@@ -145,14 +147,14 @@ impl<D: RateController> Playout<D> {
         self.publish();
     }
 
-    /// Statistics after the last callback.
+    /// Statistics as of the last callback.
     #[must_use]
     pub fn stats(&self) -> &PlayoutStats {
         &self.stats
     }
 
-    /// Detects that no callbacks came for longer than any depth. The lateness of packets from that
-    /// period is no evidence about the network.
+    /// Detects that there have been no callbacks for longer than any depth. The lateness of packets
+    /// from that period is not evidence about the network.
     fn notice_standstill(&mut self, now: LocalTime) {
         let last = std::mem::replace(&mut self.stats.at, now);
         if self.stats.started && now.since(last) > self.depth.maximum() {
@@ -160,13 +162,13 @@ impl<D: RateController> Playout<D> {
         }
     }
 
-    /// Takes the latest data and packets of the control half.
+    /// Receives the latest data and packets of the control half.
     fn receive(&mut self, now: LocalTime) {
         let mut snapshot = *self.control.read();
         let is_new = snapshot.generation != self.snapshot.generation;
         let is_silenced = snapshot.silenced && !self.snapshot.silenced;
         if is_new && !snapshot.silenced && self.has_more_to_play() {
-            // The new source's packets wait in the ring, behind those of the old one.
+            // Packets of the new source wait in the ring, behind those of the old one.
             snapshot = self.snapshot;
         }
         if snapshot.generation != self.snapshot.generation || is_silenced {
@@ -206,7 +208,7 @@ impl<D: RateController> Playout<D> {
         self.packets.is_half_empty() && self.cursor.is_some_and(|cursor| self.reader.buffer.has_arrived_beyond(cursor))
     }
 
-    /// Continues with concealment of the last audio while the sender's timeline is unknown.
+    /// Plays the concealment of the last audio while the sender's timeline is unknown.
     fn wait(&mut self, out: &mut [f32]) {
         if self.stats.started {
             self.render(out, self.nominal_step * self.stats.ratio.ratio());
@@ -222,8 +224,8 @@ impl<D: RateController> Playout<D> {
                 Some(self.first_frame.map_or(packet.position, |first_frame| first_frame.min(packet.position)));
         }
         let late = self.cursor.map_or(Frames::ZERO, |cursor| cursor - packet.position);
-        // If its first frame is in the buffer already, this is a copy of a packet that came in
-        // time.
+        // If the packet's first frame is already in the buffer, this is a copy of a packet that
+        // arrived in time.
         let is_late = late > Frames::ZERO && !self.reader.buffer.run(packet.position, 1).0;
         if is_late {
             self.stats.late_packets += 1;
@@ -243,8 +245,8 @@ impl<D: RateController> Playout<D> {
         }
     }
 
-    /// Moves the read position back, with a crossfade, because a packet was `late`. Moves as far as
-    /// the limit permits, so that this packet and similar ones are played.
+    /// Moves the read position back, with a crossfade, because a packet was `late`, so that this
+    /// packet and similarly late ones are played. The position moves as far as the limit permits.
     fn increase_delay(&mut self, now: LocalTime, late: Frames) {
         let Some(target) = &mut self.target else { return };
         let increase = self.depth.increase_for(now, self.rate.duration(late));
@@ -256,8 +258,8 @@ impl<D: RateController> Playout<D> {
         self.jump(Frames::from_f64(-back));
     }
 
-    /// Moves the read position forward, with a crossfade, by the part of the increase that is no
-    /// longer needed.
+    /// Moves the read position forward, with a crossfade, by the part of the depth's increase that
+    /// is no longer needed.
     fn decrease_delay(&mut self, now: LocalTime) {
         let Some(target) = &mut self.target else { return };
         let decrease = self.depth.decrease(now);
@@ -269,8 +271,8 @@ impl<D: RateController> Playout<D> {
         self.jump(Frames::from_f64(forward));
     }
 
-    /// Discards the read position, so that playout begins again at the setpoint: nothing was played
-    /// for so long that the audio need not be continuous.
+    /// Discards the read position, so that playout begins again at the setpoint. Nothing has been
+    /// played for so long that the audio need not be continuous.
     fn return_to_target(&mut self) {
         if self.cursor.take().is_some() {
             self.target = None;
@@ -279,7 +281,7 @@ impl<D: RateController> Playout<D> {
         }
     }
 
-    /// Moves the read position, with a crossfade.
+    /// Moves the read position by this many frames, with a crossfade.
     fn jump(&mut self, by: Frames) {
         let Some(cursor) = self.cursor else { return };
         self.reader.splice_at(cursor, &mut self.input);
@@ -287,8 +289,8 @@ impl<D: RateController> Playout<D> {
         self.stats.jumps += 1;
     }
 
-    /// Media position of the next frame to be played. Begins playout if the sender's timeline is
-    /// known.
+    /// Returns the media position of the next frame to be played. Begins playout if the sender's
+    /// timeline is known.
     fn begin(&mut self, now: LocalTime, latest: Nanos) -> Option<MediaPosition> {
         if let Some(cursor) = self.cursor {
             return Some(self.position_of(cursor));
@@ -307,7 +309,8 @@ impl<D: RateController> Playout<D> {
         Some(self.position_of(cursor))
     }
 
-    /// Whether the arrivals are known well enough to begin, or [`START_PATIENCE`] is over.
+    /// Returns whether the arrivals are known accurately enough to begin, or whether
+    /// [`START_PATIENCE`] has passed.
     fn knows_arrivals(&mut self, now: LocalTime) -> bool {
         let since = *self.waiting_since.get_or_insert(now);
         let sigma_ns = self.snapshot.arrivals.map_or(f64::INFINITY, |arrivals| arrivals.clock().sigma_ns(now));
@@ -319,8 +322,8 @@ impl<D: RateController> Playout<D> {
         MediaPosition::at_frame(cursor).advanced(-self.resampler.input_latency_frames())
     }
 
-    /// Compares playout with its setpoint. Returns the phase error that is to be trimmed, after a
-    /// jump if necessary.
+    /// Compares playout with its setpoint, and jumps if necessary. Returns the phase error that
+    /// remains to be trimmed.
     fn steer(&mut self, now: LocalTime, position: MediaPosition, block: Nanos, latest: Nanos) -> Nanos {
         let depth = self.depth.target();
         let Some(target) = &mut self.target else { return Nanos::ZERO };
@@ -345,16 +348,16 @@ impl<D: RateController> Playout<D> {
         }
     }
 
-    /// Jumps to the setpoint. Returns the phase error that remains.
+    /// Jumps to the setpoint. Returns the remaining phase error.
     fn jump_to_target(&mut self, behind_frames: f64) -> Nanos {
         let jump = libm::round(behind_frames);
         self.jump(Frames::from_f64(jump));
         self.rate.duration_f64(behind_frames - jump)
     }
 
-    /// Follows a shift of the arrivals. If late packets have increased the depth meanwhile, and so
-    /// compensated most of the shift, playout stays where it is. Otherwise the increase is undone,
-    /// because the shift was its cause. Returns the phase error that remains.
+    /// Follows a shift of the arrivals. If late packets have increased the depth in the meantime
+    /// and have thus compensated most of the shift, playout stays where it is. Otherwise the
+    /// increase is undone, because the shift was its cause. Returns the remaining phase error.
     fn follow_shift(&mut self, now: LocalTime, behind_frames: f64) -> Nanos {
         let Some(target) = &mut self.target else { return Nanos::ZERO };
         let is_deep_enough = self.stats.actual_depth.times(2) >= self.depth.requested();
@@ -391,7 +394,7 @@ impl<D: RateController> Playout<D> {
         self.nominal_step * ratio.ratio()
     }
 
-    /// Contiguous audio after the playback position.
+    /// Length of the contiguous audio after the playback position.
     fn fill(&mut self) -> Nanos {
         let Some(cursor) = self.cursor else { return Nanos::ZERO };
         let frames = self.reader.buffer.contiguous_frames(cursor).as_f64();
@@ -404,7 +407,8 @@ impl<D: RateController> Playout<D> {
         let mut starved = false;
         for block in out.chunks_mut(self.resampler.max_frames() * channels) {
             let needed = self.resampler.prepare(block.len() / channels, step_end);
-            // Moved out of `self`, so that `self` can be borrowed while the jitter buffer is read.
+            // The input is moved out of `self`, so that `self` can be borrowed while the jitter
+            // buffer is read.
             let mut input = std::mem::take(&mut self.input);
             let samples = &mut input[..needed * channels];
             starved |= self.fetch(samples);
@@ -418,7 +422,7 @@ impl<D: RateController> Playout<D> {
     }
 
     /// Reads the next frames, and conceals missing ones. Returns whether audio was missing because
-    /// it had not arrived.
+    /// it had not arrived yet.
     fn fetch(&mut self, samples: &mut [f32]) -> bool {
         let Some(cursor) = self.cursor else {
             self.reader.concealer.conceal(samples);
@@ -430,7 +434,7 @@ impl<D: RateController> Playout<D> {
         let end = self.reader.read(cursor, samples, |run| {
             starved |= run.is_starved;
             if !run.is_present {
-                // Before the first packet, no audio is missing.
+                // Silence before the first packet does not count as missing audio.
                 let frames = Frames::of(run.frames).get();
                 let early = first_frame.map_or(0, |first_frame| (first_frame - run.first).get().clamp(0, frames));
                 stats.concealed_frames += (frames - early).unsigned_abs();

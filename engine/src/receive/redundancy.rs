@@ -15,8 +15,8 @@
 //! jump for a change of rate. When the failed leg returns, the other one is still followed:
 //! changing back gains nothing, because the latency stays the same.
 //!
-//! When the source restarts, each leg's estimator keeps its rate, and its offset is moved according
-//! to the first new packet of the leg.
+//! When the source restarts, each leg's estimator keeps its rate, and the first new packet of the
+//! leg sets its offset.
 //!
 //! Assumptions: the legs agree in SSRC, sequence number and timestamp (ST 2022-7 demands identical
 //! RTP packets), and a leg's delay does not change during an outage of less than a second.
@@ -28,22 +28,22 @@ pub use crate::rtp::leg::Leg;
 use crate::rtp::sequence::{Arrival, MAX_DROPOUT, SequenceCounts, SequenceNumber, SequenceTracker};
 use crate::units::{Frames, LocalTime, Nanos, Ppb};
 
-/// A leg that is silent for this long has failed. Judgement: longer than a stall of a working
+/// A leg that has been silent for this long has failed. Judgement: longer than a stall of a working
 /// network.
 const LEG_SILENCE: Nanos = Nanos::from_millis(100);
-/// A leg that returns after being silent for this long may have another delay. Judgement: the time
-/// in which networks reroute.
+/// A leg that returns after a silence of this length may have a different delay. Judgement: the
+/// time in which networks reroute.
 const FORGET_DELAY: Nanos = Nanos::from_secs(1);
-/// A leg may be followed once its rate is known to this standard deviation. Judgement: such an
-/// error moves playout by 1 us per second.
+/// A leg may be followed once its rate is known to this standard deviation. Judgement: an error of
+/// this size moves playout by 1 us per second.
 const SETTLED_RATE: Ppb = Ppb::from_ppm(1.0);
 /// Number of newest packets whose copies are recognised. Derived: a skew of 1 s at the shortest
 /// packet time (125 us); a power of two that divides 2^16.
 const REMEMBERED: usize = 8192;
-/// Copies on one leg that are this many packets behind its newest packet were not merely reordered
-/// (RFC 3550 A.1, MAX_MISORDER).
+/// A copy that is this many packets behind the newest packet of its leg has not merely been
+/// reordered (RFC 3550 A.1, MAX_MISORDER).
 const OLD_COPY: i64 = 100;
-/// Packets without audio that are remembered, to recognise their copies on the other leg.
+/// Number of packets without audio that are remembered, to recognise their copies on the other leg.
 /// Judgement: more keep-alives than any sender has in transit on two networks.
 const SKIPPED: usize = 16;
 /// Shifts of both legs within this time are attributed to the sender. Judgement: longer than it
@@ -58,15 +58,15 @@ pub struct LegStats {
     pub sequence: SequenceCounts,
     /// Packets that arrived first on this leg.
     pub won: u64,
-    /// Packets that arrived on this leg after their playout, whether they were first or not.
-    /// Without the other leg, they would have been missing.
+    /// Packets that arrived on this leg after their playout, whether or not they were first. They
+    /// would have been missing without the other leg.
     pub late: u64,
     /// How much later packets arrive on this leg than on the followed one; negative if earlier.
     /// `None` until packets have arrived on both.
     pub skew: Option<Nanos>,
     /// Jitter of the arrivals.
     pub jitter: Nanos,
-    /// When the newest packet came; `None` before the first one.
+    /// Arrival time of the newest packet; `None` before the first one.
     pub last_arrival: Option<LocalTime>,
 }
 
@@ -92,7 +92,7 @@ impl LegStats {
 struct Path {
     arrivals: Arrivals,
     sequence: SequenceTracker,
-    /// Index of the newest packet, see [`Merge::index_of`].
+    /// Index of the newest packet; see [`Merge::index_of`].
     newest: Option<i64>,
     won: u64,
     late: u64,
@@ -112,19 +112,19 @@ impl Path {
         self.last_arrival.is_none_or(|last| now.since(last) > LEG_SILENCE)
     }
 
-    /// Takes a packet. Returns the shift that it proves.
+    /// Processes a packet. Returns the shift that it proves, if any.
     fn arrive(&mut self, sequence: SequenceNumber, index: i64, first: bool, sample: Sample) -> Option<Shift> {
-        // A copy this old is a replayed recording, so it is no evidence about the leg.
+        // A copy this old is a replayed recording, so it is not evidence about the leg.
         if !first && self.newest.is_some_and(|newest| newest - index >= OLD_COPY) {
             return None;
         }
         self.last_arrival = Some(sample.at);
-        // A duplicate was delayed, so its arrival says nothing about the sender's clock.
+        // A duplicate has been delayed, so its arrival says nothing about the sender's clock.
         let is_new = self.count(sequence, index) != Arrival::Duplicate;
         if is_new { self.arrivals.take(&sample) } else { None }
     }
 
-    /// Counts a packet. Judging by its sequence number alone, a leg that returns after a long time
+    /// Counts a packet. Judged by sequence numbers alone, a leg that returns after a long time
     /// would seem to have restarted; the packets of the other leg show that it has not.
     fn count(&mut self, sequence: SequenceNumber, index: i64) -> Arrival {
         let ahead = self.newest.map_or(0, |newest| index - newest);
@@ -155,13 +155,15 @@ pub(super) struct Legs {
     paths: [Path; 2],
     followed: Leg,
     known: RatePrior,
-    /// How much later packets arrive on the followed leg than on the leg that was followed first.
+    /// Amount by which packets arrive later on the followed leg than on the leg that was followed
+    /// first.
     carried: Nanos,
     merge: Merge,
 }
 
 impl Legs {
-    /// Legs of a timeline that begins with a packet on `leg`, from a sender with this rate.
+    /// Creates the legs of a timeline that begins with a packet on `leg`, from a sender with this
+    /// rate.
     pub(super) fn new(leg: Leg, rate: RatePrior) -> Self {
         Self {
             paths: [Path::new(rate), Path::new(rate)],
@@ -172,7 +174,8 @@ impl Legs {
         }
     }
 
-    /// Legs of the next timeline, which begins with a packet on `leg`. Only the rates are kept.
+    /// Creates the legs of the next timeline, which begins with a packet on `leg`. Only the rates
+    /// are kept.
     pub(super) fn restarted(self, leg: Leg) -> Self {
         let rate = self.known.updated(self.clock().map(|(map, _)| map));
         let paths = self.paths.map(|path| match path.arrivals.map() {
@@ -199,8 +202,8 @@ impl Legs {
         self.path(leg).arrivals.is_early(sample)
     }
 
-    /// Takes a packet. Returns whether it is the first copy, and the permanent shift of the stream,
-    /// if this packet proves one.
+    /// Processes a packet. Returns whether it is the first copy, and the permanent shift of the
+    /// stream if this packet proves one.
     pub(super) fn arrive(&mut self, packet: &Candidate) -> (bool, Option<Nanos>) {
         let first = self.merge.insert(packet.sequence, packet.position);
         let followed = self.followed == packet.leg;
@@ -219,15 +222,15 @@ impl Legs {
         (first, shift)
     }
 
-    /// Assumes a shift of the followed leg, because all packets are too late. Returns its size;
+    /// Assumes a shift of the followed leg, because all packets arrive too late. Returns its size;
     /// `None` if they are not late compared with earlier packets of that leg.
     pub(super) fn assume_shift(&mut self, now: LocalTime) -> Option<Nanos> {
         let shift = self.paths[self.followed as usize].arrivals.assume_shift(now)?;
         Some(Nanos::from_nanos_f64(libm::round(shift.later_ns)))
     }
 
-    /// Takes a shift of the followed leg. Returns the shift if the whole stream has shifted. If the
-    /// other leg delivers packets as before, the shift is compensated instead, and `None` is
+    /// Handles a shift of the followed leg. Returns the shift if the whole stream has shifted. If
+    /// the other leg delivers packets as before, the shift is compensated instead, and `None` is
     /// returned.
     fn shifted(&mut self, now: LocalTime, shift: &Shift) -> Option<Nanos> {
         let later = Nanos::from_nanos_f64(libm::round(shift.later_ns));
@@ -239,8 +242,8 @@ impl Legs {
         None
     }
 
-    /// Whether `leg` may begin a new timeline. If the legs are skewed, one still delivers the old
-    /// timeline when the other one begins the new one.
+    /// Whether `leg` may begin a new timeline. If the legs are skewed, one leg still delivers the
+    /// old timeline when the other one begins the new timeline.
     pub(super) fn decides(&self, leg: Leg, now: LocalTime) -> bool {
         leg == self.followed || self.path(self.followed).is_silent(now)
     }
@@ -250,17 +253,17 @@ impl Legs {
         Some((self.path(self.followed).arrivals.map()?, self.carried))
     }
 
-    /// Rate of the sender's media clock against the host's.
+    /// Rate of the sender's media clock relative to the host's.
     pub(super) fn media_rate(&self) -> Ppb {
         self.rate_by(self.clock())
     }
 
-    /// As [`Legs::media_rate`], given the result of [`Legs::clock`].
+    /// Like [`Legs::media_rate`], given the result of [`Legs::clock`].
     pub(super) fn rate_by(&self, clock: Option<(ClockMap, Nanos)>) -> Ppb {
         self.known.or_measured(clock.map(|(map, _)| map))
     }
 
-    /// Keeps the rate of [`Legs::clock`] as the prior, if it is well known.
+    /// Keeps the rate of [`Legs::clock`] as the prior if it is known accurately.
     pub(super) fn learn_rate(&mut self, clock: Option<(ClockMap, Nanos)>) {
         self.known.learn(clock.map(|(map, _)| map));
     }
@@ -302,22 +305,22 @@ impl Legs {
         &self.paths[leg as usize]
     }
 
-    /// How much later packets arrive on `leg` than on the followed leg.
+    /// Amount by which packets arrive later on `leg` than on the followed leg.
     fn lag(&self, leg: Leg, now: LocalTime) -> Option<Nanos> {
         let [followed, other] = [self.followed, leg].map(|leg| self.path(leg).arrivals.map());
         Some(Nanos::from_nanos_f64(libm::round(followed?.offset_ns(now) - other?.offset_ns(now))))
     }
 
-    /// Changes to the other leg if the followed one has failed and the other one's clock is known
-    /// well enough.
+    /// Follows the other leg if the followed one has failed and the other one's clock is known
+    /// accurately enough.
     fn follow(&mut self, now: LocalTime) {
         let other = self.followed.other();
         if !self.path(self.followed).is_silent(now) || self.path(other).is_silent(now) {
             return;
         }
         let [Some(old), Some(new)] = [self.followed, other].map(|leg| self.path(leg).arrivals.map()) else { return };
-        // A leg that has just begun may be less certain than the old map, whose uncertainty grows
-        // slowly.
+        // A leg that has just begun may be known less accurately than the old map, whose
+        // uncertainty grows slowly.
         let settled = new.rate_sigma() <= SETTLED_RATE || new.sigma_ns(now) < old.sigma_ns(now);
         if let Some(lag) = self.lag(other, now).filter(|_| settled) {
             self.carried += lag;
@@ -340,8 +343,8 @@ struct Merge {
     span: u64,
     received: u64,
     copies: u64,
-    /// Sequence numbers of the last packets without audio, and how many of these came since the
-    /// newest packet with audio.
+    /// Sequence numbers of the last packets without audio, and how many of them have arrived since
+    /// the newest packet with audio.
     skipped: [Option<SequenceNumber>; SKIPPED],
     next_skipped: usize,
     skipped_ahead: u16,
@@ -363,9 +366,9 @@ impl Merge {
         }
     }
 
-    /// Whether a packet is the first one with its sequence number and position. A copy that arrives
-    /// more than [`REMEMBERED`] packets later is mistaken for a first one; the jitter buffer then
-    /// finds its frames present or already played.
+    /// Records a packet. Returns whether it is the first one with its sequence number and position.
+    /// A copy that arrives more than [`REMEMBERED`] packets later is mistaken for a first one; the
+    /// jitter buffer then finds that its frames are present or have been played.
     fn insert(&mut self, sequence: SequenceNumber, position: Frames) -> bool {
         let slot = &mut self.positions[usize::from(sequence.get()) % REMEMBERED];
         if *slot == position.get() {
@@ -391,7 +394,7 @@ impl Merge {
         }
     }
 
-    /// Index of a packet that is not newer than the newest: its unwrapped sequence number.
+    /// Index of a packet that is not newer than the newest one: its unwrapped sequence number.
     fn index_of(&self, sequence: SequenceNumber) -> i64 {
         let behind = self.newest.map_or(0, |newest| newest.get().wrapping_sub(sequence.get()).cast_signed());
         self.newest_index - i64::from(behind)
@@ -410,7 +413,7 @@ impl Merge {
             self.span += u64::from(ahead - without_audio);
             self.newest_index += i64::from(ahead);
         } else if usize::from(behind) < REMEMBERED {
-            // The packet may be older than the first one received.
+            // The packet may be older than the first packet that was received.
             self.span = self.span.max(u64::from(behind) + 1);
             return;
         } else {

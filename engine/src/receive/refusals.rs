@@ -1,5 +1,5 @@
-//! Refused datagrams with their reasons and counts, and datagrams that accompany a stream without
-//! carrying audio.
+//! Refused datagrams, the reasons for their refusal and their counts, and datagrams that accompany
+//! a stream without carrying audio.
 
 use super::conformance::Finding;
 use super::source_gate::Intruder;
@@ -26,13 +26,13 @@ pub enum IngestError {
     /// The payload is not a whole number of frames.
     #[error(transparent)]
     Format(#[from] FormatError),
-    /// A second source in the same group, which is refused while the first one is active.
+    /// A second source with the same group, which is refused while the first one is active.
     #[error("another source ({0}) sends to the same address")]
     OtherSource(Ssrc),
-    /// The stream comes from another address, which is still active.
+    /// The stream comes from a different address, which is still active.
     #[error("{0}")]
     OtherAddress(Intruder),
-    /// The packet has the stream's SSRC, but does not continue the stream, see
+    /// The packet has the stream's SSRC, but does not continue the stream; see
     /// [`super::Continuity`].
     #[error(
         "packets with the SSRC of the stream that do not go on with it, beside those that do: somebody forges them"
@@ -43,7 +43,7 @@ pub enum IngestError {
     TooLong {
         /// Frames of the packet.
         frames: i64,
-        /// Limit of the description.
+        /// Limit that the description states.
         longest: u32,
     },
     /// The timestamp is far from the stream's timeline. If the next packet confirms it, a new
@@ -63,7 +63,8 @@ pub enum IngestError {
 }
 
 impl IngestError {
-    /// Whether it indicates a problem, rather than a datagram that is not meant to carry audio.
+    /// Whether the error indicates a problem, and not merely a datagram that is not meant to carry
+    /// audio.
     #[must_use]
     pub const fn is_refusal(&self) -> bool {
         !matches!(self, Self::KeepAlive | Self::Companion(_))
@@ -74,8 +75,8 @@ impl IngestError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Companion {
-    /// No bytes, or too few for a packet: keeps a path through address translators open (RFC 6263,
-    /// 4.1 and 4.2).
+    /// An empty datagram, or one too short for a packet, which keeps a path through address
+    /// translators open (RFC 6263, 4.1 and 4.2).
     Empty,
     /// RTCP on the RTP port (RFC 5761).
     Rtcp,
@@ -83,23 +84,23 @@ pub enum Companion {
     Stun,
 }
 
-/// Bytes 4 to 7 of STUN (RFC 8489, 5).
+/// The magic cookie of STUN, bytes 4 to 7 (RFC 8489, 5).
 const MAGIC_COOKIE: [u8; 4] = [0x21, 0x12, 0xA4, 0x42];
-/// Smallest length of STUN, bytes (RFC 8489, 5).
+/// Length of the STUN header, bytes (RFC 8489, 5).
 const STUN_HEADER_LEN: usize = 20;
-/// Packet types of RTCP, which RTP avoids (RFC 5761, 4).
+/// RTCP packet types, which RTP avoids (RFC 5761, 4).
 const RTCP_TYPES: std::ops::RangeInclusive<u8> = 192..=223;
-/// Longest datagram that counts as empty, if all of its bytes are zero. Judgement: shorter than an
-/// RTCP header with a source.
+/// Longest datagram that is considered empty if all of its bytes are zero. Judgement: shorter than
+/// an RTCP header with a source.
 const LONGEST_EMPTY: usize = 4;
 
-/// Longest payload of another payload type that counts as a keep-alive, bytes. Judgement: half a
-/// millisecond of L16 is longer.
+/// Longest payload of a different payload type that is considered a keep-alive, bytes. Judgement:
+/// even half a millisecond of L16 is longer.
 const LONGEST_KEEP_ALIVE: usize = 32;
 
-/// Whether an RTP packet keeps a path open, and has no audio (RFC 6263, 4.4 and 4.6): its payload
-/// is empty, or the packet is from the stream's own source and has a few bytes of another payload
-/// type than `described`.
+/// Whether an RTP packet merely keeps a path open and has no audio (RFC 6263, 4.4 and 4.6): its
+/// payload is empty, or it comes from the stream's own source and has a few bytes of a payload type
+/// other than `described`.
 #[must_use]
 pub fn is_keep_alive(packet: &RtpPacket<'_>, described: Option<u8>, is_own: bool) -> bool {
     let is_other = described.is_some_and(|described| described != packet.header.payload_type.get());
@@ -107,8 +108,8 @@ pub fn is_keep_alive(packet: &RtpPacket<'_>, described: Option<u8>, is_own: bool
 }
 
 impl Companion {
-    /// The kind of datagram; `None` if it may be RTP with audio. RTP without a payload is left to
-    /// the parser.
+    /// The kind of the datagram; `None` if it may be RTP with audio. RTP without a payload is left
+    /// to the parser.
     #[must_use]
     pub fn of(datagram: &[u8]) -> Option<Self> {
         match datagram {
@@ -128,25 +129,25 @@ impl Companion {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Refusals {
-    /// Not RTP.
+    /// Datagrams that are not RTP.
     pub not_rtp: u64,
-    /// A payload type other than the stream's.
+    /// Packets with a payload type other than the stream's.
     pub payload_type: u64,
-    /// Not a whole number of frames.
+    /// Packets whose payload is not a whole number of frames.
     pub frame_size: u64,
-    /// A second source at the same address.
+    /// Packets of a second source at the same address.
     pub other_source: u64,
-    /// An address other than the stream's.
+    /// Packets from an address other than the stream's.
     pub other_address: u64,
-    /// The stream's SSRC, but the packet does not continue the stream.
+    /// Packets with the stream's SSRC that do not continue the stream.
     pub not_continuing: u64,
-    /// Longer than described.
+    /// Packets that are longer than described.
     pub too_long: u64,
-    /// A timestamp far from the stream's timeline.
+    /// Packets with a timestamp far from the stream's timeline.
     pub discontinuity: u64,
-    /// A stream that contradicts its description.
+    /// Packets of a stream that contradicts its description.
     pub contradiction: u64,
-    /// Not refused: keep-alives, RTCP and STUN on the stream's port.
+    /// Datagrams that were not refused: keep-alives, RTCP and STUN on the stream's port.
     pub companions: u64,
 }
 
@@ -168,13 +169,13 @@ impl Refusals {
         *counter += 1;
     }
 
-    /// All refused datagrams, without [`Refusals::companions`].
+    /// Number of all refused datagrams, without [`Refusals::companions`].
     #[must_use]
     pub fn total(&self) -> u64 {
         self.reasons().iter().map(|(count, _)| count).sum()
     }
 
-    /// The counts since `earlier`.
+    /// The increase of the counts since `earlier`.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
         Self {
@@ -220,7 +221,8 @@ impl Refusals {
     }
 }
 
-/// `12 refused (9 of another payload type, 3 no RTP), 2 keep-alives and control packets`.
+/// Writes, for example, `12 refused (9 of another payload type, 3 no RTP), 2 keep-alives and
+/// control packets`.
 impl fmt::Display for Refusals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} refused", self.total())?;
@@ -254,7 +256,7 @@ mod tests {
             (b"\x81\xCA\0\x06abcdabcdabcd", Some(Companion::Rtcp)),
             (&stun, Some(Companion::Stun)),
             (b"\x80\x60\0\x06abcdabcdabcd", None),
-            // The marker, and payload type 96.
+            // The marker bit, and payload type 96.
             (b"\x80\xE0\0\x06abcdabcdabcd", None),
             (b"hello", None),
         ] {

@@ -2,10 +2,10 @@
 //!
 //! Model: without a source filter, anybody can send to a stream's group. The address of the first
 //! packets becomes the stream's, and packets from other addresses are refused while it is active.
-//! When it has been silent for [`SILENCE`], another one may take over: the sender's address has
-//! changed, or a standby sends. The former address regains the stream once it has been sending
-//! again for [`SILENCE`], so that a stranger who waited for an outage cannot keep the stream.
-//! Between two addresses that never had the stream, the first one to send gets it.
+//! When it has been silent for [`SILENCE`], another address may take over: the sender's address has
+//! changed, or a standby has begun to send. The former address regains the stream once it has been
+//! sending again for [`SILENCE`], so that a stranger who has waited for an outage cannot keep the
+//! stream. Of two addresses that have never had the stream, the first one to send gets it.
 //!
 //! Only accepted packets keep an address active. Each leg of a redundant stream has its own
 //! address. A sender that restarts at its old address is accepted at once.
@@ -17,23 +17,23 @@ use crate::units::{LocalTime, Nanos};
 use std::fmt;
 use std::net::IpAddr;
 
-/// Silence of a sender after which another address may follow. Judgement: longer than today's
+/// Silence of a sender after which another address may take over. Judgement: longer than today's
 /// networks take to replace a failed path (rapid spanning tree, IEEE 802.1w: less than a second),
-/// so that no other sender takes over meanwhile. A standby has to wait for it.
+/// so that no other sender takes over in the meantime. A standby has to wait for this time, too.
 const SILENCE: Nanos = Nanos::from_secs(1);
-/// If packets of a former sender are further apart than this, it does not count as having returned.
-/// Judgement: the silence after which another source at the same address takes over.
+/// If the packets of a former sender are further apart than this, it is not considered to have
+/// returned. Judgement: the silence after which another source at the same address takes over.
 const APART: Nanos = Nanos::from_millis(250);
-/// How long an address can regain the stream after it has fallen silent. Judgement: the restart of
-/// a device.
+/// How long after falling silent an address can regain the stream. Judgement: the time that a
+/// device takes to restart.
 const REMEMBERED: Nanos = Nanos::from_secs(60);
 
 /// A packet from an address other than the stream's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Intruder {
-    /// Its sender.
+    /// The address of its sender.
     pub from: IpAddr,
-    /// The sender of the stream.
+    /// The address of the stream's sender.
     pub sender: IpAddr,
 }
 
@@ -47,14 +47,14 @@ impl fmt::Display for Intruder {
     }
 }
 
-/// The stream comes from another address.
+/// A change of the address from which the stream comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Takeover {
     /// The new sender.
     pub sender: IpAddr,
     /// The previous sender.
     pub before: IpAddr,
-    /// Whether the new sender had the stream before.
+    /// Whether the new sender has had the stream before.
     pub is_back: bool,
 }
 
@@ -75,18 +75,18 @@ struct Sender {
     heard_at: LocalTime,
 }
 
-/// Accepts the packets of one address, for one leg.
+/// Accepts the packets of one address on one leg.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SourceGate {
     sender: Option<Sender>,
-    /// The previous sender, and since when it has been sending again.
+    /// The previous sender, and when it began to send again.
     former: Option<Sender>,
     back_since: Option<LocalTime>,
     takeover: Option<Takeover>,
 }
 
 impl SourceGate {
-    /// Whether a packet from `from` may belong to the stream.
+    /// Checks that a packet from `from` may belong to the stream.
     ///
     /// # Errors
     /// If the stream belongs to another address.
@@ -108,12 +108,13 @@ impl SourceGate {
         self.back_since = None;
     }
 
-    /// The takeover since the last call, if there was one.
+    /// Removes and returns the takeover since the last call, if there was one.
     pub fn take_takeover(&mut self) -> Option<Takeover> {
         self.takeover.take()
     }
 
-    /// Whether `from` had the stream before, and has been sending for long enough to get it back.
+    /// Returns whether `from` has had the stream before, and has been sending for long enough to
+    /// get it back.
     fn is_back(&mut self, now: LocalTime, from: IpAddr) -> bool {
         let Some((sender, former)) = self.sender.zip(self.former).filter(|(_, former)| former.address == from) else {
             return false;
@@ -145,7 +146,7 @@ mod tests {
         LocalTime::ZERO + Nanos::from_millis(ms)
     }
 
-    /// A packet of an address; returns whether it was accepted.
+    /// Receives a packet from an address; returns whether it was accepted.
     fn hear(gate: &mut SourceGate, ms: i64, from: [u8; 4]) -> bool {
         let from = from.into();
         let taken = gate.check(at(ms), from).is_ok();
@@ -164,7 +165,7 @@ mod tests {
         }
         let refused = gate.check(at(5_000), STRANGER.into()).unwrap_err();
         assert_eq!(refused, Intruder { from: STRANGER.into(), sender: HOME.into() });
-        // Its address has changed.
+        // The sender's address has changed.
         let followed = (5_000..8_000).find(|&ms| hear(&mut gate, ms, STRANGER));
         assert_eq!(followed, Some(4_999 + 1_000));
         let takeover = gate.take_takeover().unwrap();
@@ -183,13 +184,13 @@ mod tests {
         assert!(heard[..1_000].iter().all(|&heard| heard == (false, true)));
         assert!(heard[1_000..].iter().all(|&heard| heard == (true, false)));
         assert!(gate.take_takeover().is_some_and(|takeover| takeover.is_back));
-        // Single packets of it do not take the stream back.
+        // Single packets of the former sender do not regain the stream.
         let mut gate = SourceGate::default();
         assert!((0..1_000).all(|ms| hear(&mut gate, ms, HOME)));
         assert!(
             (3_000..20_000).all(|ms| hear(&mut gate, ms, STRANGER) && (ms % 300 != 0 || !hear(&mut gate, ms, HOME)))
         );
-        // And an address that was away for long counts as another one.
+        // An address that has been away for a long time counts as a new one.
         assert!((20_000..90_000).all(|ms| hear(&mut gate, ms, STRANGER)));
         assert!((90_000..95_000).all(|ms| hear(&mut gate, ms, STRANGER) && !hear(&mut gate, ms, HOME)));
     }

@@ -1,4 +1,4 @@
-//! Makes the two connected halves of a receiver.
+//! Creates the two connected halves of a receiver.
 
 use super::config::{StreamConfig, StreamError};
 use super::exchange::{ControlSnapshot, PlayoutStats};
@@ -14,8 +14,8 @@ use crate::units::Nanos;
 /// packets (125 us). The ring must hold the packets of one callback interval, and the longest
 /// callbacks have 8192 frames, 171 ms at 48 kHz. Copies from a second leg do not enter the ring.
 const RING_PACKETS: usize = 2048;
-/// Length of the audio that waits for the audio thread, at most that of [`RING_PACKETS`] packets.
-/// Judgement: as many packets of 1 ms.
+/// Duration of the audio that can wait for the audio thread, limited to that of [`RING_PACKETS`]
+/// packets. Judgement: that number of packets of 1 ms.
 const RING_TIME: Nanos = Nanos::from_millis(2048);
 /// Length of the jitter buffer, as a multiple of the largest depth. Judgement: room for bursts
 /// after a stall.
@@ -23,7 +23,7 @@ const BUFFER_DEPTHS: i64 = 4;
 /// Smallest length of the jitter buffer. Judgement: three of the longest callbacks in use.
 const SMALLEST_BUFFER: Nanos = Nanos::from_millis(500);
 
-/// The two halves of a receiver for one stream, with the engine's own rate controller and
+/// Creates the two halves of a receiver for one stream, with the engine's own rate controller and
 /// resampler.
 ///
 /// # Errors
@@ -32,8 +32,7 @@ pub fn stream(config: StreamConfig) -> Result<(Ingest, Playout<FusedRateControll
     StreamBuilder::new(config).build()
 }
 
-/// Makes the two halves of a receiver with a rate controller or resampler other than that of
-/// [`stream`].
+/// Creates the two halves of a receiver with a custom rate controller or resampler.
 ///
 /// ```
 /// use engine::audio::{RateController, RateInput};
@@ -59,7 +58,7 @@ pub struct StreamBuilder<D> {
 }
 
 impl StreamBuilder<FusedRateController> {
-    /// Begins with the rate controller and the resampler of [`stream`].
+    /// Creates a builder with the rate controller and the resampler of [`stream`].
     #[must_use]
     pub fn new(config: StreamConfig) -> Self {
         Self { config, rate_controller: FusedRateController::default(), resampler: None }
@@ -73,14 +72,14 @@ impl<D: RateController> StreamBuilder<D> {
         StreamBuilder { config: self.config, rate_controller, resampler: self.resampler }
     }
 
-    /// Replaces the resampler. It must fit the channel map's outputs and the configured block and
+    /// Replaces the resampler. It must fit the channel map's outputs, the configured block and the
     /// rates.
     #[must_use]
     pub fn resampler(self, resampler: Box<dyn Resampler>) -> Self {
         Self { resampler: Some(resampler), ..self }
     }
 
-    /// Makes the two connected halves.
+    /// Creates the two connected halves.
     ///
     /// # Errors
     /// If the configuration is out of range.
@@ -98,14 +97,14 @@ impl<D: RateController> StreamBuilder<D> {
     }
 }
 
-/// The audio half's ends of the connections to its control half.
+/// The audio half's ends of its connections to the control half.
 pub(crate) struct AudioEnds {
     pub(crate) packets: PacketConsumer,
     snapshot: triple_buffer::Output<ControlSnapshot>,
     stats: triple_buffer::Input<PlayoutStats>,
 }
 
-/// A control half, and the ends for its audio half. Does not check the configuration: see
+/// Creates a control half, and the ends for its audio half. The configuration is not checked; see
 /// [`StreamConfig::check`].
 pub(crate) fn connect(config: &StreamConfig) -> (Ingest, AudioEnds) {
     let (format, most_bytes) = (config.format, RING_PACKETS * MAX_PAYLOAD);
@@ -116,8 +115,8 @@ pub(crate) fn connect(config: &StreamConfig) -> (Ingest, AudioEnds) {
     (Ingest::new(config, packets_in, snapshot_in, stats_out), AudioEnds { packets, snapshot, stats })
 }
 
-/// A resampler that only corrects drift if the nominal rates are equal; otherwise one that converts
-/// between them.
+/// Creates a resampler that only corrects drift if the nominal rates are equal, and otherwise one
+/// that converts between them.
 fn default_resampler(config: &StreamConfig) -> Result<Box<dyn Resampler>, StreamError> {
     let channels = config.channel_map.outputs();
     if config.format.sample_rate() == config.card_rate {

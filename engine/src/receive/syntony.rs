@@ -1,15 +1,16 @@
 //! Checks whether the sender is syntonized to PTP, as its SDP claims.
 //!
 //! Model: a sender that follows PTP has the rate of PTP, whatever the network does to its packets.
-//! So the rate of its media clock, from arrivals, is compared with PTP's; both are measured against
-//! the host's clock. The claim of the SDP is accepted until all of three conditions hold: both
-//! rates are known well enough, they have differed for longer than either takes to settle after a
-//! fault, and the sender has moved away from PTP by more than a slave wanders. From then on the
-//! stream is played without PTP, until the rates have been equal for as long.
+//! So the rate of its media clock, estimated from arrivals, is compared with PTP's; both are
+//! measured against the host's clock. The claim of the SDP is accepted until three conditions hold
+//! at the same time: both rates are known well enough, they have differed for longer than either
+//! takes to settle after a fault, and the sender has moved away from PTP by more than a slave
+//! wanders. From then on, the stream is played without PTP, until the rates have been equal for the
+//! same length of time.
 //!
-//! The phase of a slave is bounded, but its rate need not be close: GStreamer's PTP clock was
-//! observed to be 20 to 50 ppm off for 10 s after its start, and up to 9 ppm off for 20 s later,
-//! each time by less than 0.4 ms in total.
+//! The phase of a slave is bounded, but its rate need not be close to PTP's: GStreamer's PTP clock
+//! was observed to be 20 to 50 ppm off for 10 s after its start, and later up to 9 ppm off for 20
+//! s; each time, it moved by less than 0.4 ms in total.
 //!
 //! Limit: a sender whose crystal happens to be within the limit of PTP's rate is not detected.
 
@@ -19,17 +20,18 @@ use crate::units::{LocalTime, Nanos, Ppb};
 /// Largest rate difference that is still attributed to one clock. Judgement: ten times the wander
 /// of a good PTP slave.
 const LIMIT: Ppb = Ppb::from_ppm(3.0);
-/// Rates that differ by less belong to the same clock again. Judgement: hysteresis of a factor of
-/// two.
+/// Below this difference, the rates count as those of one clock again. Judgement: a hysteresis of a
+/// factor of two.
 const SAME: Ppb = Ppb::from_ppm(1.5);
-/// How long the evidence must persist. Judgement: a timeline that is slewed after a fault of its
-/// master exceeds the limit for some seconds.
+/// How long the evidence must persist. Judgement: when a timeline is slewed after a fault of its
+/// master, it exceeds the limit for a few seconds.
 const PATIENCE: Nanos = Nanos::from_secs(10);
-/// A sender that has moved by this much relative to PTP does not follow it. Judgement: twice the
-/// wander of a poor slave, and little compared with most latencies.
+/// A sender that has moved by this much relative to PTP does not follow PTP. Judgement: twice the
+/// wander of a poor slave, but little compared with most latencies.
 const MOVED: Nanos = Nanos::from_millis(1);
-/// [`MOVED`] in standard deviations of the combined wander of both clocks; the larger of the two
-/// limits applies. Judgement: exceeded by chance once in 16 000 (normal distribution).
+/// [`MOVED`] as a multiple of the standard deviation of the combined wander of both clocks; the
+/// larger of the two limits applies. Judgement: exceeded by chance once in 16 000 (normal
+/// distribution).
 const MOVED_SIGMAS: f64 = 4.0;
 /// Rates with a larger standard deviation are not used as evidence. Judgement: a third of the
 /// limit.
@@ -57,7 +59,7 @@ impl Against {
         Self { since: now, last: now, moved_ns: 0.0 }
     }
 
-    /// Adds the movement since the last comparison, at this difference of rates.
+    /// Adds the movement since the last comparison, given the difference of the rates.
     fn extend(mut self, now: LocalTime, difference: Ppb) -> Self {
         self.moved_ns += difference.as_ppb() * now.since(self.last).as_secs_f64();
         self.last = now;
@@ -75,7 +77,7 @@ impl Syntony {
         }
         self.difference = Ppb::new(sender.rate().as_ppb() - ptp.rate().as_ppb());
         let apart = self.difference.as_ppb().abs();
-        // Once there is a suspicion, it lasts until the difference is below the smaller limit.
+        // Once there is a suspicion, it lasts until the difference falls below the smaller limit.
         let limit = if self.against.is_some() { SAME } else { LIMIT };
         let is_against = if self.broken { apart < SAME.as_ppb() } else { apart > limit.as_ppb() };
         self.against =
@@ -93,12 +95,12 @@ impl Syntony {
         !self.broken
     }
 
-    /// Whether the sender was found not to follow PTP.
+    /// Whether the sender has been found not to follow PTP.
     pub(super) fn is_broken(&self) -> bool {
         self.broken
     }
 
-    /// The last known rate of the sender against PTP's.
+    /// The last known rate of the sender relative to PTP.
     pub(super) fn difference(&self) -> Ppb {
         self.difference
     }
@@ -113,7 +115,7 @@ mod tests {
         ClockMap::exact(LocalTime::ZERO, 0.0, Ppb::from_ppm(ppm))
     }
 
-    /// What is known from a single packet.
+    /// The clock map that follows from a single packet.
     fn first_sample() -> ClockMap {
         let config = EstimatorConfig {
             rate: Ppb::ZERO,
@@ -126,7 +128,8 @@ mod tests {
         estimator.map().unwrap()
     }
 
-    /// Verdicts after every second of a course of differences, each held for some seconds.
+    /// The verdict after every second of a sequence of rate differences, each of which lasts for
+    /// some seconds.
     fn course(stretches: &[(f64, i64)]) -> Vec<bool> {
         let mut syntony = Syntony::default();
         let course = stretches.iter().flat_map(|&(ppm, seconds)| (0..seconds).map(move |_| ppm));
@@ -139,7 +142,7 @@ mod tests {
 
     #[test]
     fn rates_that_stay_apart_are_two_clocks() {
-        // A difference must last for 10 s, and move the sender by 1 ms.
+        // A difference must last for 10 s, and must move the sender by 1 ms.
         for (ppm, after_s) in [(4.0, 250), (-40.0, 25), (500.0, 10)] {
             let verdicts = course(&[(0.1, 5), (ppm, 300)]);
             assert_eq!(verdicts.iter().position(|&agrees| !agrees), Some(5 + after_s), "{ppm}");
@@ -159,7 +162,7 @@ mod tests {
         assert!(verdicts.iter().any(|&agrees| !agrees));
     }
 
-    /// What GStreamer's slave was measured to do.
+    /// The measured behaviour of GStreamer's slave.
     #[test]
     fn a_slave_that_wanders_is_on_ptp() {
         let wander = [(-45.0, 3), (-25.0, 5), (-12.0, 10), (-4.0, 3), (5.0, 10), (1.0, 3), (8.0, 12), (0.0, 5)];

@@ -7,13 +7,13 @@
 //! PTP, the frame is estimated from the arrivals, and playout is later by the smallest network
 //! delay.
 //!
-//! When PTP is lost, the setpoint moves to the current playback position, which is inaudible, and
-//! then follows the arrivals. The remaining phase error is dropped, because only PTP can measure
-//! it. When PTP returns, the difference is trimmed slowly.
+//! When PTP is lost, the setpoint is moved to the current playback position, which is inaudible,
+//! and then follows the arrivals. The remaining phase error is dropped, because it can be measured
+//! only with PTP. When PTP returns, the difference is trimmed slowly.
 //!
 //! A new stream is left uncorrected for a while, because its clock estimates are still settling,
 //! and a trim that follows them would be heard as a change of pitch. Then playout is aligned with
-//! the setpoint: with PTP by one crossfade, if necessary; without PTP the setpoint is moved
+//! the setpoint: with PTP, by one crossfade if necessary; without PTP, the setpoint is moved
 //! instead, because a small error of the depth does not matter.
 //!
 //! Assumption: a sender that follows PTP sends each packet after the time of its first frame, and
@@ -25,18 +25,18 @@ use crate::audio::{Alignment, Correction, Setpoint};
 use crate::clock::MediaMap;
 use crate::units::{LocalTime, MediaPosition, Nanos, SampleRate};
 
-/// How long the clock estimates of a new stream are left to settle. Judgement: by then, rates are
-/// known to 1 ppm.
+/// Time for which the clock estimates of a new stream are left to settle. Judgement: by then, the
+/// rates are known to 1 ppm.
 const SETTLING: Nanos = Nanos::from_secs(5);
-/// [`SETTLING`] while PTP time is not known. Judgement: a PTP client that was started with the
-/// stream locks within seconds, or on a busy network within half a minute.
+/// [`SETTLING`] while PTP time is not known. Judgement: a PTP client that has been started together
+/// with the stream locks within seconds or, on a busy network, within half a minute.
 const SETTLING_WITHOUT_PTP: Nanos = Nanos::from_secs(30);
-/// Lower limit for the uncertainty of a wandering reference, as a share of its wander. Judgement:
-/// the time constant of a slow wander takes long to measure, and until then the error of a long
-/// average exceeds its estimated standard deviation.
+/// Lower limit for the uncertainty of a wandering reference, as a fraction of its wander.
+/// Judgement: the time constant of a slow wander takes long to measure, and until it is known, the
+/// error of a long average exceeds its estimated standard deviation.
 const WANDER_SHARE: f64 = 1.0;
-/// How much earlier than the time of its first frame a packet may seem to arrive. Judgement: PTP is
-/// not exact, and some senders timestamp late.
+/// How long before the time of its first frame a packet may appear to arrive. Judgement: PTP is not
+/// exact, and some senders timestamp late.
 const EARLY: Nanos = Nanos::from_millis(1);
 
 /// The setpoint of a stream that is being played.
@@ -46,16 +46,16 @@ pub(super) struct Target {
     /// How far the setpoint was behind the arriving packet at the last callback.
     behind_arrivals_frames: f64,
     by_ptp: bool,
-    /// Whether PTP was lost with this callback.
+    /// Whether PTP has been lost with this callback.
     left_ptp: bool,
-    /// Standard deviation of the setpoint derived from PTP: of the estimate, but at least a share
-    /// of the wander.
+    /// Standard deviation of the setpoint derived from PTP: that of the estimate, but at least a
+    /// fraction of the wander.
     sigma: Nanos,
     alignment: Alignment,
 }
 
 impl Target {
-    /// The setpoint of a stream that begins at a depth.
+    /// Creates the setpoint of a stream that begins with this depth.
     pub(super) fn new(rate: SampleRate, depth: Nanos) -> Self {
         Self {
             rate,
@@ -87,8 +87,8 @@ impl Target {
         self.behind_arrivals_frames += frames;
     }
 
-    /// The media position to be played at `now`; `None` while nothing is known about the sender.
-    /// With PTP, packets that were in transit for longer than `latest` cannot be played.
+    /// Returns the media position to be played at `now`; `None` while nothing is known about the
+    /// sender. With PTP, packets that were in transit for longer than `latest` cannot be played.
     pub(super) fn position(
         &mut self,
         now: LocalTime,
@@ -128,7 +128,7 @@ impl Target {
         (earliest <= transit && transit <= latest).then(|| sent.advanced(-self.rate.frames_in(depth)))
     }
 
-    /// The correction when playout lags the setpoint by `behind`, after another block.
+    /// Determines the correction after another block, when playout lags the setpoint by `behind`.
     pub(super) fn correct(&mut self, behind: Nanos, block: Nanos) -> Correction {
         if self.left_ptp && self.alignment.may_adopt(behind) {
             self.alignment.wait(block);
@@ -144,7 +144,7 @@ impl Target {
         correction
     }
 
-    /// Moves the setpoint to the playback position, which lags it by `behind`.
+    /// Moves the setpoint to the playback position, which lags the setpoint by `behind`.
     fn stay(&mut self, behind: Nanos) {
         self.behind_arrivals_frames += self.rate.frames_in(behind);
     }
@@ -166,7 +166,8 @@ mod tests {
         MediaMap::new(LocalTime::ZERO, Frames::new(frame), RATE, ClockMap::exact(LocalTime::ZERO, 0.0, Ppb::ZERO))
     }
 
-    /// A sender that is sending frame 10 000 by PTP, whose packets take `transit`.
+    /// A sender that is sending frame 10 000 according to PTP, and whose packets are in transit for
+    /// `transit`.
     fn snapshot(transit: Nanos, ptp: bool) -> ControlSnapshot {
         let arriving = 10_000 - i64::from(PACKET_FRAMES) - RATE.frames_in(transit) as i64;
         ControlSnapshot {
@@ -254,7 +255,8 @@ mod tests {
         }
     }
 
-    /// Jumps in a minute of errors of 3 ms, whose sign changes after each jump, or stays the same.
+    /// Number of jumps in a minute with errors of 3 ms, whose sign alternates with each jump or
+    /// stays the same.
     fn jumps_in_a_minute(alternating: bool) -> usize {
         let mut target = Target::new(RATE, DEPTH);
         position(&mut target, Nanos::ZERO, true);

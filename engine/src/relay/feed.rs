@@ -9,14 +9,14 @@ use crate::units::{Frames, Nanos, SampleRate};
 /// Room beyond the latency, for senders whose clock is slightly ahead of ours.
 const MARGIN: Nanos = Nanos::from_millis(100);
 
-/// Whether a packet of the input was stored.
+/// Outcome of storing a packet of the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Placement {
-    /// Stored, or already present.
+    /// The packet has been stored, or was already present.
     Kept,
-    /// All of its frames had been sent already.
+    /// All of its frames had already been sent.
     Late,
-    /// Too far ahead to be kept.
+    /// It is too far ahead to be kept.
     Early,
 }
 
@@ -60,7 +60,7 @@ impl RelayFeed {
         found.map(|channel| channel.set(gain)).is_some()
     }
 
-    /// Frames relayed, frames concealed, and gaps.
+    /// Number of frames relayed, of frames concealed, and of gaps.
     pub(super) fn counts(&self) -> (u64, u64, u64) {
         (self.relayed_frames, self.concealed_frames, self.gaps)
     }
@@ -71,7 +71,7 @@ impl RelayFeed {
         self.end = None;
     }
 
-    /// Takes the input's audio from `first` on; the output is at `position`.
+    /// Stores the input's audio from `first` on; the output is at `position`.
     pub(super) fn insert(&mut self, position: Frames, first: Frames, audio: &[f32]) -> Placement {
         match self.reader.buffer.insert(position - self.latency, first, audio) {
             Insertion::Stored | Insertion::Duplicate => Placement::Kept,

@@ -1,4 +1,4 @@
-//! The gain of one channel, which changes in a ramp, without a click.
+//! The gain of one channel, which changes in a ramp to avoid clicks.
 
 use crate::units::{Nanos, SampleRate};
 
@@ -29,7 +29,7 @@ impl Gain {
         self.step = (target - self.now) / self.ramp_frames as f32;
     }
 
-    /// Applies the gain to the channel's next samples. Unity changes no bit.
+    /// Applies the gain to the channel's next samples. A gain of 1 changes no bits.
     pub(super) fn apply<'a>(&mut self, samples: impl Iterator<Item = &'a mut f32>) {
         for sample in samples {
             if self.left > 0 {

@@ -1,10 +1,10 @@
-//! A relay: a received stream is sent again, with other gains, channels, packet times or encoding,
-//! and with constant latency.
+//! A relay: a received stream is sent again, with constant latency, and with its own gains,
+//! channels, packet time or encoding.
 //!
 //! Model: input and output are on the same PTP clock, so a frame's position on the media timeline
 //! is known from its timestamp alone, and the output's frame n is the input's frame n minus the
-//! latency. Nothing is resampled and no clock is estimated. At unity gain the output has the bits
-//! of the input.
+//! latency. Nothing is resampled and no clock is estimated. At unity gain, the output has exactly
+//! the bits of the input.
 //!
 //! The latency is the difference between the media times of output and input. It must cover the
 //! input's packet time (the first frame of a packet waits for the last one), the network's delay
@@ -36,8 +36,8 @@ const MAX_LATENCY: Nanos = Nanos::from_secs(1);
 /// Configuration of a relay.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RelayConfig {
-    /// The input; its channel map selects the output's channels. A relay does not play the input:
-    /// the fields for the sound card are not used, and the target depth only affects which
+    /// The input; its channel map selects the output's channels. A relay does not play the input,
+    /// so the fields for the sound card are not used, and the target depth only affects which
     /// timestamps count as discontinuous.
     pub input: StreamConfig,
     /// The output, which must have the input's sample rate.
@@ -88,20 +88,20 @@ pub enum RelayError {
 pub struct RelayStats {
     /// Frames that were sent as received.
     pub relayed_frames: u64,
-    /// Frames that were concealed, because they had not arrived.
+    /// Frames that were concealed because they had not arrived.
     pub concealed_frames: u64,
     /// Number of gaps.
     pub gaps: u64,
-    /// Packets that came after their frames had been sent.
+    /// Packets that arrived after their frames had been sent.
     pub late_packets: u64,
-    /// Packets far ahead of PTP time: the sender is on another clock.
+    /// Packets that were far ahead of PTP time, because the sender is on another clock.
     pub early_packets: u64,
-    /// Packets that came before PTP time was known.
+    /// Packets that arrived before PTP time was known.
     pub unplaced_packets: u64,
 }
 
-/// A relay. Feed it the input's datagrams and the clock, and use it like a [`Sender`] that has its
-/// own source.
+/// A relay. Pass it the input's datagrams and the clock, and use it like a [`Sender`] with a
+/// built-in source.
 ///
 /// ```
 /// use engine::receive::{Leg, MediaClock, StreamConfig};
@@ -133,10 +133,10 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// A relay that does not know the time yet.
+    /// Creates a relay that does not know the time yet.
     ///
     /// # Errors
-    /// If input, output, or the two together are out of range.
+    /// If the input, the output or their combination is out of range.
     pub fn new(config: RelayConfig) -> Result<Self, RelayError> {
         let RelayConfig { input, output, latency } = config;
         input.check()?;
@@ -161,18 +161,19 @@ impl Relay {
         Ok(Self { ingest, packets: ends.packets, decoder, offset, feed, sender, stats: RelayStats::default() })
     }
 
-    /// Takes a datagram of the input that was received at `now` on `leg`.
+    /// Handles a datagram of the input that was received at `now` on `leg`.
     ///
     /// # Errors
-    /// If it is not a packet of the input; then it is only counted as refused.
+    /// If it is not a packet of the input. It is then only counted as refused.
     pub fn handle_datagram(&mut self, leg: Leg, now: LocalTime, datagram: &[u8]) -> Result<(), IngestError> {
         self.handle(Datagram { leg, at: now, from: None, bytes: datagram })
     }
 
-    /// As [`Relay::handle_datagram`], for a datagram whose sender is known, see [`Ingest::handle`].
+    /// Like [`Relay::handle_datagram`], for a datagram whose sender is known; see
+    /// [`Ingest::handle`].
     ///
     /// # Errors
-    /// As [`Relay::handle_datagram`].
+    /// The same as those of [`Relay::handle_datagram`].
     pub fn handle(&mut self, datagram: Datagram<'_>) -> Result<(), IngestError> {
         self.ingest.handle(datagram)?;
         while let Some(packet) = self.packets.peek() {
@@ -181,7 +182,7 @@ impl Relay {
         Ok(())
     }
 
-    /// Follows the reference's timeline, see [`Sender::set_clock`]. A step of the timeline discards
+    /// Follows the reference's timeline; see [`Sender::set_clock`]. A step of the timeline discards
     /// the waiting audio, because its positions are on the old timeline.
     pub fn set_clock(&mut self, now: LocalTime, reference: &Reference) {
         let before = self.sender.stats().realignments;
@@ -191,13 +192,13 @@ impl Relay {
         }
     }
 
-    /// Sets the gain of a channel of the output, as a factor; it is reached within 10 ms. False if
-    /// there is no such channel, or if the gain is not finite.
+    /// Sets the gain of a channel of the output, as a factor; it is reached within 10 ms. Returns
+    /// false if there is no such channel, or if the gain is not finite.
     pub fn set_gain(&mut self, channel: usize, gain: f32) -> bool {
         self.feed.set_gain(channel, gain)
     }
 
-    /// When [`Relay::handle_timeout`] is due next; `None` while there is no time.
+    /// When [`Relay::handle_timeout`] is due next; `None` while the time is not known.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<LocalTime> {
         self.sender.poll_timeout()
@@ -208,7 +209,7 @@ impl Relay {
         self.sender.handle_timeout(now, &mut self.feed);
     }
 
-    /// The next packet to be sent.
+    /// The next packet to send.
     pub fn poll_transmit(&mut self) -> Option<Transmit<'_>> {
         self.sender.poll_transmit()
     }
@@ -245,8 +246,8 @@ impl Relay {
             self.stats.unplaced_packets += 1;
             return;
         }
-        // Of the positions that the timestamp may stand for, the one closest to the output's
-        // position is used: the others are a day away.
+        // The positions that the timestamp may stand for are a day apart, so the one closest to the
+        // output's position is used.
         let timestamp = RtpTimestamp::new(packet.timestamp().get().wrapping_sub(self.offset));
         let first = timestamp.unwrap_near(self.sender.position());
         let audio = self.decoder.decode(payload);

@@ -12,7 +12,7 @@ pub enum Encoding {
 }
 
 impl Encoding {
-    /// Bytes of one sample.
+    /// Number of bytes in one sample.
     #[must_use]
     pub const fn bytes_per_sample(self) -> usize {
         match self {
@@ -23,7 +23,7 @@ impl Encoding {
 }
 
 impl fmt::Display for Encoding {
-    /// The encoding name of SDP's `a=rtpmap`.
+    /// Writes the encoding name that SDP uses in `a=rtpmap`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::L16 => "L16",

@@ -1,8 +1,9 @@
 //! Linear PCM payloads (RFC 3190 for L24, RFC 3551 4.5.11 for L16).
 //!
 //! A payload holds whole frames: one sample of every channel, interleaved, big-endian, two's
-//! complement. As `f32`, full scale is 2^15 or 2^23, so that the range is [-1, 1) and every sample
-//! of either encoding is represented exactly: decoding and encoding again gives the same bytes.
+//! complement. As `f32`, samples are divided by 2^15 or 2^23, so their range is [-1, 1) and every
+//! sample of either encoding is represented exactly: decoding and encoding again yields the same
+//! bytes.
 
 use std::ops::RangeInclusive;
 
@@ -38,7 +39,7 @@ pub struct StreamFormat {
 }
 
 impl StreamFormat {
-    /// A format of 1 to [`MAX_CHANNELS`] channels.
+    /// Creates a format with 1 to [`MAX_CHANNELS`] channels.
     ///
     /// # Errors
     /// [`FormatError::Channels`] for any other number of channels.
@@ -55,39 +56,40 @@ impl StreamFormat {
         self.encoding
     }
 
-    /// Frames per second.
+    /// Number of frames per second.
     #[must_use]
     pub const fn sample_rate(self) -> SampleRate {
         self.sample_rate
     }
 
-    /// Samples per frame, 1 to [`MAX_CHANNELS`].
+    /// Number of samples per frame, 1 to [`MAX_CHANNELS`].
     #[must_use]
     pub const fn channels(self) -> usize {
         self.channels
     }
 
-    /// Bytes of one frame.
+    /// Number of bytes in one frame.
     #[must_use]
     pub const fn bytes_per_frame(self) -> usize {
         self.encoding.bytes_per_sample() * self.channels
     }
 
-    /// Frames in a payload of `length` bytes. Payloads longer than [`MAX_PAYLOAD`] are fine: that
-    /// limit applies to senders only.
+    /// Number of frames in a payload of `length` bytes. Payloads longer than [`MAX_PAYLOAD`] are
+    /// accepted, because that limit applies only to senders.
     ///
     /// # Errors
-    /// [`FormatError::Empty`], or [`FormatError::PartialFrame`]: the payload does not have the
+    /// [`FormatError::Empty`] or [`FormatError::PartialFrame`] if the payload does not have the
     /// announced format.
     pub const fn frames_in_payload(self, length: usize) -> Result<usize, FormatError> {
         whole_frames(length, self.bytes_per_frame())
     }
 
-    /// Decodes a payload to the start of `out`, interleaved, and returns the number of frames.
+    /// Decodes a payload to interleaved samples at the start of `out`, and returns the number of
+    /// frames.
     ///
     /// # Errors
-    /// Those of [`StreamFormat::frames_in_payload`], and [`FormatError::OutputTooSmall`]; nothing
-    /// is written then.
+    /// Those of [`StreamFormat::frames_in_payload`], and [`FormatError::OutputTooSmall`]. Nothing
+    /// is written in these cases.
     pub fn decode_into(self, payload: &[u8], out: &mut [f32]) -> Result<usize, FormatError> {
         let frames = self.frames_in_payload(payload.len())?;
         let needed = frames * self.channels;
@@ -100,13 +102,13 @@ impl StreamFormat {
         Ok(frames)
     }
 
-    /// Encodes interleaved samples to the start of `out`, and returns the number of bytes. Samples
-    /// are rounded to the nearest step, halves to even; samples out of range are clipped, and NaN
-    /// is silence. No dither is added.
+    /// Encodes interleaved samples into the start of `out`, and returns the number of bytes.
+    /// Samples are rounded to the nearest step, halves to even; samples that are out of range are
+    /// clipped, and NaN becomes silence. No dither is added.
     ///
     /// # Errors
     /// [`FormatError::Empty`] or [`FormatError::PartialFrame`] (with lengths in samples), and
-    /// [`FormatError::OutputTooSmall`]; nothing is written then.
+    /// [`FormatError::OutputTooSmall`]. Nothing is written in these cases.
     pub fn encode_into(self, samples: &[f32], out: &mut [u8]) -> Result<usize, FormatError> {
         let frames = whole_frames(samples.len(), self.channels)?;
         let needed = frames * self.bytes_per_frame();
@@ -130,7 +132,7 @@ const fn whole_frames(length: usize, frame_length: usize) -> Result<usize, Forma
     Ok(length / frame_length)
 }
 
-/// Full scale of L16 and L24. Powers of two, so that multiplying with them or their inverses is
+/// Full scale of L16 and of L24: powers of two, so that multiplying by them or by their inverses is
 /// exact.
 const FULL_SCALE_L16: f32 = 32_768.0;
 const FULL_SCALE_L24: f32 = 8_388_608.0;
@@ -150,8 +152,8 @@ fn decode_l16(payload: &[u8], out: &mut [f32]) {
 fn decode_l24(payload: &[u8], out: &mut [f32]) {
     let (samples, _) = payload.as_chunks();
     for (out, &[high, middle, low]) in out.iter_mut().zip(samples) {
-        // In the upper bytes of an i32, the sign bit is in its place; the scale includes the shift
-        // by 8 bits.
+        // In the upper bytes of an i32, the sign bit is in the right place; the scale includes the
+        // shift by 8 bits.
         *out = i32::from_be_bytes([high, middle, low, 0]) as f32 * (1.0 / (FULL_SCALE_L24 * 256.0));
     }
 }
@@ -172,7 +174,7 @@ fn encode_l24(samples: &[f32], out: &mut [u8]) {
     }
 }
 
-/// The nearest step, halves to even; both limits are whole steps.
+/// Rounds to the nearest step, halves to even; both limits are whole steps.
 #[expect(clippy::cast_possible_truncation, reason = "the low half of the mantissa is the integer")]
 fn quantize(sample: f32, full_scale: f32) -> i32 {
     let sample = if sample.is_nan() { 0.0 } else { sample };
@@ -187,18 +189,18 @@ pub enum FormatError {
     /// The number of channels is out of range.
     #[error("{channels} channels, a stream has 1 to {MAX_CHANNELS}")]
     Channels {
-        /// The number.
+        /// The number of channels.
         channels: usize,
     },
     /// The payload is empty.
     #[error("no audio in the packet")]
     Empty,
-    /// Not a whole number of frames.
+    /// The audio is not a whole number of frames.
     #[error("{length} is not a multiple of the frame length {frame_length}: check encoding and channels")]
     PartialFrame {
-        /// Bytes of the payload, or the number of samples.
+        /// Number of bytes in the payload, or number of samples.
         length: usize,
-        /// Bytes of one frame, or samples.
+        /// Number of bytes or samples in one frame.
         frame_length: usize,
     },
     /// The buffer to write to is shorter than the audio.

@@ -1,4 +1,4 @@
-//! The packet times of AES67, and how many channels fit in a packet.
+//! The packet times of AES67, and the number of channels that fit in a packet.
 
 use super::encoding::Encoding;
 use crate::SampleRate;
@@ -39,8 +39,9 @@ impl PacketTime {
     /// The packet times of AES67-2018 7.2, shortest first.
     pub const AES67: [Self; 5] = [Self::US_125, Self::US_250, Self::US_333, Self::MS_1, Self::MS_4];
 
-    /// Frames in a packet. At 44.1 kHz, there are as many as at 48 kHz, so packets last slightly
-    /// longer than the name says. `None` for sample rates that AES67 does not define.
+    /// Number of frames in a packet. It is the same at 44.1 kHz as at 48 kHz, so packets at 44.1
+    /// kHz are slightly longer than their name states. `None` for sample rates that AES67 does not
+    /// define.
     #[must_use]
     pub const fn frames(self, sample_rate: SampleRate) -> Option<usize> {
         match sample_rate.as_hz() {
@@ -50,8 +51,8 @@ impl PacketTime {
         }
     }
 
-    /// Maximum number of channels for which such packets are within [`MAX_PAYLOAD`]; `None` as for
-    /// [`PacketTime::frames`].
+    /// Maximum number of channels for which packets of this duration do not exceed [`MAX_PAYLOAD`];
+    /// `None` in the same cases as [`PacketTime::frames`].
     #[must_use]
     pub const fn max_channels(self, encoding: Encoding, sample_rate: SampleRate) -> Option<usize> {
         match self.frames(sample_rate) {

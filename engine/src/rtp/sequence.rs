@@ -8,32 +8,33 @@
 
 use std::fmt;
 
-/// A packet that is this many or more ahead is not the next one after a loss (RFC 3550 A.1,
-/// MAX_DROPOUT).
+/// A packet that is ahead by this many packets or more is not considered the next one after a loss
+/// (RFC 3550 A.1, MAX_DROPOUT).
 pub(crate) const MAX_DROPOUT: u16 = 3000;
-/// A packet that is this many or more behind was not merely reordered (RFC 3550 A.1, MAX_MISORDER).
+/// A packet that is behind by this many packets or more has not merely been reordered (RFC 3550
+/// A.1, MAX_MISORDER).
 const MAX_MISORDER: u16 = 100;
-// Every packet that may count as reordered is in the bitmap.
+// Every packet that may count as reordered is within the bitmap.
 const _: () = assert!(MAX_MISORDER as u32 <= u128::BITS);
 
-/// The sequence number of an RTP packet (RFC 3550 5.1). Wraps.
+/// The sequence number of an RTP packet (RFC 3550 5.1), which wraps at 2^16.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct SequenceNumber(u16);
 
 impl SequenceNumber {
-    /// From the header field.
+    /// Creates a sequence number from the header field.
     #[must_use]
     pub const fn new(sequence: u16) -> Self {
         Self(sequence)
     }
 
-    /// The header field.
+    /// The value of the header field.
     #[must_use]
     pub const fn get(self) -> u16 {
         self.0
     }
 
-    /// The number of the packet that follows.
+    /// The number of the next packet.
     ///
     /// ```
     /// use engine::rtp::sequence::SequenceNumber;
@@ -44,7 +45,7 @@ impl SequenceNumber {
         Self(self.0.wrapping_add(1))
     }
 
-    /// How many packets after `earlier` this one was sent, modulo 2^16.
+    /// Number of packets by which this one was sent after `earlier`, modulo 2^16.
     const fn since(self, earlier: Self) -> u16 {
         self.0.wrapping_sub(earlier.0)
     }
@@ -61,38 +62,38 @@ impl fmt::Display for SequenceNumber {
 pub enum Arrival {
     /// The first packet, or the one after the newest.
     InOrder,
-    /// Newer than expected.
+    /// Newer than the expected packet.
     AfterGap {
-        /// How many packets are missing before it, so far.
+        /// Number of packets that are missing before it so far.
         missing: u16,
     },
-    /// Older than the newest, and not seen before.
+    /// Older than the newest packet, and not received before.
     Reordered,
-    /// Seen before.
+    /// Received before.
     Duplicate,
-    /// Too far away to be any of these; a restart if the next packet follows it. Not counted until
-    /// then.
+    /// Too far away to be any of these. If the next packet follows it, it is a restart; until then,
+    /// it is not counted.
     OutOfRange,
-    /// Follows a packet that was out of range: the source has restarted its numbering.
+    /// The packet follows one that was out of range: the source has restarted its numbering.
     Restarted,
 }
 
-/// Totals since the start, not reset by restarts.
+/// Totals since the start, which restarts do not reset.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SequenceCounts {
     /// Packets received, without duplicates.
     pub received: u64,
-    /// Packets that should have arrived but did not. Decreases when one arrives late.
+    /// Packets that should have arrived but have not. Decreases when one of them arrives late.
     pub lost: u64,
-    /// Packets that came more than once.
+    /// Packets that arrived more than once.
     pub duplicates: u64,
-    /// Packets that came after a newer one.
+    /// Packets that arrived after a newer one.
     pub reordered: u64,
-    /// How often the source restarted its numbering.
+    /// Number of times that the source has restarted its numbering.
     pub restarts: u64,
 }
 
-/// Follows the sequence numbers of one stream.
+/// Tracks the sequence numbers of one stream.
 ///
 /// ```
 /// use engine::rtp::sequence::{Arrival, SequenceNumber, SequenceTracker};
@@ -117,9 +118,9 @@ pub struct SequenceTracker {
 #[derive(Clone, Copy, Debug)]
 struct Run {
     newest: SequenceNumber,
-    /// Bit n: the packet n before the newest was received.
+    /// Bit n is set if the packet that is n before the newest one has been received.
     received: u128,
-    /// Number of packets from the oldest received one to the newest.
+    /// Number of packets sent from the oldest received one up to the newest.
     span: u64,
 }
 
@@ -180,7 +181,8 @@ impl SequenceTracker {
     }
 
     /// Counts a packet that is known from other evidence to continue the source, `ahead` packets
-    /// after the newest one: a gap of any length, and not a restart.
+    /// after the newest one. The packets in between count as a gap, however long, and not as a
+    /// restart.
     ///
     /// ```
     /// use engine::rtp::sequence::{SequenceNumber, SequenceTracker};
@@ -213,7 +215,7 @@ impl SequenceTracker {
         }
         self.counts.received += 1;
         self.counts.reordered += u64::from(arrival == Arrival::Reordered);
-        // Lost is what was expected less what was received, and exactly one packet was received.
+        // Lost = expected - received, and exactly one packet was received.
         self.counts.lost = (self.counts.lost + newly_expected).saturating_sub(1);
     }
 
@@ -315,8 +317,8 @@ mod tests {
     }
 
     proptest! {
-        /// Every packet 0 to 3 times, displaced by less than the misorder limit: the totals are
-        /// those of a set.
+        /// Every packet arrives 0 to 3 times, displaced by less than the misorder limit: the totals
+        /// are the same as for a set.
         #[test]
         fn totals_match_a_set_of_numbers(start in any::<u16>(), packets in proptest::collection::vec((0u32..60, 0u8..4), 1..600)) {
             let mut order: Vec<(u32, u32)> = Vec::new();
@@ -342,7 +344,7 @@ mod tests {
             let arrivals = insert_all(&mut tracker, numbers.iter().copied());
             let out_of_range = arrivals.iter().filter(|&&arrival| arrival == Arrival::OutOfRange).count() as u64;
             let counts = tracker.counts();
-            // A restart also counts the packet that announced it.
+            // A restart also counts the packet that preceded it, which was out of range.
             prop_assert_eq!(counts.received + counts.duplicates + out_of_range - counts.restarts, numbers.len() as u64);
         }
     }

@@ -3,22 +3,22 @@
 //! Model: while a sender pauses, its timestamps are expected to advance with time. Among the
 //! positions that a timestamp may stand for, the one closest to the expected position is used. A
 //! packet that is further away than [`DISCONTINUITY`] is refused, unless the next packet confirms
-//! the jump ([`PendingJump`]): a single wrong timestamp has no effect.
+//! the jump ([`PendingJump`]), so that a single wrong timestamp has no effect.
 //!
-//! A packet of another source (SSRC) belongs to the timeline if its sequence number and timestamp
-//! continue it; otherwise it is accepted only after the current source has been silent for
-//! [`SOURCE_SILENCE`].
+//! A packet from a different source (SSRC) belongs to the timeline if its sequence number and
+//! timestamp continue it; otherwise it is accepted only after the current source has been silent
+//! for [`SOURCE_SILENCE`].
 
 use super::sequence::SequenceNumber;
 use super::wire::{RtpHeader, Ssrc};
 use crate::units::{Frames, LocalTime, Nanos, RtpTimestamp, SampleRate};
 
-/// A timestamp this far from the expected one belongs to a new timeline, if the next packet agrees.
-/// Judgement: longer than any error of the host's clock when it measures a pause, and a wrong
-/// decision costs at most a second of audio.
+/// A timestamp that differs from the expected one by this much belongs to a new timeline if the
+/// next packet agrees. Judgement: longer than any error of the host's clock in measuring a pause,
+/// and a wrong decision costs at most a second of audio.
 pub const DISCONTINUITY: Nanos = Nanos::from_secs(1);
-/// Another source takes over once the current one has been silent for this long. Judgement: twelve
-/// of the longest packets in use (20 ms), and short enough for a standby sender.
+/// A different source takes over once the current one has been silent for this long. Judgement:
+/// twelve of the longest packets in use (20 ms), and short enough for a standby sender.
 pub const SOURCE_SILENCE: Nanos = Nanos::from_millis(250);
 
 /// The timeline of a stream, and the position of its newest packet.
@@ -42,30 +42,31 @@ pub const SOURCE_SILENCE: Nanos = Nanos::from_millis(250);
 pub struct RtpTimeline {
     /// The source that sends the stream.
     pub ssrc: Ssrc,
-    /// End of its newest packet.
+    /// End of the newest packet.
     pub newest: Frames,
-    /// When that packet came.
+    /// When the newest packet arrived.
     pub newest_at: LocalTime,
 }
 
 impl RtpTimeline {
-    /// Begins with a packet that has this timestamp and arrived at `now`.
+    /// Creates a timeline that begins with a packet that has this timestamp and arrived at `now`.
     #[must_use]
     pub fn new(ssrc: Ssrc, first: RtpTimestamp, now: LocalTime) -> Self {
         Self { ssrc, newest: Frames::new(i64::from(first.get())), newest_at: now }
     }
 
-    /// The expected position of a packet that arrives at `now`, if the sender has continued during
-    /// a pause.
+    /// The expected position of a packet that arrives at `now`, if the sender has kept counting
+    /// during a pause.
     #[must_use]
     pub fn expected(&self, now: LocalTime, rate: SampleRate) -> Frames {
         self.newest + Frames::from_f64(rate.frames_in(now.since(self.newest_at)))
     }
 
-    /// The position of a timestamp.
+    /// The position that a timestamp stands for.
     ///
     /// # Errors
-    /// Its distance in frames from the expected position, if that is more than `limit`.
+    /// If the distance from the expected position exceeds `limit`; the error is this distance in
+    /// frames.
     pub fn locate(
         &self,
         now: LocalTime,
@@ -107,9 +108,9 @@ impl RtpTimeline {
 pub struct PendingJump(Option<RtpTimestamp>);
 
 impl PendingJump {
-    /// Whether an unexpected packet confirms the jump of the one before it: it is not a copy of
-    /// that packet, and at most `limit` away from it. Otherwise the next packet may confirm this
-    /// one.
+    /// Returns whether an unexpected packet confirms the jump of the previous one: it must not be a
+    /// copy of that packet, and must be at most `limit` away from it. Otherwise, the next packet
+    /// may confirm this one.
     pub fn confirm(&mut self, timestamp: RtpTimestamp, limit: Frames) -> bool {
         self.0.replace(timestamp).is_some_and(|before| timestamp.confirms(before, limit))
     }

@@ -14,12 +14,12 @@ pub const RTP_HEADER_LEN: usize = 12;
 
 /// The version of RFC 3550.
 const VERSION: u8 = 2;
-/// Padding, extension and CSRC count, in the first byte.
+/// Padding flag, extension flag and CSRC count, in the first byte.
 const PADDING: u8 = 0x20;
 const EXTENSION: u8 = 0x10;
 const CSRC_COUNT: u8 = 0x0F;
 const CSRC_LEN: usize = 4;
-/// A packet with another SSRC continues a stream if it is at most this many packets ahead.
+/// A packet with a different SSRC continues a stream if it is at most this many packets ahead.
 const RENAMED_WITHIN: u16 = 64;
 /// Marker bit, in the second byte; the rest is the payload type.
 const MARKER: u8 = 0x80;
@@ -45,13 +45,13 @@ impl fmt::Display for Ssrc {
 pub struct PayloadType(u8);
 
 impl PayloadType {
-    /// `None` above 127.
+    /// Creates a payload type; `None` above 127.
     #[must_use]
     pub const fn new(payload_type: u8) -> Option<Self> {
         if payload_type < MARKER { Some(Self(payload_type)) } else { None }
     }
 
-    /// The number.
+    /// The payload type as a number.
     #[must_use]
     pub const fn get(self) -> u8 {
         self.0
@@ -61,9 +61,9 @@ impl PayloadType {
 /// The fixed fields of an RTP header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RtpHeader {
-    /// Not used by AES67; some senders set it after silence.
+    /// The marker bit, which AES67 does not use; some senders set it after silence.
     pub marker: bool,
-    /// The format of the payload, among those of the session.
+    /// Identifies the format of the payload among those of the session.
     pub payload_type: PayloadType,
     /// Sequence number.
     pub sequence: SequenceNumber,
@@ -74,7 +74,7 @@ pub struct RtpHeader {
 }
 
 impl RtpHeader {
-    /// The header as a sender writes it: without padding, extension and contributing sources.
+    /// Writes the header of a packet that has no padding, extension or contributing sources.
     ///
     /// ```
     /// use engine::RtpTimestamp;
@@ -100,9 +100,9 @@ impl RtpHeader {
     }
 
     /// Whether a packet of `frames` frames belongs to the stream whose newest packet had the number
-    /// `newest` and ended at `end`, although its SSRC may differ: its sequence number and timestamp
-    /// continue the stream, apart from a few lost packets. Another sender with timestamps of the
-    /// same clock has other sequence numbers.
+    /// `newest` and ended at `end`, even if its SSRC differs: its sequence number and timestamp
+    /// must continue the stream, apart from a few lost packets. Another sender whose timestamps
+    /// follow the same clock would have different sequence numbers.
     #[must_use]
     pub fn goes_on_from(&self, newest: SequenceNumber, end: Frames, frames: Frames) -> bool {
         let ahead = self.sequence.get().wrapping_sub(newest.get());
@@ -131,7 +131,7 @@ pub struct RtpPacket<'a> {
 }
 
 impl<'a> RtpPacket<'a> {
-    /// Reads a datagram.
+    /// Parses a datagram.
     ///
     /// # Errors
     /// [`RtpError`] if it is not an RTP packet of version 2 whose parts fit in its length.
@@ -164,12 +164,12 @@ impl<'a> RtpPacket<'a> {
     }
 }
 
-/// `rest`, the end of a datagram of `available` bytes, without its first `count` bytes.
+/// Removes the first `count` bytes from `rest`, the end of a datagram of `available` bytes.
 fn skip(rest: &[u8], count: usize, available: usize) -> Result<&[u8], RtpError> {
     rest.get(count..).ok_or(RtpError::Truncated { needed: available - rest.len() + count, available })
 }
 
-/// `rest` without the header extension that it starts with (RFC 3550 5.3.1).
+/// Removes the header extension with which `rest` begins (RFC 3550 5.3.1).
 fn without_extension(rest: &[u8], available: usize) -> Result<&[u8], RtpError> {
     let needed = available - rest.len() + 4;
     let Some((&[_, _, w0, w1], rest)) = rest.split_first_chunk() else {
@@ -179,7 +179,7 @@ fn without_extension(rest: &[u8], available: usize) -> Result<&[u8], RtpError> {
     skip(rest, 4 * words, available)
 }
 
-/// `rest` without the padding at its end. The last byte of the padding is its length, including
+/// Removes the padding at the end of `rest`. The last byte of the padding is its length, including
 /// that byte (RFC 3550 5.1).
 fn without_padding(rest: &[u8]) -> Result<&[u8], RtpError> {
     let padding = rest.last().copied().unwrap_or(0);
@@ -203,7 +203,7 @@ pub enum RtpError {
         /// Actual length in bytes.
         available: usize,
     },
-    /// Not version 2, so it is not RTP.
+    /// The version is not 2, so the datagram is not RTP.
     #[error("RTP version {version}, only version 2 is understood")]
     UnsupportedVersion {
         /// The version.
@@ -224,8 +224,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Marker, payload type 97, two contributing sources, an extension of one word, three bytes of
-    /// padding.
+    /// A packet with marker, payload type 97, two contributing sources, an extension of one word,
+    /// and three bytes of padding.
     const FULL: [u8; 34] = [
         0xB2, 0xE1, 0x12, 0x34, 0x89, 0xAB, 0xCD, 0xEF, 0xDE, 0xAD, 0xBE, 0xEF, //
         0, 0, 0, 1, 0, 0, 0, 2, // contributing sources
@@ -288,8 +288,8 @@ mod tests {
             extension_words in 0u8..4,
             mut bytes in proptest::collection::vec(0u8..64, 0..120),
         ) {
-            // Mostly version 2, and extensions short enough to fit: otherwise little would be
-            // parsed.
+            // Most packets have version 2 and an extension short enough to fit, because otherwise
+            // few would be parsed.
             if let Some(first) = bytes.first_mut() { *first = flags; }
             let extension = RTP_HEADER_LEN + CSRC_LEN * usize::from(flags & CSRC_COUNT);
             if let Some([high, low]) = bytes.get_mut(extension + 2..extension + 4) { (*high, *low) = (0, extension_words); }

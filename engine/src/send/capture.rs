@@ -1,17 +1,18 @@
 //! A sound card as a source: from its crystal to the media timeline.
 //!
-//! Model: playout in reverse, with the same parts. The card's clock is estimated from the times of
-//! its callbacks, as for a card that plays. The setpoint for a frame of the media timeline follows
-//! from its PTP time, which is mapped to host time (by the reference's map) and then to a position
-//! in the captured audio (by the card's map). The stream moves by the ratio of the two measured
-//! rates, card over PTP, with a slow trim of the phase error that remains; see [`RateController`].
+//! Model: playout in reverse, with the same components. The card's clock is estimated from the
+//! times of its callbacks, as for a card that plays. The setpoint for a frame of the media timeline
+//! follows from its PTP time, which is mapped to host time (by the reference's map) and then to a
+//! position in the captured audio (by the card's map). The stream's position advances by the ratio
+//! of the two measured rates, card over PTP, with a slow trim of the remaining phase error; see
+//! [`RateController`].
 //!
 //! There are two halves, because there are two threads: [`CaptureInput`] belongs to the card's
 //! callback, [`CaptureSource`] to the sender. They share lock-free rings.
 //!
 //! Assumption: the sender's [`delay`](super::SenderConfig::delay) covers the blocks of the card,
 //! the lateness of its callbacks, and a millisecond of filter delay. Audio that has not been
-//! captured when its packet leaves is concealed, and counted.
+//! captured by the time its packet leaves is concealed and counted.
 
 use super::{MediaTimeline, Source};
 use crate::audio::{Alignment, Correction, FusedRateController, RateController, RateInput, Reader, Setpoint};
@@ -29,8 +30,8 @@ const BUFFER: Nanos = Nanos::from_millis(500);
 /// Maximum number of blocks that wait between the halves. Judgement: [`BUFFER`] in blocks of 24
 /// frames at 48 kHz.
 const MOST_BLOCKS: usize = 1024;
-/// How long a new card is left uncorrected while its clock settles. Judgement: as long as in
-/// playout.
+/// Time for which the clock of a new card is left to settle before corrections begin. Judgement:
+/// the same time as in playout.
 const SETTLING: Nanos = Nanos::from_secs(5);
 
 /// Configuration of a capture.
@@ -57,13 +58,13 @@ const SETTLING: Nanos = Nanos::from_secs(5);
 pub struct CaptureConfig {
     /// Nominal rate of the card.
     pub card_rate: SampleRate,
-    /// Channels of the card's blocks.
+    /// Number of channels in the card's blocks.
     pub card_channels: usize,
     /// The card's channel, counted from 0, for each channel of the stream.
     pub channels: Vec<usize>,
     /// Rate of the stream.
     pub stream_rate: SampleRate,
-    /// Frames per packet.
+    /// Number of frames per packet.
     pub packet_frames: usize,
     /// The card's rate from an earlier session, if known.
     pub remembered: Option<Ppb>,
@@ -88,19 +89,19 @@ pub enum CaptureError {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct CaptureStats {
-    /// Rate of the card against the host's clock.
+    /// Rate of the card relative to the host's clock.
     pub card_rate: Ppb,
     /// How far the stream lags its setpoint.
     pub phase_error: Nanos,
-    /// Frames that were concealed because they were not captured in time.
+    /// Frames that were concealed because they had not been captured in time.
     pub concealed_frames: u64,
-    /// Jumps of the stream's position.
+    /// Number of jumps of the stream's position.
     pub jumps: u64,
     /// Frames that were captured but not used.
     pub lost_frames: u64,
 }
 
-/// Makes the two halves of a capture.
+/// Creates the two halves of a capture.
 ///
 /// # Errors
 /// If the configuration is out of range.
@@ -158,7 +159,7 @@ pub fn capture(config: &CaptureConfig) -> Result<(CaptureInput, CaptureSource), 
 struct Block {
     first: Frames,
     frames: usize,
-    /// The card's clock when the block was captured.
+    /// Map of the card's clock at the time of capture.
     card: Option<MediaMap>,
     rate: Ppb,
 }
@@ -174,9 +175,9 @@ pub struct CaptureInput {
 }
 
 impl CaptureInput {
-    /// Takes a block of all channels of the card, interleaved. `now` is when its last frame was
-    /// captured, as far as the callback knows. Neither allocates nor waits. Audio that does not
-    /// fit, because the sender takes none, is lost.
+    /// Passes on a block of all channels of the card, interleaved. `now` is the time at which its
+    /// last frame was captured, as far as the callback knows. The call neither allocates nor waits.
+    /// Audio is lost if it does not fit because the sender takes none.
     pub fn push(&mut self, now: LocalTime, samples: &[f32]) {
         let frames = samples.len() / self.card_channels;
         let first = self.captured;
@@ -189,7 +190,7 @@ impl CaptureInput {
         let picked = samples.chunks_exact(self.card_channels);
         chunk.fill_from_iter(picked.flat_map(|frame| self.channels.iter().map(|&channel| frame[channel])));
         let block = Block { first, frames, card: self.clock.map(), rate: self.clock.rate() };
-        // It fits: this is the only producer, and the ring was not full.
+        // This succeeds: there is no other producer, and the ring was not full.
         let _ = self.blocks.push(block);
     }
 }
@@ -208,9 +209,9 @@ pub struct CaptureSource {
     followed: Option<PtpMap>,
     /// Map from host time to the card's frames.
     card: Option<MediaMap>,
-    /// Card frame to be fed to the resampler next.
+    /// Card frame to feed to the resampler next.
     cursor: Option<Frames>,
-    /// Media frame that should be requested next.
+    /// Media frame that is expected to be requested next.
     expected: Option<Frames>,
     alignment: Alignment,
     input: Vec<f32>,
@@ -223,13 +224,13 @@ pub struct CaptureSource {
 }
 
 impl CaptureSource {
-    /// Statistics so far.
+    /// The statistics so far.
     #[must_use]
     pub fn stats(&self) -> &CaptureStats {
         &self.stats
     }
 
-    /// Takes the blocks that the card has captured.
+    /// Receives the blocks that the card has captured.
     fn receive(&mut self) {
         // The ring is bounded, and so is this loop, even if blocks keep coming.
         for _ in 0..MOST_BLOCKS {
@@ -256,7 +257,7 @@ impl CaptureSource {
         MediaPosition::at_frame(cursor).advanced(-self.resampler.input_latency_frames())
     }
 
-    /// Moves to `wanted` at once.
+    /// Jumps to `wanted`.
     fn jump(&mut self, wanted: MediaPosition) {
         self.cursor = Some(wanted.advanced(self.resampler.input_latency_frames() + 0.5).frame());
         self.reader.concealer.splice();
@@ -264,7 +265,7 @@ impl CaptureSource {
         self.alignment.moved();
     }
 
-    /// The phase error that is to be trimmed, after a jump to `wanted` if necessary.
+    /// Returns the phase error to be trimmed, after a jump to `wanted` if necessary.
     fn steer(&mut self, first: Frames, wanted: MediaPosition, block: Nanos) -> Nanos {
         let follows = self.expected == Some(first);
         let Some(cursor) = self.cursor.filter(|_| follows) else {
@@ -300,7 +301,8 @@ impl CaptureSource {
         let channels = self.channels;
         for block in out.chunks_mut(self.resampler.max_frames() * channels) {
             let needed = self.resampler.prepare(block.len() / channels, step_end);
-            // Moved out of `self`, so that `self` can be borrowed while the buffer is read.
+            // The input is moved out of `self`, so that `self` can be borrowed while the buffer is
+            // read.
             let mut input = std::mem::take(&mut self.input);
             self.fetch(&mut input[..needed * channels]);
             self.resampler.process(&input[..needed * channels], block);

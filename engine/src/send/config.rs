@@ -7,18 +7,18 @@ use crate::units::{Nanos, SampleRate};
 use std::net::SocketAddr;
 use thiserror::Error;
 
-/// Longest [`SenderConfig::delay`]. Judgement: receivers buffer no more than that.
+/// Longest [`SenderConfig::delay`]. Judgement: receivers do not buffer more than this.
 const MAX_DELAY: Nanos = Nanos::from_secs(1);
 
 /// Noise that is added to samples before they are rounded to 16 bits. L24 is never dithered: its
 /// last bit is below any converter's noise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Dither {
-    /// Nothing: samples are rounded.
+    /// No noise: samples are only rounded.
     #[default]
     Off,
-    /// Triangular noise of ±1 step, which makes the error independent of the signal. A packet whose
-    /// samples all have 16 bits already passes unchanged.
+    /// Triangular noise of ±1 step, which makes the error independent of the signal. A packet in
+    /// which all samples are already 16-bit values is left unchanged.
     Tpdf {
         /// Seed of the noise.
         seed: u64,
@@ -45,17 +45,17 @@ pub struct SenderConfig {
     pub format: StreamFormat,
     /// Length of the packets.
     pub packet_time: PacketTime,
-    /// The number of the format in the SDP; usually 96 to 127.
+    /// The number of the format in the SDP, usually 96 to 127.
     pub payload_type: PayloadType,
-    /// RTP timestamp at the PTP epoch: `a=mediaclk:direct=` of the SDP. Keep it 0 unless there is a
-    /// reason, because some receivers ignore it.
+    /// RTP timestamp at the PTP epoch: `a=mediaclk:direct=` of the SDP. Keep it at 0 unless another
+    /// value is necessary, because some receivers ignore it.
     pub media_clock_offset: u32,
     /// Destination of the primary leg.
     pub primary: SocketAddr,
     /// Destination of the same packets on the second leg (SMPTE ST 2022-7).
     pub secondary: Option<SocketAddr>,
-    /// How long after the end of its last frame a packet leaves. This covers the latency of the
-    /// source, such as a sound card.
+    /// How long after the end of its last frame a packet leaves. This time must cover the latency
+    /// of the source, such as a sound card.
     pub delay: Nanos,
     /// Noise for 16-bit streams.
     pub dither: Dither,
@@ -76,13 +76,13 @@ pub enum SenderError {
         "{channels} channels of {frames} frames are {bytes} bytes a packet, but {MAX_PAYLOAD} is the most: take a shorter packet time or {most} channels"
     )]
     PacketTooLong {
-        /// Requested channels.
+        /// Requested number of channels.
         channels: usize,
-        /// Frames in a packet.
+        /// Number of frames in a packet.
         frames: usize,
-        /// Bytes of the payload.
+        /// Number of bytes in the payload.
         bytes: usize,
-        /// Channels that fit.
+        /// Number of channels that fit.
         most: usize,
     },
     /// The delay is negative or too long.
@@ -94,7 +94,8 @@ pub enum SenderError {
 }
 
 impl SenderConfig {
-    /// Packets of 1 ms, which every AES67 device receives, to one destination.
+    /// Creates the configuration of a stream that is sent to one destination in packets of 1 ms,
+    /// which every AES67 device receives.
     #[must_use]
     pub const fn new(format: StreamFormat, primary: SocketAddr, seed: u64) -> Self {
         Self {
@@ -119,7 +120,7 @@ impl SenderConfig {
         self.format.sample_rate()
     }
 
-    /// Frames in a packet.
+    /// Number of frames in a packet.
     ///
     /// # Errors
     /// [`SenderError::SampleRate`] or [`SenderError::PacketTooLong`].
@@ -143,8 +144,10 @@ impl SenderConfig {
         }
     }
 
+    /// Checks that the stream can be sent. Returns the number of frames in a packet.
+    ///
     /// # Errors
-    /// If the stream cannot be sent like this.
+    /// If the stream cannot be sent as configured.
     pub(super) fn check(&self) -> Result<usize, SenderError> {
         if self.delay < Nanos::ZERO || self.delay > MAX_DELAY {
             return Err(SenderError::Delay(self.delay));

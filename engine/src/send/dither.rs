@@ -2,15 +2,15 @@
 //!
 //! Model: two uniform numbers of one step's width are added to each sample before it is rounded.
 //! The mean of the rounded value is then the sample itself, and the error's power does not depend
-//! on it (Lipshitz, Wannamaker and Vanderkooy, J. AES 40/5, 1992). The noise of neighbouring
-//! samples and channels is independent.
+//! on the sample (Lipshitz, Wannamaker and Vanderkooy, J. AES 40/5, 1992). The noise of
+//! neighbouring samples and channels is independent.
 
-/// Steps of a 16-bit sample per unit. Definition: 2^15.
+/// Number of 16-bit steps per unit of an `f32` sample. Definition: 2^15.
 const STEPS: f32 = 32_768.0;
 /// Scale of a 32-bit random number. Definition: 2^-32.
 const TWO_POW_MINUS_32: f32 = 1.0 / 4_294_967_296.0;
 
-/// The noise, from `SplitMix64` (Steele, Lea and Flood, OOPSLA 2014): each draw takes three
+/// Generator of the noise, `SplitMix64` (Steele, Lea and Flood, OOPSLA 2014): each draw takes three
 /// multiplications and is split into the two uniform numbers of a sample.
 #[derive(Clone, Debug)]
 pub(super) struct Tpdf {
@@ -22,7 +22,8 @@ impl Tpdf {
         Self { state: seed }
     }
 
-    /// Adds noise to samples that will be rounded to 16 bits, unless they all have 16 bits already.
+    /// Adds noise to samples that will be rounded to 16 bits, unless all of them are already 16-bit
+    /// values.
     pub(super) fn apply(&mut self, samples: &mut [f32]) {
         if samples.iter().all(|&sample| is_whole(sample * STEPS)) {
             return;
@@ -32,7 +33,7 @@ impl Tpdf {
         }
     }
 
-    /// Triangular over (-1, 1).
+    /// Draws a random number with a triangular distribution over (-1, 1).
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_precision_loss,
@@ -69,8 +70,8 @@ mod tests {
 
     #[test]
     fn the_mean_is_the_sample_and_the_noise_is_the_same_everywhere() {
-        // Rounded without dither, all of these would have an error of up to half a step in the same
-        // direction.
+        // If they were rounded without dither, all these samples would have an error of up to half
+        // a step in the same direction.
         for tenths in 0..10 {
             let wanted = 100.0 + f64::from(tenths) / 10.0 + 0.05;
             let mut samples = vec![wanted as f32 / STEPS; 200_000];
@@ -80,7 +81,7 @@ mod tests {
             errors.for_each(|error| (sum, squares) = (sum + error, squares + error * error));
             let (mean, power) = (sum / 200_000.0, squares / 200_000.0);
             assert!(mean.abs() < 0.01, "{wanted}: {mean}");
-            // 1/12 of rounding and 2/12 of the two uniform numbers.
+            // The rounding contributes 1/12, and the two uniform numbers contribute 2/12.
             assert!((power - 0.25).abs() < 0.01, "{wanted}: {power}");
         }
     }

@@ -1,15 +1,15 @@
 //! A histogram of the lateness of packets.
 //!
-//! Model: buckets of a fixed ratio (a quarter of an octave, so the error of a quantile is 19 % at
-//! most) from 1 us to a second. Constant memory, and no allocation.
+//! Model: logarithmic buckets from 1 us to a second, each a quarter of an octave wide, so the error
+//! of a quantile is at most 19 %. Memory is constant, and nothing is allocated.
 
 use crate::units::Nanos;
 
-/// Buckets per doubling. Judgement: the error of a quantile is 19 % at most.
+/// Number of buckets per octave. Judgement: the error of a quantile is then at most 19 %.
 const PER_OCTAVE: usize = 4;
 /// Binary logarithm of the smallest lateness that is resolved, ns. Judgement: about 1 us.
 const FIRST_OCTAVE: u32 = 10;
-/// Octaves that are resolved. Judgement: up to 2^30 ns, about a second.
+/// Number of octaves that are resolved. Judgement: up to 2^30 ns, about a second.
 const OCTAVES: usize = 20;
 /// Number of buckets. Derived: the buckets of all octaves, and one for smaller values.
 const BUCKETS: usize = OCTAVES * PER_OCTAVE + 1;
@@ -40,14 +40,15 @@ impl Default for LatenessHistogram {
 }
 
 impl LatenessHistogram {
-    /// Counts a packet that left `late` after it was due; one that left early counts as in time.
+    /// Counts a packet that left `late` after it was due. A packet that left early is counted as in
+    /// time.
     pub fn record(&mut self, late: Nanos) {
         self.buckets[bucket(late)] += 1;
         self.count += 1;
         self.max = self.max.max(late);
     }
 
-    /// Packets counted.
+    /// Number of packets counted.
     #[must_use]
     pub const fn count(&self) -> u64 {
         self.count
@@ -59,8 +60,8 @@ impl LatenessHistogram {
         self.max
     }
 
-    /// The lateness that the given share of packets did not exceed, rounded up to its bucket's end;
-    /// zero before the first packet.
+    /// The lateness that the given fraction of packets did not exceed, rounded up to the end of its
+    /// bucket; zero before the first packet.
     #[must_use]
     #[expect(
         clippy::cast_possible_truncation,
@@ -88,7 +89,7 @@ fn bucket(late: Nanos) -> usize {
     if octave < FIRST_OCTAVE {
         return 0;
     }
-    // The two bits after the leading one.
+    // The two bits after the leading one determine the quarter of the octave.
     let quarter = (ns >> (octave - 2)) as usize % PER_OCTAVE;
     let index = (octave - FIRST_OCTAVE) as usize * PER_OCTAVE + quarter + 1;
     index.min(BUCKETS - 1)

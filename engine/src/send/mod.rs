@@ -1,17 +1,16 @@
 //! Sending a stream: from audio on the media timeline to packets that leave at the right time.
 //!
 //! Purpose: [`Packetizer`] writes packets, [`Pacer`] determines when they leave, and [`Sender`]
-//! combines both with the engine's polling interface. A sound card is a source by way of
-//! [`capture`].
+//! combines both with the engine's polling interface. [`capture`] turns a sound card into a source.
 //!
 //! Model: frame n of the media timeline begins at PTP time n / rate, counted from PTP's epoch; its
 //! RTP timestamp is n plus the `mediaclk` offset, modulo 2^32. Both are integer arithmetic on n, so
-//! that no error accumulates over decades. A packet leaves when its last frame is over: that is the
-//! earliest time at which a sound card could have captured it, and the start of the link offset for
-//! receivers.
+//! that no error accumulates over decades. A packet leaves when its last frame has ended: this is
+//! the earliest time at which a sound card could have captured it, and the start of the link offset
+//! for receivers.
 //!
-//! Assumptions: the timeline handed in ([`crate::clock::Reference`]) does not jump without a new
-//! epoch. [`Sender::set_clock`] describes the effect of such a step.
+//! Assumption: the given timeline ([`crate::clock::Reference`]) does not jump without a new epoch.
+//! [`Sender::set_clock`] describes the effect of such a step.
 
 mod capture;
 mod config;

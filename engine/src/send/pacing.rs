@@ -13,8 +13,8 @@ use crate::units::{Frames, LocalTime, NANOS_PER_SECOND, Nanos, PtpTime, SampleRa
 /// 20 ms, so a later packet is useless, and a burst of them after a stall would only disturb other
 /// traffic.
 const LATEST: Nanos = Nanos::from_millis(20);
-/// Limit of positions. Judgement: arithmetic on positions then cannot overflow, whatever time a
-/// master sends; the limit is 700 000 years at 96 kHz.
+/// Largest media position. Judgement: arithmetic on positions then cannot overflow, whatever time a
+/// master sends; the limit corresponds to 700 000 years at 96 kHz.
 const FURTHEST_FRAME: i128 = 1 << 61;
 
 /// The media timeline of a sample rate: frame n begins at PTP time n / rate.
@@ -34,29 +34,29 @@ pub struct MediaTimeline {
 }
 
 impl MediaTimeline {
-    /// The timeline of a rate.
+    /// Creates the timeline of a sample rate.
     #[must_use]
     pub const fn new(sample_rate: SampleRate) -> Self {
         Self { sample_rate }
     }
 
-    /// The frame that `ptp` lies in.
+    /// The frame that contains `ptp`.
     #[must_use]
     #[expect(clippy::cast_possible_truncation, reason = "clamped to FURTHEST_FRAME")]
     pub fn frame_at(self, ptp: PtpTime) -> Frames {
-        // 2^92 ns are beyond any PTP timestamp, and the product with a rate is still far within 128
-        // bits.
+        // 2^92 ns exceed any PTP timestamp, and the product with a sample rate still fits easily in
+        // 128 bits.
         let ns = ptp.as_nanos().clamp(-(1 << 92), 1 << 92);
         let frame = (ns * i128::from(self.sample_rate.as_hz())).div_euclid(i128::from(NANOS_PER_SECOND));
         Frames::new(frame.clamp(-FURTHEST_FRAME, FURTHEST_FRAME) as i64)
     }
 
-    /// The first whole nanosecond of a frame.
+    /// The first whole nanosecond within a frame.
     #[must_use]
     pub fn begin_of(self, frame: Frames) -> PtpTime {
         let rate = i128::from(self.sample_rate.as_hz());
         let ticks = i128::from(frame.get()) * i128::from(NANOS_PER_SECOND);
-        // Rounded up: `div_euclid` rounds down.
+        // The negations make it round up: `div_euclid` rounds down.
         PtpTime::from_nanos(-(-ticks).div_euclid(rate))
     }
 }
@@ -92,13 +92,13 @@ pub struct Pacer {
     delay: Nanos,
     followed: Option<Followed>,
     next: Frames,
-    /// When the next packet leaves, by the followed timeline.
+    /// When the next packet leaves, according to the followed timeline.
     due: Option<LocalTime>,
 }
 
 impl Pacer {
-    /// A pacer of packets of `packet_frames` frames that leave `delay` after their end. It does not
-    /// know the time yet.
+    /// Creates a pacer for packets of `packet_frames` frames that leave `delay` after their end. It
+    /// does not know the time yet.
     #[must_use]
     pub fn new(sample_rate: SampleRate, packet_frames: usize, delay: Nanos) -> Self {
         let packet_frames = Frames::of(packet_frames).get().max(1);
@@ -112,8 +112,9 @@ impl Pacer {
         }
     }
 
-    /// Follows `map` from `now` on. Returns by how many frames the media position jumps. It jumps
-    /// only in a new epoch, if the next packet would be more than one packet off.
+    /// Follows `map` from `now` on. Returns the number of frames by which the media position jumps,
+    /// if it does. It jumps only in a new epoch, and only if the next packet would be more than one
+    /// packet off.
     pub fn set_clock(&mut self, now: LocalTime, map: &PtpMap, epoch: u32) -> Option<Frames> {
         let before = self.followed.replace(Followed { map: *map, epoch });
         let wanted = self.boundary_after(now, map);
@@ -151,7 +152,7 @@ impl Pacer {
         self.move_to(self.next + Frames::new(self.packet_frames));
     }
 
-    /// Drops packets that are too late to be useful; returns their number.
+    /// Skips packets that are too late to be useful; returns their number.
     pub fn skip_late(&mut self, now: LocalTime) -> u64 {
         let (Some(followed), Some(due)) = (self.followed, self.due()) else { return 0 };
         if now.since(due) <= LATEST {
@@ -171,7 +172,7 @@ impl Pacer {
     /// First frame of the first packet that leaves after `now`.
     fn boundary_after(&self, now: LocalTime, map: &PtpMap) -> Frames {
         let ending = self.timeline.frame_at(map.ptp_at(now - self.delay)).get() + 1;
-        // Rounded up: `div_euclid` rounds down.
+        // The negations make it round up: `div_euclid` rounds down.
         let packets = -(self.packet_frames - ending).div_euclid(self.packet_frames);
         Frames::new(packets * self.packet_frames)
     }
@@ -185,7 +186,7 @@ mod tests {
     use proptest::prelude::*;
 
     const RATES_HZ: [u32; 3] = [44_100, 48_000, 96_000];
-    /// 40 years, in s.
+    /// Number of seconds in 40 years.
     const YEARS_40: u64 = 40 * 31_557_600;
 
     fn exact(at: LocalTime, ptp: PtpTime, ppm: f64) -> PtpMap {
@@ -219,7 +220,7 @@ mod tests {
     }
 
     proptest! {
-        /// Against the definition: frame n is that for which n / rate <= t < (n + 1) / rate.
+        /// Checks the definition: frame n is the one for which n / rate <= t < (n + 1) / rate.
         #[test]
         fn frames_and_times_are_exact_over_decades(hz in prop::sample::select(&RATES_HZ[..]), s in 0u64..2 * YEARS_40, ns in 0u32..1_000_000_000) {
             let timeline = MediaTimeline::new(SampleRate::from_hz(hz).unwrap());
@@ -234,8 +235,8 @@ mod tests {
             prop_assert_eq!(timeline.frame_at(begin - Nanos::new(1)), frame - Frames::new(1));
         }
 
-        /// Nothing accumulates: after any number of packets the next one is due at the time of its
-        /// own position, to the rounding of the map.
+        /// No error accumulates: after any number of packets, the next one is due at the time of
+        /// its own position, apart from the rounding of the map.
         #[test]
         fn departures_are_absolute(packets in 0i64..200_000_000, ppm in -100.0f64..100.0, hz in prop::sample::select(&RATES_HZ[..])) {
             let mut pacer = Pacer::new(SampleRate::from_hz(hz).unwrap(), 48, Nanos::from_millis(3));

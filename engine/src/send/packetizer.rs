@@ -5,8 +5,8 @@
 //! (RFC 3550, 5.1). Samples are `f32`, which holds 24 bits exactly: the samples of a source that
 //! decodes L24 are sent with the same bytes.
 //!
-//! After creation nothing is allocated: the packet is written to the packetizer's own memory, from
-//! where both legs are sent.
+//! After creation, nothing is allocated: the packet is written to the packetizer's own memory, from
+//! which both legs are sent.
 
 use super::config::{Dither, SenderConfig, SenderError};
 use super::dither::Tpdf;
@@ -18,11 +18,11 @@ use crate::units::{Frames, RtpTimestamp};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-/// A source of audio, by positions on the media timeline.
+/// A source of audio, which is addressed by positions on the media timeline.
 pub trait Source {
-    /// Fills `out`, interleaved, with the frames from `first` on: frame n belongs to PTP time n /
-    /// rate. Full scale is [-1, 1). Write all of `out`, which initially holds the last packet's
-    /// audio.
+    /// Fills the interleaved `out` with the frames from `first` on: frame n begins at PTP time n /
+    /// rate. Full scale is [-1, 1). All of `out` must be written, because it initially holds the
+    /// last packet's audio.
     fn read(&mut self, first: Frames, out: &mut [f32]);
 
     /// Informs the source of the relation of media time to host time, whenever a better estimate is
@@ -65,7 +65,7 @@ pub struct Packetizer {
 }
 
 impl Packetizer {
-    /// A packetizer of the configuration's format, packet time, identifiers and dither.
+    /// Creates a packetizer with the configuration's format, packet time, identifiers and dither.
     ///
     /// # Errors
     /// If the stream cannot be sent as configured.
@@ -92,8 +92,8 @@ impl Packetizer {
         })
     }
 
-    /// The packet whose first frame is `first`. `marker` says that it does not follow the previous
-    /// packet on the media timeline.
+    /// Writes the packet whose first frame is `first`. `marker` states that it does not follow the
+    /// previous packet on the media timeline.
     pub fn packetize(&mut self, first: Frames, marker: bool, source: &mut impl Source) -> &[u8] {
         source.read(first, &mut self.samples);
         if let Some(dither) = &mut self.dither {
@@ -126,7 +126,7 @@ impl Packetizer {
         self.ssrc
     }
 
-    /// Chooses another SSRC, because another sender uses ours (RFC 3550, 8.2).
+    /// Chooses a new SSRC, because another sender uses ours (RFC 3550, 8.2).
     pub fn renew_ssrc(&mut self) {
         let taken = self.ssrc;
         while self.ssrc == taken {

@@ -15,7 +15,7 @@ use crate::rtp::wire::Ssrc;
 use crate::units::{Frames, LocalTime};
 use std::net::SocketAddr;
 
-/// A packet to be sent.
+/// A packet to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Transmit<'a> {
     /// The leg on which it is sent.
@@ -30,15 +30,15 @@ pub struct Transmit<'a> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SenderStats {
-    /// Packets written; with two legs each is sent twice.
+    /// Packets written; with two legs, each is sent twice.
     pub packets: u64,
-    /// How often the stream jumped because the timeline that it follows was stepped.
+    /// Number of times that the stream has jumped because the timeline that it follows has stepped.
     pub realignments: u64,
     /// The last jump; negative if the stream jumped back.
     pub last_jump: Frames,
-    /// Packets that were skipped, because the caller was too late.
+    /// Packets that were skipped because the caller was too late.
     pub skipped_packets: u64,
-    /// Packets of a leg that were not polled before the next packet was written.
+    /// Packets of a leg that had not been polled before the next packet was written.
     pub unsent: u64,
     /// Lateness of packets when they were written.
     pub lateness: LatenessHistogram,
@@ -78,7 +78,7 @@ pub struct Sender {
     config: SenderConfig,
     pacer: Pacer,
     packetizer: Packetizer,
-    /// The next packet does not follow the last one on the media timeline.
+    /// Whether the next packet does not follow the last one on the media timeline.
     discontinuous: bool,
     /// The legs on which the last packet is yet to be sent, in order.
     pending: [bool; 2],
@@ -86,7 +86,7 @@ pub struct Sender {
 }
 
 impl Sender {
-    /// A sender that does not know the time yet.
+    /// Creates a sender that does not know the time yet.
     ///
     /// # Errors
     /// If the stream cannot be sent as configured.
@@ -107,13 +107,13 @@ impl Sender {
     /// clock, its timeline may also pace the stream before PTP time is known. The timestamps are
     /// then on an arbitrary timescale, and [`Reference::reading`] has no map.
     ///
-    /// A new epoch means that PTP time itself was stepped. Timestamps must be PTP time (RFC 7273,
+    /// A new epoch means that PTP time itself has stepped. Timestamps must be PTP time (RFC 7273,
     /// 5.2), so the stream jumps once to the packet that is due next, unless that differs from the
     /// planned one by at most one packet. SSRC and sequence numbers continue, and the first packet
-    /// after the jump has the marker bit, which for audio says that the difference from the
-    /// previous timestamps has no meaning (RFC 3551, 4.1). A new SSRC would comply with RFC 3550
-    /// more strictly (3: one timing space per SSRC). But receivers, including ours, would mistake
-    /// it for a second sender in the group, and refuse it until the first one has been silent for
+    /// after the jump has the marker bit, which for audio indicates that the difference from the
+    /// previous timestamps has no meaning (RFC 3551, 4.1). A new SSRC would comply more strictly
+    /// with RFC 3550 (3: one timing space per SSRC), but receivers, including ours, would mistake
+    /// it for a second sender in the group and refuse it until the first one had been silent for
     /// some time.
     pub fn set_clock(&mut self, now: LocalTime, reference: &Reference) {
         let Some(timeline) = reference.timeline() else { return };
@@ -124,7 +124,7 @@ impl Sender {
         }
     }
 
-    /// When [`Sender::handle_timeout`] is due next; `None` while there is no time.
+    /// When [`Sender::handle_timeout`] is due next; `None` while the time is not known.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<LocalTime> {
         self.pacer.due()
@@ -145,7 +145,7 @@ impl Sender {
         self.stats.packets += 1;
     }
 
-    /// The next packet to be sent.
+    /// The next packet to send.
     pub fn poll_transmit(&mut self) -> Option<Transmit<'_>> {
         let leg = Leg::ALL.into_iter().find(|&leg| self.pending[leg as usize])?;
         self.pending[leg as usize] = false;
@@ -153,7 +153,8 @@ impl Sender {
         Some(Transmit { leg, destination, datagram: self.packetizer.datagram() })
     }
 
-    /// Chooses another SSRC, because a packet with ours came from another address (RFC 3550, 8.2).
+    /// Chooses a new SSRC, because a packet with ours has arrived from another address (RFC 3550,
+    /// 8.2).
     pub fn resolve_collision(&mut self) {
         self.packetizer.renew_ssrc();
     }

@@ -2,13 +2,13 @@
 //!
 //! Model: RFC 2974, 3.1. All announcers of a group share 4000 bit/s: with n announcements of our
 //! size in the group, the base interval is 8 n size / 4000 s, but not less than a minimum; each
-//! interval is drawn from 2/3 to 4/3 of it, so that announcers do not synchronise. The RFC's
-//! minimum is 300 s; in audio networks, 30 s is customary, because users wait for the stream to
-//! appear.
+//! interval is drawn at random between 2/3 and 4/3 of it, so that announcers do not synchronise.
+//! The RFC's minimum is 300 s; in audio networks, 30 s is customary, because users wait for the
+//! stream to appear.
 //!
-//! A changed description is announced at once under a new hash, as a modification (RFC 2974, 5):
-//! the session and its listeners stay. A deletion before it would end the stream for listeners,
-//! although only its grandmaster has changed.
+//! A changed description is announced at once under a new hash, as a modification (RFC 2974, 5), so
+//! the session and its listeners remain. Deleting the old description first would end the stream
+//! for listeners even if only its grandmaster has changed.
 
 use super::wire::SapPacket;
 use crate::units::{LocalTime, Nanos};
@@ -17,13 +17,13 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 
-/// Bandwidth that all announcements in a group together may use, bit/s (RFC 2974, 3.1).
+/// Bandwidth that all announcements in a group may use together, bit/s (RFC 2974, 3.1).
 const LIMIT_BPS: i64 = 4000;
-/// The number of values of a random 32-bit number.
+/// Number of values of a 32-bit integer.
 const TWO_POW_32: f64 = 4_294_967_296.0;
-/// Offset basis and prime of FNV-1a with 32 bits.
+/// 32-bit FNV-1a offset basis and prime.
 const FNV: (u32, u32) = (0x811C_9DC5, 0x0100_0193);
-/// Maximum number of datagrams that wait to be polled: enough for an announcement and a deletion to
+/// Maximum number of datagrams that wait in the queue: enough for an announcement and a deletion to
 /// each group.
 const MAX_QUEUED: usize = 16;
 
@@ -45,12 +45,12 @@ pub struct AnnouncerConfig {
     pub destinations: Vec<SocketAddr>,
     /// The shortest base interval.
     pub minimum_interval: Nanos,
-    /// Seed of the random variation of intervals, from the system's entropy.
+    /// Seed of the random variation of intervals, to be taken from the system's entropy.
     pub seed: u64,
 }
 
 impl AnnouncerConfig {
-    /// Announces to the group of AES67 and Dante, every 30 s.
+    /// Creates a configuration that announces to the group of AES67 and Dante, every 30 s.
     #[must_use]
     pub fn new(origin: IpAddr, seed: u64) -> Self {
         let destinations = vec![SocketAddr::from((super::GROUPS[0], super::PORT))];
@@ -58,7 +58,7 @@ impl AnnouncerConfig {
     }
 }
 
-/// A datagram to be sent.
+/// A datagram to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transmit {
     /// Its destination.
@@ -94,7 +94,7 @@ pub struct Announcer {
 }
 
 impl Announcer {
-    /// An announcer without a session.
+    /// Creates an announcer without a session.
     #[must_use]
     pub fn new(config: AnnouncerConfig) -> Self {
         let spacing = ChaCha8Rng::seed_from_u64(config.seed);
@@ -109,7 +109,7 @@ impl Announcer {
         }
     }
 
-    /// Announces a description: immediately if it differs from the last one.
+    /// Sets the description to announce. If it differs from the last one, it is announced at once.
     pub fn announce(&mut self, now: LocalTime, sdp: &str) {
         let before = self.announced.as_ref();
         if before.is_some_and(|(text, _)| text == sdp) {
@@ -120,7 +120,7 @@ impl Announcer {
         self.send(now);
     }
 
-    /// Withdraws the session. Call it before the stream stops, and send the datagrams that it
+    /// Withdraws the session. Call this before the stream stops, and send the datagrams that it
     /// queues.
     pub fn withdraw(&mut self) {
         if let Some((sdp, hash)) = self.announced.take() {
@@ -133,7 +133,7 @@ impl Announcer {
         self.others = count;
     }
 
-    /// Announces again if that is due at `now`.
+    /// Repeats the announcement if it is due at `now`.
     pub fn handle_timeout(&mut self, now: LocalTime) {
         if self.poll_timeout().is_some_and(|due| due <= now) {
             self.send(now);
@@ -148,7 +148,7 @@ impl Announcer {
         Some(self.sent_at + interval + Nanos::from_secs_f64(self.spread * interval.as_secs_f64()))
     }
 
-    /// The next datagram to be sent.
+    /// The next datagram to send.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
         self.outbox.pop_front()
     }
@@ -170,8 +170,8 @@ impl Announcer {
     fn queue(&mut self, deletion: bool, hash: u16, payload: &[u8]) {
         let datagram = SapPacket { deletion, hash, origin: self.config.origin, payload: payload.into() }.emit();
         for &destination in &self.config.destinations {
-            // The oldest datagram is dropped: a caller who does not drain them needs only the
-            // newest.
+            // The oldest datagram is dropped: a caller that does not drain the queue needs only the
+            // newest ones.
             if self.outbox.len() == MAX_QUEUED {
                 self.outbox.pop_front();
             }
@@ -260,7 +260,7 @@ mod tests {
         let hash = hash_of(TEXT, 0);
         assert_ne!(hash_of(TEXT, hash), hash);
         assert!((0..=u16::MAX).all(|before| ![0, before].contains(&hash_of("", before))));
-        // Found by trial: their hashes would be 0.
+        // Texts whose hashes would be 0 are found by trial.
         let zeros: Vec<String> = (0..2_000_000)
             .map(|i| i.to_string())
             .filter(|text| {

@@ -1,16 +1,16 @@
 //! The sessions that others announce.
 //!
 //! Model: a session belongs to its announcer ([`SessionKey`]), so that no host can change or
-//! withdraw a session of another. An announcement that equals the last one byte for byte only shows
-//! that the session is still alive. Equal hashes do not show this, because some devices never
+//! withdraw another host's session. An announcement that equals the last one byte for byte only
+//! shows that the session is still alive. Equal hashes do not show this, because some devices never
 //! change theirs. A deletion is accepted only from the session's own announcer. If that announcer
-//! has several sessions with the same `o=` line, the hash or else the stream's address determines
-//! which one ends.
+//! has several sessions with the same `o=` line, the hash or, failing that, the stream's address
+//! determines which one ends.
 //!
 //! At most [`MAX_SESSIONS`] sessions are kept. A flood displaces sessions of its own address, and
-//! others that are equally new; see [`room`]. A session is *confirmed* when it is heard again after
-//! a second, and [`room::GUARANTEED`] confirmed sessions of each address stay, whatever others
-//! announce. A flood is reported once, with the address that announces most
+//! other sessions that are equally new; see [`room`]. A session is *confirmed* when it is heard
+//! again after a second, and [`room::GUARANTEED`] confirmed sessions of each address stay, whatever
+//! others announce. A flood is reported once, with the address that announces most
 //! ([`SapEvent::Crowded`]).
 //!
 //! A proxy announces for others: its datagrams come from its own address, and the originating
@@ -20,7 +20,8 @@
 //!
 //! A session that is no longer announced is removed. RFC 2974 (4) specifies a timeout of ten
 //! intervals, but at least an hour. This would leave ended streams on display for an hour, so the
-//! hour applies only to sessions that were announced once; for the others, the interval is known.
+//! hour applies only to sessions that have been announced once; for the others, the interval is
+//! known.
 
 mod heard_once;
 mod room;
@@ -40,13 +41,13 @@ use std::net::IpAddr;
 /// with [`crate::announce::sdp::MAX_TEXT`], this bounds the memory; in practice, a session takes 1
 /// KiB.
 const MAX_SESSIONS: usize = 1024;
-/// Maximum number of events that wait to be polled. If some were dropped, [`Directory::sessions`]
-/// still has the current state.
+/// Maximum number of events that wait in the queue. If some have been dropped,
+/// [`Directory::sessions`] still has the current state.
 const MAX_EVENTS: usize = 1024;
-/// Intervals without an announcement after which a session is removed (RFC 2974, 4).
+/// Number of intervals without an announcement after which a session is removed (RFC 2974, 4).
 const SILENT_INTERVALS: i64 = 10;
-/// Shortest and longest silence after which a session is removed: PipeWire's 90 s, because
-/// multicast may lose several packets in a row, and the RFC's hour.
+/// Shortest and longest silence after which a session is removed: 90 s as in PipeWire, because
+/// multicast may lose several packets in a row, and the hour of RFC 2974.
 const SHORTEST_TIMEOUT: Nanos = Nanos::from_secs(90);
 const LONGEST_TIMEOUT: Nanos = Nanos::from_secs(3600);
 
@@ -55,7 +56,7 @@ const LONGEST_TIMEOUT: Nanos = Nanos::from_secs(3600);
 const MAX_REFUSALS: usize = 256;
 const MAX_REFUSALS_OF_HOST: usize = 16;
 
-/// A session that is announced.
+/// An announced session.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
     /// The description.
@@ -77,7 +78,7 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Whether it was announced more than once.
+    /// Whether it has been announced more than once.
     #[must_use]
     pub const fn is_confirmed(&self) -> bool {
         self.confirmed
@@ -98,17 +99,17 @@ impl Entry {
         is_of_a_host.then_some(address == self.from)
     }
 
-    /// When the session is removed unless it is announced again.
+    /// When the session will be removed unless it is announced again.
     fn expires_at(&self) -> LocalTime {
         let timeout = self.interval.map_or(LONGEST_TIMEOUT, |interval| interval.times(SILENT_INTERVALS));
         self.heard_at + timeout.clamp(SHORTEST_TIMEOUT, LONGEST_TIMEOUT)
     }
 
-    /// Takes another announcement.
+    /// Records another announcement.
     fn hear(&mut self, now: LocalTime) {
         let interval = now.since(self.heard_at);
         // A lost announcement makes one interval too long, which the decay corrects gradually. An
-        // announcement on two groups is received twice, so the maximum is taken.
+        // announcement to two groups is received twice, so the maximum is used.
         let remembered = self.interval.map_or(Nanos::ZERO, |longest| Nanos::new(longest.as_nanos() / 8 * 7));
         self.interval = Some(interval.max(remembered));
         self.confirmed |= now.since(self.first_heard_at) >= CONFIRMED_AFTER;
@@ -146,7 +147,7 @@ pub fn named<'a>(entries: impl Iterator<Item = &'a Entry>, name: &str) -> Vec<&'
 pub enum Removal {
     /// Its host has withdrawn it.
     Deleted,
-    /// It was not announced again for this long.
+    /// It has not been announced for this long.
     Silent(Nanos),
     /// There was no room for it.
     Crowded,
@@ -170,7 +171,7 @@ pub enum SapEvent {
     Added(SessionKey),
     /// Its description has changed.
     Updated(SessionKey),
-    /// It was removed.
+    /// It has been removed.
     Removed {
         /// Its key.
         key: SessionKey,
@@ -195,7 +196,7 @@ pub enum SapEvent {
 pub struct Crowd {
     /// The number of known sessions.
     pub sessions: usize,
-    /// How many of these sessions were announced only once.
+    /// How many of these sessions have been announced only once.
     pub unconfirmed: usize,
     /// The number of addresses that announce these sessions.
     pub addresses: usize,
@@ -220,7 +221,7 @@ impl fmt::Display for Crowd {
 pub struct DirectoryStats {
     /// Valid announcements and deletions.
     pub understood: u64,
-    /// Invalid datagrams, see [`SapError`].
+    /// Invalid datagrams; see [`SapError`].
     pub refused: u64,
     /// Deletions of unknown sessions, or of other hosts' sessions.
     pub idle_deletions: u64,
@@ -246,7 +247,7 @@ pub struct DirectoryStats {
 pub struct Directory {
     sessions: BTreeMap<SessionKey, Entry>,
     events: EventQueue<SapEvent, MAX_EVENTS>,
-    /// Refusals that were reported, as text.
+    /// Refusals that have been reported, as text.
     refusals: BTreeSet<(IpAddr, String)>,
     stats: DirectoryStats,
     heard_once: HeardOnce,
@@ -254,10 +255,10 @@ pub struct Directory {
 }
 
 impl Directory {
-    /// Takes a datagram that came at `now` from the host `from`.
+    /// Handles a datagram from the host `from` that was received at `now`.
     ///
     /// # Errors
-    /// If it is invalid, or there is no room; then it is only counted.
+    /// If it is invalid, or if there is no room. It is then only counted.
     pub fn handle_datagram(&mut self, now: LocalTime, from: IpAddr, datagram: &[u8]) -> Result<(), SapError> {
         let taken = SapPacket::parse(datagram).and_then(|packet| self.take(now, from, &packet));
         match &taken {
@@ -293,7 +294,7 @@ impl Directory {
         self.sessions.values().map(Entry::expires_at).min()
     }
 
-    /// The next event that was not polled yet.
+    /// The next event that has not been polled yet.
     pub fn poll_event(&mut self) -> Option<SapEvent> {
         self.events.pop()
     }
@@ -303,7 +304,7 @@ impl Directory {
         self.sessions.iter()
     }
 
-    /// A session.
+    /// The session with this key.
     #[must_use]
     pub fn get(&self, key: &SessionKey) -> Option<&Entry> {
         self.sessions.get(key)
@@ -347,7 +348,7 @@ impl Directory {
             }
             return Ok(());
         }
-        // A session that was removed for lack of room may be announced again.
+        // The session may have been removed for lack of room, and is now announced again.
         let fingerprint = HeardOnce::fingerprint(from, &packet.payload);
         let confirmed = self.heard_once.knows(now, fingerprint);
         self.make_room().inspect_err(|_| self.heard_once.note(fingerprint, now))?;
@@ -377,8 +378,8 @@ impl Directory {
         self.sessions.range(first..=last)
     }
 
-    /// The session of a description: the one whose stream has the same destination, or else the
-    /// only one, if the description is a newer version of it.
+    /// The session that a description belongs to: the one whose stream has the same destination or,
+    /// failing that, the only one if the description is a newer version of it.
     fn find(&self, host: Host, session: &SessionName, description: &Description) -> Option<SessionKey> {
         let to = place(description);
         let same = self.of(host, session).find(|(_, entry)| place(&entry.description) == to);
@@ -390,7 +391,8 @@ impl Directory {
         same.or_else(newer).map(|(key, _)| key.clone())
     }
 
-    /// A deletion names its session by the `o=` line, or only by the hash of the announcement.
+    /// Handles a deletion, which identifies its session by the `o=` line, or only by the hash of
+    /// the announcement.
     fn delete(&mut self, host: Host, packet: &SapPacket<'_>) {
         let named = SessionName::of_payload(&packet.payload);
         let has_hash = |entry: &Entry| entry.hash == packet.hash && packet.hash != 0;

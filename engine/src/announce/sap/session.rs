@@ -1,11 +1,11 @@
 //! The identity of announced sessions.
 //!
-//! According to RFC 8866 (5.2), the `o=` line without its version identifies a session. In practice
-//! that is not enough: two announcers on one host write the same line (`o=- 0 0 IN IP4 127.0.0.1`
-//! in FFmpeg), lines are truncated, and anybody can send another host's line. So a session belongs
-//! to the host that announces it, by the source address of its datagrams and the originating source
-//! in their header. If the same `o=` line is announced with another destination of the stream, it
-//! is another session, unless its version has increased.
+//! According to RFC 8866 (5.2), the `o=` line without its version identifies a session. In
+//! practice, this is not enough: two announcers on one host write the same line (`o=- 0 0 IN IP4
+//! 127.0.0.1` in FFmpeg), lines are truncated, and anybody can send another host's line. So a
+//! session belongs to the host that announces it, by the source address of its datagrams and the
+//! originating source in their header. If the same `o=` line is announced with a different
+//! destination of the stream, it is a different session, unless its version has increased.
 
 use crate::announce::sdp::{Description, MAX_TEXT, Origin};
 use std::fmt;
@@ -41,20 +41,20 @@ impl SessionKey {
         Self { host, session, number }
     }
 
-    /// The source address of the datagrams that announce it.
+    /// The source address of the datagrams that announce the session.
     #[must_use]
     pub const fn from(&self) -> IpAddr {
         self.host.from
     }
 
-    /// The originating source in their header (RFC 2974, 6): another host, if a proxy announces for
-    /// it.
+    /// The originating source in the header of these datagrams (RFC 2974, 6), which is a different
+    /// host if a proxy announces the session.
     #[must_use]
     pub const fn origin(&self) -> IpAddr {
         self.host.origin
     }
 
-    /// Whether both have the same `o=` line, whoever announces them.
+    /// Whether both sessions have the same `o=` line, whoever announces them.
     #[must_use]
     pub fn has_origin_of(&self, other: &Self) -> bool {
         self.session == other.session
@@ -94,7 +94,7 @@ impl fmt::Display for SessionKey {
     }
 }
 
-/// The destination of the first stream of a description.
+/// The destination of the first leg of a description.
 pub(super) fn place(description: &Description) -> Option<(IpAddr, u16)> {
     let leg = description.streams.first()?.legs.first()?;
     Some((leg.destination, leg.port))

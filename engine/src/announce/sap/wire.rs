@@ -1,9 +1,9 @@
 //! SAP datagrams as bytes (RFC 2974, 6).
 //!
-//! [`SapPacket::parse`] takes any bytes: it never panics, and allocates for compressed payloads
-//! only, which are unpacked to [`MAX_TEXT`] bytes at most. Authentication data is skipped, because
-//! no receiver in the field has keys to check it. Encrypted payloads are refused; RFC 2974 (7)
-//! advises against encryption.
+//! [`SapPacket::parse`] takes any bytes: it never panics, and allocates only for compressed
+//! payloads, which are unpacked to [`MAX_TEXT`] bytes at most. Authentication data is skipped,
+//! because no receiver in the field has keys to check it. Encrypted payloads are refused; RFC 2974
+//! (7) advises against encryption.
 
 use crate::announce::sdp::MAX_TEXT;
 use miniz_oxide::inflate::{TINFLStatus, decompress_to_vec_zlib_with_limit};
@@ -13,16 +13,16 @@ use thiserror::Error;
 
 /// The version of RFC 2974, in the upper three bits.
 const VERSION: u8 = 1;
-/// Bits of the first byte.
+/// Flags in the first byte.
 const IPV6: u8 = 0x10;
 const DELETION: u8 = 0x04;
 const ENCRYPTED: u8 = 0x02;
 const COMPRESSED: u8 = 0x01;
 /// Length of flags, authentication length and hash, bytes.
 const FIXED: usize = 4;
-/// The only payload type that is accepted, and the default if there is none.
+/// The only payload type that is accepted, and the default if none is stated.
 const SDP: &[u8] = b"application/sdp";
-/// Length of the longest payload type that is recognised.
+/// Maximum length of a payload type, bytes.
 const MAX_PAYLOAD_TYPE: usize = 128;
 
 /// A SAP datagram.
@@ -42,17 +42,17 @@ pub struct SapPacket<'a> {
     pub deletion: bool,
     /// Identifies this version of the announcement, together with the origin; 0 if unused.
     pub hash: u16,
-    /// The host that announces.
+    /// The announcing host.
     pub origin: IpAddr,
     /// The description; in a deletion it may be the `o=` line alone.
     pub payload: Cow<'a, [u8]>,
 }
 
 impl<'a> SapPacket<'a> {
-    /// Reads a datagram.
+    /// Parses a datagram.
     ///
     /// # Errors
-    /// [`SapError`] if it is not SAP, or of an unsupported kind.
+    /// [`SapError`] if it is not SAP, or is of an unsupported kind.
     pub fn parse(datagram: &'a [u8]) -> Result<Self, SapError> {
         let available = datagram.len();
         let truncated = |needed| SapError::Truncated { needed, available };
@@ -79,7 +79,7 @@ impl<'a> SapPacket<'a> {
         Ok(Self { deletion: flags & DELETION != 0, hash, origin, payload })
     }
 
-    /// The datagram, with the payload type, which some receivers need.
+    /// Writes the datagram, including the payload type, which some receivers need.
     #[must_use]
     pub fn emit(&self) -> Vec<u8> {
         let flags = VERSION << 5 | if self.deletion { DELETION } else { 0 };
@@ -102,9 +102,9 @@ impl<'a> SapPacket<'a> {
     }
 }
 
-/// The payload after the payload type, which may be absent.
+/// Returns the payload after the payload type, which may be absent.
 fn description(rest: &[u8]) -> Result<&[u8], SapError> {
-    // Without a type the payload begins like SDP, or like the `o=` line of a deletion.
+    // Without a payload type, the payload begins like SDP, or like the `o=` line of a deletion.
     if rest.is_empty() || rest.starts_with(b"v=") || rest.starts_with(b"o=") {
         return Ok(rest);
     }
@@ -116,7 +116,7 @@ fn description(rest: &[u8]) -> Result<&[u8], SapError> {
 }
 
 /// Decompresses a zlib payload (RFC 2974, 6). According to the RFC, the payload type is compressed
-/// together with the payload, but some senders put it uncompressed in front.
+/// together with the payload, but some senders put it in front of the payload uncompressed.
 fn unpack(rest: &[u8]) -> Result<Vec<u8>, SapError> {
     let packed = description(rest).unwrap_or(rest);
     if packed.is_empty() {
@@ -141,7 +141,7 @@ pub enum SapError {
         /// The actual length in bytes.
         available: usize,
     },
-    /// It is of another version, or not SAP.
+    /// It has another version, or is not SAP.
     #[error("SAP version {0}, only version 1 is understood")]
     Version(u8),
     /// The payload is encrypted.
@@ -216,7 +216,7 @@ mod tests {
         *damaged.last_mut().unwrap() ^= 1;
         assert_eq!(read(damaged), Err(SapError::Compressed));
         assert_eq!(read(whole[..whole.len() - 6].to_vec()), Err(SapError::Compressed));
-        // A megabyte in a kilobyte.
+        // A megabyte compressed to a kilobyte.
         assert_eq!(read(packed(&vec![b'v'; 1 << 20])), Err(SapError::TooLong));
     }
 

@@ -19,10 +19,10 @@ pub(super) enum ConnectionLine {
 }
 
 /// Reads an address. IPv4 numbers with leading zeros are accepted and read as decimal; the flag
-/// says whether there were any.
+/// states whether there were any.
 fn parse_address(text: &str) -> Option<(IpAddr, bool)> {
     if let Ok(address) = text.parse::<IpAddr>() {
-        // ::ffff:239.69.0.1 is IPv4.
+        // An IPv4-mapped address such as ::ffff:239.69.0.1 is an IPv4 address.
         return Some((address.to_canonical(), false));
     }
     let digits = |part: &str| (1..=4).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
@@ -32,7 +32,7 @@ fn parse_address(text: &str) -> Option<(IpAddr, bool)> {
     Some((Ipv4Addr::from(octets).into(), true))
 }
 
-/// Reads `IN IP4 239.69.0.1/32`, also with a number of addresses, or `IN IP6 ff15::1`. Blanks
+/// Reads `IN IP4 239.69.0.1/32`, optionally with a number of addresses, or `IN IP6 ff15::1`. Blanks
 /// instead of slashes, lower case, a port, and an address alone are accepted, too.
 pub(super) fn parse_connection(value: &str) -> ConnectionLine {
     let words: Vec<&str> = value.split_whitespace().collect();
@@ -59,7 +59,7 @@ pub(super) fn parse_connection(value: &str) -> ConnectionLine {
     }
 }
 
-/// The address with its TTL, and the faults of the line.
+/// Returns the address with its TTL, and the faults of the line.
 fn connection(value: &str, address: IpAddr, has_zeros: bool, numbers: &[&str]) -> Connection {
     let mut lints = Vec::new();
     let (ttl_text, count_text) = match address {
@@ -93,7 +93,7 @@ fn connection(value: &str, address: IpAddr, has_zeros: bool, numbers: &[&str]) -
     Connection { address, ttl: ttl.filter(|_| is_group), lints }
 }
 
-/// The senders of an `a=source-filter`.
+/// The senders that an `a=source-filter` accepts.
 pub(super) struct SourceFilter {
     /// `None` for `*`.
     pub(super) destination: Option<IpAddr>,
@@ -101,10 +101,10 @@ pub(super) struct SourceFilter {
     pub(super) lints: Vec<Lint>,
 }
 
-/// `incl IN IP4 <destination> <source>...`.
+/// Reads `incl IN IP4 <destination> <source>...`.
 ///
 /// # Errors
-/// What is wrong with it, if it cannot be used.
+/// If it cannot be used; the error states its fault.
 pub(super) fn parse_filter(value: &str) -> Result<SourceFilter, Lint> {
     let unreadable = || Lint::SourceFilter(value.to_owned());
     let words: Vec<&str> = value.split_whitespace().collect();

@@ -7,7 +7,7 @@ use std::fmt;
 /// The highest PTP domain (IEEE 1588-2008, 7.1).
 const MAX_DOMAIN: u8 = 127;
 
-/// The reference clock of timestamps.
+/// The reference clock of the timestamps.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum ReferenceClock {
     /// The description does not state it.
@@ -19,7 +19,7 @@ pub enum ReferenceClock {
         version: String,
         /// The grandmaster.
         grandmaster: ClockIdentity,
-        /// The domain, if given.
+        /// The domain, if stated.
         domain: Option<u8>,
     },
     /// PTP that is traceable to TAI, whichever clock is grandmaster.
@@ -34,13 +34,14 @@ pub enum ReferenceClock {
 }
 
 impl ReferenceClock {
-    /// The PTP clock that we follow, or our own as grandmaster.
+    /// Creates the reference clock for PTP with this grandmaster, in the edition that AES67
+    /// requires.
     #[must_use]
     pub fn ptp(grandmaster: ClockIdentity, domain: u8) -> Self {
         Self::Ptp { version: PTP_2008.to_owned(), grandmaster, domain: Some(domain) }
     }
 
-    /// Whether timestamps are PTP time.
+    /// Whether the timestamps are PTP time.
     #[must_use]
     pub const fn is_ptp(&self) -> bool {
         matches!(self, Self::Ptp { .. } | Self::PtpTraceable { .. })
@@ -53,7 +54,7 @@ const PTP_2008: &str = "IEEE1588-2008";
 const PTP_802: &str = "IEEE802.1AS";
 
 impl fmt::Display for ReferenceClock {
-    /// The value of `a=ts-refclk`; empty if there is none.
+    /// Writes the value of `a=ts-refclk`, which is empty if the clock is unknown.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unknown => Ok(()),
@@ -68,23 +69,23 @@ impl fmt::Display for ReferenceClock {
     }
 }
 
-/// The relation of timestamps to the reference clock.
+/// The relation of the timestamps to the reference clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MediaClockSource {
     /// The description does not state it.
     #[default]
     Unknown,
-    /// They are the reference clock's time in frames, plus an offset.
+    /// The timestamps are the reference clock's time in frames, plus an offset.
     Direct {
         /// Timestamp at the reference clock's epoch.
         offset: u32,
     },
-    /// They count a clock of the sender that is unrelated to the reference clock.
+    /// The timestamps count a clock of the sender that is unrelated to the reference clock.
     Sender,
 }
 
 impl fmt::Display for MediaClockSource {
-    /// The value of `a=mediaclk`; empty if there is none.
+    /// Writes the value of `a=mediaclk`, which is empty if the relation is unknown.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unknown => Ok(()),
@@ -115,7 +116,7 @@ pub(super) fn reference_clock(value: &str, default_domain: Option<u8>, lints: &m
     }
 }
 
-/// `version:grandmaster[:domain]` or `version:traceable`.
+/// Reads `version:grandmaster[:domain]` or `version:traceable`.
 fn ptp(value: &str, default_domain: Option<u8>, lints: &mut Vec<Lint>) -> Option<ReferenceClock> {
     if value.eq_ignore_ascii_case("traceable") {
         lints.push(Lint::BareTraceable);
@@ -134,7 +135,7 @@ fn ptp(value: &str, default_domain: Option<u8>, lints: &mut Vec<Lint>) -> Option
     if clock.trim().eq_ignore_ascii_case("traceable") {
         return Some(ReferenceClock::PtpTraceable { version });
     }
-    // Some senders write the identity with colons: then its eight octets precede the domain.
+    // Some senders write the identity with colons; its eight octets then precede the domain.
     let colons = clock.split(':').count() > 2;
     let (identity, domain) = if colons {
         let end = clock.match_indices(':').nth(7).map_or(clock.len(), |(at, _)| at);
@@ -167,7 +168,7 @@ fn has_prefix(text: &str, prefix: &str) -> bool {
     text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
 }
 
-/// A number, or RFC 7273's `domain-nmbr=` and a number.
+/// Reads a number, optionally preceded by RFC 7273's `domain-nmbr=`.
 fn domain_number(text: &str, lints: &mut Vec<Lint>) -> Option<u8> {
     let digits = text.strip_prefix("domain-nmbr=").unwrap_or(text);
     let domain = digits.parse().ok().filter(|&domain| domain <= MAX_DOMAIN);
@@ -177,20 +178,20 @@ fn domain_number(text: &str, lints: &mut Vec<Lint>) -> Option<u8> {
     domain
 }
 
-/// The domain of RAVENNA's `a=clock-domain:PTPv2 <domain>`.
+/// Reads the domain from RAVENNA's `a=clock-domain:PTPv2 <domain>`.
 pub(super) fn clock_domain(value: &str) -> Option<u8> {
     value.strip_prefix("PTPv2")?.trim().parse().ok().filter(|&domain| domain <= MAX_DOMAIN)
 }
 
-/// Eight octets; or a MAC address, which stands for the identity that is derived from it (IEEE
-/// 1588-2008, 7.5.2.2.2).
+/// Reads eight octets, or a MAC address, which stands for the identity that is derived from it
+/// (IEEE 1588-2008, 7.5.2.2.2).
 fn identity_of(text: &str) -> Option<ClockIdentity> {
     let text = text.strip_prefix("0x").unwrap_or(text);
     let of_mac = || octets(text).map(|[a, b, c, d, e, g]| [a, b, c, 0xFF, 0xFE, d, e, g]);
     octets(text).or_else(of_mac).map(ClockIdentity)
 }
 
-/// Octets in hexadecimal, separated by hyphens, colons, points or nothing.
+/// Reads hexadecimal octets, which may be separated by hyphens, colons or points.
 fn octets<const N: usize>(text: &str) -> Option<[u8; N]> {
     let mut octets = [0; N];
     let mut rest = text.as_bytes();
@@ -206,10 +207,10 @@ fn octets<const N: usize>(text: &str) -> Option<[u8; N]> {
     rest.is_empty().then_some(octets)
 }
 
-/// Reads the value of an `a=mediaclk` of a stream of `rate_hz`.
+/// Reads the value of the `a=mediaclk` of a stream with the sample rate `rate_hz`.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "modulo 2^32, as RTP timestamps wrap")]
 pub(super) fn media_clock(value: &str, rate_hz: u32, lints: &mut Vec<Lint>) -> MediaClockSource {
-    // RFC 7273 allows a name (`id=`) before the clock, by which streams show that they share a
+    // RFC 7273 allows a name (`id=`) before the clock, by which streams indicate that they share a
     // clock.
     let named: Vec<&str> = value.split_whitespace().filter(|word| !word.starts_with("id=")).collect();
     let joined = without_blanks_at_equals(&named.join(" "));
@@ -226,7 +227,7 @@ pub(super) fn media_clock(value: &str, rate_hz: u32, lints: &mut Vec<Lint>) -> M
     if offset.is_empty() {
         lints.push(Lint::NoOffset);
     }
-    // Negative offsets and those beyond 32 bits are read modulo 2^32.
+    // Negative offsets and offsets beyond 32 bits are read modulo 2^32.
     let Some(offset) = (if offset.is_empty() { Some(0) } else { offset.parse::<i64>().ok() }) else {
         lints.push(Lint::MediaClock(value.to_owned()));
         return MediaClockSource::Unknown;
@@ -245,7 +246,7 @@ fn without_blanks_at_equals(value: &str) -> String {
     value.split('=').map(str::trim).collect::<Vec<_>>().join("=")
 }
 
-/// Checks that `rate=48000/1` is the stream's own rate.
+/// Checks that `rate=48000/1` states the stream's own rate.
 fn check_rate(rate: &str, rate_hz: u32, lints: &mut Vec<Lint>) {
     let (numerator, denominator) = rate.split_once('/').unwrap_or((rate, "1"));
     let ratio = numerator.parse::<u64>().ok().zip(denominator.parse::<u64>().ok());

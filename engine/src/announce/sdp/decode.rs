@@ -8,14 +8,15 @@ use super::lint::Lint;
 use std::borrow::Cow;
 
 const UTF8_MARK: &[u8] = b"\xEF\xBB\xBF";
-/// The characters of Windows-1252 where Latin-1 has control characters; five places are empty.
+/// The characters of Windows-1252 in the positions where Latin-1 has control characters; five
+/// positions are unused.
 const WINDOWS_1252: [char; 32] = [
     '€', ' ', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', ' ', 'Ž', ' ', ' ', '‘', '’', '“', '”', '•', '–',
     '—', '˜', '™', 'š', '›', 'œ', ' ', 'ž', 'Ÿ',
 ];
 
-/// The text in UTF-8 without a byte order mark, and the fault of its encoding, if any. Lines that
-/// are not valid UTF-8 are left unchanged.
+/// Converts a text to UTF-8 without a byte order mark. Also returns the fault of its encoding, if
+/// any. Lines that are not valid UTF-8 are left unchanged.
 pub(super) fn to_utf8(bytes: &[u8]) -> (Cow<'_, [u8]>, Option<Lint>) {
     if let Some(rest) = bytes.strip_prefix(UTF8_MARK) {
         return (rest.into(), Some(Lint::ByteOrderMark));
@@ -32,8 +33,8 @@ pub(super) fn to_utf8(bytes: &[u8]) -> (Cow<'_, [u8]>, Option<Lint>) {
     (text.into(), Some(Lint::Utf16))
 }
 
-/// Unescapes a text in one line that has `\r\n` or `\n` for its line ends, like a string in JSON or
-/// in a program; `None` if the text is not escaped in this way.
+/// Unescapes a one-line text in which line ends are written as `\r\n` or `\n`, like a string in
+/// JSON or in a program; `None` if the text is not escaped in this way.
 fn unescaped(bytes: &[u8]) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(bytes).ok()?.trim();
     if !text.contains("\\n") || text.contains(['\r', '\n']) {
@@ -53,7 +54,7 @@ pub(super) enum LineEnd {
     Text,
 }
 
-/// The next line of `rest`, and its end; `rest` continues after it.
+/// Takes the next line of `rest`, and its end; `rest` continues after it.
 pub(super) fn next_line<'a>(rest: &mut &'a [u8]) -> Option<(&'a [u8], LineEnd)> {
     if rest.is_empty() {
         return None;
@@ -72,7 +73,8 @@ pub(super) fn next_line<'a>(rest: &mut &'a [u8]) -> Option<(&'a [u8], LineEnd)> 
     Some((line, kind))
 }
 
-/// A line without the prefix that a web page or an e-mail has added, and the kind of that prefix.
+/// Removes the prefix that a web page or an e-mail has added to a line. Also returns the kind of
+/// that prefix.
 pub(super) fn without_margin(line: &[u8]) -> (&[u8], Option<Lint>) {
     const NO_BREAK_SPACE: &[u8] = b"\xC2\xA0";
     let mut rest = line;
@@ -94,8 +96,8 @@ pub(super) fn without_margin(line: &[u8]) -> (&[u8], Option<Lint>) {
     (rest.trim_ascii_end(), margin)
 }
 
-/// Bytes as text: bytes that are not UTF-8 are read as Windows-1252. The flag says whether that was
-/// necessary.
+/// Converts bytes to text. Bytes that are not UTF-8 are read as Windows-1252; the flag states
+/// whether that was necessary.
 pub(super) fn to_text(bytes: &[u8]) -> (Cow<'_, str>, bool) {
     match std::str::from_utf8(bytes) {
         Ok(text) => (text.into(), false),

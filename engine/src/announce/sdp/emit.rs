@@ -8,8 +8,8 @@ use std::fmt::{self, Write};
 use std::net::IpAddr;
 
 impl Description {
-    /// The text, with the lines in the order of RFC 8866 and CRLF line ends. Control characters,
-    /// which would break a line, become blanks.
+    /// Writes the description, with the lines in the order of RFC 8866 and CRLF line ends. Control
+    /// characters, which would break a line, become blanks.
     #[must_use]
     pub fn to_sdp(&self) -> String {
         let mut text = Lines(String::new());
@@ -92,7 +92,7 @@ struct Lines(String);
 
 impl Lines {
     fn add(&mut self, line: fmt::Arguments<'_>) {
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = self.0.write_fmt(line);
         self.0.push_str("\r\n");
     }
@@ -102,12 +102,12 @@ const fn family(address: IpAddr) -> &'static str {
     if address.is_ipv4() { "IP4" } else { "IP6" }
 }
 
-/// The address family of a host, which may be given by name.
+/// The address family of a host, which may be stated by name.
 fn family_of(host: &str) -> &'static str {
     host.parse().map_or("IP4", family)
 }
 
-/// The text without characters that would end the line, and trimmed.
+/// Trims the text, and replaces characters that would end the line with blanks.
 fn one_line(text: &str) -> Cow<'_, str> {
     if text.contains(char::is_control) {
         return text.replace(char::is_control, " ").trim_ascii().to_owned().into();
@@ -115,7 +115,7 @@ fn one_line(text: &str) -> Cow<'_, str> {
     text.trim_ascii().into()
 }
 
-/// The text as one word of a line, which is never empty.
+/// Converts the text to one word of a line, which is never empty.
 fn word(text: &str) -> Cow<'_, str> {
     if text.is_empty() {
         return "-".into();
@@ -124,7 +124,8 @@ fn word(text: &str) -> Cow<'_, str> {
     if text.contains(breaks) { text.replace(breaks, "_").into() } else { text.into() }
 }
 
-/// Milliseconds, with two decimals at 44.1 kHz as in AES67, otherwise with three.
+/// Formats a duration in milliseconds, with up to two decimals at 44.1 kHz, as in AES67, and
+/// otherwise up to three.
 fn milliseconds(frames: usize, rate: SampleRate) -> String {
     let ms = Frames::of(frames).as_f64() * 1000.0 / f64::from(rate.as_hz());
     let text = if rate.as_hz() == 44_100 { format!("{ms:.2}") } else { format!("{ms:.3}") };

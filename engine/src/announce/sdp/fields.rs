@@ -6,22 +6,22 @@ use super::{Origin, Refusal};
 use crate::rtp::format::{Encoding, SAMPLE_RATES_HZ, StreamFormat};
 use crate::units::SampleRate;
 
-/// L16 at 44.1 kHz, stereo and mono (RFC 3551, table 4).
+/// Static payload types of L16 at 44.1 kHz, with their numbers of channels (RFC 3551, table 4).
 pub(super) const STATIC_L16: [(u8, usize); 2] = [(10, 2), (11, 1)];
 /// The longest packet time that is accepted, ms.
 const MAX_PACKET_MS: f64 = 1000.0;
-/// The highest rate that is read, well above those of [`SAMPLE_RATES_HZ`].
+/// The highest sample rate that is read, well above those of [`SAMPLE_RATES_HZ`].
 const MAX_RATE_HZ: u32 = 1_000_000;
 
-/// The names in `DUP name name`.
+/// The names in `DUP name name`; `None` for groups of another kind.
 pub(super) fn is_duplication(group: &Attribute) -> Option<Vec<&str>> {
     let mut words = group.value().split_ascii_whitespace();
     words.next().filter(|semantics| semantics.eq_ignore_ascii_case("DUP"))?;
     Some(words.collect())
 }
 
-/// Reads `- 1311738121 1311738121 IN IP4 192.0.2.1`. From a malformed line, whatever can be read is
-/// returned; the flag says whether the line is malformed.
+/// Reads `- 1311738121 1311738121 IN IP4 192.0.2.1`. Of a malformed line, whatever can be read is
+/// returned; the flag states whether the line is malformed.
 pub(super) fn parse_origin(value: &str) -> (Origin, bool) {
     let fields: Vec<&str> = value.split_whitespace().collect();
     if let [username, session_id, version, net, family, address] = fields[..]
@@ -43,7 +43,7 @@ pub(super) fn parse_origin(value: &str) -> (Origin, bool) {
     (Origin { username, session_id, version, address: address.to_owned() }, false)
 }
 
-/// The fields of an `m=` line of audio.
+/// The fields of an `m=` line for audio.
 pub(super) struct MediaLine {
     pub(super) port: u16,
     pub(super) payload_types: Vec<u8>,
@@ -60,7 +60,7 @@ pub(super) fn media_line(section: &Section<'_>) -> Result<MediaLine, Refusal> {
         return Err(Refusal::Medium(medium.to_owned()));
     }
     let port = fields.next().ok_or(Refusal::MediaLine)?;
-    // The ports of a range are for RTP and RTCP.
+    // The ports of a range are those of RTP and RTCP.
     let (rtp, rest) = port.split_once(['/', '-']).unwrap_or((port, "1"));
     let count = if port.contains('-') { "1" } else { rest };
     if port.contains('-') {
@@ -93,17 +93,17 @@ pub(super) fn media_line(section: &Section<'_>) -> Result<MediaLine, Refusal> {
     Ok(MediaLine { port, payload_types, lints })
 }
 
-/// An `a=rtpmap`: the payload type, and its format if it is supported.
+/// An `a=rtpmap`: the payload type, and its format if that is supported.
 pub(super) struct FormatMap {
     pub(super) payload_type: u8,
     pub(super) format: Option<StreamFormat>,
-    /// The format as it is written.
+    /// The format as written.
     pub(super) written: String,
     pub(super) lints: Vec<Lint>,
 }
 
-/// Reads `96 L24/48000/2`; without a number of channels, there is one. Other separators and rates
-/// with a unit are accepted, too.
+/// Reads `96 L24/48000/2`; if the channel count is omitted, it is 1. Other separators, and rates
+/// with a unit, are accepted, too.
 pub(super) fn parse_map(value: &str) -> Option<FormatMap> {
     let end = value.find(|c: char| !c.is_ascii_digit()).unwrap_or(value.len());
     let (number, rest) = value.split_at(end);
@@ -139,7 +139,7 @@ pub(super) fn parse_map(value: &str) -> Option<FormatMap> {
     Some(map)
 }
 
-/// Reads `48000`, also `48000Hz`, `48k` or `44.1kHz`.
+/// Reads `48000`, `48000Hz`, `48k` or `44.1kHz`.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative, and at most MAX_RATE_HZ")]
 fn rate_hz(text: &str) -> Option<u32> {
     let (number, unit) = number_and_unit(text)?;
@@ -151,7 +151,7 @@ fn rate_hz(text: &str) -> Option<u32> {
     (hz <= f64::from(MAX_RATE_HZ)).then(|| libm::round(hz) as u32)
 }
 
-/// A decimal number with a point or a comma, and the rest of the text.
+/// Splits a text into a decimal number, which may have a point or a comma, and the rest.
 fn number_and_unit(text: &str) -> Option<(f64, &str)> {
     let text = text.trim();
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.' && c != ',').unwrap_or(text.len());
@@ -184,13 +184,13 @@ pub(super) fn frames_of_ms(text: &str, rate: SampleRate) -> Option<(usize, Optio
     (ms <= MAX_PACKET_MS && frames >= 1.0).then_some((frames as usize, right))
 }
 
-/// A number of frames, or RAVENNA's range of such numbers, of which the first is used.
+/// Reads a number of frames, or RAVENNA's range of such numbers, of which the first is used.
 pub(super) fn frames_of_count(text: &str, rate: SampleRate) -> Option<usize> {
     let first = text.split_once('-').map_or(text, |(first, _)| first);
     first.trim().parse().ok().filter(|frames| (1..=rate.as_hz() as usize).contains(frames))
 }
 
-/// `channel-order=` of the payload type's `a=fmtp`.
+/// The value of `channel-order=` in the payload type's `a=fmtp`.
 pub(super) fn channel_order(section: &Section<'_>, payload_type: u8) -> Option<String> {
     let mut parameters = section
         .all("fmtp")

@@ -10,7 +10,8 @@ use std::net::IpAddr;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Finding {
-    /// The line, from 1; for something missing, the line where the medium or the session begins.
+    /// The number of the line, from 1. If something is missing, it is the line where the medium or
+    /// the session begins.
     pub line: usize,
     /// The kind of fault.
     pub lint: Lint,
@@ -23,8 +24,8 @@ impl fmt::Display for Finding {
 }
 
 impl Lint {
-    /// Whether part of the description is not received because of this fault, which a receiver
-    /// should report.
+    /// Whether, because of this fault, a receiver ignores part of what is described; it should
+    /// report this.
     #[must_use]
     pub const fn leaves_out(&self) -> bool {
         matches!(
@@ -66,9 +67,9 @@ pub enum Lint {
     Blanks,
     /// A value that is spelt differently from the standard, but understood.
     Spelling {
-        /// As it is written.
+        /// The value as written.
         written: String,
-        /// As it is understood.
+        /// The value as understood.
         right: String,
     },
     /// `v=0` is missing.
@@ -77,7 +78,7 @@ pub enum Lint {
     NotFirst,
     /// Another description follows, which is ignored.
     SecondDescription,
-    /// A line that may occur only once in a description or a medium, but is repeated.
+    /// A repeated line that may occur only once in a description or a medium.
     Doubled(String),
     /// A media-level attribute at session level.
     SessionLevel(String),
@@ -93,15 +94,15 @@ pub enum Lint {
     Refused(Refusal),
     /// No receiver can receive a leg.
     Obstacle(Obstacle),
-    /// A `c=` line of a network that is not the Internet.
+    /// A `c=` line for a network that is not the Internet.
     OtherNet(String),
     /// A `c=` line that cannot be read.
     Address(String),
     /// An address whose numbers have leading zeros.
     LeadingZeros {
-        /// As it is written.
+        /// The address as written.
         written: String,
-        /// As it is understood.
+        /// The address as understood.
         right: String,
     },
     /// A further `c=` line, which is ignored.
@@ -127,14 +128,14 @@ pub enum Lint {
     /// The `m=` line has a payload type without `a=rtpmap`, and the only `a=rtpmap` is for another
     /// one.
     OtherPayloadType {
-        /// In the `m=` line.
+        /// The payload type in the `m=` line.
         listed: u8,
-        /// In the `a=rtpmap`.
+        /// The payload type in the `a=rtpmap`.
         mapped: u8,
     },
     /// The `m=` line has no payload type, but there is one `a=rtpmap`.
     NoPayloadType(u8),
-    /// Further payload types of the `m=` line, of other formats.
+    /// Further payload types in the `m=` line, with other formats.
     MoreFormats,
     /// `a=rtpmap` without the number of channels.
     NoChannels,
@@ -153,7 +154,7 @@ pub enum Lint {
     MaxPacketTime,
     /// Packets longer than AES67 allows.
     Payload {
-        /// Bytes.
+        /// Payload size of a packet, in bytes.
         bytes: usize,
     },
     /// `a=ts-refclk` is missing.
@@ -164,9 +165,9 @@ pub enum Lint {
     BareTraceable,
     /// The grandmaster in lower case or with other separators.
     GrandmasterSpelling {
-        /// As it is written.
+        /// The identity as written.
         written: String,
-        /// The clock.
+        /// The identity as understood.
         right: ClockIdentity,
     },
     /// An impossible grandmaster identity: all zeros or all ones.
@@ -185,9 +186,9 @@ pub enum Lint {
     NoOffset,
     /// The rate of `a=mediaclk` differs from the stream's.
     MediaClockRate {
-        /// As it is written.
+        /// The rate as written.
         written: String,
-        /// The stream's, Hz.
+        /// The stream's rate, Hz.
         rate_hz: u32,
     },
     /// `a=source-filter` cannot be read.
@@ -200,9 +201,9 @@ pub enum Lint {
     LoopbackSender(IpAddr),
     /// A filter for another destination.
     OtherDestination(IpAddr),
-    /// A filter with several senders of one leg: all of them are accepted.
+    /// A filter with several senders for one leg: all of them are accepted.
     SeveralSenders,
-    /// Legs that `a=group:DUP` names are missing, or differ.
+    /// `a=group:DUP` names legs that are missing or differ.
     Duplication,
     /// `a=sendonly` or `a=inactive`.
     Direction(String),

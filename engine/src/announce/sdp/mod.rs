@@ -2,18 +2,18 @@
 //!
 //! Reading is lenient: every form seen in the field yields a [`Description`], and its faults are
 //! reported in plain words ([`Finding`]), with the line and the correct form. Writing is strict:
-//! [`Description::to_sdp`] has everything that AES67 requires, and reading it again yields no
-//! finding.
+//! [`Description::to_sdp`] writes everything that AES67 requires, and reading its result yields no
+//! findings.
 //!
-//! Model: a text is cut into lines, lines into a session and its media, and each medium is
+//! Model: a text is divided into lines, and the lines into a session and its media. Each medium is
 //! interpreted with the session's attributes as its defaults. Media that carry the same stream on
 //! two networks (ST 2022-7: `a=group:DUP`, or `a=ssrc-group:DUP`) become one [`StreamDescription`]
-//! with two legs. Reading is total: any bytes yield a description or an error, in memory that is
-//! bounded by [`MAX_TEXT`].
+//! with two legs. Reading is total: any bytes yield a description or an error, and the required
+//! memory is bounded by [`MAX_TEXT`].
 //!
 //! The maintained crate `sdp-types` reads and writes SDP well. It is not used here, because it does
-//! not keep the line of each attribute, and refuses texts that occur in the field. The tests use it
-//! to read our own texts.
+//! not keep the line number of each attribute, and refuses texts that occur in the field. The tests
+//! use it to read our own texts.
 
 mod address;
 mod clock;
@@ -37,7 +37,7 @@ use crate::units::{Frames, Nanos, SampleRate};
 use std::net::IpAddr;
 use thiserror::Error;
 
-/// Length of the longest text that is read: more than fits in any announcement.
+/// Maximum length of a text, bytes: more than fits in any announcement.
 pub const MAX_TEXT: usize = 16 * 1024;
 /// Maximum number of streams of a description.
 pub const MAX_STREAMS: usize = 64;
@@ -45,14 +45,14 @@ pub const MAX_STREAMS: usize = 64;
 /// The author of a description, and its version: the `o=` line.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Origin {
-    /// `-` for none.
+    /// The user name; `-` if there is none.
     pub username: String,
     /// Identifies the session, together with the other fields except the version; according to the
     /// standard, it consists of digits.
     pub session_id: String,
     /// Increases with every change.
     pub version: u64,
-    /// The host that wrote it, usually by its address.
+    /// The host that wrote the description, usually by its address.
     pub address: String,
 }
 
@@ -71,10 +71,11 @@ pub struct Description {
     pub origin: Origin,
     /// Human-readable session name (`s=`).
     pub name: String,
-    /// Human-readable information (`i=`) about the session, or else about the first medium that has
-    /// some; Dante lists the channels here.
+    /// Human-readable information (`i=`) about the session or, failing that, about the first medium
+    /// that has some; Dante lists the channels here.
     pub information: Option<String>,
-    /// The streams that were understood; at least one if the description was read from a text.
+    /// The streams that have been understood; at least one if the description has been read from a
+    /// text.
     pub streams: Vec<StreamDescription>,
 }
 
@@ -110,7 +111,7 @@ pub struct StreamDescription {
     pub media_clock: MediaClockSource,
     /// The meaning of the channels, such as `SMPTE2110.(ST)`.
     pub channel_order: Option<String>,
-    /// One, or two that carry the same packets.
+    /// One leg, or two legs that carry the same packets.
     pub legs: Vec<LegDescription>,
 }
 
@@ -130,7 +131,7 @@ impl StreamDescription {
         }
     }
 
-    /// The PTP domain of the reference clock, if given.
+    /// The PTP domain of the reference clock, if stated.
     #[must_use]
     pub fn ptp_domain(&self) -> Option<u8> {
         self.legs.iter().find_map(|leg| match &leg.reference_clock {
@@ -139,14 +140,15 @@ impl StreamDescription {
         })
     }
 
-    /// The description that packets are checked against, if this payload type is known.
+    /// The description against which packets are checked; `payload_type` is `None` if it is
+    /// unknown.
     #[must_use]
     pub fn described(&self, payload_type: Option<u8>) -> Described {
         let packet_frames = self.packet_frames.and_then(|frames| u32::try_from(frames).ok());
         Described { format: self.format, payload_type, packet_frames }
     }
 
-    /// How the timestamps relate to PTP, for a receiver.
+    /// The relation of the timestamps to PTP, for a receiver.
     #[must_use]
     pub fn relation(&self) -> MediaClock {
         let on_ptp = self.legs.iter().any(|leg| leg.reference_clock.is_ptp());
@@ -156,12 +158,13 @@ impl StreamDescription {
         }
     }
 
-    /// The configuration of a receiver of this stream that plays all channels with a constant
-    /// depth.
+    /// Creates the configuration of a receiver of this stream that plays all channels with a
+    /// constant depth.
     #[must_use]
     pub fn stream_config(&self, target_depth: Nanos, card_rate: SampleRate, block_frames: usize) -> StreamConfig {
         let Described { format, payload_type, packet_frames } = self.described(self.only_payload_type());
-        // A maximum that is below the packet time is a finding, and the packet time is then used.
+        // A maximum below the packet time is reported as a finding, and the packet time is used
+        // instead.
         let longest = self.max_packet_frames.map(|longest| longest.max(self.packet_frames.unwrap_or(0)));
         StreamConfig {
             payload_type,
@@ -174,7 +177,7 @@ impl StreamDescription {
     }
 }
 
-/// The result of reading.
+/// The result of reading a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parsed {
     /// The description.
@@ -233,7 +236,7 @@ pub enum SdpError {
     /// All media were refused; this is the first reason.
     #[error("line {line}: no stream to receive here: {reason}")]
     NoStream {
-        /// The line of the reason.
+        /// The line with the fault.
         line: usize,
         /// Why the medium cannot be received.
         reason: Refusal,
@@ -256,7 +259,7 @@ pub enum Refusal {
     /// The stream is encrypted, or not RTP.
     #[error("the transport is {0}: only RTP/AVP is received")]
     Transport(String),
-    /// No payload type of the line has a supported format.
+    /// None of the payload types in the line has a supported format.
     #[error("the format is {0}: only L16 and L24 of 1 to 64 channels are received")]
     Format(String),
     /// There is no `a=rtpmap`.

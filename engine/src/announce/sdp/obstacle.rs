@@ -1,5 +1,5 @@
-//! Addresses that prevent reception by any receiver. The same checks serve receivers, which refuse
-//! such addresses, and descriptions, in which they are reported.
+//! Addresses that prevent reception by any receiver. The same checks are used by receivers, which
+//! refuse these addresses, and for descriptions, in which they are reported.
 
 use super::LegDescription;
 use std::net::{IpAddr, Ipv4Addr};
@@ -22,10 +22,10 @@ pub enum Obstacle {
 }
 
 impl Obstacle {
-    /// Whether packets can come from an address.
+    /// Checks that packets can come from an address.
     ///
     /// # Errors
-    /// [`Obstacle::NoSender`].
+    /// [`Obstacle::NoSender`] if they cannot.
     pub fn check_sender(address: IpAddr) -> Result<(), Self> {
         let is_host = !address.is_multicast() && !address.is_unspecified() && address != BROADCAST;
         if is_host { Ok(()) } else { Err(Self::NoSender(address)) }
@@ -35,10 +35,10 @@ impl Obstacle {
 const BROADCAST: IpAddr = IpAddr::V4(Ipv4Addr::BROADCAST);
 
 impl LegDescription {
-    /// Whether this leg can be received on a host that has its address or can join its group.
+    /// Checks that this leg can be received on a host that has its address or can join its group.
     ///
     /// # Errors
-    /// The reason why it cannot.
+    /// If it cannot; the error states the reason.
     pub fn check(&self) -> Result<(), Obstacle> {
         if self.destination.is_unspecified() || self.destination == BROADCAST {
             return Err(Obstacle::NoDestination(self.destination));

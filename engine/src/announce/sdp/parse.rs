@@ -66,11 +66,11 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Parsed, SdpError> {
     Ok(Parsed { description: Description { origin, name, information, streams }, findings: reader.findings })
 }
 
-/// Interprets media with the session's attributes as defaults.
+/// Interprets the media, with the session's attributes as defaults.
 struct Reader<'t> {
     session: &'t Section<'t>,
     findings: Vec<Finding>,
-    /// Whether there is only one medium, to which everything at session level then applies.
+    /// Whether there is only one medium, in which case everything at session level applies to it.
     only: bool,
 }
 
@@ -94,7 +94,7 @@ impl<'t> Reader<'t> {
         lints.into_iter().for_each(|lint| self.find(line, lint));
     }
 
-    /// The medium's attribute, or else the session's.
+    /// The medium's attribute or, failing that, the session's.
     fn attribute<'a>(&self, section: &'a Section<'a>, name: &str) -> Option<&'a Attribute>
     where
         't: 'a,
@@ -165,7 +165,7 @@ impl<'t> Reader<'t> {
         Ok(Medium { line, mid: section.attribute("mid").map(|mid| mid.value().to_owned()), stream })
     }
 
-    /// The first payload type with a supported format, and another one of the same format.
+    /// Finds the first payload type with a supported format, and another one of the same format.
     fn format(&mut self, section: &Section<'t>, payload_types: &[u8]) -> Result<Format, Refusal> {
         let (maps, session_maps) = (section.all("rtpmap"), self.session.all("rtpmap"));
         let all: Vec<&Attribute> = maps.chain(session_maps).collect();
@@ -226,7 +226,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// The address of the medium, or else of the session, and its TTL.
+    /// The address of the medium or, failing that, of the session, with its TTL.
     fn address(&mut self, section: &Section<'t>) -> Result<(IpAddr, Option<u8>), Refusal> {
         let session = self.session;
         let mut refusal = Refusal::NoAddress;
@@ -254,7 +254,7 @@ impl<'t> Reader<'t> {
         Err(refusal)
     }
 
-    /// The number of frames in a packet, and its maximum.
+    /// The number of frames in a packet, and the maximum.
     fn packet_time(&mut self, section: &Section<'t>, format: StreamFormat) -> (Option<usize>, Option<usize>) {
         let rate = format.sample_rate();
         let by_time = self.number(section, "ptime", |text| frames_of_ms(text, rate));
@@ -268,7 +268,7 @@ impl<'t> Reader<'t> {
         }
         let frames = counted.or(by_time);
         match frames {
-            // An unreadable value was reported already.
+            // An unreadable value has already been reported.
             None if is_told => {}
             None => self.find(section.line(), Lint::NoPacketTime),
             Some(frames) => {
@@ -284,8 +284,8 @@ impl<'t> Reader<'t> {
         (frames, most)
     }
 
-    /// An attribute as a number of frames; `read` also returns the correct spelling, if the value
-    /// is spelt differently.
+    /// Reads an attribute as a number of frames; `read` also returns the correct spelling if the
+    /// value is spelt differently.
     fn number(
         &mut self,
         section: &Section<'t>,
@@ -305,7 +305,8 @@ impl<'t> Reader<'t> {
         Some(frames)
     }
 
-    /// The clock of the medium, or else of the session; the first PTP clock if there are several.
+    /// The clock of the medium or, failing that, of the session; the first PTP clock if there are
+    /// several clocks.
     fn reference_clock(&mut self, section: &Section<'t>) -> ReferenceClock {
         let domain = self.attribute(section, "clock-domain").and_then(|domain| clock::clock_domain(domain.value()));
         let own = section.attribute("ts-refclk").is_some();
@@ -341,8 +342,8 @@ impl<'t> Reader<'t> {
         clock
     }
 
-    /// The leg with the source in its filter; two legs if two sources send the same stream (RFC
-    /// 7104, 4.2).
+    /// Adds the sender that the filter accepts to the leg. If two senders send the same stream,
+    /// there are two legs (RFC 7104, 4.2).
     fn legs(&mut self, section: &Section<'t>, leg: LegDescription) -> Vec<LegDescription> {
         let own = section.attribute("source-filter").is_some();
         let level = if own { section } else { self.session };
@@ -357,7 +358,7 @@ impl<'t> Reader<'t> {
                 }
             };
             match filter.destination.filter(|&to| to != leg.destination) {
-                // A filter of the session may be for another medium.
+                // A filter at session level may be for another medium.
                 Some(other) if own || self.only => self.find(line, Lint::OtherDestination(other)),
                 Some(_) => {}
                 None => {
@@ -382,7 +383,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// Whether this source can send packets to the destination.
+    /// Returns whether this source can send packets to the destination, and reports its faults.
     fn is_sender(&mut self, line: usize, source: IpAddr, destination: IpAddr) -> bool {
         if Obstacle::check_sender(source).is_err() || source.is_ipv4() != destination.is_ipv4() {
             self.find(line, Lint::NoSender(source));
@@ -428,7 +429,7 @@ impl<'t> Reader<'t> {
     }
 }
 
-/// Whether two media of one leg each can be the same stream.
+/// Whether two media with one leg each can be the same stream.
 fn is_same(one: &StreamDescription, other: &StreamDescription) -> bool {
     let single = one.legs.len() == 1 && other.legs.len() == 1;
     single

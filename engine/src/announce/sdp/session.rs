@@ -1,8 +1,8 @@
 //! The description of a stream that we send.
 //!
-//! The grandmaster in it must be the clock of the timestamps: an outdated one is the most common
-//! fault of descriptions in the field, and receivers refuse such streams. So the caller reports
-//! every change of the clock, and announces the session again after a change.
+//! The grandmaster that it states must be the clock of the timestamps: an outdated grandmaster is
+//! the most common fault of descriptions in the field, and receivers refuse streams that have it.
+//! So the caller reports every change of the clock, and announces the session again after a change.
 
 use super::{Description, LegDescription, MediaClockSource, Origin, ReferenceClock, StreamDescription};
 use crate::rtp::leg::Leg;
@@ -35,9 +35,9 @@ pub struct Session {
 }
 
 impl Session {
-    /// A session that does not know its clock yet. `started_s` is the time of its start in seconds.
-    /// It identifies the session and is its first version, so that both increase when the sender is
-    /// restarted (RFC 8866, 5.2).
+    /// Creates a session whose clock is not known yet. `started_s` is the time of its start in
+    /// seconds, which becomes both the identity and the first version of the session, so that both
+    /// increase when the sender is restarted (RFC 8866, 5.2).
     ///
     /// # Errors
     /// If the stream cannot be sent as configured.
@@ -75,9 +75,10 @@ impl Session {
         Ok(Self { description, media_clock_offset: config.media_clock_offset })
     }
 
-    /// Sets the clock of the timestamps on both legs. Returns whether it is new: then announce the
-    /// session again. A clock that is not PTP makes the timestamps the sender's own time; so does
-    /// an unknown clock, which is then written as `local` (RFC 7273, 4.8).
+    /// Sets the clock of the timestamps on both legs. Returns whether it has changed, in which case
+    /// the session must be announced again. If the clock is not PTP, the timestamps are described
+    /// as the sender's own time. An unknown clock is treated likewise, and is written as `local`
+    /// (RFC 7273, 4.8).
     pub fn set_clock(&mut self, clock: &ReferenceClock) -> bool {
         let offset = self.media_clock_offset;
         let clock = &if *clock == ReferenceClock::Unknown { own_clock() } else { clock.clone() };
@@ -94,7 +95,7 @@ impl Session {
         self.revise(changed)
     }
 
-    /// Sets the name and information. Returns whether they are new.
+    /// Sets the name and the information. Returns whether they have changed.
     pub fn rename(&mut self, name: &str, information: Option<&str>) -> bool {
         let name = session_name(name, &self.description.streams[0]);
         let changed = self.description.name != name || self.description.information.as_deref() != information;
@@ -109,7 +110,7 @@ impl Session {
         &self.description
     }
 
-    /// The text to be announced.
+    /// The text to announce.
     #[must_use]
     pub fn to_sdp(&self) -> String {
         self.description.to_sdp()
@@ -126,16 +127,16 @@ fn own_clock() -> ReferenceClock {
     ReferenceClock::Other("local".to_owned())
 }
 
-/// The name, or else the destination of the stream: some receivers do not show a session without a
-/// name (`s=-`).
+/// The name or, if there is none, the destination of the stream, because some receivers do not show
+/// a session without a name (`s=-`).
 fn session_name(name: &str, stream: &StreamDescription) -> String {
     let is_name = name.chars().any(|c| !c.is_whitespace() && !c.is_control()) && name.trim() != "-";
     let leg = stream.legs.first().filter(|_| !is_name);
     leg.map_or_else(|| name.to_owned(), |leg| format!("{}:{}", leg.destination, leg.port))
 }
 
-/// The default channel order for this many channels: mono, stereo, or else undefined (SMPTE ST
-/// 2110-30, 6.2.2).
+/// The default channel order for this number of channels: mono, stereo, or otherwise undefined
+/// (SMPTE ST 2110-30, 6.2.2).
 fn channel_order(channels: usize) -> String {
     match channels {
         1 => "SMPTE2110.(M)".to_owned(),

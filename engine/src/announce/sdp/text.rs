@@ -28,7 +28,7 @@ impl Attribute {
 /// The lines of the session, or of one medium.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Section<'a> {
-    /// The `m=` line; none for the session.
+    /// The `m=` line; `None` for the session.
     pub(super) media: Option<Line<'a>>,
     pub(super) origin: Option<Line<'a>>,
     pub(super) name: Option<Line<'a>>,
@@ -39,23 +39,23 @@ pub(super) struct Section<'a> {
 }
 
 impl Section<'_> {
-    /// The first attribute of this name.
+    /// The first attribute with this name.
     pub(super) fn attribute(&self, name: &str) -> Option<&Attribute> {
         self.all(name).next()
     }
 
-    /// All attributes of this name.
+    /// All attributes with this name.
     pub(super) fn all(&self, name: &str) -> impl Iterator<Item = &Attribute> {
         self.attributes.iter().filter(move |attribute| attribute.name == name)
     }
 
-    /// The number of its first line.
+    /// The number of the section's first line.
     pub(super) fn line(&self) -> usize {
         self.media.as_ref().map_or(1, |line| line.number)
     }
 }
 
-/// A text, divided into sections.
+/// A text that is divided into sections.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Text<'a> {
     pub(super) session: Section<'a>,
@@ -70,7 +70,7 @@ pub(super) struct Text<'a> {
 
 /// Maximum number of findings of one kind that are reported: further ones add no information.
 const MAX_OF_A_KIND: usize = 8;
-/// Attributes that are interpreted, so their spelling matters.
+/// Attributes that we interpret, and whose spelling we therefore check.
 const KNOWN: [&str; 13] = [
     "rtpmap",
     "ptime",
@@ -86,7 +86,7 @@ const KNOWN: [&str; 13] = [
     "recvonly",
     "fmtp",
 ];
-/// Attributes that a section may have only once; if there are several, the first one is used.
+/// Attributes that may occur only once in a section; if there are several, the first one is used.
 const SINGLE: [&str; 5] = ["ptime", "maxptime", "framecount", "mediaclk", "mid"];
 
 impl<'a> Text<'a> {
@@ -201,7 +201,8 @@ impl<'a> Text<'a> {
         origin.is_none() && name.is_none() && connections.is_empty() && !time && attributes.is_empty()
     }
 
-    /// The first `v=` line begins the description; a further one begins another description.
+    /// Handles a `v=` line: the first one begins the description, and a further one begins another
+    /// description.
     fn version(&mut self, line: Line<'a>) -> Next {
         if self.version.is_some() || !self.media.is_empty() {
             self.find(line.number, Lint::SecondDescription);
@@ -215,8 +216,8 @@ impl<'a> Text<'a> {
         Next::Line
     }
 
-    /// Checks that fields are separated by one blank, and that there is none around the equals sign
-    /// or at the ends of an attribute's name.
+    /// Checks that fields are separated by one blank, and that there are no blanks around the
+    /// equals sign or at the ends of an attribute's name.
     fn check_blanks(&mut self, number: usize, line: &[u8], kind: u8, value: &str) {
         let around = line.get(1) != Some(&b'=') || (value.starts_with(char::is_whitespace) && !value.trim().is_empty());
         let in_name = || {
@@ -249,13 +250,13 @@ enum Next {
     AnotherDescription,
 }
 
-/// The letter of a line, and the text after the equals sign.
+/// Splits a line into its letter and the text after the equals sign.
 fn split(line: &[u8]) -> Option<(u8, &[u8])> {
     let (&kind, rest) = line.split_first().filter(|(kind, _)| kind.is_ascii_alphabetic())?;
     rest.trim_ascii_start().strip_prefix(b"=").map(|value| (kind, value))
 }
 
-/// Whether there are tabs, or blanks other than a space, such as those of web pages.
+/// Whether there are tabs, or blanks other than a space, such as those in web pages.
 fn has_odd_blanks(value: &str) -> bool {
     value.contains(|c: char| c.is_whitespace() && c != ' ')
 }
@@ -267,7 +268,7 @@ fn keep_first<'a>(place: &mut Option<Line<'a>>, line: Line<'a>, kind: &str) -> O
     doubled
 }
 
-/// The text, trimmed, with blanks in place of control characters, which could end a line.
+/// Trims the text, and replaces control characters, which could end a line, with blanks.
 fn without_controls(text: Cow<'_, str>) -> Cow<'_, str> {
     if text.contains(char::is_control) {
         return text.replace(char::is_control, " ").trim_ascii().to_owned().into();
@@ -278,7 +279,8 @@ fn without_controls(text: Cow<'_, str>) -> Cow<'_, str> {
     }
 }
 
-/// `name:value`; for known attributes, a blank or an equals sign instead of the colon is accepted.
+/// Splits `name:value`; for known attributes, a blank or an equals sign is accepted instead of the
+/// colon.
 fn attribute(line: &Line<'_>) -> Attribute {
     let at = line.value.find(|c: char| c == ':' || c == '=' || c.is_whitespace());
     let is_known = |at: &usize| KNOWN.iter().any(|known| known.eq_ignore_ascii_case(&line.value[..*at]));

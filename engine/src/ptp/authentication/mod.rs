@@ -1,7 +1,7 @@
 //! Authentication of messages by keys that all ports of a domain share (IEEE 1588-2019, 16.14).
 //!
 //! Purpose: without it, anyone on the network can pretend to be the master. With it, only holders
-//! of the key can, and messages of others are refused before they have any effect.
+//! of the key can, and all other messages are refused before they have any effect.
 //!
 //! Model: an AUTHENTICATION TLV at the end of each message names a security association (SPP) and
 //! one of its keys, and carries an integrity check value over all bytes before that value
@@ -10,8 +10,8 @@
 //! Assumptions: the keys are distributed by other means. Transparent clocks without the key change
 //! correctionFields, so an association may leave that field out of the check; an attacker who can
 //! delay or change packets can then move the time by changing it. A recorded message stays
-//! authentic: sequence ids, which only count forward, and the plausibility checks protect against
-//! replays.
+//! authentic, so replays must be detected by other means: sequence ids, which may only increase,
+//! and the plausibility checks.
 
 mod sa_file;
 
@@ -76,8 +76,8 @@ pub struct Key {
 }
 
 impl Key {
-    /// The key that messages identify by `id`; `None` if the secret is empty, or `id` is 0, which
-    /// identifies no key.
+    /// Creates the key that messages identify by `id`; `None` if the secret is empty, or if `id` is
+    /// 0, which identifies no key.
     #[must_use]
     pub fn new(id: u32, algorithm: IntegrityAlgorithm, secret: &[u8]) -> Option<Self> {
         if id == 0 || secret.is_empty() {
@@ -97,7 +97,8 @@ impl Key {
         self.id
     }
 
-    /// HMAC over the first bytes of a message, up to its check value.
+    /// Computes the HMAC over the first bytes of a message, up to its check value. If
+    /// `skip_correction` is true, the correctionField counts as zero.
     fn mac(&self, covered: &[u8], skip_correction: bool) -> Option<Hmac<Sha256>> {
         let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(&self.secret).ok()?;
         if skip_correction {
@@ -138,8 +139,8 @@ impl SecurityAssociation {
     /// pair.
     pub const MOST_KEYS: usize = 4;
 
-    /// The association that messages identify by `spp`, with its keys. If `covers_correction`,
-    /// nobody without a key may change a correctionField, not even transparent clocks. `None` if
+    /// Creates the association that messages identify by `spp`. If `covers_correction` is true,
+    /// nobody without a key can change a correctionField, not even a transparent clock. `None` if
     /// there are no keys, more than [`Self::MOST_KEYS`], or two with the same id.
     #[must_use]
     pub fn new(spp: u8, covers_correction: bool, keys: &[Key]) -> Option<Self> {
@@ -186,20 +187,20 @@ pub struct Authentication {
 }
 
 impl Authentication {
-    /// Accepts messages signed with any key of `association`, and signs with `active_key`; `None`
-    /// if it has no such key.
+    /// Creates an authentication that accepts messages signed with any key of `association`, and
+    /// signs with `active_key`; `None` if the association does not have that key.
     #[must_use]
     pub fn new(association: SecurityAssociation, active_key: u32) -> Option<Self> {
         let active = *association.key(active_key)?;
         Some(Self { association, active })
     }
 
-    /// Reads a file of security associations, and selects the association with `spp`, or the only
-    /// one, and its key `active_key`, or the first.
+    /// Reads a file of security associations, and selects association `spp` (`None`: the only one)
+    /// and its key `active_key` (`None`: the first).
     ///
     /// # Errors
-    /// If the text is not such a file, or has no such association or key; the error lists those
-    /// that it has.
+    /// If the text is not a file of security associations, or does not contain the selected
+    /// association or key; the error lists the available associations.
     pub fn of_file(text: &str, spp: Option<u8>, active_key: Option<u32>) -> Result<Self, ChoiceError> {
         let all = SecurityAssociation::parse_all(text)?;
         let there = || all.iter().map(|one| one.spp().to_string()).collect::<Vec<_>>().join(", ");
@@ -267,7 +268,8 @@ impl Authentication {
         }
         let covered = datagram.get(..message.wire_len() - check.len()).ok_or(Unauthenticated::WrongCheck)?;
         let mac = key.mac(covered, !self.association.covers_correction).ok_or(Unauthenticated::WrongCheck)?;
-        // In constant time, so that the duration of a refusal reveals nothing to a forger.
+        // The comparison takes constant time, so that the duration of a refusal reveals nothing to
+        // a forger.
         mac.verify_truncated_left(check).map_err(|_| Unauthenticated::WrongCheck)
     }
 }
@@ -309,7 +311,7 @@ pub enum Unauthenticated {
     /// It has no AUTHENTICATION TLV at its end.
     #[error("they carry no AUTHENTICATION TLV")]
     Missing,
-    /// The TLV is of another security association.
+    /// The TLV belongs to another security association.
     #[error("they belong to another security association (SPP {spp})")]
     OtherAssociation {
         /// SPP of the message.
@@ -380,7 +382,7 @@ mod tests {
         }
     }
 
-    /// The HMAC of RFC 4231, case 2, covers 28 bytes, which is shorter than a header; so the key's
+    /// The HMAC of RFC 4231, case 2, covers 28 bytes, which is less than a header, so the key's
     /// HMAC is checked without a message.
     #[test]
     fn the_check_value_is_that_of_rfc_4231() {
@@ -428,7 +430,7 @@ mod tests {
         assert_eq!(change(53, 5), Err(Unauthenticated::UnknownKey { id: 5 }));
         let longer = signed(&authentication(IntegrityAlgorithm::HmacSha256, true));
         assert_eq!(verify(&ours, &longer), Err(Unauthenticated::CheckLength { length: 32 }));
-        // The first key with the second one's check value.
+        // The message names the first key, but has the second one's check value.
         assert_eq!(change(53, 1), Err(Unauthenticated::WrongCheck));
     }
 

@@ -10,13 +10,13 @@
 //! 2 SHA256 32 B64:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=
 //! ```
 //!
-//! A key is `id algorithm [length] secret`. An unsupported setting is an error and is not ignored,
-//! because somebody may rely on it.
+//! A key is `id algorithm [length] secret`. An unsupported setting is an error rather than ignored,
+//! because the user may rely on it.
 
 use super::{IntegrityAlgorithm, Key, SecurityAssociation};
 use data_encoding::{BASE64, HEXLOWER_PERMISSIVE};
 
-/// Length of the longest text that is read, bytes.
+/// Maximum length of a text, bytes.
 const LONGEST: usize = 65_536;
 /// Maximum number of associations in a text.
 const MOST_ASSOCIATIONS: usize = 256;
@@ -64,10 +64,10 @@ pub enum SaFileProblem {
     /// The line is neither a setting nor a key.
     #[error("a key is `id algorithm [length] secret`, such as `1 SHA256-128 HEX:0011...`")]
     NoKey,
-    /// An algorithm other than HMAC by SHA-256.
+    /// An algorithm other than HMAC with SHA-256.
     #[error("the algorithms are SHA256-128 and SHA256")]
     Algorithm,
-    /// The secret is not in the form of its prefix.
+    /// The secret is not valid in the encoding that its prefix names.
     #[error("the secret is not valid {encoding}")]
     Secret {
         /// HEX or B64.
@@ -104,7 +104,7 @@ struct Draft {
 }
 
 impl SecurityAssociation {
-    /// The associations of a text, in their order.
+    /// Parses the associations of a text, and returns them in the order of the text.
     ///
     /// ```
     /// use engine::ptp::authentication::SecurityAssociation;
@@ -117,7 +117,7 @@ impl SecurityAssociation {
     /// ```
     ///
     /// # Errors
-    /// The first line that is invalid.
+    /// For the first invalid line.
     pub fn parse_all(text: &str) -> Result<Vec<Self>, SaFileError> {
         if text.len() > LONGEST {
             return Err(SaFileError { line: 1, problem: SaFileProblem::TooLong });
@@ -160,8 +160,8 @@ fn read_line(line_number: usize, line: &str, drafts: &mut Vec<Draft>) -> Result<
     }
     let draft = drafts.last_mut().ok_or(SaFileProblem::NoSpp)?;
     match word {
-        // The window of sequence ids protects against replays. Here, the checks of all Syncs
-        // provide this protection.
+        // The window of sequence ids protects against replays. Here, the checks that all Syncs
+        // undergo provide this protection.
         "seqid_window" => number("seqid_window", u32::from(u16::MAX / 2), words.next()).map(|_| ()),
         "seqnum_length" => zero("seqnum_length", words.next()),
         "res_length" => zero("res_length", words.next()),
@@ -190,7 +190,7 @@ impl Draft {
             _ => return Err(SaFileProblem::Algorithm),
         };
         let secret = decode(secret)?;
-        // linuxptp treats a length of 0 as if none was given.
+        // linuxptp treats a length of 0 like a missing one.
         if let Some(told) = told.filter(|&told| told != 0 && told != secret.len()) {
             return Err(SaFileProblem::Length { actual: secret.len(), told });
         }

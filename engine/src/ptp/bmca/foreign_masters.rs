@@ -1,18 +1,18 @@
 //! The foreign masters of a port: which clocks announce themselves, and which are qualified (IEEE
 //! 1588-2019, 9.3.2.4 and 9.3.2.5).
 //!
-//! Model: a foreign master is *qualified* once two of its Announces came within four of its own
-//! announce intervals. It is removed when it has been silent for the announce receipt timeout, so
-//! that no clock follows a grandmaster that has disappeared.
+//! Model: a foreign master is *qualified* once two of its Announces have arrived within four of its
+//! own announce intervals. It is removed when it has been silent for the announce receipt timeout,
+//! so that no clock follows a grandmaster that has disappeared.
 //!
-//! Anyone can send Announces, with any identity and from any address. So the size of the table is
-//! bounded, and so is the number of its entries for one address. To make room, masters that never
-//! sent a [Sync](super::sync_senders) are removed first, then those that announced themselves once,
-//! then those whose last Announce is oldest. The master that is followed is never removed. A master
-//! that sends Syncs is preferred to all that do not, whatever data sets they announce. A different
-//! data set of the same master is accepted only when the previous one has not been repeated for one
-//! and a half announce intervals, so that forged Announces have no effect while the master sends
-//! its own.
+//! Anyone can send Announces, with any identity and from any address. The size of the table and the
+//! number of its entries for one address are therefore bounded. To make room, masters that have
+//! never sent a [Sync](super::sync_senders) are removed first, then those that have announced
+//! themselves only once, then those whose last Announce is oldest. The master that is followed is
+//! never removed. A master that sends Syncs is preferred to all that do not, whatever data sets
+//! they announce. A different data set of the same master is accepted only when the previous one
+//! has not been repeated for one and a half announce intervals, so that forged Announces have no
+//! effect while the master sends its own.
 
 use super::super::time_properties::TimeProperties;
 use super::super::transmit::PeerAddress;
@@ -27,8 +27,8 @@ const CAPACITY: usize = 64;
 /// Maximum number of foreign masters with one address: boundary clocks have several ports, but few
 /// of them announce on one link.
 const CAPACITY_OF_ADDRESS: usize = 8;
-/// Number of announce intervals, as a ratio, after which a data set is considered to be no longer
-/// repeated.
+/// Number of announce intervals, as a ratio, after which a master is considered to have stopped
+/// announcing its data set.
 const NOT_REPEATED: (i64, i64) = (3, 2);
 /// Maximum number of masters that are passed over at the same time.
 const PASSED_OVER: usize = 16;
@@ -53,7 +53,7 @@ pub(in crate::ptp) struct Candidate {
 struct ForeignMaster {
     candidate: Candidate,
     last: LocalTime,
-    /// Whether two Announces came within the window.
+    /// Whether two Announces have arrived within the window.
     qualified: bool,
 }
 
@@ -71,13 +71,13 @@ impl ForeignMaster {
 #[derive(Clone, Debug, Default)]
 pub(in crate::ptp) struct ForeignMasters {
     entries: Vec<ForeignMaster>,
-    /// Masters that are passed over while there is another one, and the time at which that ends.
+    /// Masters that are passed over while there is another one, and when this ends.
     passed_over: Vec<(PortIdentity, LocalTime)>,
 }
 
 impl ForeignMasters {
-    /// Takes an Announce; the master `followed` is never removed. Returns whether it is accepted:
-    /// it is not if it contradicts other messages of its master.
+    /// Records an Announce; to make room, any master but `followed` may be removed. Returns whether
+    /// the Announce is accepted, which it is unless it contradicts other messages of its master.
     pub(in crate::ptp) fn announce(
         &mut self,
         now: LocalTime,
@@ -111,8 +111,8 @@ impl ForeignMasters {
     }
 
     /// Whether an Announce contradicts other messages of the master that it claims to come from:
-    /// its address is not that of the master's Syncs, or its data set differs from the one that the
-    /// master keeps repeating.
+    /// either its address differs from that of the master's Syncs, or its data set differs from the
+    /// one that the master keeps repeating.
     fn contradicts(&self, now: LocalTime, candidate: &Candidate, evidence: &impl Fn(&Candidate) -> Evidence) -> bool {
         let Some(entry) = self.entries.iter().find(|entry| entry.sender() == candidate.data.sender) else {
             return false;
@@ -140,7 +140,7 @@ impl ForeignMasters {
         }
     }
 
-    /// Passes over the master until `until` if there is another one.
+    /// Passes over the master until `until`, unless there is no other.
     pub(in crate::ptp) fn pass_over(&mut self, sender: PortIdentity, until: LocalTime) {
         self.passed_over.retain(|(passed, _)| *passed != sender);
         if self.passed_over.len() >= PASSED_OVER {
@@ -149,7 +149,7 @@ impl ForeignMasters {
         self.passed_over.push((sender, until));
     }
 
-    /// Whether there is another qualified master that sends Syncs and is not passed over.
+    /// Whether a qualified master other than `sender` sends Syncs and is not passed over.
     pub(in crate::ptp) fn has_other(&self, sender: PortIdentity, evidence: impl Fn(&Candidate) -> Evidence) -> bool {
         self.entries.iter().any(|entry| {
             let candidate = &entry.candidate;

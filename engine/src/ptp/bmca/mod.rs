@@ -29,7 +29,7 @@ pub struct DataSet {
     pub steps_removed: u16,
     /// The port that announces.
     pub sender: PortIdentity,
-    /// The port that the Announce was received on.
+    /// The port on which the Announce was received.
     pub receiver: PortIdentity,
 }
 
@@ -61,7 +61,7 @@ impl Comparison {
 }
 
 impl DataSet {
-    /// The data set of an Announce that came from `sender` to our port `receiver`.
+    /// Creates the data set of an Announce that `sender` sent and our port `receiver` received.
     #[must_use]
     pub fn of(sender: PortIdentity, receiver: PortIdentity, announce: &Announce) -> Self {
         Self {

@@ -2,32 +2,32 @@
 //!
 //! Model: a master *sends* from its fourth Sync on, while Syncs keep arriving; it *has sent* once
 //! they have stopped. The table is bounded. The sender with the fewest Syncs is removed first, so
-//! that invented senders displace a master only if [`CAPACITY`] of them send as many Syncs as it
-//! does.
+//! forged senders displace a master only if [`CAPACITY`] of them send as many Syncs as it does.
 
 use super::super::transmit::PeerAddress;
 use crate::ptp::wire::PortIdentity;
 use crate::units::{LocalTime, Nanos};
 
-/// Maximum number of senders that are remembered: four times the foreign masters that IEEE
-/// 1588-2019 9.3.2.4.5 requires, and as many senders as can be forged with 500 packets a second.
+/// Maximum number of senders that are remembered, as for foreign masters, of which IEEE 1588-2019
+/// 9.3.2.4.5 requires at least 5. Forging this many senders at AES67's default Sync interval takes
+/// 500 packets a second.
 const CAPACITY: usize = 64;
-/// Number of Syncs after which a clock is considered a sender: as many as are needed to compare it
-/// with another master's time.
+/// Number of Syncs after which a clock is considered a sender: enough to compare its time with
+/// another master's.
 const SYNCS: u32 = 4;
-/// Number of Sync intervals without a Sync after which a clock is considered silent: at AES67's
-/// default interval, half a second of Syncs may be lost (AES67-2018, A.4).
+/// Number of Sync intervals without a Sync after which a clock is considered silent, within the
+/// bounds of [`SILENCE`].
 const SILENT_INTERVALS: i64 = 4;
-/// Shortest and longest time without a Sync after which a clock is considered silent, whatever its
-/// interval: AES67's longest interval is 2 s (AES67-2018, A.4).
+/// Shortest and longest time without a Sync after which a clock is considered silent. The longest
+/// Sync interval of AES67 is 2 s (AES67-2018, A.4).
 const SILENCE: (Nanos, Nanos) = (Nanos::from_secs(2), Nanos::from_secs(8));
-/// A clock that was silent for this long is forgotten.
+/// Time of silence after which a clock is forgotten.
 const FORGOTTEN: Nanos = Nanos::from_secs(60);
 
 /// State of a master's Syncs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::ptp) enum Evidence {
-    /// No Sync was ever received from it.
+    /// No Sync has been received from it.
     None,
     /// It has sent Syncs, but is silent now.
     HasSent,
@@ -80,13 +80,13 @@ impl SyncSenders {
         self.0.push(Sender { identity, address, count: 1, first: now, last: now });
     }
 
-    /// State of the Syncs of a master at an address.
+    /// State of the Syncs of the master `identity` at `address`.
     pub(in crate::ptp) fn evidence(&self, now: LocalTime, identity: PortIdentity, address: PeerAddress) -> Evidence {
         let sender = self.0.iter().find(|sender| (sender.identity, sender.address) == (identity, address));
         sender.map_or(Evidence::None, |sender| sender.evidence(now))
     }
 
-    /// When the next of the senders with this identity will be considered silent.
+    /// The earliest time at which a sender with this identity may be considered silent.
     pub(in crate::ptp) fn next_silence(&self, now: LocalTime, identity: PortIdentity) -> Option<LocalTime> {
         let sends = self.0.iter().find(|sender| sender.identity == identity && sender.evidence(now) == Evidence::Sends);
         sends.map(|sender| sender.last + SILENCE.0 + Nanos::new(1))

@@ -32,7 +32,8 @@ pub struct YieldConfig {
 }
 
 impl YieldConfig {
-    /// A clock that yields to every HomePod: priority1 250, clockClass 248.
+    /// Creates the configuration of a clock that yields to every HomePod: priority1 250, clockClass
+    /// 248.
     #[must_use]
     pub fn new(identity: PortIdentity, peer: PeerAddress) -> Self {
         let quality = ClockQuality { clock_class: 248, clock_accuracy: 0xFE, offset_scaled_log_variance: 0x436A };
@@ -60,11 +61,11 @@ pub enum YieldState {
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum YieldEvent {
-    /// The peer's clock is better: it is followed.
+    /// The peer's clock is better, so it is followed.
     Yielded(DataSet),
-    /// The peer announced nothing, or no better clock: our clock is the timeline.
+    /// The peer has announced no clock, or no better one, so our clock is the timeline.
     KeptOwnTimeline,
-    /// The peer that was followed is silent: our clock continues its timeline.
+    /// The peer that was followed is silent, so our clock continues its timeline.
     PeerLost(PortIdentity),
     /// The clock's lock state has changed.
     Lock(LockTransition),
@@ -88,7 +89,7 @@ impl fmt::Display for YieldEvent {
 pub enum Convergence {
     /// The timeline is our own clock.
     OwnTimeline,
-    /// The peer does not answer Delay_Reqs: a path delay is assumed.
+    /// The peer does not answer Delay_Reqs, so a path delay is assumed.
     OneWay,
     /// Both directions are measured.
     TwoWay,

@@ -58,7 +58,7 @@ impl TlvBuffer {
         self
     }
 
-    /// An organization extension TLV (IEEE 1588-2019, 14.3.2).
+    /// Adds an organization extension TLV (IEEE 1588-2019, 14.3.2).
     fn organization(self, organization: [u8; 3], subtype: u8, data: &[u8]) -> Self {
         self.add(ORGANIZATION_EXTENSION, &[&organization, &[0, 0, subtype], data])
     }
@@ -92,12 +92,12 @@ impl Writer<'_> {
         self.send(Flags::TWO_STEP, sequence_id, LOG_SYNC_INTERVAL, body, &TlvBuffer::new())
     }
 
-    /// The Follow_Up of a Sync that left at `sent` on our timeline.
+    /// Sends the Follow_Up of a Sync that left at `sent` on our timeline.
     pub(super) fn follow_up(self, sequence_id: u16, sent: PtpTime) -> bool {
         let ClockIdentity(clock) = self.config.identity.clock_identity;
         let body = Body::FollowUp { precise_origin_timestamp: sent };
-        // Rate offset, time base, phase and frequency change of IEEE 802.1AS-2020 11.4.4.3: we are
-        // the grandmaster, all are 0.
+        // Rate offset, time base, phase and frequency change of IEEE 802.1AS-2020 11.4.4.3: all are
+        // 0, because we are the grandmaster.
         let tlvs = TlvBuffer::new().organization(IEEE_802_1, 1, &[0; 22]);
         let tlvs = tlvs.add(ORGANIZATION_EXTENSION, &[&APPLE, &[0, 0, 4], &clock, &[0, 0]]);
         self.send(Flags::default(), sequence_id, LOG_SYNC_INTERVAL, body, &tlvs)
@@ -108,7 +108,7 @@ impl Writer<'_> {
         self.send(Flags::default(), sequence_id, NO_INTERVAL, body, &TlvBuffer::new())
     }
 
-    /// The answer to a Delay_Req that came at `received` on our timeline.
+    /// Answers a Delay_Req that arrived at `received` on our timeline.
     pub(super) fn delay_resp(self, request: &Header, received: PtpTime) -> bool {
         let body =
             Body::DelayResp { receive_timestamp: received, requesting_port_identity: request.source_port_identity };
@@ -119,7 +119,7 @@ impl Writer<'_> {
         self.push(&Message { header, body, tlvs: Tlvs::default() })
     }
 
-    /// Announces our clock by Apple's Signaling TLVs.
+    /// Offers our clock with Apple's Signaling TLVs.
     pub(super) fn signaling(self, sequence_id: u16) -> bool {
         self.signal(sequence_id, LOG_SIGNALING_INTERVAL)
     }

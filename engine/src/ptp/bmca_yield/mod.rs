@@ -10,11 +10,11 @@
 //! messages end, and follow the peer; otherwise our clock is the timeline, which is then known at
 //! once. The peer's Syncs yield timestamp pairs for a [`ClockServo`]. A Delay_Req is sent after
 //! each of them, although HomePods do not answer. While requests are not answered, the servo
-//! assumes a path delay; if they are, it measures the delay. The round-trip time of other packets,
-//! such as an echo, bounds the assumed delay.
+//! assumes a path delay; once they are, it measures the delay. The round-trip time of other
+//! packets, such as an echo, bounds the assumed delay.
 //!
-//! Contract (sans-IO): as for [`crate::ptp::Port`]. If ports 319 and 320 are in use, send from any
-//! other port.
+//! Contract (sans-IO): the same as that of [`crate::ptp::Port`]. If ports 319 and 320 are in use,
+//! send from any other port.
 //!
 //! Assumptions: the peer's clock is its uptime and not the time of day, so nothing is compared with
 //! UTC. A session has one peer, which is identified by its address.
@@ -52,7 +52,7 @@ const SYNC_INTERVAL: Nanos = Nanos::from_log2_secs(messages::LOG_SYNC_INTERVAL);
 const SHORTEST_SYNC_INTERVAL: i8 = -7;
 const LONGEST_SYNC_INTERVAL: i8 = 1;
 const ANNOUNCE_INTERVAL: Nanos = Nanos::from_log2_secs(messages::LOG_ANNOUNCE_INTERVAL);
-/// Maximum number of events that wait to be polled.
+/// Maximum number of events that wait in the queue.
 const MAX_EVENTS: usize = 64;
 
 /// A peer that is followed.
@@ -105,7 +105,7 @@ pub struct YieldSession<L = SlaveClock> {
 }
 
 impl YieldSession<SlaveClock> {
-    /// A session with the engine's clock servo; it begins to offer our clock at `now`.
+    /// Creates a session with the engine's clock servo; it begins to offer our clock at `now`.
     #[must_use]
     pub fn new(config: YieldConfig, now: LocalTime) -> Self {
         Self::with_servo(config, now, SlaveClock::new(SlaveClockConfig::default()))
@@ -113,7 +113,7 @@ impl YieldSession<SlaveClock> {
 }
 
 impl<L: ClockServo> YieldSession<L> {
-    /// A session with another clock servo.
+    /// Creates a session with a custom clock servo.
     pub fn with_servo(config: YieldConfig, now: LocalTime, servo: L) -> Self {
         let mut timers = Timers::default();
         timers.set(Timer::Announce, now);
@@ -136,10 +136,10 @@ impl<L: ClockServo> YieldSession<L> {
         }
     }
 
-    /// Takes a datagram that was received at `now` (its receive timestamp) from `source`.
+    /// Handles a datagram from `source` that was received at `now` (its receive timestamp).
     ///
     /// # Errors
-    /// If it is not a PTP message; then it is only counted.
+    /// If it is not a PTP message. It is counted, and otherwise ignored.
     pub fn handle_datagram(&mut self, now: LocalTime, source: PeerAddress, datagram: &[u8]) -> Result<(), WireError> {
         let message = Message::parse(datagram).inspect_err(|_| self.counters.malformed += 1)?;
         let header = message.header;
@@ -179,12 +179,12 @@ impl<L: ClockServo> YieldSession<L> {
         self.timers.next()
     }
 
-    /// The next message to be sent.
+    /// The next message to send.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
         self.outbox.pop()
     }
 
-    /// Takes the time at which the message of `token` left the host.
+    /// Records that the message identified by `token` left the host at `sent`.
     pub fn handle_transmitted(&mut self, token: TransmitToken, sent: LocalTime) {
         match token.message_type {
             MessageType::Sync => self.sync_left(token.sequence_id, sent),
@@ -196,7 +196,7 @@ impl<L: ClockServo> YieldSession<L> {
         }
     }
 
-    /// The next event that was not polled yet.
+    /// The next event that has not been polled yet.
     pub fn poll_event(&mut self) -> Option<YieldEvent> {
         self.events.pop()
     }
@@ -233,7 +233,7 @@ impl<L: ClockServo> YieldSession<L> {
         self.map(local).map(|map| Nanos::from_nanos_f64(map.clock().sigma_ns(local)))
     }
 
-    /// Takes the round-trip time of a packet to the peer and back.
+    /// Records the round-trip time of a packet to the peer and back.
     pub fn handle_round_trip(&mut self, round_trip: Nanos) {
         if round_trip > Nanos::ZERO && self.round_trip.is_none_or(|least| round_trip < least) {
             self.round_trip = Some(round_trip);
@@ -254,7 +254,7 @@ impl<L: ClockServo> YieldSession<L> {
         self.parent.as_ref().map_or(self.config.identity.clock_identity, |parent| parent.data.grandmaster)
     }
 
-    /// The state of the timeline at `now`, for a caller who waits for it until `deadline` and then
+    /// The state of the timeline at `now`, for a caller that waits for it until `deadline` and then
     /// starts in any case.
     #[must_use]
     pub fn sync_outcome(&self, now: LocalTime, deadline: LocalTime) -> SyncOutcome {
@@ -273,7 +273,7 @@ impl<L: ClockServo> YieldSession<L> {
         }
     }
 
-    /// The map behind [`YieldSession::receiver_time_ns`].
+    /// The map that [`YieldSession::receiver_time_ns`] applies.
     #[must_use]
     pub fn map(&self, now: LocalTime) -> Option<PtpMap> {
         match self.state {
@@ -404,7 +404,7 @@ impl<L: ClockServo> YieldSession<L> {
         }
     }
 
-    /// Requests are sent although HomePods do not answer, because other receivers may.
+    /// Requests the delay even though HomePods do not answer, because other receivers may.
     fn request_delay(&mut self, now: LocalTime) {
         if self.delay.is_unanswered() {
             self.counters.unanswered_requests += 1;
@@ -417,8 +417,8 @@ impl<L: ClockServo> YieldSession<L> {
         self.send(|writer| writer.delay_req(sequence_id));
     }
 
-    /// Only one answer to a request is expected, because a session has one peer. It is used as it
-    /// is.
+    /// Uses the answer to a request without looking for alternatives, because a session has only
+    /// one peer.
     fn observe_answer(&mut self) {
         if let Some(answered) = self.delay.poll_answer() {
             self.observe(&answered.pair);

@@ -45,7 +45,7 @@ impl<L: ClockServo> YieldSession<L> {
         self.send(|writer| writer.follow_up(sequence_id, left));
     }
 
-    /// Answers a Delay_Req while the timeline is ours, or may become so.
+    /// Answers a Delay_Req if the timeline is ours or may become so.
     pub(super) fn answer(&mut self, received: LocalTime, request: &Header) {
         if self.state == YieldState::Following {
             return;

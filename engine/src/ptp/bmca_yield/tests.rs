@@ -75,7 +75,7 @@ impl HomePod {
         self.send(session, now, Flags::default(), Body::FollowUp { precise_origin_timestamp });
     }
 
-    /// Runs until `end_ms`: Syncs every 125 ms, Announces every second.
+    /// Runs until `end_ms`, with a Sync every 125 ms and an Announce every second.
     fn run<L: ClockServo>(&mut self, session: &mut YieldSession<L>, from_ms: i64, end_ms: i64) -> Vec<Transmit> {
         let mut sent = Vec::new();
         for ms in (from_ms..end_ms).step_by(125) {
@@ -101,7 +101,7 @@ impl HomePod {
     }
 }
 
-/// The messages of the session; each leaves at once.
+/// The messages of the session; each leaves the host at once.
 fn drain<L: ClockServo>(session: &mut YieldSession<L>, now: LocalTime) -> Vec<Transmit> {
     let mut sent = Vec::new();
     while let Some(transmit) = session.poll_transmit() {
@@ -152,7 +152,7 @@ fn offers_three_syncs_an_announce_and_a_signaling() {
     assert_eq!(types(&sent), expected);
 }
 
-/// Lengths, flags and TLVs as observed on the wire.
+/// The lengths, flags and TLVs are those observed on the wire.
 #[test]
 fn messages_look_as_on_the_wire() {
     let sent = silence(&mut session(), 100);
@@ -207,7 +207,7 @@ fn a_worse_peer_follows_us() {
     let (mut session, mut peer) = (session(), HomePod { priority_1: 251, ..HomePod::new() });
     peer.run(&mut session, 0, 4_000);
     assert_eq!(session.state(), YieldState::OwnTimeline);
-    // It sends a request, and is answered.
+    // The peer sends a request, and is answered.
     peer.send(&mut session, at(4_000), Flags::default(), Body::DelayReq { origin_timestamp: PtpTime::EPOCH });
     let answer = drain(&mut session, at(4_000)).pop().unwrap();
     let receive_timestamp = PtpTime::EPOCH + Nanos::new(at(4_000).as_nanos());
@@ -217,7 +217,7 @@ fn a_worse_peer_follows_us() {
 
 #[test]
 fn a_peer_that_names_us_as_grandmaster_is_not_followed() {
-    // Its identity is below ours: with steps_removed 0 it would win the tie.
+    // The peer's identity is lower than ours, so with a steps_removed of 0, it would win the tie.
     let identity = PortIdentity { clock_identity: ClockIdentity([1; 8]), port_number: 1 };
     let mut peer = HomePod { identity, grandmaster: ClockIdentity([2; 8]), ..HomePod::new() };
     let mut session = session();
@@ -235,21 +235,21 @@ fn yields_to_a_home_pod_and_follows_its_uptime_one_way() {
     let stop = Message::parse(&sent[0].datagram).unwrap();
     assert_eq!(stop.body.message_type(), MessageType::Signaling);
     assert_eq!(stop.header.log_message_interval, 0x7F);
-    // After that, a Delay_Req after every Follow_Up, and nothing else.
+    // After that, the session sends a Delay_Req after every Follow_Up, and nothing else.
     let requests = sent[1..].iter().map(|transmit| Message::parse(&transmit.datagram).unwrap());
     assert!(requests.clone().all(|message| matches!(message.body, Body::DelayReq { .. })));
     assert_eq!(requests.count() as u64, session.counters().follow_ups);
     assert_eq!(session.counters().unanswered_requests, session.counters().follow_ups - 1);
     let converged = SyncOutcome::Converged { by: Convergence::OneWay };
     assert_eq!(session.sync_outcome(at(60_000), at(60_000)), converged);
-    // The peer's uptime, except for the path delay, which is unknowable.
+    // The estimate is the peer's uptime, except for the path delay, which cannot be measured.
     let estimate = session.receiver_time_ns(at(60_000)).unwrap();
     let error = Nanos::new((estimate - peer.time(at(60_000)).as_nanos()) as i64);
     assert!(error.abs() < Nanos::from_micros(230), "300 us and not 75 us: {error}");
     let uncertainty = session.uncertainty(at(60_000)).unwrap();
     assert!((Nanos::from_micros(150)..Nanos::from_micros(180)).contains(&uncertainty), "{uncertainty}");
     assert_eq!((session.round_trip(), session.clock_identity()), (None, ClockIdentity([9; 8])));
-    // An echo came back: the delay is about half of that.
+    // An echo has returned; the delay is about half of its round-trip time.
     session.handle_round_trip(DELAY + DELAY + Nanos::from_micros(40));
     let estimate = session.receiver_time_ns(at(60_000)).unwrap();
     let error = Nanos::new((estimate - peer.time(at(60_000)).as_nanos()) as i64);
@@ -287,7 +287,7 @@ fn an_answer_after_all_refines_the_estimate() {
     assert!(two_way < 5_000 && two_way < one_way, "{one_way} ns one-way, {two_way} ns two-way");
 }
 
-/// A servo that is locked one way once it has heard of an unanswered request.
+/// A servo that is locked with an assumed path delay once a request has not been answered.
 #[derive(Default)]
 struct OneWay {
     unanswered: u32,
@@ -342,7 +342,7 @@ fn a_peer_that_goes_away_is_carried_on() {
     let (mut session, mut peer) = (session(), HomePod { answers: true, ..HomePod::new() });
     peer.run(&mut session, 0, 20_000);
     events(&mut session);
-    // The last Announce came at 19 s.
+    // The last Announce arrived at 19 s.
     silence(&mut session, 21_999);
     assert_eq!(session.state(), YieldState::Following);
     let sent = silence(&mut session, 22_500);

@@ -2,7 +2,8 @@
 //!
 //! Purpose: a port that follows no master, or whose clock does not lock, has usually received the
 //! reason: masters of another domain, another protocol on the same ports, or only some of the
-//! messages. A [`Diagnosis`] is the reason that the user can most easily remedy, as a sentence.
+//! messages. A [`Diagnosis`] states the reason that the user can most easily remedy; it is
+//! displayed as a sentence.
 
 mod unusable;
 
@@ -98,18 +99,18 @@ pub enum Instead {
     Refused {
         /// The sender of the Announces.
         sender: PortIdentity,
-        /// Its address.
+        /// The address of that sender.
         source: PeerAddress,
     },
 }
 
-/// Problems with the selected master.
+/// A problem with the selected master.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Trouble {
-    /// It sends no Sync.
+    /// It sends no Syncs.
     NoSync,
-    /// Its Syncs announce Follow_Ups, but none arrives.
+    /// Its Syncs announce Follow_Ups, but none arrive.
     NoFollowUp,
     /// Its messages do not agree with each other.
     Fault(Fault),
@@ -117,7 +118,7 @@ pub enum Trouble {
     Servo(LockCause),
     /// It answers no Delay_Req.
     NoAnswer {
-        /// Number of consecutive requests.
+        /// Number of consecutive unanswered requests.
         requests: u32,
     },
     /// It answers, but the departure time of our Delay_Reqs is unknown.

@@ -1,7 +1,7 @@
 //! Received messages that could not be used.
 //!
 //! Memory is bounded: one entry of each kind, and two for other domains. An entry stays while its
-//! sender is active, so that the reason does not change with every packet of a flood.
+//! sender is active, so that the reported reason does not change with every packet of a flood.
 
 use super::Instead;
 use crate::ptp::authentication::Unauthenticated;
@@ -9,8 +9,8 @@ use crate::ptp::transmit::PeerAddress;
 use crate::ptp::wire::{ClockIdentity, PortIdentity};
 use crate::units::{LocalTime, Nanos};
 
-/// How long an entry is valid after the last message: three of AES67's usual Announce intervals
-/// (AES67-2018, A.4), unless it is an Announce with a longer interval.
+/// How long an entry is valid after the last message of its kind: three of AES67's usual Announce
+/// intervals (AES67-2018, A.4), or more for an Announce that states a longer interval.
 const KEPT: Nanos = Nanos::from_secs(6);
 /// Number of announce intervals without an Announce after which an announced clock is considered
 /// gone, as for masters.
@@ -52,8 +52,8 @@ pub(in crate::ptp) struct Unusable {
 }
 
 impl Unusable {
-    /// Records an unusable message that came at `now`, with its announce interval if it is an
-    /// Announce.
+    /// Records an unusable message that was received at `now`; `interval` is its announce interval
+    /// if it is an Announce.
     pub(in crate::ptp) fn hear(&mut self, now: LocalTime, what: What, interval: Option<Nanos>) {
         let kept = interval.map_or(KEPT, |interval| interval.times(KEPT_INTERVALS)).max(KEPT);
         let entry = Entry { what, until: now + kept };
@@ -106,7 +106,7 @@ impl Unusable {
     }
 }
 
-/// Whether both have the same sender.
+/// Whether both messages have the same sender.
 fn is_same(there: &What, what: &What) -> bool {
     match (there, what) {
         (What::TooFar { grandmaster: a, .. }, What::TooFar { grandmaster: b, .. })

@@ -4,16 +4,16 @@
 //! A master that sends Syncs is followed until a better master has sent some, too. A master whose
 //! Syncs stop is replaced by one that sends Syncs, after 2 s at the usual intervals and 8 s at the
 //! longest. If the clock does not lock to a master's time within [`RELOCK_TIMEOUT`], that master is
-//! passed over for [`PASSED_OVER`] in favour of another one that sends Syncs, and may then be
+//! passed over for [`PASSED_OVER`] in favour of another master that sends Syncs, and may then be
 //! selected again.
 
 use super::*;
 
 /// How long a clock that was locked may take to lock to another master: twice the time that it
-/// takes to follow a step. The second value is the minimum in Sync intervals.
+/// takes to follow a step, but at least `RELOCK_TIMEOUT_INTERVALS` Sync intervals.
 const RELOCK_TIMEOUT: Nanos = Nanos::from_secs(4);
 const RELOCK_TIMEOUT_INTERVALS: i64 = 16;
-/// How long a clock that was never locked may take: a first lock takes this long on a noisy
+/// How long a clock that has never been locked may take: a first lock takes this long on a noisy
 /// network.
 const FIRST_LOCK_TIMEOUT: Nanos = Nanos::from_secs(30);
 /// How long a master is passed over.
@@ -24,8 +24,8 @@ impl<L: ClockServo> Port<L> {
         self.masters.best(|of| evidence(&self.senders, self.negotiation.is_some(), now, of))
     }
 
-    /// Passes over the selected master if the clock has not locked to it in time and there is
-    /// another one that sends Syncs.
+    /// Passes over the selected master if the clock has not locked to it in time and another master
+    /// sends Syncs.
     pub(super) fn judge_master(&mut self, now: LocalTime) {
         let Some(followed) = self.master().map(|master| master.sender) else { return };
         if self.servo.reading(now).state == LockState::Locked {
@@ -48,7 +48,7 @@ impl<L: ClockServo> Port<L> {
         Some(since + timeout.max(slave.sync_interval.times(RELOCK_TIMEOUT_INTERVALS)))
     }
 
-    /// When the selection is repeated.
+    /// When the selection of the master is to be repeated.
     pub(super) fn next_judgement(&self, now: LocalTime) -> Option<LocalTime> {
         let master = self.master()?.sender;
         let silence = self.senders.next_silence(now, master);

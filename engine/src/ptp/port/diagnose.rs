@@ -4,10 +4,10 @@ use super::*;
 use crate::ptp::diagnosis::{Diagnosis, Instead, Trouble};
 
 /// Number of Sync intervals without a Sync, or of Syncs without a Follow_Up, after which the master
-/// is assumed to send none: at a loss of 5 %, four consecutive ones are lost once in 160,000.
+/// is assumed to send none: at a loss of 5 %, four consecutive messages are lost once in 160,000
+/// times.
 const MISSING: u32 = 4;
-/// With a Sync interval longer than this, the eight Syncs that a lock needs take longer than a user
-/// waits.
+/// Sync interval above which the eight Syncs that a lock needs take longer than a user waits.
 const SELDOM: Nanos = Nanos::from_secs(2);
 
 impl<L: ClockServo> Port<L> {
@@ -44,7 +44,7 @@ impl<L: ClockServo> Port<L> {
         }
     }
 
-    /// Whether the user accepts the sender of a message.
+    /// Returns whether the user accepts the sender of a message; if not, the message is counted.
     pub(super) fn accepts(&mut self, now: LocalTime, source: PeerAddress, message: &Message<'_>) -> bool {
         let sender = message.header.source_port_identity;
         let of_master = !matches!(message.body, Body::DelayReq { .. } | Body::Signaling { .. });
@@ -63,7 +63,7 @@ impl<L: ClockServo> Port<L> {
         false
     }
 
-    /// Records a message that is not for us: it may explain why there is no master.
+    /// Records a message that is not for us, because it may explain why there is no master.
     pub(super) fn note_unusable(&mut self, now: LocalTime, message: &Message<'_>) {
         let header = &message.header;
         if header.source_port_identity.clock_identity == self.config.identity.clock_identity {

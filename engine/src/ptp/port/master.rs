@@ -1,9 +1,10 @@
 //! The port as master: serving time.
 //!
 //! Model: the served time is a map of the host's clock. A Sync or its Follow_Up carries the time of
-//! that map at the departure of the Sync, and a Delay_Resp its time at the arrival of the
-//! Delay_Req. A port that followed a grandmaster continues that grandmaster's time, so that its
-//! slaves see no step; a port that never followed a master serves the host's monotonic clock.
+//! that map at the departure of the Sync, and a Delay_Resp carries that map's time at the arrival
+//! of the Delay_Req. A port that has followed a grandmaster continues that grandmaster's time, so
+//! that its slaves see no step; a port that has never followed a master serves the host's monotonic
+//! clock.
 //!
 //! Assumption: the unicastFlag of a Delay_Req shows whether it came by unicast, because a
 //! datagram's destination is not known here.
@@ -12,7 +13,7 @@ use super::*;
 use crate::clock::PtpMap;
 
 /// The shortest interval of any profile, 2^n s. It bounds the configured intervals, so that no
-/// timer is due all the time.
+/// timer fires continuously.
 const SHORTEST_INTERVAL: i8 = -7;
 
 impl<L: ClockServo> Port<L> {
@@ -38,7 +39,7 @@ impl<L: ClockServo> Port<L> {
         self.transition(now, StateCause::BmcPassive);
     }
 
-    /// Stops serving, because another clock's time is followed from now on.
+    /// Stops serving, because the port follows another clock's time from now on.
     pub(super) fn stop_serving(&mut self) {
         if !matches!(self.state, PortState::Master | PortState::Passive) {
             return;
@@ -55,7 +56,7 @@ impl<L: ClockServo> Port<L> {
         self.master.open_sync = None;
     }
 
-    /// Begins to serve our own time, unless it is served already.
+    /// Begins to serve our own time, unless the port already does.
     fn use_own_time(&mut self, now: LocalTime) {
         if matches!(self.state, PortState::Master | PortState::Passive) {
             return;
@@ -112,7 +113,7 @@ impl<L: ClockServo> Port<L> {
         self.send(header, Body::Sync { origin_timestamp }, Destination::Multicast);
     }
 
-    /// Takes the departure time of our Sync, and sends its Follow_Up.
+    /// Records the departure time of our Sync, and sends its Follow_Up.
     pub(super) fn sync_left(&mut self, sequence_id: u16, sent: LocalTime) {
         if self.master.open_sync != Some(sequence_id) {
             return;
@@ -138,8 +139,8 @@ impl<L: ClockServo> Port<L> {
             receive_timestamp: self.master.map.ptp_at(received),
             requesting_port_identity: request.source_port_identity,
         };
-        // The slave subtracts the correctionField of its request as received, which only we know
-        // (IEEE 1588-2019, 11.3.2).
+        // The slave must subtract the correctionField with which its request arrived here, and only
+        // we know that value (IEEE 1588-2019, 11.3.2).
         let header = Header {
             correction_field: request.correction_field,
             ..self.header(request.sequence_id, flags, self.config.log_min_delay_req_interval)
@@ -150,7 +151,7 @@ impl<L: ClockServo> Port<L> {
 }
 
 /// The next due time: one interval after the last one, so that delays do not accumulate, or one
-/// interval from now if that has passed.
+/// interval from now if that time has passed.
 fn next_in_rhythm(now: LocalTime, due: LocalTime, log2: i8) -> LocalTime {
     let interval = Nanos::from_log2_secs(log2.max(SHORTEST_INTERVAL));
     let next = due + interval;

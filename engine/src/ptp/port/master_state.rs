@@ -8,14 +8,14 @@ use crate::ptp::time_properties::TimeProperties;
 pub(super) struct MasterState {
     pub(super) announce_id: u16,
     pub(super) sync_id: u16,
-    /// The sent Sync whose departure time is awaited for its Follow_Up.
+    /// The Sync whose departure time is awaited for its Follow_Up.
     pub(super) open_sync: Option<u16>,
     pub(super) map: PtpMap,
     pub(super) properties: TimeProperties,
-    /// Whether the served map is the servo's, so that the time does not step when the servo takes
+    /// Whether the served map is the servo's; if so, the time does not step when the servo takes
     /// over again.
     pub(super) continues: bool,
-    /// Number of times that PTP time stepped because we started or stopped serving.
+    /// Number of times that PTP time has stepped because we started or stopped serving.
     pub(super) steps: u32,
 }
 

@@ -45,9 +45,9 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use slave_state::SlaveState;
 use std::ops::RangeInclusive;
 
-/// The number of values of a random 32-bit number.
+/// Number of values of a 32-bit integer.
 const TWO_POW_32: f64 = 4_294_967_296.0;
-/// Maximum number of events that wait to be polled.
+/// Maximum number of events that wait in the queue.
 const MAX_EVENTS: usize = 64;
 /// Accepted Announce intervals, 2^n s. With an interval longer than AES67's longest (2^4 s), a dead
 /// master would be kept for too long.
@@ -56,7 +56,7 @@ const ANNOUNCE_INTERVALS: RangeInclusive<i8> = -7..=4;
 /// profile (AES67-2018, A.4).
 const USUAL_ANNOUNCE_INTERVAL: Nanos = Nanos::from_secs(1);
 
-/// A PTP port with its clock. The clock servo is the engine's own unless another is given for
+/// A PTP port with its clock. The clock servo is the engine's own unless a custom one is given for
 /// comparison.
 ///
 /// ```
@@ -99,7 +99,7 @@ pub struct Port<L = SlaveClock> {
 }
 
 impl Port<SlaveClock> {
-    /// A port with the engine's clock servo; it begins to listen at `now`.
+    /// Creates a port with the engine's clock servo; it begins to listen at `now`.
     #[must_use]
     pub fn new(config: PortConfig, now: LocalTime) -> Self {
         Self::with_servo(config, now, SlaveClock::new(SlaveClockConfig::default()))
@@ -107,7 +107,7 @@ impl Port<SlaveClock> {
 }
 
 impl<L: ClockServo> Port<L> {
-    /// A port with another clock servo.
+    /// Creates a port with a custom clock servo.
     pub fn with_servo(config: PortConfig, now: LocalTime, servo: L) -> Self {
         let identity = config.identity;
         let seed = u64::from_be_bytes(identity.clock_identity.0) ^ u64::from(identity.port_number);
@@ -134,11 +134,11 @@ impl<L: ClockServo> Port<L> {
         port
     }
 
-    /// Takes a datagram that was received at `now` (its receive timestamp) from `source`. Messages
-    /// for others are counted and ignored.
+    /// Handles a datagram from `source` that was received at `now` (its receive timestamp).
+    /// Messages for others are counted and ignored.
     ///
     /// # Errors
-    /// If it is not a PTP message; then it is only counted.
+    /// If it is not a PTP message. It is counted, and otherwise ignored.
     pub fn handle_datagram(&mut self, now: LocalTime, source: PeerAddress, datagram: &[u8]) -> Result<(), WireError> {
         let message = Message::parse(datagram).inspect_err(|error| self.refuse(now, source, *error))?;
         let header = message.header;
@@ -195,12 +195,12 @@ impl<L: ClockServo> Port<L> {
         self.timers.next()
     }
 
-    /// The next message to be sent.
+    /// The next message to send.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
         self.outbox.pop()
     }
 
-    /// Takes the time at which the message of `token` left the host.
+    /// Records that the message identified by `token` left the host at `sent`.
     pub fn handle_transmitted(&mut self, token: TransmitToken, sent: LocalTime) {
         match token.message_type {
             MessageType::DelayReq => self.request_left(token.sequence_id, sent),
@@ -209,7 +209,7 @@ impl<L: ClockServo> Port<L> {
         }
     }
 
-    /// The next event that was not polled yet.
+    /// The next event that has not been polled yet.
     pub fn poll_event(&mut self) -> Option<PortEvent> {
         self.events.pop()
     }
@@ -265,7 +265,8 @@ impl<L: ClockServo> Port<L> {
         &self.counters
     }
 
-    /// Whether the message is of our domain and from another clock.
+    /// Returns whether the message belongs to our domain and comes from another clock; if not, it
+    /// is counted.
     fn is_for_us(&mut self, header: &Header) -> bool {
         let counters = &mut self.counters;
         let reason = if header.major_sdo_id != self.config.sdo_id {
@@ -283,7 +284,8 @@ impl<L: ClockServo> Port<L> {
         false
     }
 
-    /// Whether the message is signed with one of our keys, or authentication is off.
+    /// Returns whether the message is signed with one of our keys, or authentication is off; if
+    /// not, the message is counted.
     fn is_authentic(&mut self, now: LocalTime, datagram: &[u8], message: &Message<'_>) -> bool {
         let Some(authentication) = &self.config.authentication else { return true };
         let Err(reason) = authentication.verify(datagram, message) else { return true };
@@ -319,7 +321,7 @@ impl<L: ClockServo> Port<L> {
         self.decide(now);
     }
 
-    /// Begins to listen, for the announce receipt timeout and a random fraction of one more
+    /// Begins to listen for the announce receipt timeout plus a random fraction of one more
     /// interval (IEEE 1588-2019, 9.2.6.12), so that the clocks of a network do not all become
     /// master at once.
     fn listen(&mut self, now: LocalTime) {
@@ -357,7 +359,7 @@ impl<L: ClockServo> Port<L> {
         self.negotiate(now);
     }
 
-    /// Changes the state according to the table.
+    /// Changes the state according to the state table.
     fn transition(&mut self, now: LocalTime, cause: StateCause) {
         let next = state::next(self.config.slave_only, self.state, cause);
         let Some(to) = next else {
@@ -369,12 +371,12 @@ impl<L: ClockServo> Port<L> {
         self.events.push(PortEvent::State(StateChange { at: now, from, to, cause }));
     }
 
-    /// Uniform over [0, 1).
+    /// Draws a random number that is uniformly distributed over [0, 1).
     fn draw(&mut self) -> f64 {
         f64::from(self.spacing.next_u32()) / TWO_POW_32
     }
 
-    /// The header of our messages.
+    /// Creates the header of one of our messages.
     fn header(&self, sequence_id: u16, flags: Flags, log_message_interval: i8) -> Header {
         Header {
             major_sdo_id: self.config.sdo_id,
@@ -393,13 +395,13 @@ impl<L: ClockServo> Port<L> {
     }
 }
 
-/// Whether a master sends Syncs. A unicast master sends none before they are requested, so it is
+/// State of a master's Syncs. A unicast master sends none until they are requested, so it is
 /// assumed to send them.
 fn evidence(senders: &SyncSenders, asks: bool, now: LocalTime, of: &Candidate) -> Evidence {
     if asks { Evidence::Sends } else { senders.evidence(now, of.data.sender, of.address) }
 }
 
-/// The announce interval of the header, if it is accepted.
+/// The announce interval that the header states, if it is accepted.
 fn announce_interval(header: &Header) -> Option<Nanos> {
     let log2 = header.log_message_interval;
     ANNOUNCE_INTERVALS.contains(&log2).then(|| Nanos::from_log2_secs(log2))

@@ -25,7 +25,7 @@ pub(super) fn key(master: &Candidate) -> MasterKey {
 /// State of a port as slave.
 pub(super) struct SlaveState {
     pub(super) parent: Option<Candidate>,
-    /// The last parent, even after it was lost.
+    /// The last parent; it is kept after it has been lost.
     pub(super) last_parent: Option<MasterKey>,
     /// Whether the parent's time has been received since it was selected.
     pub(super) heard: bool,
@@ -45,22 +45,22 @@ pub(super) struct SlaveState {
     pub(super) plausibility: Plausibility,
     /// The fault that was last reported, while it lasts.
     pub(super) fault: Option<Fault>,
-    /// Whether it was reported that Follow_Ups contradict the twoStepFlag.
+    /// Whether it has been reported that Follow_Ups contradict the twoStepFlag.
     pub(super) contradiction: bool,
     pub(super) intervals: SyncIntervals,
     pub(super) delay_interval: Nanos,
     pub(super) sync_interval: Nanos,
-    /// The Sync interval by measurement alone, by which competing timestamps are detected.
-    /// `sync_interval` takes the interval in the messages into account as well.
+    /// The Sync interval according to measurement alone, by which competing timestamps are
+    /// detected. `sync_interval` also takes into account the interval that the messages state.
     pub(super) claim_interval: Nanos,
-    /// Lower bounds of `sync_interval` and `claim_interval`: their values when the clock was last
+    /// Lower bounds of `sync_interval` and `claim_interval`: their last values while the clock was
     /// not locked.
     pub(super) shortest: (Nanos, Nanos),
-    /// Consecutive Delay_Reqs that the parent did not answer.
+    /// Consecutive Delay_Reqs that the parent has not answered.
     pub(super) unanswered: u32,
-    /// Consecutive Delay_Reqs that the parent answered, but whose departure time is unknown.
+    /// Consecutive Delay_Reqs that the parent has answered, but whose departure time is unknown.
     pub(super) unstamped: u32,
-    /// Whether Delay_Reqs are sent by multicast because the parent did not answer unicast ones.
+    /// Whether Delay_Reqs are sent by multicast because the parent has not answered unicast ones.
     pub(super) fell_back: bool,
 }
 
@@ -96,7 +96,7 @@ impl SlaveState {
         self.parent.as_ref()
     }
 
-    /// Forgets the parent and all open exchanges with it; returns it.
+    /// Drops the parent with all open exchanges, and returns it.
     pub(super) fn drop_parent(&mut self) -> Option<Candidate> {
         self.sync = SyncExchange::default();
         self.delay.abandon();

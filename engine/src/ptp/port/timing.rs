@@ -90,7 +90,7 @@ impl<L: ClockServo> Port<L> {
         self.servo.reading(now).state.is_usable()
     }
 
-    /// Records a sign that another sender impersonates the master.
+    /// Records evidence that another sender is impersonating the master.
     fn contest(&mut self, now: LocalTime) {
         let Some(master) = self.master().map(|master| master.sender) else { return };
         if self.slave.claims.contest(now, self.slave.claim_interval) {
@@ -120,7 +120,7 @@ impl<L: ClockServo> Port<L> {
         self.tell_findings(now);
     }
 
-    /// Takes the expected timestamps of a Sync (`pair`), and then the alternatives.
+    /// Handles the expected timestamps of a Sync (`pair`), and then the alternatives.
     fn take_syncs(&mut self, now: LocalTime, pair: Option<TimestampPair>) {
         if self.slave.claims.due().is_some_and(|due| due <= now) {
             self.judge_claims(now);
@@ -140,8 +140,8 @@ impl<L: ClockServo> Port<L> {
         let agreement = self.servo.agreement(&pair);
         let is_contested = self.slave.claims.is_contested();
         let is_crowded = self.slave.claims.is_crowded(pair.local, self.slave.claim_interval);
-        // Larger contradictions are held back in any case. They may be the master's own, received
-        // late because this host had stalled.
+        // Outside a contest, larger contradictions are not counted, because they are held back
+        // anyway. They may be the master's own, received late because this host had stalled.
         let counts = match agreement {
             Some(Agreement::Contradicts(off)) => is_contested || off <= claims::APART,
             Some(_) => true,
@@ -160,8 +160,8 @@ impl<L: ClockServo> Port<L> {
         }
     }
 
-    /// During a contest, holds every alternative back. Otherwise, holds it back, and begins a
-    /// contest, only if it agrees with the held time and no Sync of its interval did.
+    /// Holds an alternative back: during a contest, in any case; otherwise, only if it agrees with
+    /// the held time and no Sync of its interval did. In the latter case, a contest begins.
     fn take_alternative(&mut self, now: LocalTime, pair: TimestampPair) {
         let interval = self.slave.claim_interval;
         if self.slave.claims.is_contested() {
@@ -226,7 +226,7 @@ impl<L: ClockServo> Port<L> {
             }
             match self.servo.agreement(&answer.pair) {
                 _ if self.slave.claims.is_contested() => self.hold_answer(now, answer),
-                // As for Syncs in `take_sync`.
+                // As in `take_sync`, only larger contradictions are held back.
                 Some(Agreement::Contradicts(off)) if off > claims::APART => self.hold_answer(now, answer),
                 _ => self.use_answer(now, &answer),
             }
@@ -270,8 +270,8 @@ impl<L: ClockServo> Port<L> {
         self.slave.learn_delay_interval(log2);
     }
 
-    /// Learns the Sync interval. Forged Syncs can only make it look shorter, so it does not become
-    /// shorter while the clock is locked or another sender impersonates the master.
+    /// Updates the Sync interval. Forged Syncs can only make it look shorter, so it does not become
+    /// shorter while the clock is locked or another sender is impersonating the master.
     pub(super) fn learn_sync_interval(&mut self, now: LocalTime, log2: i8) {
         let told = match log2 {
             NO_INTERVAL => self.slave.sync_interval,
@@ -312,7 +312,7 @@ impl<L: ClockServo> Port<L> {
         self.observe(now, pair);
     }
 
-    /// Takes the departure time of our Delay_Req.
+    /// Records the departure time of our Delay_Req.
     pub(super) fn request_left(&mut self, sequence_id: u16, sent: LocalTime) {
         self.slave.delay.transmitted(sequence_id, sent);
         self.take_answers(sent, true);
@@ -320,7 +320,7 @@ impl<L: ClockServo> Port<L> {
     }
 }
 
-/// The pair that agrees best with the held time.
+/// The pair that agrees best with the held time; `None` if none agrees.
 fn nearest<L: ClockServo>(servo: &L, pairs: impl Iterator<Item = TimestampPair>) -> Option<TimestampPair> {
     let off = |pair: TimestampPair| match servo.agreement(&pair) {
         Some(Agreement::Agrees(off)) => Some((off, pair)),

@@ -7,7 +7,7 @@ use super::*;
 use crate::ptp::unicast::{Negotiation, Service, UnicastTlv};
 
 impl<L: ClockServo> Port<L> {
-    /// The negotiation that `config` requires.
+    /// Creates the negotiation that `config` requires; `None` without unicast masters.
     pub(super) fn negotiation(config: &PortConfig, now: LocalTime) -> Option<Negotiation> {
         let log_intervals = [config.log_announce_interval, config.log_sync_interval, config.log_min_delay_req_interval];
         config.unicast.map(|unicast| Negotiation::new(&unicast, log_intervals, now))
@@ -21,8 +21,8 @@ impl<L: ClockServo> Port<L> {
         }
     }
 
-    /// Whether a message is used: if unicast masters are configured, only their unicast messages
-    /// are. Others are counted and ignored.
+    /// Returns whether a message is to be used: if unicast masters are configured, only their
+    /// unicast messages are. Others are counted and ignored.
     pub(super) fn comes_by_unicast(&mut self, source: PeerAddress, header: &Header) -> bool {
         let Some(negotiation) = &self.negotiation else { return true };
         let counts = header.flags.contains(Flags::UNICAST) && negotiation.knows(source);

@@ -14,8 +14,8 @@ impl UnicastMasters {
     /// Maximum number of masters in a table.
     pub const MOST: usize = MAX_MASTERS;
 
-    /// A table of these addresses; `None` if there are none, or more than [`UnicastMasters::MOST`].
-    /// A repeated address is kept once.
+    /// Creates a table of the given addresses; `None` if there are none, or more than
+    /// [`UnicastMasters::MOST`]. A repeated address is kept once.
     ///
     /// ```
     /// use engine::ptp::unicast::UnicastMasters;
@@ -63,7 +63,8 @@ impl UnicastConfig {
     /// grant less.
     pub const DURATIONS_S: std::ops::RangeInclusive<u32> = 10..=1000;
 
-    /// These masters, with requests of the usual duration (ITU-T G.8265.1, table 3).
+    /// Creates the configuration for the given masters, with requests of the usual duration (ITU-T
+    /// G.8265.1, table 3).
     #[must_use]
     pub const fn new(masters: UnicastMasters) -> Self {
         Self { masters, duration_s: 300 }

@@ -4,9 +4,9 @@
 //! Model: a table of masters. All of them are asked for Announces, so that the best master clock
 //! algorithm can choose; the selected one is asked for Syncs and Delay_Resps, too. A grant is
 //! renewed after three quarters of its duration. An unanswered request is repeated after 1 s, then
-//! at intervals that double up to 8 s; a denied request at intervals that double from 2 s up to 64
-//! s. If granted messages stop, they are requested again, because the master may have restarted and
-//! lost its grants.
+//! at intervals that double up to 8 s; a denied request is repeated at intervals that double from 2
+//! s up to 64 s. If granted messages stop, they are requested again, because the master may have
+//! restarted and lost its grants.
 //!
 //! Contract (sans-IO): after every call, the port polls `Negotiation::poll_signal` for messages to
 //! send, and calls `Negotiation::handle_timeout` when `Negotiation::poll_timeout` is due.
@@ -34,16 +34,16 @@ const LONGEST_UNANSWERED: u32 = 3;
 const LONGEST_DENIED: u32 = 6;
 /// Unanswered requests after which an event is reported.
 const UNANSWERED_LIMIT: u32 = 3;
-/// A grant is renewed after 3 / 4 of its duration, as linuxptp does.
+/// A grant is renewed after 3/4 of its duration, as in linuxptp.
 const RENEWAL: (i64, i64) = (3, 4);
-/// Number of intervals without a message, by service, after which (plus one second) a grant is
-/// considered lost. For Announces it is the announce receipt timeout; for Delay_Resps it is
-/// longest, because Delay_Reqs are spaced at random, and some are lost.
+/// For each service, the number of intervals without a message after which, plus [`SILENCE`], a
+/// grant is considered lost. For Announces, it is the announce receipt timeout; for Delay_Resps, it
+/// is largest, because Delay_Reqs are spaced at random and some are lost.
 const SILENT_INTERVALS: [i64; 3] = [3, 8, 16];
 const SILENCE: Nanos = Nanos::from_secs(1);
 /// Accepted intervals, 2^n s.
 const INTERVALS: (i8, i8) = (-7, 5);
-/// Maximum number of events that wait to be polled.
+/// Maximum number of events that wait in the queue.
 const MAX_EVENTS: usize = 32;
 
 /// An event for a user.
@@ -100,7 +100,7 @@ impl fmt::Display for UnicastEvent {
     }
 }
 
-/// A Signaling message to be sent.
+/// A Signaling message to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Signal {
     pub(super) to: PeerAddress,
@@ -136,7 +136,7 @@ impl Contract {
         grant.heard_at + grant.interval.times(SILENT_INTERVALS[self.service as usize]) + SILENCE
     }
 
-    /// When the grant ends by itself, and the reason.
+    /// When and why the grant will end by itself.
     fn end(&self) -> Option<(LocalTime, UnicastOutcome)> {
         let grant = self.grant.as_ref()?;
         let silent = (self.silent_at(grant), UnicastOutcome::Silent);
@@ -152,7 +152,7 @@ impl Contract {
 #[derive(Clone, Debug)]
 struct Master {
     address: PeerAddress,
-    /// The port identity that its messages state.
+    /// The port identity that the master's messages state.
     port: Option<PortIdentity>,
     contracts: [Contract; 3],
 }
@@ -169,7 +169,8 @@ pub(super) struct Negotiation {
 }
 
 impl Negotiation {
-    /// Begins requests at `now`, for Announces, Syncs and Delay_Resps at these intervals, 2^n s.
+    /// Creates a negotiation that begins to send requests at `now`, for Announces, Syncs and
+    /// Delay_Resps at the given intervals, 2^n s.
     pub(super) fn new(config: &UnicastConfig, log_intervals: [i8; 3], now: LocalTime) -> Self {
         let contract = |service: Service| Contract {
             service,
@@ -200,14 +201,14 @@ impl Negotiation {
         Some(master.contracts[service as usize].grant?.interval)
     }
 
-    /// Takes note of a granted message.
+    /// Records the arrival of a message of a granted service.
     pub(super) fn heard(&mut self, now: LocalTime, address: PeerAddress, service: Service) {
         if let Some(grant) = self.contract(address, service).and_then(|contract| contract.grant.as_mut()) {
             grant.heard_at = now;
         }
     }
 
-    /// Requests Syncs and Delay_Resps from this master and from no other.
+    /// Requests Syncs and Delay_Resps from the selected master and from no other.
     pub(super) fn select(&mut self, now: LocalTime, selected: Option<PeerAddress>) {
         let Self { masters, signals, .. } = self;
         for master in masters {
@@ -241,7 +242,7 @@ impl Negotiation {
         }
     }
 
-    /// Takes a TLV of a Signaling message from `port` at `address`. Returns the service and
+    /// Handles a TLV of a Signaling message from `port` at `address`. Returns the service and
     /// interval that it grants.
     pub(super) fn handle_tlv(
         &mut self,
@@ -322,7 +323,7 @@ impl Negotiation {
         self.masters.iter().flat_map(|master| &master.contracts).filter_map(Contract::due).min()
     }
 
-    /// Why no master of the table announces itself, as far as that is known.
+    /// Why no master of the table announces itself, if this is known.
     pub(super) fn obstacle(&self) -> Option<Instead> {
         let contracts =
             || self.masters.iter().map(|master| (master.address, &master.contracts[Service::Announce as usize]));
@@ -336,12 +337,12 @@ impl Negotiation {
         })
     }
 
-    /// The next message to be sent.
+    /// The next message to send.
     pub(super) fn poll_signal(&mut self) -> Option<Signal> {
         self.signals.pop_front()
     }
 
-    /// The next event that was not polled yet.
+    /// The next event that has not been polled yet.
     pub(super) fn poll_event(&mut self) -> Option<UnicastEvent> {
         self.events.pop()
     }
@@ -360,7 +361,7 @@ enum Granted {
 }
 
 impl Contract {
-    /// Takes the answer to a request.
+    /// Handles the answer to a request.
     fn granted(&mut self, now: LocalTime, log_interval: i8, duration_s: u32) -> Granted {
         self.requests = 0;
         if duration_s == 0 {

@@ -14,7 +14,7 @@ fn negotiation(masters: &[PeerAddress]) -> Negotiation {
     Negotiation::new(&UnicastConfig { masters, duration_s: 60 }, [0, -3, -2], LocalTime::ZERO)
 }
 
-/// The messages that are sent, in words.
+/// The messages that have been sent, in words.
 fn sent(negotiation: &mut Negotiation) -> Vec<String> {
     let mut all = Vec::new();
     while let Some(signal) = negotiation.poll_signal() {
@@ -80,7 +80,7 @@ fn every_master_is_asked_for_announces_and_the_chosen_one_for_the_rest() {
     assert_eq!(sent(&mut negotiation), ["2: Sync 2^-3 for 60", "2: Delay_Resp 2^-2 for 60"]);
     assert!(grant(&mut negotiation, 0.3, B, Service::Sync, 60));
     assert_eq!(negotiation.interval(B, Service::Sync), Some(Nanos::from_secs(1)), "as granted, not as asked for");
-    // Another one is better.
+    // Another master is better now.
     negotiation.select(at(0.4), Some(A));
     negotiation.handle_timeout(at(0.4));
     let signals = sent(&mut negotiation);
@@ -96,7 +96,7 @@ fn a_grant_is_renewed_before_it_ends_and_ends_if_it_is_not() {
     negotiation.handle_timeout(at(0.0));
     grant(&mut negotiation, 0.0, A, Service::Announce, 20);
     sent(&mut negotiation);
-    // Fewer seconds than requested.
+    // The grant lasts for fewer seconds than requested.
     let mut asked = Vec::new();
     for second in 0..40 {
         negotiation.heard(at(f64::from(second)), A, Service::Announce);

@@ -24,7 +24,7 @@ pub enum Service {
 }
 
 impl Service {
-    /// All of them.
+    /// All services.
     pub const ALL: [Self; 3] = [Self::Announce, Self::Sync, Self::DelayResp];
 
     const fn message_type(self) -> MessageType {
@@ -35,8 +35,8 @@ impl Service {
         }
     }
 
-    /// From the byte whose upper half is a messageType; `None` for types that are not negotiated
-    /// here.
+    /// The service whose messageType is in the upper half of `byte`; `None` for types that are not
+    /// negotiated here.
     fn from_byte(byte: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|service| service.to_byte() == byte & 0xF0)
     }
@@ -80,7 +80,7 @@ pub enum UnicastTlv {
         service: Service,
         /// Interval between messages, 2^n s.
         log_interval: i8,
-        /// Granted duration; 0 if it is denied.
+        /// Granted duration; 0 if the request is denied.
         duration_s: u32,
         /// Whether another request is likely to be granted.
         renewal_invited: bool,
@@ -92,7 +92,7 @@ pub enum UnicastTlv {
 }
 
 impl UnicastTlv {
-    /// Reads a TLV; `None` if it is of another type, too short, or of a service that is not
+    /// Reads a TLV; `None` if it has another type, is too short, or is for a service that is not
     /// negotiated here.
     #[must_use]
     pub fn parse(tlv: &Tlv<'_>) -> Option<Self> {
@@ -115,7 +115,7 @@ impl UnicastTlv {
         }
     }
 
-    /// As bytes, with type and length.
+    /// The TLV as bytes, with its type and length.
     #[must_use]
     #[expect(clippy::cast_possible_truncation, reason = "at most LONGEST_TLV bytes")]
     pub fn emit(&self) -> Vec<u8> {

@@ -5,10 +5,11 @@ use super::header::{HEADER_LEN, four_bits};
 use super::{ClockIdentity, MessageType, PortIdentity, WireError};
 use crate::PtpTime;
 
-/// The body of every message with a timestamp starts with it.
+/// The timestamp, with which the body of every message that carries one begins.
 const TIMESTAMP: Field<10> = Field::at(HEADER_LEN);
 const REQUESTING_PORT_IDENTITY: Field<10> = Field::at(TIMESTAMP.end());
-/// Makes Pdelay_Req as long as its response, so that both are delayed alike.
+/// Reserved field that makes a Pdelay_Req as long as its response, so that both are delayed
+/// equally.
 const PDELAY_REQ_RESERVED: Field<10> = Field::at(TIMESTAMP.end());
 
 const CURRENT_UTC_OFFSET: Field<2> = Field::at(44);
@@ -46,7 +47,7 @@ impl MessageType {
 pub enum Body {
     /// Sync.
     Sync {
-        /// Departure time, or with [`super::Flags::TWO_STEP`] zero or an estimate.
+        /// Departure time; with [`super::Flags::TWO_STEP`], zero or an estimate.
         origin_timestamp: PtpTime,
     },
     /// Delay_Req.
@@ -98,7 +99,7 @@ pub enum Body {
         target_port_identity: PortIdentity,
         /// `boundary_hops` as first sent.
         starting_boundary_hops: u8,
-        /// How many boundary clocks may still forward the message.
+        /// Number of boundary clocks that may still forward the message.
         boundary_hops: u8,
         /// GET, SET, RESPONSE, COMMAND or ACKNOWLEDGE (IEEE 1588-2008 table 38). 4 bits.
         action_field: u8,
@@ -122,9 +123,10 @@ pub enum Body {
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ClockQuality {
-    /// clockClass: 6 is locked to a primary reference, 248 the default, 255 slave-only (table 5).
+    /// clockClass: 6 if the clock is locked to a primary reference, 248 by default, 255 if it is
+    /// slave-only (table 5).
     pub clock_class: u8,
-    /// clockAccuracy: 0x21 is within 100 ns, 0xFE unknown (table 6).
+    /// clockAccuracy: 0x21 means within 100 ns, 0xFE means unknown (table 6).
     pub clock_accuracy: u8,
     /// offsetScaledLogVariance (7.6.3.3).
     pub offset_scaled_log_variance: u16,
@@ -135,7 +137,7 @@ pub struct ClockQuality {
 pub struct Announce {
     /// Zero, or an estimate of the departure time.
     pub origin_timestamp: PtpTime,
-    /// TAI - UTC in seconds; only with [`super::Flags::CURRENT_UTC_OFFSET_VALID`].
+    /// TAI - UTC in seconds; valid only with [`super::Flags::CURRENT_UTC_OFFSET_VALID`].
     pub current_utc_offset: i16,
     /// priority1 of the grandmaster.
     pub grandmaster_priority_1: u8,
@@ -145,7 +147,7 @@ pub struct Announce {
     pub grandmaster_priority_2: u8,
     /// The grandmaster.
     pub grandmaster_identity: ClockIdentity,
-    /// How many boundary clocks lie between the grandmaster and the sender.
+    /// Number of boundary clocks between the grandmaster and the sender.
     pub steps_removed: u16,
     /// Source of the grandmaster's time: 0x20 GPS, 0xA0 internal oscillator (table 7).
     pub time_source: u8,

@@ -45,7 +45,7 @@ pub struct Header {
     pub correction_field: CorrectionField,
     /// The port that sent the message.
     pub source_port_identity: PortIdentity,
-    /// Counts the messages of one type from one port; a response repeats that of its request.
+    /// Counts the messages of one type from one port; a response repeats the value of its request.
     pub sequence_id: u16,
     /// Base-2 logarithm of the interval between messages, in seconds; 127 if there is none.
     pub log_message_interval: i8,
@@ -68,8 +68,8 @@ impl Header {
         })
     }
 
-    /// Writes the header of a message of `message_type` to `message`, which has exactly the length
-    /// of the message, and zeros as reserved bytes.
+    /// Writes the header of a message of `message_type` to `message`, which must be as long as the
+    /// whole message and have zeros as its reserved bytes.
     pub(super) fn emit(&self, message_type: MessageType, message: &mut [u8]) -> Result<(), WireError> {
         let Ok(length) = u16::try_from(message.len()) else {
             return Err(WireError::MessageTooLong { length: message.len() });
@@ -89,7 +89,7 @@ impl Header {
     }
 }
 
-/// The message that `datagram` starts with, without the padding after it, and its type.
+/// The message at the start of `datagram`, without the padding after it, and its type.
 pub(super) fn frame(datagram: &[u8]) -> Result<(MessageType, &[u8]), WireError> {
     // The version is checked first: PTPv1, which Dante uses on the same ports, has other fields in
     // these places.
@@ -109,7 +109,7 @@ pub(super) fn frame(datagram: &[u8]) -> Result<(MessageType, &[u8]), WireError> 
     datagram.get(..message_length).map(|message| (message_type, message)).ok_or(truncated)
 }
 
-/// `value`, if it fits in a field of 4 bits.
+/// Checks that `value` fits in a 4-bit field, and returns it.
 pub(super) fn four_bits(field: &'static str, value: u8) -> Result<u8, WireError> {
     if value > 0x0F { Err(WireError::FieldOverflow { field, value }) } else { Ok(value) }
 }
@@ -146,13 +146,13 @@ impl Flags {
     /// frequencyTraceable: the frequency comes from a primary reference.
     pub const FREQUENCY_TRACEABLE: Self = Self(0x0020);
 
-    /// From the field.
+    /// Creates flags from the value of the field.
     #[must_use]
     pub const fn from_bits(bits: u16) -> Self {
         Self(bits)
     }
 
-    /// The field.
+    /// The value of the field.
     #[must_use]
     pub const fn bits(self) -> u16 {
         self.0
@@ -185,27 +185,27 @@ impl BitOr for Flags {
 pub struct CorrectionField(i64);
 
 impl CorrectionField {
-    /// From the field.
+    /// Creates a correction from the value of the field.
     #[must_use]
     pub const fn from_scaled_nanoseconds(scaled: i64) -> Self {
         Self(scaled)
     }
 
-    /// The field.
+    /// The value of the field.
     #[must_use]
     pub const fn as_scaled_nanoseconds(self) -> i64 {
         self.0
     }
 
-    /// Rounded to the nearest ns, halves up.
+    /// The correction, rounded to the nearest ns, halves up.
     #[must_use]
     pub const fn to_nanos(self) -> Nanos {
-        // The floor, plus the bit worth half a ns: unlike adding a half first, this cannot
-        // overflow.
+        // Adds the bit that is worth half a ns to the floor: unlike adding a half first, this
+        // cannot overflow.
         Nanos::new((self.0 >> 16) + ((self.0 >> 15) & 1))
     }
 
-    /// Nanoseconds with their fraction; exact below 2^37 ns (137 s).
+    /// The correction in ns with its fraction; exact below 2^37 ns (137 s).
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "documented")]
     pub const fn as_nanos_f64(self) -> f64 {

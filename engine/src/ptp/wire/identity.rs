@@ -3,8 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// The identity of a clock, an EUI-64 (IEEE 1588-2008 7.5.2.2). The order is the one that the best
-/// master clock algorithm uses.
+/// The identity of a clock, an EUI-64 (IEEE 1588-2008 7.5.2.2). Identities are ordered as in the
+/// best master clock algorithm.
 ///
 /// ```
 /// use engine::ptp::wire::ClockIdentity;
@@ -16,7 +16,7 @@ use std::str::FromStr;
 pub struct ClockIdentity(pub [u8; 8]);
 
 impl ClockIdentity {
-    /// In the form of `a=ts-refclk` in SDP: upper case, with hyphens (RFC 7273 4.8).
+    /// The identity as written in SDP's `a=ts-refclk`: upper case, with hyphens (RFC 7273 4.8).
     pub fn sdp(self) -> impl fmt::Display {
         fmt::from_fn(move |f| {
             for (position, octet) in self.0.iter().enumerate() {
@@ -39,7 +39,7 @@ impl fmt::Display for ClockIdentity {
 #[error("a clock's identity has 16 hexadecimal digits, such as 001b21fffe0a6701")]
 pub struct NoClockIdentity;
 
-/// 16 hexadecimal digits with or without separators, as tools write them.
+/// Accepts 16 hexadecimal digits with or without separators, as tools print them.
 impl FromStr for ClockIdentity {
     type Err = NoClockIdentity;
 

@@ -8,7 +8,7 @@ use super::WireError;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum MessageType {
-    /// A master's time, or with [`super::Flags::TWO_STEP`] the announcement of a Follow_Up.
+    /// A master's time; with [`super::Flags::TWO_STEP`], the announcement of a Follow_Up.
     Sync = 0x0,
     /// End-to-end delay request, from slave to master.
     DelayReq = 0x1,
@@ -47,8 +47,8 @@ impl MessageType {
         })
     }
 
-    /// Whether messages of this type are timestamped and go to UDP port 319; the others, general
-    /// messages, go to 320 (IEEE 1588-2008 6.6.2.2 and annex D.2).
+    /// Whether messages of this type are timestamped event messages, which use UDP port 319; the
+    /// others, general messages, use port 320 (IEEE 1588-2008 6.6.2.2 and annex D.2).
     #[must_use]
     pub const fn is_event(self) -> bool {
         (self as u8) < 0x8
@@ -68,7 +68,7 @@ impl MessageType {
 }
 
 impl fmt::Display for MessageType {
-    /// The standard's spelling, such as `Delay_Req`.
+    /// Writes the standard's spelling, such as `Delay_Req`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Sync => "Sync",

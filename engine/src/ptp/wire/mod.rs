@@ -53,11 +53,11 @@ pub struct Message<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// Reads the message that a datagram starts with. The bytes after it are padding.
+    /// Reads the message at the start of a datagram. The bytes after it are padding.
     ///
     /// # Errors
     /// [`WireError`] if the bytes are not a PTPv2 message of a known type, are fewer than its
-    /// length says, or contain an impossible timestamp.
+    /// length states, or contain an impossible timestamp.
     pub fn parse(datagram: &'a [u8]) -> Result<Self, WireError> {
         let (message_type, message) = header::frame(datagram)?;
         let header = Header::parse(message)?;
@@ -83,7 +83,7 @@ impl<'a> Message<'a> {
         let too_small = WireError::BufferTooSmall { needed: length, available: buffer.len() };
         let message = buffer.get_mut(..length).ok_or(too_small)?;
         let message_type = self.body.message_type();
-        // Also the reserved fields, which nothing below writes.
+        // Clear everything, including the reserved fields, which nothing below writes.
         message.fill(0);
         self.header.emit(message_type, message)?;
         self.body.emit(message)?;
@@ -138,7 +138,7 @@ pub enum WireError {
     /// A TLV does not fit in the rest of its message.
     #[error("TLV of {needed} bytes or more in the last {available} bytes of a PTP message")]
     TlvTruncated {
-        /// Bytes that the TLV needs with its header.
+        /// Bytes that the TLV needs, including its header.
         needed: usize,
         /// Bytes left in the message.
         available: usize,
@@ -151,13 +151,13 @@ pub enum WireError {
         /// Actual length in bytes.
         available: usize,
     },
-    /// A time to write is negative, or past the 48 bits of seconds.
+    /// A time to write is negative, or does not fit in 48 bits of seconds.
     #[error("time {} ns does not fit in a PTP timestamp", .time.as_nanos())]
     TimestampOutOfRange {
         /// The time.
         time: PtpTime,
     },
-    /// A value to write does not fit in its field of 4 bits.
+    /// A value to write does not fit in its 4-bit field.
     #[error("{field} {value} does not fit in 4 bits")]
     FieldOverflow {
         /// The field's name in IEEE 1588.
@@ -165,10 +165,10 @@ pub enum WireError {
         /// The value.
         value: u8,
     },
-    /// The length of the message to write exceeds messageLength.
+    /// The length of the message to write exceeds the range of messageLength.
     #[error("PTP message of {length} bytes, the most is 65535")]
     MessageTooLong {
-        /// Length with TLVs.
+        /// Length including TLVs.
         length: usize,
     },
 }

@@ -11,7 +11,7 @@ const MASTER_PORT: PortIdentity = PortIdentity { clock_identity: GRANDMASTER, po
 const SLAVE_PORT: PortIdentity =
     PortIdentity { clock_identity: ClockIdentity([0xDC, 0xA6, 0x00, 0xFF, 0xFE, 0xFF, 0x2E, 0xEA]), port_number: 2 };
 
-/// Two-step, with a correction of 1.5 ns.
+/// A two-step Sync with a correction of 1.5 ns.
 const SYNC: [u8; 44] = [
     0x00, 0x02, 0, 44, 0, 0, 0x02, 0x00, // type, version, length, domain, flags
     0, 0, 0, 0, 0, 1, 0x80, 0, 0, 0, 0, 0, // correction, reserved
@@ -20,7 +20,7 @@ const SYNC: [u8; 44] = [
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
 ];
 
-/// Of 1 700 000 000.123 456 789 s.
+/// A Follow_Up with the time 1 700 000 000.123 456 789 s.
 const FOLLOW_UP: [u8; 44] = [
     0x08, 0x12, 0, 44, 5, 0, 0x00, 0x08, //
     0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0, 0, 0, 0, //
@@ -133,7 +133,7 @@ fn known_messages() -> Vec<(&'static [u8], Message<'static>)> {
 }
 
 fn emitted(message: &Message<'_>) -> Vec<u8> {
-    // Not zero, so that a reserved byte that is not written is detected.
+    // The buffer is not zero, so that a reserved byte that is not written is detected.
     let mut bytes = vec![0xAA; message.wire_len()];
     assert_eq!(message.emit(&mut bytes), Ok(bytes.len()));
     bytes
@@ -318,14 +318,14 @@ fn body() -> impl Strategy<Value = Body> {
     ]
 }
 
-/// Bytes that often pass the first checks and reach the later ones.
+/// Bytes that often pass the first checks and therefore reach the later ones.
 fn plausible_datagram() -> impl Strategy<Value = Vec<u8>> {
     (any::<u8>(), 30u8..110, vec(any::<u8>(), 0..120), any::<bool>()).prop_map(|(first, length, mut bytes, tame)| {
         let start = [first, 0x12, 0, length];
         for (byte, value) in bytes.iter_mut().zip(start) {
             *byte = value;
         }
-        // Random nanoseconds are mostly too many.
+        // Random nanoseconds are usually too large.
         if let Some(nanoseconds) = bytes.get_mut(40).filter(|_| tame) {
             *nanoseconds &= 0x1F;
         }

@@ -15,7 +15,7 @@ pub struct Tlv<'a> {
     pub value: &'a [u8],
 }
 
-/// The bytes after a message's body, unchanged: they are only checked when they are iterated over,
+/// The bytes after a message's body, unchanged. They are checked only when they are iterated over,
 /// because a malformed TLV that nobody reads is no reason to drop a timestamp.
 ///
 /// ```
@@ -29,7 +29,7 @@ pub struct Tlv<'a> {
 pub struct Tlvs<'a>(&'a [u8]);
 
 impl<'a> Tlvs<'a> {
-    /// From encoded TLVs.
+    /// Wraps encoded TLVs.
     #[must_use]
     pub const fn new(bytes: &'a [u8]) -> Self {
         Self(bytes)
@@ -41,8 +41,8 @@ impl<'a> Tlvs<'a> {
         self.0
     }
 
-    /// Iterates over the TLVs. A TLV that does not fit in the message is an error, and the last
-    /// item.
+    /// Iterates over the TLVs. A TLV that does not fit in the message yields an error, which is the
+    /// last item.
     pub fn iter(self) -> impl Iterator<Item = Result<Tlv<'a>, WireError>> {
         let mut rest = self.0;
         std::iter::from_fn(move || {
@@ -56,7 +56,7 @@ impl<'a> Tlvs<'a> {
     }
 }
 
-/// The first TLV of `bytes`, and the remaining bytes.
+/// Splits `bytes` into the first TLV and the remaining bytes.
 fn split_first(bytes: &[u8]) -> Result<(Tlv<'_>, &[u8]), WireError> {
     let truncated = |needed| WireError::TlvTruncated { needed, available: bytes.len() };
     let (&[t0, t1, l0, l1], rest) = bytes.split_first_chunk().ok_or(truncated(TLV_HEADER_LEN))?;

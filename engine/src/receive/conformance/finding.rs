@@ -1,11 +1,11 @@
-//! A difference between packets and description, as text and as a corrected description.
+//! A difference between the packets and the description, as text and as a corrected description.
 
 use super::described::Described;
 use crate::rtp::format::{Encoding, MAX_CHANNELS, StreamFormat};
 use crate::units::SampleRate;
 use std::fmt;
 
-/// A difference between packets and description.
+/// A difference between the packets and the description.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Finding {
@@ -13,7 +13,7 @@ pub enum Finding {
     FrameSize {
         /// Frames by which the timestamp advances from packet to packet.
         advance: u32,
-        /// Bytes of a packet's payload.
+        /// Payload size of a packet, in bytes.
         length: usize,
         /// The described format.
         described: StreamFormat,
@@ -34,24 +34,24 @@ pub enum Finding {
     },
     /// Packets are longer or shorter than described, which receivers may tolerate.
     PacketTime {
-        /// Frames of a packet.
+        /// Frames in a packet.
         frames: u32,
         /// Described number of frames.
         described: u32,
-        /// The rate of both, in Hz.
+        /// The sample rate of both, in Hz.
         rate_hz: u32,
     },
 }
 
 impl Finding {
-    /// Whether the audio would be noise, have the wrong speed, or belong to another stream, so that
-    /// it must not be played.
+    /// Whether the audio must not be played, because it would be noise, have the wrong speed, or
+    /// belong to another stream.
     #[must_use]
     pub const fn is_contradiction(self) -> bool {
         !matches!(self, Self::PacketTime { .. })
     }
 
-    /// The description that matches the packets; `None` if they do not determine it.
+    /// The description that matches the packets; `None` if the packets do not determine it.
     #[must_use]
     pub fn corrected(self, described: Described) -> Option<Described> {
         let format = described.format;
@@ -65,7 +65,7 @@ impl Finding {
             Self::SampleRate { measured_hz, described_hz } => {
                 let rate = SampleRate::from_hz(measured_hz)?;
                 let format = StreamFormat::new(format.encoding(), rate, format.channels()).ok()?;
-                // The packet time is as described.
+                // The duration of a packet is assumed to be as described.
                 let scaled = |frames: u32| u64::from(frames) * u64::from(measured_hz) / u64::from(described_hz.max(1));
                 let packet_frames = described.packet_frames.and_then(|frames| u32::try_from(scaled(frames)).ok());
                 Some(Described { format, packet_frames, ..described })
@@ -94,7 +94,7 @@ impl fmt::Display for Finding {
             ),
             Self::PayloadType { found, described } => {
                 write!(f, "packets have payload type {found}")?;
-                // RFC 3551, table 4.
+                // The static payload types of RFC 3551, table 4.
                 match found {
                     10 => write!(f, " (L16, 44100 Hz, 2 channels)")?,
                     11 => write!(f, " (L16, 44100 Hz, 1 channel)")?,
@@ -134,9 +134,9 @@ impl fmt::Display for Shape {
     }
 }
 
-/// Formats in which a packet has as many frames as its timestamps say, the most probable first: the
-/// described number of channels in the other encoding, then the described encoding with another
-/// number of channels, then both changed.
+/// Formats in which a packet contains as many frames as its timestamps indicate, the most probable
+/// first: the described number of channels in the other encoding, then a different number of
+/// channels in the described encoding, then both changed.
 fn likely(advance: u32, length: usize, described: StreamFormat) -> impl Iterator<Item = StreamFormat> {
     let frame = bytes_per_frame(advance, length).unwrap_or(0);
     let other = match described.encoding() {
@@ -164,7 +164,7 @@ fn is_am824(advance: u32, length: usize, described: StreamFormat) -> bool {
     bytes_per_frame(advance, length) == Some(4 * described.channels())
 }
 
-/// `: L16?`.
+/// Writes the likely formats, such as `: L16?`.
 fn write_likely(f: &mut fmt::Formatter<'_>, advance: u32, length: usize, described: StreamFormat) -> fmt::Result {
     let mut any = false;
     for format in likely(advance, length, described) {

@@ -2,13 +2,14 @@
 //!
 //! Model: a description may be wrong, and wrong PCM is full-scale noise. Packets contain enough
 //! information to detect that. The timestamps of two consecutive packets yield the number of frames
-//! of the first one, and so does its length in the described format; both must agree. Over time,
-//! the timestamps must advance at the described sample rate. The payload type must be the described
-//! one. The packet time may differ: receivers tolerate that, and it is only reported.
+//! of the first one, and so does the length of that packet in the described format; both numbers
+//! must agree. Over time, the timestamps must advance at the described sample rate. The payload
+//! type must be the described one. The packet time may differ: receivers tolerate this, so it is
+//! only reported.
 //!
-//! Only packets with consecutive sequence numbers of one source are compared, so that loss,
-//! duplicates and reordering are not mistaken for contradictions. A finding needs several pairs of
-//! packets that agree; a single jump of the timestamps is not enough.
+//! Only packets of one source with consecutive sequence numbers are compared, so that loss,
+//! duplicates and reordering are not mistaken for contradictions. A finding requires several pairs
+//! of packets that agree; a single jump of the timestamps is not enough.
 
 mod described;
 mod finding;
@@ -21,22 +22,22 @@ pub use described::Described;
 pub use finding::Finding;
 use rate::RateWatch;
 
-/// Pairs of packets that must contradict the description in the same way. Judgement: their duration
-/// is less than any playout delay that such packets permit.
+/// Number of pairs of packets that must contradict the description in the same way. Judgement:
+/// their duration is less than any playout delay that such packets permit.
 const PAIRS: u32 = 2;
-/// [`PAIRS`] for a stream that has matched before. Judgement: it is more probable that something
-/// disturbs the stream than that its format changes.
+/// Like [`PAIRS`], for a stream that has already matched its description. Judgement: a disturbance
+/// of the stream is more probable than a change of its format.
 const PAIRS_LATER: u32 = 4;
-/// Number of consecutive packets of another payload type after which that type counts as the
-/// stream's. Judgement: fewer keep-alives than this are sent within [`TYPE_WITHIN`].
+/// Number of consecutive packets of a different payload type after which that type is considered
+/// the stream's. Judgement: fewer keep-alives than this are sent within [`TYPE_WITHIN`].
 const TYPE_PACKETS: u32 = 8;
 /// Time within which [`TYPE_PACKETS`] packets must arrive. Judgement: keep-alives are sent seconds
 /// apart.
 const TYPE_WITHIN: Nanos = Nanos::from_secs(1);
-/// Consecutive timestamps that differ by more frames than this are a jump. Judgement: the longest
-/// packets in use, 20 ms at 96 kHz, have 1920 frames.
+/// Largest number of frames by which consecutive timestamps may differ without counting as a jump.
+/// Judgement: the longest packets in use, 20 ms at 96 kHz, have 1920 frames.
 const MOST_FRAMES: u32 = 8192;
-/// Packet times that differ by less than this factor count as equal, apart from rounding.
+/// Packet times that differ by less than this factor are considered equal, apart from rounding.
 /// Judgement: descriptions round a third of a millisecond to 0.33.
 const PACKET_TIME_TOLERANCE: f64 = 1.25;
 
@@ -50,7 +51,7 @@ struct Seen {
     at: LocalTime,
 }
 
-/// Consecutive pairs of packets that agree.
+/// A run of consecutive pairs of packets that agree with each other.
 #[derive(Clone, Copy, Debug, Default)]
 struct Run {
     advance: u32,
@@ -90,7 +91,7 @@ struct Run {
 pub struct Conformance {
     described: Described,
     newest: Option<Seen>,
-    /// Pairs that contradict the described frame size, and pairs that match it.
+    /// The runs of pairs that contradict the described frame size and of pairs that match it.
     contradicting: Run,
     agreeing: Run,
     has_agreed: bool,
@@ -108,7 +109,7 @@ struct OtherType {
 }
 
 impl Conformance {
-    /// Checks a stream against this description.
+    /// Creates a checker for a stream with this description.
     #[must_use]
     pub fn new(described: Described) -> Self {
         Self {
@@ -124,7 +125,7 @@ impl Conformance {
         }
     }
 
-    /// Takes a packet that came at `now`, with any payload type. Do not pass keep-alives.
+    /// Checks a packet with any payload type that arrived at `now`. Do not pass keep-alives.
     pub fn observe(&mut self, now: LocalTime, packet: &RtpPacket<'_>) {
         let found = packet.header.payload_type.get();
         match self.described.payload_type {
@@ -143,8 +144,8 @@ impl Conformance {
             return self.begin(seen);
         };
         let ahead = seen.sequence.get().wrapping_sub(newest.sequence.get());
-        // Duplicates and reordered packets are not evidence, nor are packets that still follow an
-        // older sequence.
+        // Duplicates and reordered packets are not evidence; neither are packets that still belong
+        // to an older sequence.
         if ahead == 0 || ahead > u16::MAX / 2 {
             return;
         }
@@ -161,7 +162,7 @@ impl Conformance {
         self.rate.observe(now, now.since(newest.at), advance);
     }
 
-    /// The contradiction, or else a difference that is only reported.
+    /// The contradiction if there is one, otherwise the difference that is only reported.
     #[must_use]
     pub fn finding(&self) -> Option<Finding> {
         self.contradiction().or(self.packet_time)
@@ -180,13 +181,13 @@ impl Conformance {
         self.frame_size.map(|_| self.contradicting.since)
     }
 
-    /// Whether frame size and rate were compared and match.
+    /// Whether the frame size and the rate have been compared and match.
     #[must_use]
     pub fn is_confirmed(&self) -> bool {
         self.contradiction().is_none() && self.has_agreed && self.rate.has_agreed
     }
 
-    /// Starts with another source, for which earlier findings do not hold.
+    /// Begins to check another source, for which earlier findings do not hold.
     fn begin(&mut self, seen: Seen) {
         self.newest = Some(seen);
         (self.contradicting, self.agreeing, self.has_agreed) = (Run::default(), Run::default(), false);
@@ -202,7 +203,8 @@ impl Conformance {
         if by_size == Some(advance) {
             self.contradicting = Run::default();
             self.agreeing.extend(advance, first);
-            // A single pair may match by chance if one of its packets is shorter than the others.
+            // A single pair may match by chance if one of its packets has a different length from
+            // the others.
             if self.frame_size.is_none() || self.agreeing.pairs >= PAIRS {
                 (self.frame_size, self.has_agreed) = (None, true);
             }

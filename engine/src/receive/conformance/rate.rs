@@ -3,26 +3,27 @@
 use super::finding::Finding;
 use crate::units::{LocalTime, Nanos, SampleRate};
 
-/// First window of the measurement. Derived: [`RATE_TOLERANCE`] times this window permits a jitter
-/// of 7 ms.
+/// Length of the first measurement window. Derived: [`RATE_TOLERANCE`] times this window permits a
+/// jitter of 7 ms.
 const SHORT_WINDOW: Nanos = Nanos::from_millis(250);
-/// Window for rates that the short window does not distinguish. Derived: [`RATE_TOLERANCE`] times
-/// this window permits a jitter of 30 ms.
+/// Length of the window for rates that the short window cannot distinguish. Derived:
+/// [`RATE_TOLERANCE`] times this window permits a jitter of 30 ms.
 const LONG_WINDOW: Nanos = Nanos::from_secs(1);
-/// Consecutive windows that must agree on a rate other than the described one. Judgement: one may
-/// contain a burst.
+/// Number of consecutive windows that must agree on a rate other than the described one. Judgement:
+/// a single window may contain a burst.
 const WINDOWS: u32 = 2;
-/// [`WINDOWS`] for a stream whose rate was correct before. Judgement: it is more probable that
-/// something disturbs the stream than that its rate changes.
+/// Like [`WINDOWS`], for a stream whose rate has already been correct. Judgement: a disturbance of
+/// the stream is more probable than a change of its rate.
 const WINDOWS_LATER: u32 = 6;
-/// Pause after which a new window begins. Judgement: the packets after it may arrive in a burst.
+/// Pause after which a new window begins. Judgement: the packets after a pause may arrive in a
+/// burst.
 const PAUSE: Nanos = Nanos::from_millis(100);
 /// Sample rates of senders. Judgement: those in use; the closest two are 8 % apart.
 const RATES_HZ: [u32; 7] = [32_000, 44_100, 48_000, 88_200, 96_000, 176_400, 192_000];
-/// A measured rate counts as a nominal one if it differs from it by less than this share. Derived:
-/// less than half of the distance between the closest two.
+/// A measured rate is taken for a nominal one if they differ by less than this fraction. Derived:
+/// less than half of the distance between the closest two nominal rates.
 const RATE_TOLERANCE: f64 = 0.03;
-/// Rates that differ by this factor are distinguished by the short window. Judgement: see
+/// The short window can distinguish rates that differ by this factor. Judgement: see
 /// [`SHORT_WINDOW`].
 const FAR: f64 = 1.4;
 
@@ -34,7 +35,8 @@ pub(super) struct RateWatch {
     frames: u64,
     /// Whether the short window is over.
     is_long: bool,
-    /// The rate of the last windows, if it differs from the described one, and their number.
+    /// The rate of the last windows, if it differs from the described one, and the number of these
+    /// windows.
     other: Option<(u32, u32)>,
     /// Consecutive windows at the described rate.
     agreeing: u32,
@@ -60,8 +62,8 @@ impl RateWatch {
         (self.since, self.frames, self.is_long) = (None, 0, false);
     }
 
-    /// Takes a packet that came `pause` after the one before it, and whose timestamp is `advance`
-    /// frames later.
+    /// Processes a packet that arrived `pause` after the previous one, and whose timestamp is
+    /// `advance` frames later.
     #[expect(clippy::cast_precision_loss, reason = "frames of a second")]
     pub(super) fn observe(&mut self, now: LocalTime, pause: Nanos, advance: u32) {
         if pause > PAUSE {
@@ -89,7 +91,7 @@ impl RateWatch {
         self.judge(rate);
     }
 
-    /// Takes the rate of a window; `None` means that no sender has such a rate, so it is not
+    /// Evaluates the rate of a window; `None` means a rate that no sender has, which is not
     /// evidence.
     fn judge(&mut self, rate: Option<u32>) {
         if rate == Some(self.described_hz) {
@@ -119,9 +121,9 @@ impl RateWatch {
     }
 }
 
-/// The nominal rate nearest to a measured one.
+/// The nominal rate nearest to the measured one; `None` if none is near.
 fn nearest_rate(measured_hz: f64, described_hz: u32) -> Option<u32> {
     let is_near = |hz: &u32| libm::fabs(measured_hz / f64::from(*hz) - 1.0) <= RATE_TOLERANCE;
-    // The described rate is tried first, even if it is not among [`RATES_HZ`].
+    // The described rate is tried first, even if it is not in [`RATES_HZ`].
     std::iter::once(described_hz).chain(RATES_HZ).find(is_near)
 }

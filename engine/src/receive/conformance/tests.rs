@@ -48,7 +48,7 @@ impl Sender {
     }
 }
 
-/// The finding about a sender after this many packets.
+/// The finding about a sender after this many packets, in words.
 fn said(sender: Sender, described: Described, packets: u32) -> String {
     let mut watch = Conformance::new(described);
     (0..packets).for_each(|index| sender.observe(&mut watch, index));
@@ -96,7 +96,8 @@ fn another_size_of_frames_is_told_after_three_packets_with_what_it_may_be() {
         let found = said(sender, described, 3);
         assert!(found.ends_with(sentence), "{found}");
     }
-    // 45 frames of L16 are 30 of L24, and 47 are not a whole number.
+    // 45 frames of L16 are as long as 30 of L24; 47 frames of L16 are not a whole number of L24
+    // frames.
     let odd = Sender { frames: 47, bytes_per_frame: 4, ..L24_STEREO };
     assert!(said(odd, l24_stereo(), 3).contains("the 188 bytes of a packet are no whole number of frames of L24"));
 }
@@ -121,7 +122,7 @@ fn findings_can_be_corrected_where_the_packets_say_enough() {
     let slow = correct(Sender { rate_hz: 44_100, ..L24_STEREO }, l24_stereo(), 2500);
     assert_eq!(slow.format.sample_rate().as_hz(), 44_100);
     assert_eq!(correct(Sender { payload_type: 97, ..L24_STEREO }, l24_stereo(), 8).payload_type, Some(97));
-    // AM824, or L16 with twice the channels.
+    // The packets may be AM824, or L16 with twice the number of channels.
     let four_bytes = Finding::FrameSize { advance: 48, length: 384, described: l24_stereo().format };
     assert_eq!(four_bytes.corrected(l24_stereo()), None);
     let odd = Finding::FrameSize { advance: 90, length: 288, described: l24_stereo().format };
@@ -147,7 +148,7 @@ fn another_packet_time_is_told_and_played() {
     (0..1000).for_each(|index| long.observe(&mut watch, index));
     assert_eq!(watch.contradiction(), None);
     assert!(watch.is_confirmed());
-    // A third of a millisecond, as descriptions round it.
+    // A third of a millisecond, rounded as in descriptions.
     assert_eq!(said(Sender { frames: 16, ..L24_STEREO }, described(Encoding::L24, 2, 15), 100), "");
 }
 
@@ -158,7 +159,8 @@ fn another_payload_type_is_told_if_there_is_nothing_else() {
     assert_eq!(said(other, l24_stereo(), 8), "packets have payload type 97, but the description says 96");
     let cd = Sender { payload_type: 10, ..L24_STEREO };
     assert!(said(cd, l24_stereo(), 8).contains("payload type 10 (L16, 44100 Hz, 2 channels)"));
-    // Among the stream's own packets, or once a second, it does not count.
+    // If the other type arrives among the stream's own packets, or once a second, it does not
+    // count.
     let mut watch = Conformance::new(l24_stereo());
     for index in 0..1000 {
         let sender = if index % 10 < 7 { other } else { L24_STEREO };
@@ -180,7 +182,8 @@ fn loss_copies_reordering_jitter_and_two_senders_are_no_finding() {
         (random >> 16) % below
     };
     for index in 0..60_000 {
-        // One in three is lost, or comes up to 30 ms late with others, or twice.
+        // Some packets are lost, some arrive up to 30 ms late together with others, and some arrive
+        // twice.
         match draw(9) {
             0..3 => continue,
             3 => L24_STEREO.observe_at(&mut watch, index - draw(30).min(index), L24_STEREO.at(index)),
@@ -203,7 +206,7 @@ fn loss_copies_reordering_jitter_and_two_senders_are_no_finding() {
 #[test]
 fn bursts_pauses_and_jumps_are_no_finding() {
     let mut watch = Conformance::new(l24_stereo());
-    // Ever longer pauses, each followed by everything at once.
+    // The pauses become ever longer, and after each, everything arrives at once.
     let mut index = 0;
     for held_ms in [20, 50, 90, 110, 200, 250, 300, 500, 1000, 260, 260, 260] {
         let release = L24_STEREO.at(index + held_ms);

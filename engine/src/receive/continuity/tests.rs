@@ -19,7 +19,8 @@ fn packet(sequence: i64, timestamp: i64, length: usize) -> Vec<u8> {
     [&header.emit()[..], &vec![sequence as u8; length]].concat()
 }
 
-/// Receives a packet. Returns the packets that are then taken, as pairs of numbers and timestamps.
+/// Receives a packet. Returns the packets that are accepted as a result, as pairs of sequence
+/// number and timestamp.
 fn hear(continuity: &mut Continuity, us: i64, packet: &[u8]) -> Vec<(u16, u32)> {
     let name = |bytes: &[u8]| {
         let header = RtpPacket::parse(bytes).unwrap().header;
@@ -71,7 +72,7 @@ fn one_packet_of_the_line_outweighs_all_others_and_they_are_bounded() {
         assert!(continuity.held.is_empty() && continuity.released.is_empty());
     }
     assert_eq!(continuity.take_refused(), 200_000);
-    // And the patience is longer during an attack: a pause of the sender does not end its line.
+    // During an attack, the patience is also longer: a pause of the sender does not end its line.
     let forged = |ms: i64| packet(ms, ms * FRAMES + 1, 288);
     assert!((2_200..2_440).all(|ms| hear(&mut continuity, 1_000 * ms, &forged(ms)).is_empty()));
     assert_eq!(hear(&mut continuity, 2_440_000, &packet(2_440, 2_440 * FRAMES, 288)).len(), 1);
@@ -102,7 +103,7 @@ fn longer_packets_are_the_streams_if_no_others_come() {
     assert!(taken[..3].iter().any(|&taken| taken > 1), "{taken:?}");
 }
 
-/// 44 and 45 frames alternately, as at 44.1 kHz.
+/// Packets have 44 and 45 frames alternately, as at 44.1 kHz.
 #[test]
 fn packets_of_varying_length_and_losses_are_on_a_line() {
     let mut continuity = Continuity::new(SampleRate::from_hz(44_100).unwrap());
@@ -127,7 +128,8 @@ fn shorter_packets_are_not_held_up_and_the_line_goes_on_beside_them() {
     let short = |n: i64| packet(2_000 + n, 2_000 * FRAMES + 6 * n, 36);
     let mut continuity = established();
     assert!((0..500).all(|n| hear(&mut continuity, 2_000_000 + 125 * n, &short(n)).len() == 1));
-    // Forged packets that continue exactly, and are faster than the sender, do not keep it out.
+    // Forged packets that continue the stream exactly, and arrive before the sender's, do not keep
+    // the sender out.
     let mut continuity = established();
     (0..4).for_each(|n| drop(hear(&mut continuity, 1_999_500 + 10 * n, &short(n))));
     for ms in 2_000..2_100 {
@@ -135,7 +137,7 @@ fn shorter_packets_are_not_held_up_and_the_line_goes_on_beside_them() {
     }
 }
 
-/// The packets of the shorter path come together with the last ones of the longer path.
+/// The packets of the shorter path arrive together with the last ones of the longer path.
 #[test]
 fn a_path_that_has_become_shorter_costs_no_packet() {
     for shorter in [18, 300, 1_000] {

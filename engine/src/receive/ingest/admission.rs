@@ -1,5 +1,5 @@
 //! Decides which datagrams belong to the stream: by their address, by their kind, and by whether
-//! they continue it.
+//! they continue the stream.
 
 use super::super::refusals::Companion;
 use super::{Datagram, Frames, Ingest, IngestError, RtpPacket};
@@ -7,13 +7,14 @@ use crate::receive::continuity::Verdict;
 use crate::receive::refusals::is_keep_alive;
 
 impl Ingest {
-    /// Takes a datagram. If its sender is given, the stream is bound to one address, see
+    /// Handles a datagram. If its sender is given, the stream is bound to one address; see
     /// [`SourceGate`](crate::receive::SourceGate).
     ///
     /// # Errors
-    /// If it is not a packet of this stream with audio. It is then only counted by its reason
-    /// ([`Refusals`](crate::receive::Refusals)). A packet that may be another sender's is held for
-    /// a while ([`Continuity`](crate::receive::Continuity)), and counted when it is refused.
+    /// If it is not a packet of this stream with audio. It is then only counted, by the reason for
+    /// the refusal ([`Refusals`](crate::receive::Refusals)). A packet that may come from another
+    /// sender is held for a while ([`Continuity`](crate::receive::Continuity)), and counted when it
+    /// is refused.
     pub fn handle(&mut self, datagram: Datagram<'_>) -> Result<(), IngestError> {
         let taken = self.admit(datagram);
         self.count(&taken);
@@ -61,7 +62,7 @@ impl Ingest {
         let mut own = self.timeline.as_mut().filter(|timeline| timeline.rtp.ssrc == ssrc);
         let is_keep_alive = is_keep_alive(packet, self.config.payload_type, own.is_some());
         if let Some(timeline) = own.as_mut().filter(|_| is_keep_alive || wrong_type.is_some()) {
-            // The packet used a sequence number of the stream, so that number must not count as
+            // The packet has used a sequence number of the stream, so that number must not count as
             // lost.
             timeline.legs.skip(datagram.leg, sequence);
             self.continuity.skip(ssrc, sequence);
@@ -77,9 +78,9 @@ impl Ingest {
         Err(IngestError::PayloadType { found, expected })
     }
 
-    /// Whether a packet continues the stream. A packet from another source is judged here only if
-    /// it may be the stream's next one; otherwise [`Ingest`](crate::receive::Ingest) decides by the
-    /// silence of the stream's source.
+    /// Judges whether a packet continues the stream. A packet from another source is judged here
+    /// only if it may be the stream's next one; otherwise [`Ingest`](crate::receive::Ingest)
+    /// decides, by the silence of the stream's source.
     fn judge(&mut self, datagram: Datagram<'_>, packet: &RtpPacket<'_>) -> Verdict {
         let ssrc = packet.header.ssrc;
         let frames = self.config.format.frames_in_payload(packet.payload.len()).unwrap_or(0);
@@ -90,8 +91,8 @@ impl Ingest {
             if !is_own && !goes_on() && !self.continuity.holds_of(ssrc) {
                 return Verdict::Take;
             }
-            // A packet is sent when its last frame was captured. So a packet of another length is
-            // treated as one of the usual length with the same end.
+            // A packet is sent when its last frame has been captured. So a packet of a different
+            // length is treated like one of the usual length with the same end.
             let longer = self.continuity.packet_frames().map_or(0, |usual| Frames::of(frames).get() - usual);
             let position = packet.header.timestamp.unwrap_near(timeline.rtp.newest) + Frames::new(longer);
             let sample = timeline.sample(datagram.at, position, self.config.format.sample_rate());
@@ -111,10 +112,10 @@ impl Ingest {
         Ok(())
     }
 
-    /// The length of a packet.
+    /// The number of frames in a packet.
     ///
     /// # Errors
-    /// If the packet is not a whole number of frames, or is longer than described.
+    /// If the payload is not a whole number of frames, or is longer than described.
     pub(super) fn frames_of(&self, packet: &RtpPacket<'_>) -> Result<Frames, IngestError> {
         let frames = Frames::of(self.config.format.frames_in_payload(packet.payload.len())?).get();
         match self.config.longest_packet {

@@ -1,24 +1,24 @@
-//! Announcements that were heard once, remembered by their fingerprints: a session that was removed
-//! for lack of room before its second announcement is confirmed when that arrives.
+//! Announcements that have been heard once, remembered by their fingerprints. If a session is
+//! removed for lack of room before its second announcement, it is confirmed when that announcement
+//! arrives.
 
 use crate::units::{LocalTime, Nanos};
 use std::net::IpAddr;
 use std::ops::Range;
 
-/// An announcement that is repeated after this time is not a copy of the first one on another
-/// group.
+/// Time after which a repeated announcement cannot be a copy of the first one on another group.
 pub(super) const CONFIRMED_AFTER: Nanos = Nanos::from_secs(1);
 /// Number of slots. They take 384 KiB, and a flood of a thousand announcements per second fills
 /// them in a quarter of a minute.
 const FINGERPRINTS: usize = 1 << 14;
-/// Number of slots that a fingerprint may be stored in; the oldest entry of these is replaced. With
-/// 3000 newer fingerprints, one in a hundred million is lost.
+/// Number of slots in which a fingerprint may be stored; the oldest of their entries is replaced.
+/// With 3000 newer fingerprints, one in a hundred million is lost.
 const PLACES: usize = 16;
-/// A second announcement confirms a session only within this time: the longest interval in use, ten
-/// minutes by VLC.
+/// Time within which a second announcement confirms a session: the longest interval in use, ten
+/// minutes in VLC.
 const REMEMBERED: Nanos = Nanos::from_secs(600);
 
-/// Announcements that were heard once, whether there was room for them or not.
+/// Announcements that have been heard once, whether or not there was room for them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct HeardOnce {
     /// Fingerprints, each in one of its slots; empty until the first one is stored.
@@ -37,11 +37,10 @@ impl HeardOnce {
         bytes.fold(0xCBF2_9CE4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01B3))
     }
 
-    /// Records an announcement that was heard at `at`, and for which there is no room in the
-    /// directory.
+    /// Records an announcement that was heard at `at`, and for which the directory has no room.
     pub(super) fn note(&mut self, fingerprint: u64, at: LocalTime) {
         self.heard.resize(FINGERPRINTS, None);
-        // If it was heard before, the time of the first one is kept.
+        // If the announcement has been heard before, the time of the first reception is kept.
         let at = self.find(fingerprint).filter(|before| at.since(*before) <= REMEMBERED).unwrap_or(at);
         let places = self.heard.get_mut(places(fingerprint)).unwrap_or_default();
         let is_its = |slot: &Option<(u64, LocalTime)>| slot.is_some_and(|(other, _)| other == fingerprint);
@@ -51,8 +50,8 @@ impl HeardOnce {
         }
     }
 
-    /// Whether the announcement was heard before, but neither so recently that this one is a copy,
-    /// nor too long ago.
+    /// Whether the announcement has been heard before, but neither so recently that this one is a
+    /// copy, nor too long ago.
     pub(super) fn knows(&self, now: LocalTime, fingerprint: u64) -> bool {
         self.find(fingerprint).is_some_and(|at| (CONFIRMED_AFTER..=REMEMBERED).contains(&now.since(at)))
     }

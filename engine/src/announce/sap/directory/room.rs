@@ -1,16 +1,16 @@
-//! Which session is removed for a new one when the directory is full.
+//! Determines which session is removed for a new one when the directory is full.
 //!
-//! In this order:
+//! The first of these rules that applies determines the session:
 //! 1. a session that was announced only once: the oldest one of the address with the most of these.
 //!    Addresses with up to [`FEW`] are treated alike, so that during a flood from ever-changing
 //!    addresses, a device with several streams does not count as the address with the most;
 //! 2. if all are confirmed, the newest session of the address with the most, if it has more than
 //!    [`GUARANTEED`];
-//! 3. otherwise none: the new session is refused.
+//! 3. otherwise, no session is removed, and the new one is refused.
 //!
-//! So an address can displace another's sessions only if these were heard once, and a flood
-//! displaces its own sessions first. A session that was displaced before its second announcement is
-//! remembered by its fingerprint, and is confirmed when that announcement arrives.
+//! So an address can displace another's sessions only if these have been heard only once, and a
+//! flood displaces its own sessions first. A session that was displaced before its second
+//! announcement is remembered by its fingerprint, and is confirmed when that announcement arrives.
 //!
 //! Breakdown point: an attacker who forges ever-changing source addresses, announces each session
 //! twice, and has [`MAX_SESSIONS`] of them confirmed before a genuine session is, keeps the genuine
@@ -72,7 +72,8 @@ impl Directory {
         counts
     }
 
-    /// The oldest session that was announced only once, of the address with the most of these.
+    /// Among the sessions that have been announced only once, the oldest one of the address with
+    /// the most of them.
     fn least_known(&self) -> Option<SessionKey> {
         let of_each = self.count(|entry| !entry.confirmed);
         let unconfirmed = self.sessions.iter().filter(|(_, entry)| !entry.confirmed);

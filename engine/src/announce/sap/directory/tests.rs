@@ -44,12 +44,12 @@ fn sessions_are_added_once_updated_by_their_text_and_deleted() {
     for s in [0, 30, 60] {
         hear(&mut directory, s, &datagram(false, 5, HOST, &text(7, 1)));
     }
-    // A device that does not change its hash.
+    // This device does not change its hash.
     hear(&mut directory, 90, &datagram(false, 5, HOST, &text(7, 2)));
     hear(&mut directory, 91, &datagram(false, 6, HOST, &text(8, 1)));
     assert_eq!(directory.len(), 2);
     assert_eq!(directory.get(&key(7)).unwrap().description.origin.version, 2);
-    // By the o= line, whatever its version; and by the hash alone.
+    // Deletions identify their session by the o= line, whatever its version, or by the hash alone.
     hear(&mut directory, 92, &datagram(true, 99, HOST, "o=- 7 1 IN IP4 192.0.2.1\r\n"));
     hear(&mut directory, 93, &datagram(true, 6, HOST, ""));
     let expected = [
@@ -78,7 +78,8 @@ fn a_stranger_neither_replaces_nor_deletes_what_another_host_announces() {
     hear(&mut directory, 0, &datagram(false, 5, HOST, &text(7, 1)));
     let stranger = IpAddr::from([192, 0, 2, 66]);
     let forged = text(7, 9).replace("239.69.0.1", "239.69.0.66");
-    // With the other's header and line, but from its own address; and honestly.
+    // The stranger announces from its own address, first with the header and the line of the other
+    // host, and then with its own.
     for origin in [HOST, [192, 0, 2, 66]] {
         directory.handle_datagram(at(1), stranger, &datagram(false, 6, origin, &forged)).unwrap();
         for payload in ["", "o=- 7 1 IN IP4 192.0.2.1\r\n", &text(7, 1)] {
@@ -101,7 +102,7 @@ fn of_sessions_with_one_name_the_newest_of_the_host_that_came_first_is_meant() {
     };
     announce(&mut directory, 1, HOST, 7);
     announce(&mut directory, 2, other, 4);
-    // It has restarted without withdrawing its earlier announcements.
+    // The host has restarted without withdrawing its earlier announcements.
     announce(&mut directory, 3, HOST, 6);
     announce(&mut directory, 4, other, 4);
     let meant = named(directory.sessions().map(|(_, entry)| entry), "Studio");
@@ -125,7 +126,7 @@ fn what_a_stranger_announced_first_gives_way_to_the_origin_itself() {
     let namesakes = others.replace("IN IP4 192.0.2.1", "IN IP4 192.0.2.77");
     let stranger = (IpAddr::from([192, 0, 2, 66]), Some(false));
     let origin = (IpAddr::from(ORIGIN), Some(true));
-    // Another session of this name does not displace it, nor the other way round.
+    // A session of the same name from another host does not displace this one, nor is it displaced.
     let namesake = (IpAddr::from([192, 0, 2, 77]), Some(true));
     for (s, (from, _), text, expected) in [
         (0, stranger, &others, vec![stranger]),
@@ -157,8 +158,8 @@ fn two_announcers_of_one_host_with_the_same_origin_are_two_sessions() {
     assert_eq!(directory.len(), 3);
     let told = events(&mut directory);
     assert!(told.iter().all(|event| matches!(event, SapEvent::Added(_))) && told.len() == 3, "{told:?}");
-    // Each is withdrawn alone: by its whole text, as FFmpeg does; by its hash; and the last one by
-    // its line.
+    // Each session is withdrawn separately: one by its whole text, as FFmpeg does, one by its hash,
+    // and the last one by its line.
     let left = |directory: &Directory| {
         directory.sessions().map(|(_, entry)| place(&entry.description).unwrap()).collect::<Vec<_>>()
     };
@@ -184,7 +185,7 @@ fn short_origins_are_told_apart_by_the_streams_address_and_a_newer_version_is_th
         }
     }
     assert_eq!((directory.len(), events(&mut directory).len()), (2, 2));
-    // A stream that has moved to another group, with an increased version.
+    // The stream has moved to another group, and its version has increased.
     let mut directory = Directory::default();
     hear(&mut directory, 0, &datagram(false, 5, HOST, &text(7, 1)));
     hear(&mut directory, 1, &datagram(false, 6, HOST, &text(7, 2).replace("239.69.0.1", "239.69.0.2")));
@@ -207,7 +208,7 @@ fn compressed_announcements_are_taken_and_encrypted_ones_told_once() {
     }
     let refused = SapEvent::Refused { from: HOST.into(), reason: SapError::Encrypted };
     assert_eq!(events(&mut directory), [SapEvent::Added(key(7)), refused]);
-    // However many there are, the memory is bounded, and one host does not fill it.
+    // However many refusals there are, the memory is bounded, and one host does not fill it.
     for n in 0..1000u32 {
         let payload = format!("v=0\r\nm=video{n} 5004 RTP/AVP 96\r\n");
         let _ = directory.handle_datagram(at(5), HOST.into(), &datagram(false, 1, HOST, &payload));
@@ -223,7 +224,7 @@ fn compressed_announcements_are_taken_and_encrypted_ones_told_once() {
 
 #[test]
 fn a_session_that_falls_silent_goes_after_ten_of_its_intervals() {
-    // Announced every 30 s, every 5 s, and once.
+    // The sessions are announced every 30 s, every 5 s, and once.
     let cases = [(vec![0, 30, 60, 90], 90 + 300), (vec![0, 5, 10, 15], 15 + 90), (vec![0], 3600)];
     for (heard, gone) in cases {
         let mut directory = Directory::default();
@@ -243,7 +244,7 @@ fn a_session_that_falls_silent_goes_after_ten_of_its_intervals() {
 #[test]
 fn announcements_that_come_twice_do_not_shorten_the_life() {
     let mut directory = Directory::default();
-    // Two groups: each announcement comes again a moment later.
+    // With two groups, each announcement arrives again a moment later.
     for s in [0, 60, 120, 180] {
         hear(&mut directory, s, &datagram(false, 5, HOST, &text(7, 1)));
         hear(&mut directory, s, &datagram(false, 5, HOST, &text(7, 1)));
@@ -263,7 +264,7 @@ fn the_number_of_sessions_and_events_is_bounded() {
     }
     assert_eq!((directory.len(), directory.events.len()), (MAX_SESSIONS, MAX_EVENTS));
     assert_eq!((directory.stats().refused, directory.stats().crowded_out), (0, 0));
-    // All are confirmed and of one address, so its newest is removed.
+    // All sessions are confirmed and come from one address, so its newest session is removed.
     for id in 0..MAX_SESSIONS as u32 {
         hear(&mut directory, 30, &datagram(false, 1, HOST, &text(id, if id == 3 { 9 } else { 1 })));
     }
@@ -276,7 +277,7 @@ fn announce(directory: &mut Directory, now: LocalTime, from: [u8; 4], id: u32) -
     directory.handle_datagram(now, from.into(), &datagram(false, 5, from, &text(id, 1)))
 }
 
-/// The listed sessions of an address.
+/// The listed sessions that an address announces.
 fn of(directory: &Directory, from: [u8; 4]) -> Vec<String> {
     let its = directory.sessions().filter(|(key, _)| key.from() == IpAddr::from(from));
     its.map(|(_, entry)| entry.description.name.clone()).collect()
@@ -290,7 +291,7 @@ fn a_flood_of_one_address_pushes_out_nothing_but_its_own_and_is_told_once() {
     for n in 0..3 * MAX_SESSIONS as u32 {
         announce(&mut directory, at(1), stranger, 10_000 + n).unwrap();
     }
-    // A session that is announced for the first time now is listed at once.
+    // A session that is now announced for the first time is listed at once.
     for id in 2..10 {
         announce(&mut directory, at(2), HOST, id).unwrap();
     }
@@ -320,7 +321,7 @@ fn confirmed_sessions_stay_whatever_many_addresses_announce() {
         (0..GUARANTEED as u32).for_each(|id| announce(&mut directory, at(s), HOST, id).unwrap());
     }
     let forged = |n: u32| [10, (n >> 16) as u8, (n >> 8) as u8, n as u8];
-    // Each twice, so that they are confirmed as well.
+    // Each session is announced twice, so that it is confirmed as well.
     for s in [40, 50] {
         for n in 0..2 * MAX_SESSIONS as u32 {
             let _ = announce(&mut directory, at(s), forged(n), n);
@@ -349,7 +350,7 @@ fn what_was_pushed_out_before_it_was_heard_again_is_confirmed_then() {
     assert!(directory.get(&key(7)).unwrap().is_confirmed());
 }
 
-/// RFC 2974 (6): the originating source is the host itself, the datagrams are a proxy's.
+/// The originating source is the host itself, and the datagrams come from a proxy (RFC 2974, 6).
 #[test]
 fn what_a_proxy_announces_is_a_session_of_its_own_and_it_withdraws_no_other() {
     let mut directory = Directory::default();
@@ -402,8 +403,8 @@ fn our_own_announcer_keeps_a_session_alive_updates_and_ends_it() {
 }
 
 proptest! {
-    /// For any input at any time: no panic, events that add up to the present sessions, and timers
-    /// that end.
+    /// Whatever the input and its timing, nothing panics, the events add up to the present
+    /// sessions, and the timers come to an end.
     #[test]
     fn any_script_keeps_the_books(steps in proptest::collection::vec((0u8..6, 0u32..4, 0u32..3, 0i64..2000, any::<u8>()), 0..80)) {
         let mut directory = Directory::default();

@@ -1,17 +1,17 @@
-//! Deviations from the standard in the field: each is accepted and reported.
+//! Deviations from the standard that occur in the field: each is accepted and reported.
 
 use super::*;
 use insta::assert_snapshot;
 use std::fmt::Write;
 
-/// The files of the folder.
+/// Loads the files of the folder `cases`.
 macro_rules! cases {
     ($($name:literal),* $(,)?) => {
         [$(($name, &include_bytes!(concat!("cases/", $name, ".sdp"))[..])),*]
     };
 }
 
-/// The receiver's interpretation, and the findings.
+/// Describes how the receiver interprets a text, and its findings.
 fn outcome(bytes: &[u8]) -> String {
     let parsed = match Description::parse(bytes) {
         Ok(parsed) => parsed,
@@ -58,7 +58,7 @@ fn the_cases_of_the_folder_are_read_or_refused() {
     assert_snapshot!(all);
 }
 
-/// Without a finding.
+/// A text without findings.
 const PLAIN: &str = "v=0
 o=- 1 1 IN IP4 10.77.0.1
 s=Studio
@@ -78,7 +78,7 @@ fn every_leniency_is_told() {
     assert_eq!(findings(&with(PLAIN, "direct=0", "id=MDA6NjA= direct=0 rate=48000/1")), [""; 0]);
     let stream_of = |bytes: &[u8]| Description::parse(bytes).map(|parsed| parsed.description.streams);
     let expected = stream_of(crlf(PLAIN).as_bytes()).unwrap();
-    // One change each, after which the same is received.
+    // Each entry is one change, after which the same stream is received.
     let changes = [
         ("v=0", "v = 0"),
         ("v=0\n", ""),
@@ -157,7 +157,7 @@ fn every_leniency_is_told() {
         write!(told, "{:?}\n{findings}", to.trim_end()).unwrap();
     }
     assert_snapshot!(told);
-    // The whole text in another form.
+    // The whole text in a different form.
     let utf16 = |text: &str, read: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(read).collect::<Vec<u8>>();
     let forms: [(Vec<u8>, Lint); 9] = [
         (format!("\"{}\"\n", crlf(PLAIN).replace("\r\n", "\\r\\n")).into(), Lint::Escaped),

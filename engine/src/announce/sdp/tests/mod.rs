@@ -1,4 +1,5 @@
-//! Texts after the published forms and their interpretation; and reading what was written.
+//! Texts modelled on published forms, with their interpretation, and reading of what has been
+//! written.
 //!
 //! Origin of the texts: all are written for these tests, and none is a capture. AES67: after the
 //! example of the standard and RFC 7273, 4.8. Dante: after Audinate's sample in the guide of Dante
@@ -126,7 +127,7 @@ a=mid:secondary
 
 const EXAMPLES: [&str; 7] = [AES67, DANTE, RAVENNA, LIVEWIRE, FFMPEG, PIPEWIRE, ST_2022_7];
 
-/// With the line ends of the standard.
+/// Converts line ends to those of the standard.
 fn crlf(text: &str) -> String {
     text.replace('\n', "\r\n")
 }
@@ -210,7 +211,7 @@ fn what_is_wrong_is_told_with_its_line() {
     );
     let lines = Description::parse(AES67.as_bytes()).unwrap().findings;
     assert_eq!(lines, [Finding { line: 1, lint: Lint::LineEnd }]);
-    // The last line may have no end at all.
+    // The last line may have no line end at all.
     assert_eq!(findings(AES67.trim_end()), [""; 0]);
 }
 
@@ -288,7 +289,7 @@ fn every_form_of_clock_is_read() {
         ("gps", ReferenceClock::Other("gps".to_owned())),
         ("private:traceable", ReferenceClock::Other("private:traceable".to_owned())),
         ("local", ReferenceClock::Other("local".to_owned())),
-        // Of several the one that is PTP.
+        // Of several clocks, the one that is PTP is used.
         ("gps\na=ts-refclk:ptp=IEEE1588-2008:39-A7-94-FF-FE-07-CB-D0:0", ReferenceClock::ptp(GRANDMASTER, 0)),
     ];
     for (value, expected) in cases {

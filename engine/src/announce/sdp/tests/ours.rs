@@ -95,8 +95,7 @@ fn an_independent_reader_finds_the_same() {
 }
 
 proptest! {
-    /// For any stream and clock, the lint finds no fault in our description, which matches the
-    /// stream.
+    /// Whatever the stream and the clock, our description has no findings and matches the stream.
     #[test]
     fn nothing_is_found_in_what_we_announce(
         (l24, hz, channels, time) in (any::<bool>(), 0usize..3, 1usize..=64, 0usize..6),

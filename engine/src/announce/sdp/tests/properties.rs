@@ -27,7 +27,7 @@ fn leg() -> impl Strategy<Value = LegDescription> {
             destination,
             port,
             ttl: (destination.is_ipv4() && destination.is_multicast()).then_some(ttl),
-            // A host of the same family.
+            // A host of the same address family.
             source: source.map(|[a, b, c]| match destination {
                 IpAddr::V4(_) => [10, a, b, c].into(),
                 IpAddr::V6(_) => [0xFD00, 0, 0, 0, 0, a.into(), b.into(), c.into()].into(),
@@ -113,7 +113,7 @@ proptest! {
     }
 
     /// Examples with changed bytes, moved lines and truncations: whatever can be read can be
-    /// written with the same meaning.
+    /// written again with the same meaning.
     #[test]
     fn changed_examples_are_read_without_panic(
         example in prop::sample::select(&EXAMPLES[..]),

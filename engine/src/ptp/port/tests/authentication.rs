@@ -9,8 +9,8 @@ fn authentication(secret: &[u8]) -> Option<Authentication> {
     Authentication::new(SecurityAssociation::new(1, true, &[key])?, 1)
 }
 
-/// A slave with a key and a master with another one, or none: the slave after 12 s, and the size of
-/// the largest message.
+/// Runs a slave with a key, or none, and a master with a key, or none. Returns the slave after 12
+/// s, and the size of the largest message.
 fn together(slave: Option<Authentication>, master: Option<Authentication>) -> (Port, usize) {
     let mut slave = new_port(PortConfig { authentication: slave, ..slave_config() });
     let identity = port_identity(1);
@@ -61,7 +61,7 @@ fn who_shares_the_key_is_followed_and_nobody_else() {
 #[test]
 fn who_asks_for_no_key_follows_a_master_that_has_one() {
     let (slave, _) = together(None, authentication(b"ours"));
-    // It is not answered, because its Delay_Reqs are not authentic.
+    // The slave is not answered, because its Delay_Reqs are not authentic.
     assert_eq!(slave.master().map(|master| master.sender), Some(port_identity(1)));
     assert_eq!(slave.counters().delay_responses, 0);
 }

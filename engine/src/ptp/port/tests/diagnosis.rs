@@ -47,7 +47,7 @@ fn masters_that_cannot_be_used_are_named() {
 fn what_is_not_there_is_told_as_long_as_it_is_so() {
     let (mut port, mut now) = (new_port(slave_config()), LocalTime::ZERO);
     assert_eq!(said(&port, now), "no master in domain 10, and no other PTP is heard");
-    // PTPv1 has its version in the same place as PTPv2.
+    // The version field of PTPv1 is in the same place as that of PTPv2.
     assert!(port.handle_datagram(now, address(7), &[0, 1, 0, 1]).is_err());
     assert_eq!((port.counters().version_1, port.counters().malformed), (1, 0));
     let version_1 =
@@ -71,7 +71,7 @@ fn what_is_not_there_is_told_as_long_as_it_is_so() {
 #[test]
 fn what_a_master_leaves_out_is_told() {
     let second = Nanos::from_secs(1);
-    // No Sync.
+    // The master sends no Syncs.
     let (mut port, mut now) = (new_port(slave_config()), LocalTime::ZERO);
     for _ in 0..4 {
         Master::new(1).announce(&mut port, now);
@@ -80,13 +80,13 @@ fn what_a_master_leaves_out_is_told() {
     let no_sync =
         "grandmaster 0101010101010101: it announces itself, but no Sync arrives on UDP port 319, which may be blocked";
     assert_eq!(said(&port, now), no_sync);
-    // No Follow_Up.
+    // The master sends no Follow_Ups.
     for sequence_id in 0..8 {
         let master = Master { sequence_id, ..Master::new(1) };
         master.send(&mut port, now, Flags::TWO_STEP, -3, Body::Sync { origin_timestamp: PtpTime::EPOCH });
     }
     assert!(said(&port, now).contains("none arrives on UDP port 320"), "{}", said(&port, now));
-    // No answer.
+    // The master does not answer.
     let (mut port, mut now) = (new_port(slave_config()), LocalTime::ZERO);
     let mut mute = Master { answers: false, ..Master::new(1) };
     run(&mut [&mut mute], &mut port, &mut now, second.times(7));

@@ -1,10 +1,10 @@
-//! Being the master.
+//! The port as master.
 
 use super::*;
 use crate::clock::{ClockMap, PtpMap};
 
-/// The messages of the port until `end`; each departure is reported as `LATENCY` after the message
-/// was polled.
+/// Returns the messages of the port until `end`. The departure of each message is reported as
+/// `LATENCY` after it was polled.
 fn messages(port: &mut Port, now: &mut LocalTime, time: Nanos) -> Vec<(LocalTime, Transmit)> {
     let end = *now + time;
     let mut sent = Vec::new();
@@ -43,7 +43,7 @@ fn becomes_master_when_nobody_announces() {
     let [PortEvent::State(change)] = events[..] else { panic!("{events:?}") };
     assert_eq!((change.from, change.to), (PortState::Listening, PortState::Master));
     assert_eq!(change.cause, StateCause::AnnounceReceiptTimeout);
-    // Three intervals of 2 s, and a share of another one.
+    // Three intervals of 2 s, and a fraction of one more.
     assert!((6..8).contains(&(change.at.as_nanos() / 1_000_000_000)), "{:?}", change.at);
 }
 
@@ -166,7 +166,7 @@ fn serves_on_where_the_lost_grandmaster_stopped() {
     let properties = port.time_properties().unwrap();
     assert!(properties.ptp_timescale && !properties.time_traceable);
     assert_eq!(properties.current_utc_offset, Some(37));
-    // And it returns.
+    // The master returns.
     let events = run(&mut [&mut master], &mut port, &mut now, Nanos::from_secs(10));
     assert_eq!(names(&events)[..2], ["master 1", "UNCALIBRATED"]);
     assert_eq!((port.state(), port.reading(now).epoch), (PortState::Slave, epoch));
@@ -212,7 +212,8 @@ fn a_reference_that_is_outranked_is_passive() {
     assert_eq!(names(&events), ["MASTER"]);
 }
 
-/// Two ports alone: one serves, the other follows, and when the first one dies the second serves.
+/// Two ports alone: one serves and the other follows; when the first one dies, the second one
+/// serves.
 #[test]
 fn two_ports_agree_on_who_serves() {
     let mut ports = [3, 9].map(|identity| {

@@ -1,4 +1,4 @@
-//! A port with scripted masters, and ports with each other.
+//! Ports with scripted masters, and ports with each other.
 
 mod authentication;
 mod diagnosis;
@@ -37,7 +37,7 @@ struct Master {
     offset: Nanos,
     two_step: bool,
     answers: bool,
-    /// Added to every header.
+    /// The header on which every message's header is based; its flags are added.
     header: Header,
     log_announce_interval: i8,
 }
@@ -147,7 +147,7 @@ fn run<L: ClockServo>(
     events
 }
 
-/// No master sends anything for `time`; the port does what is due.
+/// Runs for `time` without any messages from masters; the port does what is due.
 fn silence<L: ClockServo>(port: &mut Port<L>, now: &mut LocalTime, time: Nanos) -> Vec<PortEvent> {
     let end = *now + time;
     let mut events = Vec::new();
@@ -166,7 +166,8 @@ fn slave_config() -> PortConfig {
     PortConfig::slave_only(&Profile::AES67_MEDIA, port_identity(9)).in_domain(DOMAIN)
 }
 
-/// A port that may be master, of a class that loses against every scripted one.
+/// The configuration of a port that may become master, with a class that loses against every
+/// scripted master.
 fn full_config() -> PortConfig {
     PortConfig::new(&Profile::AES67_MEDIA, port_identity(9)).in_domain(DOMAIN)
 }
@@ -175,7 +176,7 @@ fn new_port(config: PortConfig) -> Port {
     Port::new(config, LocalTime::ZERO)
 }
 
-/// The events in short, for comparison.
+/// The events in a short form, for comparison.
 fn names(events: &[PortEvent]) -> Vec<String> {
     let name = |event: &PortEvent| match event {
         PortEvent::State(change) => format!("{}", change.to),

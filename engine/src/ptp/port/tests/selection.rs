@@ -36,8 +36,8 @@ fn nobody_who_names_us_as_grandmaster_is_followed() {
     }
 }
 
-/// Announces carry no time: a port becomes slave of a master only once it has received its Syncs,
-/// however well the servo knows the time of the previous one.
+/// Announces carry no time: a port becomes slave of a master only once it has received that
+/// master's Syncs, however well the servo knows the time of the previous master.
 #[test]
 fn a_selected_master_is_not_followed_before_its_time_is_heard() {
     let (mut port, mut now) = (noting_port(slave_config()), LocalTime::ZERO);
@@ -86,7 +86,7 @@ fn two_ways_to_one_grandmaster_are_told_apart_by_distance() {
     assert!(names(&events).contains(&"master 2".to_owned()), "{:?}", names(&events));
 }
 
-/// Two masters that win in turn, on crystals that agree: the port keeps the lock all the time.
+/// Two masters on crystals that agree win alternately; the port stays locked all the time.
 #[test]
 fn flapping_masters_do_not_cost_the_lock() {
     let (mut port, mut now) = (new_port(slave_config()), LocalTime::ZERO);

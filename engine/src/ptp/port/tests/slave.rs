@@ -42,8 +42,8 @@ fn a_port_is_slave_only_while_the_clock_vouches_for_its_time() {
     assert_eq!(events[0].to_string(), "UNCALIBRATED -> SLAVE: the master's time is known");
 }
 
-/// "Locked to a grandmaster that no longer exists": without Announces no master is followed, and
-/// without Syncs nothing is locked, whatever else continues.
+/// "Locked to a grandmaster that no longer exists": without Announces, no master is followed, and
+/// without Syncs, nothing is locked, whatever else continues.
 #[test]
 fn nothing_stays_locked_to_a_grandmaster_that_is_gone() {
     let (mut port, mut master, mut now) = (new_port(slave_config()), Master::new(1), LocalTime::ZERO);
@@ -70,7 +70,7 @@ fn the_timeout_is_counted_in_the_masters_own_intervals() {
     let mut slow = Master { log_announce_interval: 2, ..Master::new(1) };
     let (mut port, mut now) = (new_port(slave_config()), LocalTime::ZERO);
     run(&mut [&mut slow], &mut port, &mut now, Nanos::from_secs(20));
-    // The last Announce came at 16 s, 3 intervals of 4 s end at 28 s.
+    // The last Announce arrived at 16 s, and three intervals of 4 s end at 28 s.
     silence(&mut port, &mut now, Nanos::from_millis(7_999));
     assert!(port.master().is_some());
     let events = silence(&mut port, &mut now, Nanos::from_millis(2));
@@ -90,7 +90,7 @@ fn a_pair_is_seen_once_however_often_its_messages_come() {
     }
     assert_eq!(port.servo().pairs.len(), before);
     assert_eq!(port.counters().repeated, 12);
-    // No pair is lost where the sequence ids wrap.
+    // No pair is lost when the sequence ids wrap.
     let before = port.servo().pairs.len();
     for _ in 0..64 {
         master.sync(&mut port, now);
@@ -131,7 +131,7 @@ fn the_law_and_the_user_hear_of_unanswered_requests() {
     assert!(port.counters().unanswered_requests <= unanswered + 1);
 }
 
-/// A driver that does not report departure times.
+/// The driver does not report departure times.
 #[test]
 fn the_law_hears_of_requests_whose_time_is_not_known() {
     let (mut port, master, mut now) = (noting_port(slave_config()), Master::new(1), LocalTime::ZERO);
@@ -199,7 +199,7 @@ fn hybrid_falls_back_to_multicast_and_says_so() {
     let text = events[2].to_string();
     assert!(text.ends_with("has not answered 4 Delay_Reqs: asking by multicast instead of unicast"), "{text}");
 
-    // Another master is tried at its own address again.
+    // A different master is first asked at its own address again.
     let mut better = Master::better(2);
     requests(&mut port, &mut better, &mut now, Nanos::from_secs(3));
     let asked = requests(&mut port, &mut better, &mut now, Nanos::from_secs(9));
@@ -247,7 +247,7 @@ fn another_sdo_and_minor_version_1_are_followed_where_wanted() {
     assert_eq!(Message::parse(&request.datagram).unwrap().header.major_sdo_id, 1);
 }
 
-/// An uptime is not a date: a timescale that began a moment ago is followed unchanged, and the
+/// An uptime is not a date: a timescale that began a moment ago is followed unchanged, because the
 /// properties are for display only.
 #[test]
 fn any_timescale_is_followed_as_it_is() {
@@ -266,7 +266,7 @@ fn any_timescale_is_followed_as_it_is() {
     }
 }
 
-/// As with a host clock that stands still.
+/// This happens when the host's clock stands still.
 #[test]
 fn syncs_that_come_all_at_once_leave_no_timer_that_is_always_due() {
     let (mut port, mut master, mut now) = (new_port(slave_config()), Master::new(1), LocalTime::ZERO);

@@ -1,9 +1,9 @@
-//! Masters that serve on request only.
+//! Masters that serve only on request.
 
 use super::*;
 use crate::ptp::unicast::{Service, UnicastConfig, UnicastMasters, UnicastTlv};
 
-/// A scripted master that negotiates, on the same clock as the port.
+/// A scripted master that negotiates; it runs on the same clock as the port.
 struct UnicastMaster {
     master: Master,
     /// Granted services, and the end of each grant.
@@ -75,7 +75,7 @@ fn unicast_port(identities: &[u8]) -> Port {
     Port::new(config.served_by(unicast), LocalTime::ZERO)
 }
 
-/// Runs for `time`; masters serve what they granted.
+/// Runs for `time`; masters send what they have granted.
 fn serve(masters: &mut [&mut UnicastMaster], port: &mut Port, now: &mut LocalTime, time: Nanos) -> Vec<PortEvent> {
     let end = *now + time;
     let mut events = Vec::new();
@@ -125,7 +125,7 @@ fn the_best_of_the_table_is_followed_and_its_grants_are_renewed() {
         .filter(|name| name.contains("lost") || name.contains("unicast master 192.0.2.2 has"))
         .count();
     assert_eq!(lost, 0, "{:?}", names(&events));
-    // Every 15 s of the 20 s that are granted.
+    // The grants of 20 s are renewed every 15 s.
     let count = |master: &UnicastMaster, service| master.requests.iter().filter(|asked| **asked == service).count();
     assert!((6..=8).contains(&count(&best, Service::Sync)), "{:?}", best.requests);
     assert!((6..=8).contains(&count(&good, Service::Announce)));
@@ -149,7 +149,7 @@ fn a_master_that_starts_anew_is_asked_anew_and_the_time_is_held_meanwhile() {
     let mut master = UnicastMaster::new(1);
     let (mut port, mut now) = (unicast_port(&[1]), LocalTime::ZERO);
     serve(&mut [&mut master], &mut port, &mut now, Nanos::from_secs(30));
-    // It has lost its grants, and answers nobody for 5 s.
+    // The master has lost its grants, and answers nobody for 5 s.
     master.served = [None; 3];
     let events = serve(&mut [], &mut port, &mut now, Nanos::from_secs(5));
     assert_eq!(port.reading(now).state, LockState::Holdover, "{:?}", names(&events));
@@ -164,7 +164,7 @@ fn who_denies_is_not_followed_and_messages_that_were_not_asked_for_do_not_count(
     let mut loud = Master::better(3);
     let (mut port, mut now) = (unicast_port(&[1]), LocalTime::ZERO);
     for _ in 0..20 {
-        // By multicast, and by unicast from an address that is not in the table.
+        // The messages come by multicast, and by unicast from an address that is not in the table.
         loud.announce(&mut port, now);
         loud.header.flags = Flags::UNICAST;
         loud.announce(&mut port, now);
