@@ -34,8 +34,8 @@ const USUAL_LATENESS: f64 = 4.0;
 /// Run of callbacks that proves a shift, each of them later than [`SHIFTED`] plus the allowance for
 /// usual lateness. Judgement: even a busy scheduler has recovered by then.
 const PROOF: Proof = Proof { samples: 5, time: Nanos::from_millis(250) };
-/// Run of callbacks that proves a shift although a busy scheduler might also explain their
-/// lateness. Judgement: eight times as long as [`PROOF`].
+/// Run of callbacks that proves a shift even if each one is late by no more than a busy scheduler
+/// could explain. Judgement: eight times as long as [`PROOF`].
 const LONG_PROOF: Proof = Proof { samples: 64, time: Nanos::from_secs(2) };
 /// Length of the start phase, in which a card fills its queue and the host is busy. Judgement:
 /// longer than the queues of sound servers, which hold up to half a second.

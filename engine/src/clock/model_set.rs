@@ -72,8 +72,8 @@ const LAG_SNAPSHOTS: u32 = 2;
 /// A forward block of the minimum set holds at most the number of reverse samples so far, divided
 /// by this. Judgement: two reverse blocks are needed to compare the directions.
 const REVERSE_BLOCKS: u32 = 2;
-/// A forward block may exceed the last reverse block by one sample, plus the size of that block
-/// divided by this. Judgement: growth by a quarter keeps the mean lateness of both directions
+/// A forward block may hold one sample more than the last reverse block, plus the reverse block's
+/// size divided by this. Judgement: growth by a quarter keeps the mean lateness of both directions
 /// nearly equal.
 const COUNT_GROWTH: u32 = 4;
 /// A filter with a drift state becomes eligible when its drift is this many standard deviations
@@ -342,8 +342,8 @@ impl ModelSet {
         self.snapshots = 0;
     }
 
-    /// Changes every filter because the delay has changed; `two_way` states whether it will be
-    /// measured.
+    /// Applies `change` to every filter because the delay has changed; `two_way` states whether the
+    /// new delay will be measured.
     pub(super) fn change_delay(&mut self, two_way: bool, change: impl Fn(&mut Kalman)) {
         self.change(change);
         for member in &mut self.members {

@@ -9,7 +9,7 @@
 //!   be uniformly distributed between 0 and the whole round trip.
 //! * Otherwise, the delay to another master on the same link is used, because it is probably
 //!   similar.
-//! * In an unknown local network, a usual delay is assumed. The measured jitter is added to its
+//! * On an unknown local network, a typical delay is assumed. The measured jitter is added to its
 //!   standard deviation, because on wireless paths both delay and jitter amount to milliseconds.
 
 use crate::units::Nanos;

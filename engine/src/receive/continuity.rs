@@ -52,8 +52,8 @@ const GAPS: (i64, i64) = (3, 2);
 /// Shortest silence after which a line has ended, in packet times of the line. Judgement: reordered
 /// and lost packets leave gaps of two or three.
 const PACKETS_APART: i64 = 4;
-/// Shortest silence after which a line has ended. Judgement: a host may timestamp packets this
-/// late.
+/// Shortest silence after which a line has ended; the longer of the two applies. Judgement: a host
+/// may timestamp packets this late.
 const SHORTEST_PATIENCE: Nanos = Nanos::from_millis(5);
 /// Longest silence after which a line has ended; during an attack, this limit always applies.
 /// Derived: the silence after which another source may take over.

@@ -24,8 +24,8 @@ pub struct ControlSnapshot {
     /// Number of frames in the packet that began the timeline. A packet is sent this many frames
     /// after the time of its first frame.
     pub packet_frames: u32,
-    /// Whether the packets contradict the stream's description, so that this generation must not be
-    /// played.
+    /// Whether the packets contradict the stream's description, in which case this generation must
+    /// not be played.
     pub silenced: bool,
 }
 

@@ -28,7 +28,7 @@ pub(super) struct MeasuredRate {
     pub(super) sigma: Ppb,
 }
 
-/// The rates of sender and card in use.
+/// Holds the last trusted rates of sender and card while their measured ratio is not trusted.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct HeldRatio {
     /// Rates of media and card; `None` until both have been measured accurately.

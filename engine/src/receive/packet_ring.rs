@@ -7,7 +7,8 @@
 use crate::rtp::format::MAX_PAYLOAD;
 use crate::units::{Frames, LocalTime, RtpTimestamp};
 
-/// Everything but the audio of a packet, or of a part of a packet that is longer than AES67 allows.
+/// Everything but the audio of a packet. A packet that is longer than AES67 allows is split into
+/// parts, each with its own header.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PacketHeader {
     /// The media timeline of its position.

@@ -329,7 +329,7 @@ impl Legs {
     }
 }
 
-/// Distinguishes first packets from copies across both legs.
+/// Distinguishes the first copy of each packet from later ones, across both legs.
 #[derive(Debug)]
 struct Merge {
     /// Position of the newest packet with each sequence number, modulo the length.

@@ -97,8 +97,8 @@ pub struct Pacer {
 }
 
 impl Pacer {
-    /// Creates a pacer for packets of `packet_frames` frames that leave `delay` after their end. It
-    /// does not know the time yet.
+    /// Creates a pacer for packets of `packet_frames` frames that leave `delay` after their end. No
+    /// packet is due until [`Pacer::set_clock`] is called.
     #[must_use]
     pub fn new(sample_rate: SampleRate, packet_frames: usize, delay: Nanos) -> Self {
         let packet_frames = Frames::of(packet_frames).get().max(1);

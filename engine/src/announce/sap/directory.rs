@@ -258,7 +258,8 @@ impl Directory {
     /// Handles a datagram from the host `from` that was received at `now`.
     ///
     /// # Errors
-    /// If it is invalid, or if there is no room. It is then only counted.
+    /// If the datagram is invalid, or if there is no room for its session. No session is then added
+    /// or changed. The refusal is counted, and may be reported as [`SapEvent::Refused`].
     pub fn handle_datagram(&mut self, now: LocalTime, from: IpAddr, datagram: &[u8]) -> Result<(), SapError> {
         let taken = SapPacket::parse(datagram).and_then(|packet| self.take(now, from, &packet));
         match &taken {

@@ -102,7 +102,7 @@ impl SlaveClock {
         PathDelayClaim { delay: estimated.delay + Nanos::from_nanos_f64(late_ns / 2.0), ..estimated }
     }
 
-    /// Whether path delay and rate of the estimate are possible.
+    /// Whether the estimated path delay and rate are both possible.
     fn is_estimate_possible(&self) -> bool {
         self.is_delay_possible() && self.impossible_rate().is_none()
     }

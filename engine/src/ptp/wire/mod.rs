@@ -39,7 +39,7 @@ use crate::PtpTime;
 /// assert_eq!(sync.emit(&mut bytes), Ok(44));
 /// assert_eq!(Message::parse(&bytes), Ok(sync));
 ///
-/// // A truncated datagram is refused, with the needed length.
+/// // A truncated datagram is refused; the error states the length needed.
 /// assert_eq!(Message::parse(&bytes[..40]), Err(WireError::Truncated { needed: 44, available: 40 }));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

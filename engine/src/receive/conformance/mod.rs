@@ -37,7 +37,8 @@ const TYPE_WITHIN: Nanos = Nanos::from_secs(1);
 /// Largest number of frames by which consecutive timestamps may differ without counting as a jump.
 /// Judgement: the longest packets in use, 20 ms at 96 kHz, have 1920 frames.
 const MOST_FRAMES: u32 = 8192;
-/// Packet times that differ by less than this factor are considered equal, apart from rounding.
+/// Packet times that differ by at most this factor are considered equal; the difference is
+/// attributed to rounding.
 /// Judgement: descriptions round a third of a millisecond to 0.33.
 const PACKET_TIME_TOLERANCE: f64 = 1.25;
 

@@ -54,8 +54,8 @@ fn row<T: Real, const TAPS: usize>(phase: usize, responses: &[f64]) -> Row<T, TA
     let mut row = Row { value: [T::ZERO; TAPS], slope: [T::ZERO; TAPS], curvature: [T::ZERO; TAPS] };
     for tap in 0..TAPS {
         let place = (tap * PLACES) as isize - (centre(TAPS) * PLACES + 2 * phase) as isize;
-        // The response is symmetric. For a later output frame, the same input frame lies at an
-        // earlier point.
+        // The response is symmetric, so only the distance from its centre matters. `place`
+        // decreases as the phase increases, so the value before this phase is at `place + 1`.
         let [before, at, after] = [place + 1, place, place - 1].map(|place| responses[place.unsigned_abs()]);
         row.value[tap] = T::from_f64(at);
         row.slope[tap] = T::from_f64((after - before) / (2.0 * half));
