@@ -200,6 +200,8 @@ fn write(
         let command = command_of(loaded, &portable(&loaded.path), None);
         let (files, sounds) = (&loaded.files, &sounds);
         report::write_page(&Story { summary, files, trace, glitches: &glitches, sounds, command: &command }, folder)?;
+    } else {
+        report::remove_pictures(folder)?;
     }
     report::write_csv(trace, folder)?;
     report::note_history(summary, folder)?;

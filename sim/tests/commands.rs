@@ -53,7 +53,11 @@ fn run_runs_all_and_exits_as_the_worst() {
     assert!(xml.contains("<testcase classname=\"good.engine\" name=\"underruns &lt;= 0\"/>"), "{xml}");
     let files = |name: &str| folder.path().join("reports/good").join(name).exists();
     assert!(files("summary.json") && !files("overview.png"));
+    // A page of an earlier run would show other verdicts.
+    assert_exit(&sim(folder.path(), &["scenarios/good.toml"]), 0);
+    assert!(files("index.html") && files("overview.png"));
     assert_exit(&sim(folder.path(), &["run", "--no-pictures", "scenarios/good.toml"]), 0);
+    assert!(files("summary.json") && !files("index.html") && !files("overview.png"));
 }
 
 #[test]

@@ -120,6 +120,27 @@ pub fn write_page(story: &Story<'_>, folder: &Path) -> Result<(), ReportError> {
     write_atomically(&path, html).map_err(|source| ReportError::Page { path, source })
 }
 
+/// Removes what an earlier run with pictures has left in the folder of a run, so that no page shows
+/// other verdicts than `summary.json`: the page, the pictures and the differences of recordings.
+///
+/// # Errors
+/// If the folder cannot be read, or a file cannot be removed.
+pub fn remove_pictures(folder: &Path) -> Result<(), ReportError> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| ReportError::Page { path, source }
+    };
+    for entry in std::fs::read_dir(folder).map_err(failed(folder))? {
+        let path = entry.map_err(failed(folder))?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let is_stale = name == "index.html" || name.ends_with(".png") || name.ends_with(".difference.wav");
+        if is_stale {
+            std::fs::remove_file(&path).map_err(failed(&path))?;
+        }
+    }
+    Ok(())
+}
+
 /// JSON that ends no script, whatever a text in it says.
 fn script_safe(json: &serde_json::Value) -> String {
     json.to_string().replace('<', "\\u003c").replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029")
