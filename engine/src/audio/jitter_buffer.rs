@@ -135,7 +135,8 @@ impl JitterBuffer {
                 stored = true;
             }
         }
-        // Frames further ahead may have been replaced if the cursor has moved back.
+        // If the cursor has moved back, these frames may have overwritten later ones that share
+        // their slots, so the known run is no longer valid.
         self.known_run = 0..0;
         stored
     }

@@ -56,7 +56,7 @@ pub struct Discipline {
 /// One reading of both clocks.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SystemReading {
-    /// Reading of the host's monotonic clock before the system's clock was read.
+    /// Reading of the host's monotonic clock before the system clock was read.
     pub before: LocalTime,
     /// Reading of the system's clock.
     pub system: PtpTime,
@@ -108,7 +108,7 @@ impl fmt::Display for SystemReport {
     }
 }
 
-/// The system's clock as a reference.
+/// The system clock, used as a reference.
 ///
 /// ```
 /// use engine::clock::{Discipline, LockState, SystemClock, SystemEpoch, SystemReading};

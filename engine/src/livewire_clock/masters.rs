@@ -10,10 +10,10 @@ use crate::units::{LocalTime, Nanos, PtpTime};
 use std::fmt;
 use std::net::Ipv4Addr;
 
-/// Number of packets that must agree with each other before a master is followed: those of a
-/// quarter of a second.
+/// Number of packets that must agree with each other before a master is followed: a quarter
+/// of a second's worth.
 pub const HEARD: u32 = 8;
-/// Like [`HEARD`], for a master whose time differs from the held time: the packets of two seconds.
+/// Like [`HEARD`], for a master whose time differs from the held time: two seconds' worth.
 const HEARD_OF_OTHER_TIME: u32 = 64;
 /// Maximum number of masters that are remembered.
 const CAPACITY: usize = 16;

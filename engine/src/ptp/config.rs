@@ -104,8 +104,8 @@ pub struct PortConfig {
 }
 
 impl PortConfig {
-    /// Creates the configuration of a clock that follows a better one if there is one, and
-    /// otherwise serves time, with the defaults of a profile.
+    /// Creates a configuration, with the profile's defaults, for a clock that follows a better
+    /// clock if there is one, and otherwise serves time.
     #[must_use]
     pub fn new(profile: &Profile, identity: PortIdentity) -> Self {
         Self {

@@ -272,7 +272,7 @@ impl SyncExchange {
         self.unfollowed
     }
 
-    /// The next alternative to the pairs that have been returned.
+    /// Removes and returns the next alternative pair; `None` if there is none.
     pub(super) fn poll_alternative(&mut self) -> Option<TimestampPair> {
         self.alternatives.pop_front()
     }

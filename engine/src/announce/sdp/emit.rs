@@ -102,7 +102,7 @@ const fn family(address: IpAddr) -> &'static str {
     if address.is_ipv4() { "IP4" } else { "IP6" }
 }
 
-/// The address family of a host, which may be stated by name.
+/// The address family of a host; `IP4` if the host is given by name.
 fn family_of(host: &str) -> &'static str {
     host.parse().map_or("IP4", family)
 }

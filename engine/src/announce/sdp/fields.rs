@@ -10,7 +10,7 @@ use crate::units::SampleRate;
 pub(super) const STATIC_L16: [(u8, usize); 2] = [(10, 2), (11, 1)];
 /// The longest packet time that is accepted, ms.
 const MAX_PACKET_MS: f64 = 1000.0;
-/// The highest sample rate that is read, well above those of [`SAMPLE_RATES_HZ`].
+/// The highest sample rate that is accepted, well above those in [`SAMPLE_RATES_HZ`].
 const MAX_RATE_HZ: u32 = 1_000_000;
 
 /// The names in `DUP name name`; `None` for groups of another kind.
@@ -60,7 +60,7 @@ pub(super) fn media_line(section: &Section<'_>) -> Result<MediaLine, Refusal> {
         return Err(Refusal::Medium(medium.to_owned()));
     }
     let port = fields.next().ok_or(Refusal::MediaLine)?;
-    // The ports of a range are those of RTP and RTCP.
+    // A range such as `5004-5005` names the RTP and RTCP ports of one stream, so it counts as one.
     let (rtp, rest) = port.split_once(['/', '-']).unwrap_or((port, "1"));
     let count = if port.contains('-') { "1" } else { rest };
     if port.contains('-') {
@@ -164,8 +164,8 @@ pub(super) fn static_format(payload_type: u8) -> Option<StreamFormat> {
     StreamFormat::new(Encoding::L16, SampleRate::from_hz(44_100)?, channels).ok()
 }
 
-/// Converts a duration in milliseconds to frames. Also returns its correct spelling if it is spelt
-/// differently; a comma and a unit are accepted.
+/// Converts a duration in milliseconds to frames. A decimal comma and a unit are tolerated; in
+/// that case, the standard spelling is also returned.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,

@@ -57,8 +57,8 @@ const GREATEST: f64 = 1.97;
 /// V L / S at the maximum of V, with the density S = 2 s^2 T. Derived: for an Ornstein-Uhlenbeck
 /// process. For blocks much longer than T it is 6, and S is then overestimated.
 const GREATEST_PER_DENSITY: f64 = 2.4;
-/// V is greatest in blocks of this many time constants, and grows until then at least in proportion
-/// to their length. Derived: for an Ornstein-Uhlenbeck process.
+/// Block length, in time constants, at which V is greatest. Below it, V grows at least in
+/// proportion to the block length. Derived: for an Ornstein-Uhlenbeck process.
 const GREATEST_AT: f64 = 2.4;
 /// Near its maximum, V grows by less than this factor from one block length to the next. Judgement:
 /// far below the maximum it grows by a factor of two or more.

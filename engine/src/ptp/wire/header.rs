@@ -69,7 +69,7 @@ impl Header {
     }
 
     /// Writes the header of a message of `message_type` to `message`, which must be as long as the
-    /// whole message and have zeros as its reserved bytes.
+    /// whole message, with its reserved bytes set to zero.
     pub(super) fn emit(&self, message_type: MessageType, message: &mut [u8]) -> Result<(), WireError> {
         let Ok(length) = u16::try_from(message.len()) else {
             return Err(WireError::MessageTooLong { length: message.len() });

@@ -26,8 +26,8 @@ use std::net::IpAddr;
 /// Number of confirmed sessions of one address that are never removed for lack of room: more than
 /// any device in use has, and a quarter of the directory.
 pub(super) const GUARANTEED: usize = MAX_SESSIONS / 4;
-/// Addresses with up to this many unconfirmed sessions are treated alike: a device of 64 channels
-/// in streams of 8 has 8, and may announce each on two groups.
+/// Addresses with up to this many unconfirmed sessions are treated alike: a device with 64
+/// channels in 8-channel streams has 8 sessions, and may announce each to two groups.
 const FEW: usize = 16;
 
 impl Directory {
@@ -84,7 +84,8 @@ impl Directory {
         unconfirmed.min_by_key(of_most).map(|(key, _)| key.clone())
     }
 
-    /// The newest confirmed session of an address with more than the guaranteed number.
+    /// The newest session of the address with the most confirmed sessions, if it has more than
+    /// [`GUARANTEED`] of them.
     fn beyond_guarantee(&self) -> Option<SessionKey> {
         let of_each = self.count(|entry| entry.confirmed);
         let (most, _) = of_each.into_iter().filter(|(_, count)| *count > GUARANTEED).max_by_key(|(_, count)| *count)?;
