@@ -42,14 +42,19 @@
     setRange(from, from + span);
   };
 
-  // What happened, drawn behind and over the lines.
-  const drawBands = u => {
+  // Draws inside the plot's area only.
+  const clipped = draw => u => {
     const { ctx, bbox } = u;
-    const ratio = devicePixelRatio || 1;
     ctx.save();
     ctx.beginPath();
     ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
     ctx.clip();
+    draw(u, ctx, bbox, devicePixelRatio || 1);
+    ctx.restore();
+  };
+
+  // What happened, drawn behind and over the lines.
+  const drawBands = clipped((u, ctx, bbox, ratio) => {
     for (const incident of data.incidents) {
       const name = incident.silences_master ? "--outage" : "--band";
       for (const [from, to] of incident.times) {
@@ -65,8 +70,7 @@
         line(ctx, x, bbox.top, bbox.top + bbox.height, []);
       }
     }
-    ctx.restore();
-  };
+  });
   const line = (ctx, x, top, bottom, dash) => {
     ctx.setLineDash(dash);
     ctx.beginPath();
@@ -75,13 +79,7 @@
     ctx.stroke();
     ctx.setLineDash([]);
   };
-  const drawMarks = u => {
-    const { ctx, bbox } = u;
-    const ratio = devicePixelRatio || 1;
-    ctx.save();
-    ctx.beginPath();
-    ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
-    ctx.clip();
+  const drawMarks = clipped((u, ctx, bbox, ratio) => {
     for (const glitch of data.glitches) {
       const x = u.valToPos(glitch.from_s, "x", true);
       const end = u.valToPos(glitch.to_s, "x", true);
@@ -98,8 +96,7 @@
       ctx.lineTo(x + 4 * ratio, bottom);
       ctx.fill();
     }
-    ctx.restore();
-  };
+  });
   const drawNames = u => {
     const { ctx, bbox } = u;
     const ratio = devicePixelRatio || 1;
