@@ -549,7 +549,7 @@ impl ClockServo for SlaveClock {
             now,
             sigma_ns: self.precision_ns(now),
             published_ns: if self.path_delay == PathDelay::Measured { published_ns } else { 0.0 },
-            doubt: self.doubt(),
+            doubt: self.doubt_of_estimate(),
             displacement_ns,
             wander_ns: self.estimator.wander_ns(),
             most_wander_ns: self.estimator.most_wander_ns(),

@@ -56,7 +56,7 @@ impl SlaveClock {
     /// estimate that has never been good has learnt from the impossible exchanges, so it is
     /// discarded when they cease or become too many.
     pub(super) fn count_impossible(&mut self, now: LocalTime) {
-        let doubt = self.doubt();
+        let doubt = self.doubt_of_estimate();
         if let Some(doubt) = doubt.filter(|_| self.was_good) {
             self.suspend(now, doubt);
             return;
@@ -134,6 +134,13 @@ impl SlaveClock {
     pub(super) fn doubt(&self) -> Option<LockCause> {
         let delay = self.impossible_delay().map(|claim| claim.cause());
         delay.or_else(|| self.impossible_rate().map(|rate| LockCause::ImpossibleRate { rate }))
+    }
+
+    /// Why the estimated time cannot be true, if that is proven. Until the packets of a new master
+    /// agree with each other, the estimate contains none of them, so their contradictions do not
+    /// concern it.
+    pub(super) fn doubt_of_estimate(&self) -> Option<LockCause> {
+        self.doubt().filter(|_| self.new_master.is_none())
     }
 }
 

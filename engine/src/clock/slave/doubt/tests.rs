@@ -20,6 +20,8 @@ struct Trouble {
     answers_random_us: f64,
     /// Rate at which the times in the Syncs run ahead.
     syncs_drift_ppm: f64,
+    /// Largest random error of the times in the Syncs.
+    syncs_random_us: f64,
 }
 
 /// A clock on a network with exponential jitter; the host's crystal is 30 ppm fast.
@@ -76,7 +78,8 @@ impl Bench {
                 self.drifted_us += trouble.syncs_drift_ppm * SYNC.as_secs_f64();
                 let late_us = trouble.syncs_later_us + trouble.path_longer_us + self.jitter_us();
                 let (local, sent) = (self.now() + us(DELAY_US + late_us), self.now());
-                let remote = Self::ptp(sent) + us(self.drifted_us);
+                let wrong_us = trouble.syncs_random_us * (2.0 * self.uniform() - 1.0);
+                let remote = Self::ptp(sent) + us(self.drifted_us + wrong_us);
                 self.clock.observe(&TimestampPair { direction: Direction::Forward, local, remote });
                 if sync == 5 {
                     self.answer(&trouble);
@@ -158,6 +161,22 @@ fn answers_without_sense_cost_nothing_of_a_time_that_was_good() {
         assert!(worst < LIMIT, "{worst}");
         let (locked, worst) = bench.run(20, Trouble::default());
         assert!(locked >= 12 && worst < LIMIT, "locked for {locked} of 20 s, {worst} off");
+    }
+}
+
+/// Messages of a new master that contradict each other say nothing about the time that is held
+/// from the previous one.
+#[test]
+fn a_new_master_without_sense_costs_nothing_of_the_held_time() {
+    for (seed, random_us) in [(1, 1_000.0), (2, 50_000.0), (3, 100_000.0)] {
+        let trouble = Trouble { answers_random_us: random_us, syncs_random_us: random_us, ..Trouble::default() };
+        let mut bench = Bench::locked(seed);
+        bench.clock.change_master(bench.now());
+        let (locked, worst) = bench.run(15, trouble);
+        assert!(locked == 15 && worst < LIMIT, "{random_us} us: locked for {locked} of 15 s, {worst} off");
+        bench.clock.change_master(bench.now());
+        let (locked, worst) = bench.run(15, Trouble::default());
+        assert!(locked == 15 && worst < LIMIT, "{random_us} us: locked for {locked} of 15 s after it, {worst} off");
     }
 }
 
