@@ -37,7 +37,7 @@ const SMALLEST: f64 = 1e-12;
 /// Largest standard deviation of the drift, ppb/s. Judgement: typical of a crystal that is warming
 /// up.
 const DRIFT_SIGMA: f64 = 20.0;
-/// Memory of the lag, in innovations. Judgement: about twice the memory of the noise.
+/// Memory of the mean innovation, in innovations. Judgement: about twice the memory of the noise.
 const LAG_MEMORY: f64 = 24.0;
 /// A mean innovation beyond this many of its standard deviations indicates a lag. Judgement:
 /// exceeded by chance once in 370 (normal distribution).
@@ -48,12 +48,12 @@ const FADING: f64 = 1.3;
 /// A lag must also exceed this many standard deviations of the other clock's wander. Judgement: a
 /// slow wander does not average out over a few blocks.
 const WANDER_SIGMAS: f64 = 2.0;
-/// Fraction of the lag that is kept after the covariance has been inflated for it. Judgement: a lag
+/// Fraction of the measured lag that is kept after it has inflated the covariance. Judgement: a lag
 /// that persists inflates it again within a few blocks.
 const EVIDENCE_LEFT: f64 = 0.7;
-/// Fraction of a squared lag of the reverse direction that is added to the variances of delay and
+/// Fraction of a squared lag in the reverse direction that is added to the variances of delay and
 /// offset. Judgement: paths change rarely, and with the full square the estimate would follow every
-/// queue.
+/// queueing delay.
 const DELAY_FADING: f64 = 0.1;
 /// Longest memory of the path delay, s. Judgement: paths last for hours.
 const DELAY_MEMORY_S: f64 = 7200.0;
@@ -337,9 +337,9 @@ impl Kalman {
         }
     }
 
-    /// Inflates every variance, at most to the variance for an unknown clock.
+    /// Inflates every variance, at most to its value for an unknown clock.
     fn inflate_covariance(&mut self) {
-        // A delay that is part of the offset has no variance, and rounding must not give it one.
+        // A delay that is part of the offset has no variance, and rounding must not introduce one.
         let delay = if self.delay_prior > 0.0 && !self.presumed { DELAY_SIGMA * DELAY_SIGMA } else { 0.0 };
         let most = [f64::INFINITY, RATE_SIGMA * RATE_SIGMA, delay, drift_variance(self.process_noise)];
         // Where only Syncs are received, it is offset - delay that lags, so the lag contains no
@@ -359,7 +359,7 @@ impl Kalman {
         }
     }
 
-    /// Replaces the covariances of the offset by those of offset + `factor` * delay.
+    /// Replaces the offset by offset + `factor` * delay in the covariance matrix.
     fn add_delay_to_offset(&mut self, factor: f64) {
         for j in 0..STATES {
             self.p[0][j] += factor * self.p[2][j];
@@ -430,8 +430,8 @@ impl Kalman {
         self.delay_prior = most_ns * most_ns;
     }
 
-    /// Prepares for a new path to the same time: adds `delay_sigma_ns` to the uncertainty of the
-    /// delay and `offset_sigma_ns` to that of the offset.
+    /// Prepares for a new path to a clock with the same time. `delay_sigma_ns` is added to the
+    /// uncertainty of the delay, and `offset_sigma_ns` to the uncertainty of the offset.
     pub(super) fn change_path(&mut self, delay_sigma_ns: f64, offset_sigma_ns: f64) {
         self.p[0][0] += offset_sigma_ns * offset_sigma_ns;
         self.p[2][2] += delay_sigma_ns * delay_sigma_ns;
@@ -467,7 +467,7 @@ impl Kalman {
         self.lags_ns = [0.0; 2];
     }
 
-    /// Noise of the blocks.
+    /// The noise statistics of the blocks.
     pub(super) fn noise(&self) -> &Noise {
         &self.noise
     }

@@ -12,7 +12,7 @@ use crate::units::{Frames, LocalTime, MediaPosition, Nanos, Ppb, PtpTime, SECOND
 pub struct ClockMap {
     /// When the offset was estimated.
     pub(super) at: LocalTime,
-    /// The other clock's elapsed time minus the host clock's at `at`, ns.
+    /// Elapsed time on the other clock minus elapsed time on the host's clock at `at`, ns.
     pub(super) offset_ns: f64,
     /// Change of the offset: rate of the other clock relative to the host's, ns/s.
     pub(super) rate_ppb: f64,
@@ -34,8 +34,8 @@ impl ClockMap {
         Self { at, offset_ns, rate_ppb: rate.as_ppb(), ..Self::default() }
     }
 
-    /// The same clock with the same uncertainty, but with a new origin, relative to which it is
-    /// `offset_ns` ahead at `at`.
+    /// The same relation with a new origin, chosen such that the other clock is `offset_ns` ahead
+    /// at `at`. The uncertainty is kept.
     pub(crate) fn seen_from(&self, at: LocalTime, offset_ns: f64) -> Self {
         let span_s = (at - self.at).as_secs_f64();
         let sigma_ns = self.mean_sigma_ns(at);

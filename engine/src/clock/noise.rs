@@ -1,6 +1,6 @@
 //! The noise of the blocks that feed a [filter](super::kalman), learnt from the blocks.
 //!
-//! Model: the noise of a direction is learnt from *differences of successive innovations* (half
+//! Model: the noise in each direction is learnt from *differences of successive innovations* (half
 //! their mean square: von Neumann's estimator). A filter that lags behind a drift has innovations
 //! that are large and similar. If their squares were mistaken for noise, the filter would slow down
 //! and lag even more, until it diverges. The differences of innovations do not contain the lag.
@@ -19,8 +19,8 @@ use crate::units::LocalTime;
 /// Memory of the noise, in innovations. Judgement: short, because the first innovations contain the
 /// error of the initial state.
 const NOISE_MEMORY: f64 = 10.0;
-/// Memory of the slow noise figure, in innovations. Judgement: the error of a variance is then
-/// about 14 %.
+/// Memory of the long-term noise variance, in innovations. Judgement: the error of a variance is
+/// then about 14 %.
 const SLOW_MEMORY: f64 = 100.0;
 /// Largest insignificant difference between the noise of the two directions, in standard errors.
 /// Judgement: exceeded by chance once in 370 (normal distribution).
@@ -30,7 +30,8 @@ const CHANCE: f64 = 3.0;
 /// overlapping differences.
 const STANDARD_ERROR: f64 = 0.87;
 /// Limit of the noise variance as a multiple of the variance in second differences; any excess is
-/// attributed to lag. Judgement: it takes effect at about three times the standard deviation.
+/// attributed to lag. Judgement: this permits about three times the standard deviation that the
+/// second differences show.
 const TREND: f64 = 10.0;
 /// Weight of the initial noise, in innovations. Judgement: almost none, because it is a guess.
 const PRIOR_WEIGHT: f64 = 0.02;
@@ -43,14 +44,14 @@ const LARGEST_SQUARE: f64 = 100.0;
 /// Smallest noise, ns. Judgement: host clocks have a resolution of 10 ns to 100 ns.
 const FLOOR_NS: f64 = 30.0;
 
-/// Noise of one direction.
+/// Noise in one direction.
 #[derive(Clone, Copy, Debug)]
 struct DirectionNoise {
     /// Variance of one sample; forward: in ns^2; reverse: as a ratio to the forward variance. For
     /// distributions other than exponential (minimum) or normal (mean), it is valid only for blocks
     /// of the current length.
     variance: f64,
-    /// Last innovation, and the gain of its block.
+    /// Last innovation, and the [gain](Noise::gain) of its block.
     last: Option<(f64, f64)>,
     count: f64,
     /// Variance with a long memory, by which the directions are compared, and the number of
@@ -70,7 +71,7 @@ struct SecondDifferences {
     before_last: Option<Point>,
 }
 
-/// Time and offset of a block, and the gain for its number of samples.
+/// Time and offset of a block, and its [gain](Noise::gain).
 #[derive(Clone, Copy, Debug)]
 struct Point {
     at: LocalTime,
@@ -103,7 +104,7 @@ impl SecondDifferences {
     }
 }
 
-/// Noise of both directions.
+/// Noise in both directions.
 #[derive(Clone, Debug)]
 pub(super) struct Noise {
     reduction: Reduction,
@@ -160,8 +161,8 @@ impl Noise {
         beyond_chance.max(growing) / 2.0
     }
 
-    /// How far the offset may still move while blocks grow, ns: the mean lateness of the minimum of
-    /// a block.
+    /// How far the offset may still move while blocks grow, ns: the mean lateness of the least late
+    /// sample in a block.
     pub(super) fn block_bias_ns(&self) -> f64 {
         match self.reduction {
             Reduction::Minimum => self.lateness_ns(Direction::Forward),

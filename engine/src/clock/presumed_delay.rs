@@ -24,9 +24,9 @@ pub(super) struct PresumedDelay {
 /// Standard deviation of the difference between the delays to two masters on the same link.
 /// Derived: half of the difference that [step detection](super::step) accepts as another path.
 const OTHER_PATH: Nanos = Nanos::from_nanos_f64(super::step::ROUTE_DIFFERENCE_NS / 2.0);
-/// A shorter round trip, or a changed uncertainty, is used only if it differs from the old one by
-/// more than 1 / `NEWS_SHARE` of the old one. Judgement: smaller changes are not worth a change of
-/// the estimate.
+/// A shorter round trip, or a different uncertainty, is used only if it differs from the old value
+/// by more than 1 / `NEWS_SHARE` of the old value. Judgement: smaller changes are not worth a
+/// change of the estimate.
 const NEWS_SHARE: i64 = 8;
 
 /// Origin of the delay in the estimate.
@@ -50,7 +50,7 @@ pub(super) struct DelayKnowledge {
 }
 
 impl DelayKnowledge {
-    /// Records a change of master. `presumed` states whether the delay to the previous one was
+    /// Records a change of master. `presumed` states whether the delay to the previous master was
     /// assumed.
     pub(super) fn change_master(&mut self, presumed: bool) {
         self.round_trip = None;
@@ -84,7 +84,7 @@ impl DelayKnowledge {
         is_usual && (usual.sigma - presumed.sigma).abs() > news
     }
 
-    /// The delay to assume, given the estimated one and the usual one of a local network.
+    /// The delay to assume, given the estimated delay and the usual delay on a local network.
     pub(super) fn presume(&self, estimated: PresumedDelay, usual: PresumedDelay) -> PresumedDelay {
         match (self.origin, self.round_trip) {
             (Origin::Path, _) => estimated,

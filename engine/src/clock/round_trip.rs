@@ -1,16 +1,16 @@
 //! Checks whether a path delay is possible.
 //!
-//! Model: no packet arrives before it was sent. So the round trip computed from a Delay_Resp and
-//! the least late Sync near it is not negative. Nor is it longer than the time from sending the
-//! Delay_Req to receiving the Delay_Resp, which the host's clock alone measures. Jitter does not
-//! affect these bounds, so an attacker cannot relax them by increasing it. The estimate is checked
-//! as well, because it comes from more packets, but its bounds depend on jitter.
+//! Model: no packet arrives before it is sent. So the round trip computed from a Delay_Resp and the
+//! least late Sync near it cannot be negative. Nor can it be longer than the time from sending the
+//! Delay_Req to receiving the Delay_Resp, which is measured by the host's clock alone. Jitter does
+//! not affect these bounds, so an attacker cannot relax them by increasing it. The estimated delay
+//! is checked as well, because it is based on more packets, but its bounds depend on jitter.
 //!
-//! If the times of a master's Syncs and Delay_Resps drift apart, the computed round trip becomes
-//! ever shorter, long before it is negative. If the cause were a shorter path, the Delay_Resp would
-//! also arrive sooner by the same amount. If it does not, the times do not agree. Likewise, a
-//! longer path delays the Delay_Resps, too: if only the Syncs come later, an attacker is delaying
-//! them.
+//! If the times of a master's Syncs and Delay_Resps drift apart, the computed round trip shrinks
+//! steadily. This can be detected long before it becomes negative: if a shorter path were the
+//! cause, the Delay_Resps would also arrive sooner by the same amount, and if they do not, the
+//! times disagree. Likewise, a longer path delays the Delay_Resps, too, so if only the Syncs become
+//! later, an attacker is delaying them.
 //!
 //! Breakdown point: one exchange in five may be forged or have damaged timestamps.
 
@@ -33,7 +33,7 @@ const OLDEST: Nanos = Nanos::from_secs(10);
 /// drift apart by less than [`TOLERANCE_NS`].
 const OLDEST_OF_UNKNOWN_RATE: Nanos = Nanos::from_secs(2);
 /// Tolerated error of the round trip, ns. Judgement: software timestamps have errors of about 100
-/// us, and the error of the time is half that of the round trip.
+/// us, and the error of the time is half the error of the round trip.
 const TOLERANCE_NS: f64 = CEILING_NS * 3.0 / 4.0;
 /// Largest difference between the change of the round trip and the change of the time until the
 /// Delay_Resp, ns. Derived: as two exchanges are the proof, a master's time that drifts by 250 ppm
@@ -98,13 +98,14 @@ impl Exchange {
     }
 }
 
-/// How much longer the computed round trip may become by noise alone, while the exchange takes no
-/// longer, ns.
+/// How much longer the computed round trip may become through noise alone, although the exchange
+/// takes no longer, ns.
 fn longer_by_noise_ns(jitter: Nanos) -> f64 {
     UNEXPLAINED_NS + LONGER_JITTERS * jitter.as_nanos_f64()
 }
 
-/// Reference with which later exchanges on a path are compared: the first possible exchanges on it.
+/// The baseline with which later exchanges on a path are compared: the first exchanges on that path
+/// that are possible.
 #[derive(Clone, Copy, Debug, Default)]
 struct Baseline {
     shortest: Option<Exchange>,
@@ -135,14 +136,14 @@ pub(super) struct RoundTrips {
     heard: usize,
     exchanges: [Option<Exchange>; EXCHANGES],
     count: usize,
-    /// References for exchanges on the current path and on the previous one.
+    /// Baselines for exchanges on the current path and on the previous path.
     baseline: Baseline,
     former: Baseline,
     /// Time from Delay_Req to Delay_Resp of the exchange whose sample comes next: an upper limit of
-    /// its round trip.
+    /// the round trip.
     longest: Option<Nanos>,
-    /// The newest Delay_Resp, which waits for the next Sync: if the time has stepped since the
-    /// previous Sync, only the next one shows the step.
+    /// The newest Delay_Resp, which waits for the next Sync, because a step of the time since the
+    /// previous Sync is visible only in the next one.
     pending: Option<(Sample, Option<Nanos>)>,
 }
 
@@ -204,8 +205,8 @@ impl RoundTrips {
         self.count += 1;
     }
 
-    /// Whether an exchange contradicts the reference of the current path and, if known, that of the
-    /// previous path, allowing for the jitter of the packets.
+    /// Whether an exchange contradicts the baseline of the current path and, if known, the baseline
+    /// of the previous path, allowing for the jitter of the packets.
     fn contradicts(&self, exchange: &Exchange, jitter: Nanos) -> bool {
         let shortest = self.exchanges.iter().flatten().filter_map(|exchange| exchange.longest).min();
         let contradicts = |(before, quickest): (Exchange, Nanos)| {
@@ -230,8 +231,8 @@ impl RoundTrips {
         explains(now) || self.former.known().is_some_and(explains)
     }
 
-    /// The second shortest duration of the newest exchanges: the shortest may come from a damaged
-    /// timestamp.
+    /// The second shortest duration among the newest exchanges, because the shortest may come from
+    /// a damaged timestamp.
     pub(super) fn shortest(&self) -> Option<Nanos> {
         let mut sorted = self.exchanges.map(|exchange| exchange.and_then(|exchange| exchange.longest));
         sorted.sort_unstable_by_key(|longest| longest.unwrap_or(Nanos::new(i64::MAX)));

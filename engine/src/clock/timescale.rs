@@ -6,7 +6,7 @@
 use crate::units::Nanos;
 use std::fmt;
 
-/// TAI - UTC since 2017-01-01 (IERS Bulletin C 52; no later one has changed it).
+/// TAI - UTC since 2017-01-01 (IERS Bulletin C 52; no later bulletin has changed it).
 const TAI_MINUS_UTC: Nanos = Nanos::from_secs(37);
 /// TAI - GPS time, which is constant (IS-GPS-200, 3.3.4: GPS time began at UTC of 1980-01-06, when
 /// TAI - UTC was 19 s).
@@ -56,8 +56,8 @@ impl fmt::Display for TimescaleMix {
     }
 }
 
-/// A time difference, displayed with the mistake that it indicates, if that is a known one: "37.000
-/// s (TAI and UTC are mixed)".
+/// A time difference, displayed with the mistake that it indicates, if any: "37.0 s (TAI and UTC
+/// are mixed)".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Difference(pub Nanos);
 

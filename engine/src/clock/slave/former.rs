@@ -1,4 +1,4 @@
-//! The times of former masters, in case one of them returns.
+//! Keeps the times of former masters, in case one of them returns.
 //!
 //! Model: when the clock changes to another master, the estimate of the previous one is kept. If
 //! the time of the next master differs from the held time but agrees with the extrapolated time of
