@@ -1,8 +1,9 @@
 //! The common header of every message (IEEE 1588-2008 13.3), with the field names of IEEE 1588-2019
 //! 13.3.
 //!
-//! Reserved bytes are emitted as zero and ignored on receipt. So are minorSdoId (byte 5) and
-//! messageTypeSpecific (bytes 16 to 19), which the 2008 edition reserves and no AES67 device sets.
+//! Reserved bytes are emitted as zero and ignored on receipt. minorSdoId (byte 5) and
+//! messageTypeSpecific (bytes 16 to 19) are treated in the same way, because the 2008 edition
+//! reserves them and no AES67 device sets them.
 
 use std::ops::BitOr;
 
@@ -37,7 +38,7 @@ pub struct Header {
     pub major_sdo_id: u8,
     /// 0 in the 2008 edition, 1 in the 2019 edition. 4 bits.
     pub minor_version: u8,
-    /// The domain: clocks of different domains ignore each other.
+    /// The domain: clocks in different domains ignore each other.
     pub domain_number: u8,
     /// flagField.
     pub flags: Flags,
