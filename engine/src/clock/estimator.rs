@@ -45,11 +45,11 @@ use core::cell::OnceCell;
 /// alternate.
 const SWITCH_FACTOR: f64 = 2.0;
 /// Age of the estimate at which the variances of the model sets are first compared. Before that,
-/// they are dominated by the error of the initial offset, which is mostly the path delay.
-/// Judgement: time for some ten Delay_Reqs.
+/// the variances are dominated by the error of the initial offset, which is mostly the path delay.
+/// Judgement: long enough for about ten Delay_Reqs.
 const SELECT_AFTER: Nanos = Nanos::from_secs(30);
-/// Like [`SELECT_AFTER`], but where no delay is estimated. Judgement: time for hundreds of packets,
-/// or some fifty callbacks.
+/// Like [`SELECT_AFTER`], but where no delay is estimated. Judgement: long enough for hundreds of
+/// packets, or about fifty callbacks.
 const SELECT_AFTER_ONE_WAY: Nanos = Nanos::from_secs(1);
 /// Largest bias that is kept permanently, as a multiple of the jitter. When selection moves from
 /// one model set to the other, the difference between their offsets is kept as a bias so that the
@@ -109,7 +109,7 @@ pub enum DelayModel {
 pub struct EstimatorConfig {
     /// Rate of the other clock relative to the host's clock, as far as it is known.
     pub rate: Ppb,
-    /// Standard deviation of the rate. Unknown crystals differ by up to 100 ppm.
+    /// Standard deviation of the rate. Unknown crystals deviate by up to 100 ppm.
     pub rate_sigma: Ppb,
     /// Initial jitter of the timestamps.
     pub jitter: Nanos,
@@ -159,15 +159,15 @@ pub struct Estimator {
     /// Mean lateness of packets, where both directions are measured.
     excess: Excess,
     /// Detector of rate changes, where packets travel in one direction only. It takes the least
-    /// late packet of each interval of [`GATHERED`].
+    /// late packet in each interval of length [`GATHERED`].
     unsteady: UnsteadyDetector<GATHERED_KEPT>,
     /// The interval that is being filled: its beginning, its least late sample, and the lateness of
     /// that sample, ns.
     gathered: Option<(LocalTime, Sample, f64)>,
     /// The most precise rate so far, allowing for its age.
     steady: Option<SteadyRate>,
-    /// Added to the offset of the active set, so that the output does not step when the selection
-    /// changes.
+    /// Bias that is added to the offset of the active set, ns, so that the output does not step
+    /// when the selection changes.
     bias_ns: f64,
     /// Whether the other clock is a free-running crystal, so that its wander is not measured.
     is_crystal: bool,
@@ -527,8 +527,8 @@ impl Estimator {
         self.each(|set| set.change_delay(two_way, |filter| filter.change_path(delay_ns, offset_ns)));
     }
 
-    /// Prepares for packets from another source. All that is known about their noise is that the
-    /// lateness of the first ones differs by up to `apart`.
+    /// Prepares for packets from another source. All that is known about the noise of these packets
+    /// is the spread `apart` of the first packets' lateness.
     pub(super) fn reopen_noise(&mut self, apart: Nanos) {
         let apart_ns = apart.as_nanos_f64();
         self.each(|set| set.change(|filter| filter.reopen_noise(apart_ns)));

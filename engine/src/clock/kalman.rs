@@ -1,5 +1,5 @@
 //! A Kalman filter for offset, rate, path delay and drift with scalar updates: one of the filters
-//! of a [`super::model_set::ModelSet`].
+//! in a [`super::model_set::ModelSet`].
 //!
 //! Model: the state is x = [offset (ns), rate (ns/s), delay (ns), drift (ns/s^2)]. The rate is a
 //! random walk. In filters for crystals whose temperature changes, the drift is a random walk on
@@ -65,7 +65,7 @@ const SHORTEST_MEMORY_S: f64 = 10.0;
 /// Factor for the noise variance of a block that is much shorter than usual. Judgement: on average
 /// such a block is late by at least its own noise.
 const SHORT_BLOCK: f64 = 4.0;
-/// Lower limit of the time between two blocks of one direction, as used in calculations, s.
+/// Lower limit of the time between two blocks in one direction, as used in calculations, s.
 /// Judgement: any small value avoids a division by zero.
 const SHORTEST_BLOCK_S: f64 = 1e-3;
 /// Largest innovation that counts fully, in standard deviations; larger ones are clipped, not
@@ -114,7 +114,7 @@ impl ProcessNoise {
 pub(super) struct Kalman {
     reduction: Reduction,
     process_noise: ProcessNoise,
-    /// Upper limit of the growing variance of the delay, ns^2.
+    /// Limit up to which the variance of the delay grows, ns^2.
     delay_prior: f64,
     /// Whether the delay is assumed instead of measured.
     presumed: bool,
@@ -130,7 +130,7 @@ pub(super) struct Kalman {
     phase_wander: PhaseWander,
     /// The largest wander for which the covariance has been inflated.
     misled_by: PhaseWander,
-    /// Time of the last block of each direction.
+    /// Time of the last block in each direction.
     taken_at: [LocalTime; 2],
 }
 
@@ -176,7 +176,7 @@ impl Kalman {
         sign * (offset_ns - (self.offset_ns(at) + sign * self.x[2]))
     }
 
-    /// See [`Estimate::variance`].
+    /// Variance of the current estimate; see [`Estimate::variance`].
     pub(super) fn variance(&self, now: LocalTime, direction: Direction) -> f64 {
         self.estimate().variance(now, direction)
     }
@@ -439,8 +439,8 @@ impl Kalman {
         self.forget_innovations();
     }
 
-    /// Prepares for packets over a new path. All that is known about their noise is that the first
-    /// ones differ by up to `apart_ns`.
+    /// Prepares for packets over a new path. All that is known about the noise of these packets is
+    /// the spread `apart_ns` of the first packets' lateness.
     pub(super) fn reopen_noise(&mut self, apart_ns: f64) {
         self.noise.reopen(apart_ns);
     }
@@ -498,9 +498,9 @@ impl Kalman {
 pub(super) struct Estimate {
     /// Time of the state.
     pub(super) at: LocalTime,
-    /// See [`Kalman::state`].
+    /// State vector, as in [`Kalman::state`].
     pub(super) x: [f64; STATES],
-    /// See [`Kalman::covariance`].
+    /// Covariance matrix of the state.
     pub(super) p: [[f64; STATES]; STATES],
     process_noise: ProcessNoise,
 }
@@ -513,7 +513,7 @@ impl Estimate {
         dot(&h, &times(&self.p, &h)) + self.process_noise.offset_variance(dt)
     }
 
-    /// Variance at `now` of the quantity that a noiseless packet of this direction would measure
+    /// Variance at `now` of the quantity that a noiseless packet in this direction would measure
     /// (offset - delay if forward, offset + delay if reverse), ns^2.
     pub(super) fn variance(&self, now: LocalTime, direction: Direction) -> f64 {
         let dt = now.since(self.at).as_secs_f64();

@@ -44,8 +44,8 @@ pub(super) const CEILING_NS: f64 = 1e6;
 /// error then exceeds the ceiling 0.3 % of the time (three standard deviations).
 const LARGEST_WANDER_NS: f64 = CEILING_NS / 3.0;
 /// Fraction of [`LARGEST_WANDER_NS`] that the wander must stay below for a first lock. Once the
-/// clock has been unlocked, the upper limit of the wander must stay below it. Judgement:
-/// hysteresis.
+/// clock has been unlocked, the upper limit of the wander must stay below this fraction, too.
+/// Judgement: hysteresis.
 const STEADY_SHARE: f64 = 0.75;
 /// Fraction of the ceiling that the published uncertainty must stay below for a lock. Judgement:
 /// hysteresis of a factor of two.
@@ -74,7 +74,7 @@ pub enum LockState {
     Listening,
     /// A master has been heard, but the estimate is not good enough yet.
     Acquiring,
-    /// The estimate is good enough.
+    /// The estimate is good enough to be used.
     Locked,
     /// The master is silent. The last rate is kept, and the uncertainty grows.
     Holdover,
@@ -106,7 +106,7 @@ impl fmt::Display for LockState {
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum LockCause {
-    /// The first timestamps of a master arrived.
+    /// The first timestamps from a master arrived.
     MasterHeard,
     /// The uncertainty fell below the threshold.
     Converged {
@@ -137,7 +137,7 @@ pub enum LockCause {
         /// Size of the step.
         step: Nanos,
     },
-    /// The new master's time differs from the previous master's.
+    /// The new master's time differs from the previous master's time.
     MasterChanged {
         /// Size of the step.
         step: Nanos,
@@ -263,10 +263,11 @@ pub(super) struct LockMachine {
     needed: (u32, u32),
     /// Whether the clock has ever entered [`LockState::Unlocked`].
     was_wrong: bool,
-    /// Number of attempts at illegal transitions, and the state that the last ones tried to enter.
+    /// Number of attempted illegal transitions, and the state that the last attempts tried to
+    /// enter.
     illegal: u32,
     refused: Option<LockState>,
-    /// The last transition, until it is polled. The machine continues without waiting for that.
+    /// The last transition, until it is polled. The machine does not wait for the poll.
     pending: Option<LockTransition>,
 }
 
@@ -318,13 +319,13 @@ impl LockMachine {
         self.needed = (MIN_FORWARD_AGAIN, MIN_REVERSE_AGAIN);
     }
 
-    /// Unlocks, because the time of a new master differs from that of the previous one.
+    /// Unlocks, because the time of a new master differs from the previous master's time.
     pub(super) fn on_master_changed(&mut self, now: LocalTime, step: Nanos) {
         self.lose(now, LockCause::MasterChanged { step });
         self.needed = (MIN_FORWARD_AGAIN, MIN_REVERSE_AGAIN);
     }
 
-    /// Discards the evidence, so that the next lock needs as much as the first one.
+    /// Discards the evidence, so that the next lock needs as much evidence as the first lock.
     pub(super) fn forget(&mut self) {
         (self.forward, self.reverse) = (0, 0);
         self.needed = (MIN_FORWARD, MIN_REVERSE);
@@ -426,8 +427,8 @@ impl LockMachine {
         }
         self.refused = None;
         self.pending = Some(LockTransition { at: now, from: self.state, to, cause });
-        // A lock needs evidence gathered since the last one was lost, and the end of a holdover
-        // needs Syncs received since it began.
+        // A lock needs evidence gathered since the last lock was lost, and the end of a holdover
+        // needs Syncs received since the holdover began.
         if !matches!(to, LockState::Locked | LockState::Acquiring) {
             self.forward = 0;
             self.reverse = 0;

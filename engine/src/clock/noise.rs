@@ -38,8 +38,8 @@ const PRIOR_WEIGHT: f64 = 0.02;
 /// Weight of the previous path's noise after a change of path, in innovations. Judgement: after
 /// three new innovations, it no longer dominates.
 const REOPENED: f64 = 3.0;
-/// Limit of the squares that are learnt, as a multiple of the variance. Judgement: one outlier must
-/// not make the filter ignore the next ten blocks.
+/// Limit on the squared differences from which the variance is learnt, as a multiple of the
+/// variance. Judgement: one outlier must not make the filter ignore the next ten blocks.
 const LARGEST_SQUARE: f64 = 100.0;
 /// Smallest noise, ns. Judgement: host clocks have a resolution of 10 ns to 100 ns.
 const FLOOR_NS: f64 = 30.0;
@@ -54,17 +54,17 @@ struct DirectionNoise {
     /// Last innovation, and the [gain](Noise::gain) of its block.
     last: Option<(f64, f64)>,
     count: f64,
-    /// Variance with a long memory, by which the directions are compared, and the number of
+    /// Variance with a long memory, which is used to compare the directions, and the number of
     /// innovations in it.
     slow: f64,
     slow_count: f64,
 }
 
-/// Noise estimated from three consecutive blocks: distance of the last one from the line through
-/// the other two.
+/// Noise estimated from three consecutive blocks: the distance of the last block from the line
+/// through the other two.
 #[derive(Clone, Copy, Debug, Default)]
 struct SecondDifferences {
-    /// Mean square, scaled to one sample, ns^2.
+    /// Mean square of the second differences, scaled to one sample, ns^2.
     variance: f64,
     count: f64,
     last: Option<Point>,
@@ -108,7 +108,7 @@ impl SecondDifferences {
 #[derive(Clone, Debug)]
 pub(super) struct Noise {
     reduction: Reduction,
-    /// Forward and reverse.
+    /// Noise in the forward and in the reverse direction.
     directions: [DirectionNoise; 2],
     /// Second differences of the forward blocks.
     second_differences: SecondDifferences,
@@ -132,9 +132,9 @@ impl Noise {
         (one * self.gain(count)).max(FLOOR_NS * FLOOR_NS)
     }
 
-    /// Unit of a direction's variances: reverse variances are stored relative to the forward
-    /// variance. So both directions start with the same noise, and when a network becomes worse,
-    /// the noise of the sparser direction does not lag behind.
+    /// Unit in which the variances of a direction are stored: reverse variances are stored relative
+    /// to the forward variance. So both directions start with the same noise, and when a network
+    /// becomes worse, the noise of the sparser direction does not lag behind.
     fn unit(&self, direction: Direction) -> f64 {
         match direction {
             Direction::Forward => 1.0,
@@ -180,7 +180,7 @@ impl Noise {
         libm::sqrt(noise.slow * gain)
     }
 
-    /// Noise variance of a block of `count` samples, relative to that of one sample.
+    /// Noise variance of a block of `count` samples, relative to the noise variance of one sample.
     fn gain(&self, count: u32) -> f64 {
         let n = f64::from(count.max(1));
         match self.reduction {
@@ -220,8 +220,8 @@ impl Noise {
         reverse.variance *= lagging / forward.variance;
     }
 
-    /// Prepares for a new path. All that is known about its noise is that the first packets differ
-    /// by up to `apart_ns`. The path may be quieter or noisier than the previous one.
+    /// Prepares for a new path. All that is known about its noise is the spread `apart_ns` of the
+    /// first packets' lateness. The path may be quieter or noisier than the previous one.
     pub(super) fn reopen(&mut self, apart_ns: f64) {
         let [forward, reverse] = &mut self.directions;
         let variance = forward.variance.max(apart_ns * apart_ns);
@@ -234,8 +234,8 @@ impl Noise {
         reverse.variance = reverse.variance.max(1.0);
     }
 
-    /// Begins a new series of innovations for a direction: the next one is not compared with the
-    /// last one.
+    /// Begins a new series of innovations for a direction: the next innovation is not compared with
+    /// the last one.
     pub(super) fn interrupt(&mut self, direction: Direction) {
         self.directions[direction.index()].last = None;
         if direction == Direction::Forward {

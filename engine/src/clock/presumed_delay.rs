@@ -3,8 +3,8 @@
 //! Model: the best available knowledge is used, with its standard deviation. In order of
 //! preference:
 //!
-//! * A delay that was measured on this path, or known by comparing this path with another one,
-//!   stays valid.
+//! * A delay that was measured on this path, or is known from a comparison with another path, stays
+//!   valid.
 //! * A round trip to the master, measured by any means, limits the delay, which is then assumed to
 //!   be uniformly distributed between 0 and the whole round trip.
 //! * Otherwise, the delay to another master on the same link is used, because it is probably
@@ -37,7 +37,7 @@ pub(super) enum Origin {
     Nowhere,
     /// Measured or assumed for another master on the same link.
     Link,
-    /// Measured on this path, or known by comparing its packets with the held time.
+    /// Measured on this path, or known from a comparison of its packets with the held time.
     Path,
 }
 
@@ -59,8 +59,8 @@ impl DelayKnowledge {
         }
     }
 
-    /// Records that packets of the current path were compared with the held time, so that the delay
-    /// of the path is as certain as the held time.
+    /// Records that packets from the current path were compared with the held time, so that the
+    /// delay of the path is as certain as the held time.
     pub(super) fn compare(&mut self) {
         if self.origin == Origin::Link {
             self.origin = Origin::Path;

@@ -14,8 +14,8 @@ const UNKNOWN: Ppb = Ppb::from_ppm(100.0);
 /// change by some ppm between a cold and a warm room.
 const REMEMBERED: Ppb = Ppb::from_ppm(2.0);
 /// Standard deviation of the rate of a clock that is probably driven by the same oscillator as a
-/// known one: a sender that claims to follow PTP, or the successor of a sender on the same network.
-/// Judgement: five times [`REMEMBERED`].
+/// known clock: a sender that claims to follow PTP, or the successor of a sender on the same
+/// network. Judgement: five times [`REMEMBERED`].
 const INFERRED: Ppb = Ppb::from_ppm(10.0);
 /// A measured rate is used once its standard deviation is below this fraction of the prior's.
 /// Judgement: the change of pitch is then small when the measured rate takes over.
@@ -64,7 +64,7 @@ impl RatePrior {
         }
     }
 
-    /// The prior for this clock's successor, given the map measured for this one.
+    /// The prior for this clock's successor, given the map measured for this clock.
     pub(crate) fn updated(self, clock: Option<ClockMap>) -> Self {
         let followed = FOLLOWED_SHARE * self.sigma.as_ppb();
         let measured = clock.filter(|clock| clock.rate_sigma().as_ppb() < followed);

@@ -70,7 +70,7 @@ impl fmt::Display for ClockMode {
     }
 }
 
-/// The user's selection.
+/// The clock that the user selected, and when to fall back from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReferenceConfig {
     /// The selected clock.
@@ -171,13 +171,13 @@ pub struct Reference {
     last: Option<PtpMap>,
     /// Epoch of the last map.
     source_epoch: u32,
-    /// Last state and path delay of the source.
+    /// State and path delay in the last reading of the selected source.
     state: LockState,
     path_delay: PathDelay,
     /// When the selected source became unusable, or usable again.
     useless_since: Option<LocalTime>,
     useful_since: Option<LocalTime>,
-    /// Since when the selected source has been heard without being usable.
+    /// Time since which the selected source has been heard without being usable.
     in_vain_since: Option<LocalTime>,
     advanced_at: Option<LocalTime>,
     events: EventQueue<ReferenceEvent, MAX_EVENTS>,

@@ -29,15 +29,15 @@ const SYNCS: usize = 8;
 /// Age up to which a Sync is compared with a Delay_Resp while the rate is known. Derived: in that
 /// time, the error of a known rate moves the offset by at most 100 us.
 const OLDEST: Nanos = Nanos::from_secs(10);
-/// Like [`OLDEST`], but while the rate is unknown. Derived: in that time two crystals of +-100 ppm
-/// drift apart by less than [`TOLERANCE_NS`].
+/// Like [`OLDEST`], but while the rate is unknown. Derived: in that time two crystals with +-100
+/// ppm drift apart by less than [`TOLERANCE_NS`].
 const OLDEST_OF_UNKNOWN_RATE: Nanos = Nanos::from_secs(2);
 /// Tolerated error of the round trip, ns. Judgement: software timestamps have errors of about 100
 /// us, and the error of the time is half the error of the round trip.
 const TOLERANCE_NS: f64 = CEILING_NS * 3.0 / 4.0;
 /// Largest difference between the change of the round trip and the change of the time until the
-/// Delay_Resp, ns. Derived: as two exchanges are the proof, a master's time that drifts by 250 ppm
-/// relative to a crystal is detected before its error reaches the ceiling.
+/// Delay_Resp, ns. Derived: because two exchanges are sufficient proof, a master's time that drifts
+/// by 250 ppm relative to a crystal is detected before its error reaches the ceiling.
 const UNEXPLAINED_NS: f64 = CEILING_NS * 2.0 / 5.0;
 /// Largest allowance for jitter on top of [`UNEXPLAINED_NS`] where the round trip has become
 /// shorter, ns. Judgement: jitter must not relax the bound without limit.

@@ -42,9 +42,9 @@ use crate::units::{LocalTime, Nanos, PtpTime};
 pub struct TimestampPair {
     /// Direction in which the message travelled.
     pub direction: Direction,
-    /// Timestamp of the host.
+    /// The host's timestamp.
     pub local: LocalTime,
-    /// Timestamp of the master.
+    /// The master's timestamp.
     pub remote: PtpTime,
 }
 
@@ -87,7 +87,7 @@ pub enum PathDelay {
 
 /// Estimates PTP time from PTP timestamps.
 pub trait ClockServo {
-    /// Processes a timestamp pair of the current master.
+    /// Processes a timestamp pair from the current master.
     fn observe(&mut self, pair: &TimestampPair);
 
     /// Announces that the next timestamps come from a new master or over a new path.
@@ -108,7 +108,7 @@ pub trait ClockServo {
     /// Delay_Req left. This includes the time that the master took to answer.
     fn exchange_took(&mut self, _longest: Nanos) {}
 
-    /// Compares timestamps with the held time; `None` while none is held.
+    /// Compares timestamps with the held time; `None` while no time is held.
     fn agreement(&self, _pair: &TimestampPair) -> Option<Agreement> {
         None
     }
@@ -127,7 +127,7 @@ pub trait ClockServo {
     /// The estimate at `now`.
     fn reading(&self, now: LocalTime) -> ClockReading;
 
-    /// Why the clock cannot lock, if that is known and time alone will not change it.
+    /// Why the clock cannot lock, if the reason is known and will not pass with time.
     fn obstacle(&self) -> Option<LockCause> {
         None
     }

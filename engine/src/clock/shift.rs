@@ -75,7 +75,7 @@ pub(crate) struct Shift {
     pub(crate) noise_ns: f64,
 }
 
-/// The least late of several packets.
+/// The least late packet among several.
 #[derive(Clone, Copy, Debug)]
 struct Least {
     since: LocalTime,
@@ -130,7 +130,7 @@ impl Run {
     }
 }
 
-/// Detects shifts in the packets of one path.
+/// Detects shifts in the arrival times of packets on one path.
 #[derive(Clone, Debug)]
 pub(crate) struct ShiftDetector {
     /// Times of the first and of the newest packet of the current estimate.

@@ -208,8 +208,8 @@ impl SlaveClock {
         }
     }
 
-    /// Creates a clock whose packets travel in one direction only, so that their delay is part of
-    /// its time.
+    /// Creates a clock whose packets travel in one direction only, so that the packet delay is part
+    /// of the clock's time.
     #[must_use]
     pub(super) fn one_way(config: SlaveClockConfig) -> Self {
         Self { path_delay: PathDelay::Assumed, ..Self::new(config) }
@@ -313,7 +313,7 @@ impl SlaveClock {
                 self.estimator.update(sample);
             }
             Judgement::Step(_) if self.fruitless >= FRUITLESS => {
-                // The estimate has not been good enough for so long that it must stem from another
+                // The estimate has not been good enough for so long that it must come from another
                 // clock or from forged messages.
                 self.reacquire(sample.at);
                 return false;

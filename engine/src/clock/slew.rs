@@ -1,10 +1,10 @@
 //! A timeline that avoids steps.
 //!
 //! Model: the published timeline approaches its target exponentially, with time constant
-//! [`TIME_CONSTANT_S`] and a rate that differs from the target's by [`LARGEST_SLEW_PPB`] at most.
-//! So the timeline follows a new estimate or another source without a step in phase, and with an
-//! inaudible change of rate (200 ppm is a third of a cent). A difference that would take too long
-//! to slew is stepped instead: the epoch changes, and consumers align again.
+//! [`TIME_CONSTANT_S`] and at a rate that differs from the target's rate by at most
+//! [`LARGEST_SLEW_PPB`]. So the timeline follows a new estimate or another source without a step in
+//! phase, and with an inaudible change of rate (200 ppm is a third of a cent). A difference that
+//! would take too long to slew is stepped instead: the epoch changes, and consumers align again.
 
 use super::map::{ClockMap, PtpMap};
 use crate::units::{LocalTime, Nanos, Ppb, PtpTime};
@@ -38,7 +38,7 @@ impl Slew {
         self.published.as_ref()
     }
 
-    /// Number of steps of the timeline.
+    /// Number of times that the timeline has been stepped.
     pub(super) fn epoch(&self) -> u32 {
         self.epoch
     }

@@ -16,10 +16,10 @@
 use super::newest::Newest;
 use super::sample::Direction;
 
-/// Number of consecutive packets that must agree as proof. Judgement: half a second of Syncs at the
-/// interval of AES67's media profile.
+/// Number of consecutive packets that must agree to prove a step or a change of path. Judgement:
+/// half a second of Syncs at the interval of AES67's media profile.
 const PROOF: u32 = 4;
-/// Maximum number of packets of one run that are withheld from the estimator. Judgement: 2 s of
+/// Maximum number of packets in one run that are withheld from the estimator. Judgement: 2 s of
 /// Syncs at the interval of AES67's media profile.
 const QUARANTINE: u32 = 16;
 /// Packets agree if their deviations from the estimate differ by less than this fraction of the
@@ -34,7 +34,7 @@ const AGREEMENT_LIMITS: f64 = 2.0;
 /// Delay that no path exceeds, ns. Judgement: four times the delay of a path via a geostationary
 /// satellite.
 const LONGEST_DELAY_NS: f64 = 1e9;
-/// Largest expected difference between the delays of two paths, ns. Judgement: some switches that
+/// Largest expected difference between the delays of two paths, ns. Judgement: a few switches that
 /// forward full frames at 100 Mbit/s.
 pub(super) const ROUTE_DIFFERENCE_NS: f64 = 200_000.0;
 
@@ -58,7 +58,7 @@ pub(super) struct Limits {
     pub(super) noise_ns: f64,
     /// Largest earliness of forward packets that may be noise, ns.
     pub(super) earliness_ns: f64,
-    /// The most by which the path may become shorter, ns.
+    /// Largest amount by which the path may become shorter, ns.
     pub(super) shortening_ns: f64,
 }
 
@@ -66,7 +66,7 @@ pub(super) struct Limits {
 #[derive(Clone, Copy, Debug)]
 struct Run {
     count: u32,
-    /// Smallest and largest deviation of the run.
+    /// Smallest and largest deviation in the run.
     least_ns: f64,
     most_ns: f64,
     /// Deviations of the newest packets.
@@ -105,7 +105,7 @@ impl Run {
         (self.count >= PROOF && agree).then_some((least_ns, most_ns))
     }
 
-    /// Whether all packets of the run agree.
+    /// Whether all packets in the run agree.
     fn is_uniform(&self) -> bool {
         self.most_ns - self.least_ns < AGREEMENT * self.most_ns
     }

@@ -2,10 +2,11 @@
 //! phc2sys, PTPd, chrony.
 //!
 //! Model: the caller reads the system clock between two readings of the monotonic clock, and asks
-//! the kernel how well it is disciplined. A [`SlaveClock`] without a path delay processes the pairs
-//! like Syncs. So a step of the system clock, for example when somebody sets it, is detected and
-//! begins a new epoch, and a rate that does not settle is noticed. The kernel's answer decides
-//! whether the clock is used at all; the engine's own estimate decides whether it is trusted.
+//! the kernel how well the system clock is disciplined. A [`SlaveClock`] without a path delay
+//! processes the pairs like Syncs. So a step of the system clock, for example when somebody sets
+//! it, is detected and begins a new epoch, and a rate that does not settle is noticed. The kernel's
+//! answer decides whether the clock is used at all; the engine's own estimate decides whether it is
+//! trusted.
 
 use super::estimator::DelayModel;
 use super::lock::{LockState, LockTransition};
@@ -15,7 +16,8 @@ use super::slave::{SlaveClock, SlaveClockConfig};
 use crate::units::{LocalTime, Nanos, Ppb, PtpTime};
 use std::fmt;
 
-/// Largest estimated error of a clock that is used. Judgement: the packet time of AES67.
+/// Largest estimated error with which the system clock is used. Judgement: the packet time of
+/// AES67.
 const USABLE_ERROR: Nanos = Nanos::from_millis(1);
 /// Longest time between the two readings of the monotonic clock. Judgement: if this time is longer,
 /// the program was interrupted in between.

@@ -1,4 +1,4 @@
-//! Detection of confused timescales.
+//! Detects confused timescales.
 //!
 //! TAI, GPS time and UTC run at the same rate, whole seconds apart. Equipment that confuses them is
 //! wrong by exactly such a difference, which therefore identifies the mistake.
@@ -8,8 +8,8 @@ use std::fmt;
 
 /// TAI - UTC since 2017-01-01 (IERS Bulletin C 52; no later bulletin has changed it).
 const TAI_MINUS_UTC: Nanos = Nanos::from_secs(37);
-/// TAI - GPS time, which is constant (IS-GPS-200, 3.3.4: GPS time began at UTC of 1980-01-06, when
-/// TAI - UTC was 19 s).
+/// TAI - GPS time, which is constant (IS-GPS-200, 3.3.4: GPS time began at 0 h UTC on 1980-01-06,
+/// when TAI - UTC was 19 s).
 const TAI_MINUS_GPS: Nanos = Nanos::from_secs(19);
 /// Tolerance for a known difference. Judgement: devices that are set by hand have smaller errors.
 const TOLERANCE: Nanos = Nanos::from_millis(500);

@@ -42,8 +42,8 @@ const MIRRORED: f64 = 0.5;
 /// through a step has slope in only one half.
 const STRAIGHT: f64 = 0.25;
 /// Number of points on a line of late packets that prove a change of rate where the reverse
-/// direction is not measured. Judgement: 1.5 s at one point per [`GATHERED`]. A
-/// filling queue looks like a change of rate, but is full by then.
+/// direction is not measured. Judgement: 1.5 s at one point per [`GATHERED`]. A filling queue looks
+/// like a change of rate, but the queue is full by then.
 const ONE_WAY_LINE: usize = 12;
 /// Number of points that are kept where only one direction is measured. Derived: the line lengths
 /// of [`LINES`] up to 16.

@@ -60,7 +60,7 @@ impl SlaveClock {
         })
     }
 
-    /// Whether the error of an anchor may be too large to judge timestamps by it.
+    /// Whether an anchor's error may be too large for judging timestamps.
     pub(super) fn is_adrift(&self, anchor: &Estimator, now: LocalTime) -> bool {
         ANCHOR_SIGMAS * anchor.precision_ns(now, self.is_two_way()) > PULL_NS
     }
@@ -102,7 +102,7 @@ impl SlaveClock {
         }
     }
 
-    /// The sample, extrapolated to the time of the newest sample if it is older than that.
+    /// The sample, extrapolated to the time of the newest sample if `sample` is older.
     pub(super) fn propagated(&self, sample: Sample) -> Sample {
         let newest = self.estimator.updated_at().filter(|&newest| newest > sample.at);
         let rate_ppb = self.known_rate_ppb();

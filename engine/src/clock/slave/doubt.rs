@@ -4,16 +4,16 @@
 //! single Delay_Resp that is part of an impossible exchange is rejected. If exchanges repeatedly
 //! contradict a good time, either the Syncs or the Delay_Resps may be wrong. The estimate is then
 //! *suspended*: it accepts no samples until the exchanges are possible again, and then continues.
-//! An estimate that has never been good is discarded, and so is one that has been suspended for
-//! longer than [`SUSPENDED`].
+//! An estimate that has never been good is discarded, and so is an estimate that has been suspended
+//! for longer than [`SUSPENDED`].
 
 use super::*;
 
 /// Largest possible difference of rates, ppb. Judgement: crystals are within 100 ppm, and slewing
 /// changes the rate of a host's clock by 500 ppm at most (MAXFREQ of adjtimex).
 const FASTEST_PPB: f64 = 1e6;
-/// Standard deviation below which a rate is known, ppb. Derived: an offset can then be extrapolated
-/// over 10 s with an error of 100 us.
+/// Standard deviation below which a rate counts as known, ppb. Derived: an offset can then be
+/// extrapolated over 10 s with an error of 100 us.
 const KNOWN_PPB: f64 = 1e4;
 /// Number of standard deviations by which a rate must exceed [`FASTEST_PPB`] to be impossible.
 /// Judgement: exceeded by chance once in 370 (normal distribution).

@@ -15,7 +15,7 @@
 //! * a crystal whose temperature drifts: V = (drift L^2)^2;
 //! * wander, which is the rest. For an Ornstein-Uhlenbeck process with variance s^2 and time
 //!   constant T, V grows with L until it is 1.97 s^2 at L = 2.4 T, and then falls as 12 s^2 T / L:
-//!   for longer averages it is white noise of density 2 s^2 T.
+//!   for longer averages, the wander is white noise with density 2 s^2 T.
 //!
 //! Robustness: V is computed from the median of the squares, so that disturbances (steps, slews,
 //! stalls) in fewer than half of the blocks have no effect. Both the least late packet and the mean
@@ -44,7 +44,7 @@ const FIRST: f64 = 4.0;
 /// Derived: 1 / (2 f), with the density f = 0.214 of the logarithm of a squared normal variable at
 /// its median. The gain is also the standard error of the logarithm after one value.
 const MEDIAN_GAIN: f64 = 2.33;
-/// Median of a squared normal variable of variance 1. Derived: the chi-squared distribution with
+/// Median of a squared normal variable with variance 1. Derived: the chi-squared distribution with
 /// one degree of freedom.
 const MEDIAN_SQUARE: f64 = 0.455;
 /// Drift of a crystal that is warming up, ns/s^2. Judgement: a little more than 0.02 ppm/s.
@@ -66,7 +66,7 @@ const GROWTH: f64 = 1.3;
 /// Time constant that is assumed for a wander that still grows at the longest blocks, s. Judgement:
 /// about the longest blocks.
 const LONGEST_S: f64 = 100.0;
-/// V of white noise of variance 1. Derived: 1 + 4 + 1.
+/// V of white noise with variance 1. Derived: 1 + 4 + 1.
 const WHITE: f64 = 6.0;
 /// Values that differ by no more than this fraction are treated as equal. Judgement: a median of
 /// 100 values has an error of 20 %.
@@ -83,7 +83,7 @@ const ANOTHER_TIME_NS: f64 = 1e9;
 /// Judgement: one missing block is not a silence.
 const SILENCE: f64 = 2.5;
 
-/// Wander of a clock's time relative to a crystal's.
+/// Wander of a clock's time, relative to the time of a crystal.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(in crate::clock) struct PhaseWander {
     /// Standard deviation, ns.
@@ -175,7 +175,7 @@ impl MedianSquare {
     }
 }
 
-/// One reduction of the blocks of a level.
+/// Statistics of a level's blocks in one of the two reductions.
 #[derive(Clone, Copy, Debug, Default)]
 struct Series {
     last: Option<Point>,
@@ -270,8 +270,8 @@ struct Filling {
 #[derive(Clone, Debug, Default)]
 pub(in crate::clock) struct WanderMeter {
     origin: Option<LocalTime>,
-    /// Added to offsets, so that they stay comparable when their origin changes, ns; see
-    /// [`Self::rebase`].
+    /// Correction that is added to offsets so that they stay comparable when their origin changes,
+    /// ns; see [`Self::rebase`].
     base_ns: f64,
     filling: Option<Filling>,
     levels: [Level; LEVELS],
