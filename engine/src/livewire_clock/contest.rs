@@ -20,8 +20,8 @@ use crate::clock::Agreement;
 use crate::units::{LocalTime, Nanos};
 
 /// Contradiction above which a packet is ignored at first: the possible error of a locked clock.
-/// Smaller contradictions are passed to the servo at once. Otherwise, it would stay locked to the
-/// held time while the master's time drifts away.
+/// Smaller contradictions are passed to the servo at once. Otherwise, the servo would stay locked
+/// to the held time while the master's time drifts away.
 const APART: Nanos = Nanos::from_millis(1);
 /// Number of consecutive contradicting packets above which the master's time must have changed.
 const PROOF: u32 = 8;

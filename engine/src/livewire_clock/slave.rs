@@ -266,7 +266,8 @@ impl LivewireClock {
         }
     }
 
-    /// Follows a master; `goes_on` states whether its time continues that of the previous master.
+    /// Follows a master; `goes_on` states whether the master's time continues the previous master's
+    /// time.
     fn follow(&mut self, now: LocalTime, master: Master, goes_on: bool) {
         let before = self.parent.replace(master);
         self.silent = false;

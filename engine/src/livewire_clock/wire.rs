@@ -42,7 +42,7 @@ const PROFILE: u16 = 0xFA1A;
 const EXTENSION_WORDS: u16 = 5;
 const SYNC: u32 = 0x0C00_CABA;
 const MAGIC: u8 = 0xAC;
-/// Frames of audio at 48 kHz in a clock frame.
+/// Number of audio frames at 48 kHz in a clock frame.
 const AUDIO_FRAMES: u32 = 12;
 
 /// The MAC address of a master, which identifies it. Among masters of equal priority, the lowest
@@ -235,13 +235,13 @@ pub enum ClockPacketError {
     /// The datagram is too short.
     #[error("a packet of the Livewire clock has {PACKET_LEN} bytes, and this one {available}")]
     Truncated {
-        /// Its length.
+        /// The length of the datagram, bytes.
         available: usize,
     },
     /// The datagram is not RTP with a header extension.
     #[error("no RTP packet with a header extension: it begins with {first_byte:#04x}")]
     NoExtension {
-        /// Its first byte.
+        /// The first byte of the datagram.
         first_byte: u8,
     },
     /// The header extension is a different one.
