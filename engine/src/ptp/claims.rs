@@ -3,10 +3,10 @@
 //!
 //! Purpose: anyone on the network can impersonate a master, but nobody can suppress the master's
 //! own messages. So a single Sync in an interval is genuine, and among several Syncs, at most one
-//! is genuine. Several Syncs are held back for an interval, and the Sync that agrees best with the
-//! time that the clock already holds (the *held time*) is used. If the clock holds no time, the
-//! Syncs are used only if they agree with each other. A *contest* lasts from the first evidence of
-//! another sender until some time after the last evidence.
+//! is genuine. Several Syncs are held back for most of an interval, and the Sync that agrees best
+//! with the time that the clock already holds (the *held time*) is used. If the clock holds no
+//! time, the Syncs are used only if they agree with each other. A *contest* lasts from the first
+//! evidence of another sender until some time after the last evidence.
 //!
 //! Breakdown point: while a time is held, an attacker's message replaces the master's only if it
 //! agrees better with the held time. So an attacker can move the clock by no more than the

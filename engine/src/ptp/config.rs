@@ -60,8 +60,8 @@ pub struct PortConfig {
     pub identity: PortIdentity,
     /// domainNumber: messages in other domains are counted and ignored.
     pub domain_number: u8,
-    /// majorSdoId: messages with another value are counted and ignored. 0, or 1 for gPTP and
-    /// AirPlay. Four bits.
+    /// majorSdoId, 4 bits: 0, or 1 for gPTP and AirPlay. Messages with another value are counted
+    /// and ignored.
     pub sdo_id: u8,
     /// Number of announce intervals without an Announce after which a master is dropped.
     pub announce_receipt_timeout: u8,

@@ -52,12 +52,12 @@ pub struct PortCounters {
     /// Timestamps that were not used because a competing timestamp agrees better with the held
     /// time, or because it is unknown which of the competing timestamps comes from the master.
     pub contested: u64,
-    /// Delay_Resps to requests other than the open one.
+    /// Delay_Resps to requests other than the open request.
     pub stale_responses: u64,
-    /// Delay_Reqs that were not answered before the next one.
+    /// Delay_Reqs that were not answered before the next Delay_Req.
     pub unanswered_requests: u64,
-    /// Delay_Reqs that were answered, but whose departure time was not known before the next one.
-    /// Such answers cannot be used.
+    /// Delay_Reqs that were answered, but whose departure time was not known before the next
+    /// Delay_Req. Such answers cannot be used.
     pub unstamped_requests: u64,
     /// Delay_Reqs from other clocks that we answered as master.
     pub answered_requests: u64,

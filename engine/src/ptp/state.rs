@@ -1,8 +1,9 @@
 //! States of a port, and the transitions between them (IEEE 1588-2019, 9.2.5 and 9.3.3).
 //!
 //! Model: an ordinary clock has one port, so the state decision compares only our own data set, D0,
-//! with the best foreign data set, Erbest. State changes are rows of a table, one for clocks that
-//! may serve time (figure 30 of the standard) and one for clocks that never do (figure 31).
+//! with the best foreign data set, Erbest. State changes are the rows of two tables: one for clocks
+//! that may serve time (figure 30 of the standard), and one for clocks that never serve time
+//! (figure 31).
 //!
 //! Some states of the standard are omitted: INITIALIZING (every port that exists is initialised),
 //! FAULTY and DISABLED (socket errors are handled elsewhere), and PRE_MASTER (according to

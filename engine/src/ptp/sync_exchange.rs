@@ -24,7 +24,7 @@ use crate::clock::{Direction, TimestampPair};
 use crate::units::{LocalTime, Nanos, PtpTime};
 use std::collections::VecDeque;
 
-/// The key of a Sync and its Follow_Up.
+/// The key that a Sync shares with its Follow_Up: sender, source address and sequence id.
 type SyncKey = (PortIdentity, PeerAddress, u16);
 
 /// Largest distance of a Sync's sequence id behind the last one used at which the Sync counts as a
@@ -106,9 +106,9 @@ impl Arrival {
     }
 }
 
-/// Adds a message, and returns its index. If there is no room, it replaces the second oldest
-/// message. The newest messages are always kept, so the master's own message is kept however many
-/// forged messages precede it.
+/// Adds a message, and returns its index. If there is no room, the new message replaces the second
+/// oldest one. The newest messages are always kept, so the master's own message is kept however
+/// many forged messages precede it.
 fn add<T>(claims: &mut [Option<T>; CLAIMS], claim: T) -> usize {
     let place = claims.iter().position(Option::is_none).unwrap_or_else(|| {
         claims[1..].rotate_left(1);

@@ -67,7 +67,7 @@ impl TransmitToken {
     }
 }
 
-/// The bytes of a message, inline.
+/// The bytes of a message, stored without heap allocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Datagram {
     bytes: [u8; CAPACITY],

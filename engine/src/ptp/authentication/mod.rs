@@ -136,7 +136,7 @@ pub struct SecurityAssociation {
 }
 
 impl SecurityAssociation {
-    /// Maximum number of keys of an association: one in use, its successor, and room for a second
+    /// Maximum number of keys in an association: one in use, its successor, and room for a second
     /// pair.
     pub const MOST_KEYS: usize = 4;
 
@@ -196,8 +196,8 @@ impl Authentication {
         Some(Self { association, active })
     }
 
-    /// Reads a file of security associations, and selects association `spp` (`None`: the only one)
-    /// and its key `active_key` (`None`: the first).
+    /// Parses a file of security associations, and selects the association `spp` (`None`: the only
+    /// one) and its key `active_key` (`None`: the first).
     ///
     /// # Errors
     /// If the text is not a file of security associations, or does not contain the selected
@@ -299,7 +299,7 @@ pub enum ChoiceError {
     /// The association has no such key.
     #[error("association {spp} has no key {key}")]
     NoKey {
-        /// Its SPP.
+        /// The SPP of the association.
         spp: u8,
         /// The selected key.
         key: u32,
@@ -335,7 +335,7 @@ pub enum Unauthenticated {
     /// The check value does not have the length that the key's algorithm requires.
     #[error("their check value of {length} bytes is not of the key's algorithm")]
     CheckLength {
-        /// Its length.
+        /// The length of the check value, bytes.
         length: usize,
     },
     /// The check value is wrong: the secrets differ, or the message was changed on the way.

@@ -76,7 +76,7 @@ pub enum SaFileProblem {
     /// The length of the secret differs from the length stated in the line.
     #[error("the secret has {actual} bytes, the line says {told}")]
     Length {
-        /// Its length.
+        /// The length of the secret, bytes.
         actual: usize,
         /// The length in the line.
         told: usize,

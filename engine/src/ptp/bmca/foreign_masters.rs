@@ -27,15 +27,15 @@ const CAPACITY: usize = 64;
 /// Maximum number of foreign masters with the same address: a boundary clock has several ports, but
 /// few of them announce on the same link.
 const CAPACITY_OF_ADDRESS: usize = 8;
-/// Number of announce intervals, as a ratio, without a repetition after which a master is
-/// considered to have stopped announcing a data set.
+/// A master that has not repeated a data set for this many announce intervals (a ratio) is
+/// considered to have stopped announcing it.
 const NOT_REPEATED: (i64, i64) = (3, 2);
 /// Maximum number of masters that are passed over at the same time.
 const PASSED_OVER: usize = 16;
 /// FOREIGN_MASTER_TIME_WINDOW and FOREIGN_MASTER_THRESHOLD (IEEE 1588-2019, 9.3.2.4.5): 2 Announces
 /// in 4 intervals.
 const WINDOW_INTERVALS: i64 = 4;
-/// Announces with at least this stepsRemoved are not qualified (IEEE 1588-2019, 9.3.2.5).
+/// Announces whose stepsRemoved is at least this value are not qualified (IEEE 1588-2019, 9.3.2.5).
 pub(in crate::ptp) const MAX_STEPS_REMOVED: u16 = 255;
 
 /// A master's last Announce.
@@ -43,9 +43,9 @@ pub(in crate::ptp) const MAX_STEPS_REMOVED: u16 = 255;
 pub(in crate::ptp) struct Candidate {
     pub(in crate::ptp) data: DataSet,
     pub(in crate::ptp) properties: TimeProperties,
-    /// The source address of its Announces.
+    /// The source address of the master's Announces.
     pub(in crate::ptp) address: PeerAddress,
-    /// The announce interval in its Announces.
+    /// The announce interval stated in the Announce.
     pub(in crate::ptp) interval: Nanos,
 }
 
@@ -92,7 +92,7 @@ impl ForeignMasters {
             return false;
         }
         if candidate.data.steps_removed >= MAX_STEPS_REMOVED {
-            // Its earlier Announces are no longer valid.
+            // The master's earlier Announces are no longer valid.
             self.entries.retain(|entry| entry.sender() != sender);
             return true;
         }

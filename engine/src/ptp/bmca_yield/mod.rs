@@ -94,7 +94,7 @@ pub struct YieldSession<L = SlaveClock> {
     /// Port and grandmaster of the last peer that was followed.
     last_master: Option<(PortIdentity, ClockIdentity)>,
     delay: DelayExchange,
-    /// The newest Sync of the peer.
+    /// The newest Sync from the peer.
     last_sync: Option<TimestampPair>,
     /// The shortest round trip to the peer.
     round_trip: Option<Nanos>,

@@ -65,7 +65,7 @@ pub enum Instead {
     OtherDomain {
         /// The grandmaster and its domain.
         first: (ClockIdentity, u8),
-        /// A second one, if there is one.
+        /// A second grandmaster and its domain, if there is one.
         second: Option<(ClockIdentity, u8)>,
     },
     /// Only masters with the alternateMasterFlag.

@@ -48,7 +48,7 @@ impl<L: ClockServo> Port<L> {
         Some(since + timeout.max(slave.sync_interval.times(RELOCK_TIMEOUT_INTERVALS)))
     }
 
-    /// When the master must be selected again.
+    /// When the choice of the master must be reconsidered.
     pub(super) fn next_judgement(&self, now: LocalTime) -> Option<LocalTime> {
         let master = self.master()?.sender;
         let silence = self.senders.next_silence(now, master);

@@ -3,11 +3,12 @@
 use super::*;
 use crate::ptp::diagnosis::{Diagnosis, Instead, Trouble};
 
-/// Number of Sync intervals without a Sync, or of Syncs without a Follow_Up, after which the master
-/// is assumed to send none: with 5 % packet loss, four consecutive messages are lost once in
-/// 160,000 times.
+/// Number of Sync intervals without a Sync after which the master is assumed to send no Syncs, and
+/// number of Syncs without a Follow_Up after which it is assumed to send no Follow_Ups: with 5 %
+/// packet loss, four consecutive messages are lost once in 160,000 times.
 const MISSING: u32 = 4;
-/// Sync interval above which the eight Syncs that a lock needs take longer than a user waits.
+/// Sync interval above which the eight Syncs that a lock needs take longer than a user is willing
+/// to wait.
 const SELDOM: Nanos = Nanos::from_secs(2);
 
 impl<L: ClockServo> Port<L> {

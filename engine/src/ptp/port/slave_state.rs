@@ -27,7 +27,7 @@ pub(super) struct SlaveState {
     pub(super) parent: Option<Candidate>,
     /// The last parent, which is kept after the port has lost it.
     pub(super) last_parent: Option<MasterKey>,
-    /// Whether the parent's time has been received since it was selected.
+    /// Whether the parent's time has been received since the parent was selected.
     pub(super) heard: bool,
     /// When the parent was selected.
     pub(super) since: LocalTime,

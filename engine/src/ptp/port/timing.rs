@@ -153,8 +153,8 @@ impl<L: ClockServo> Port<L> {
         match agreement {
             _ if self.slave.claims.is_contested() => self.hold_sync(now, pair),
             Some(Agreement::Contradicts(_) | Agreement::Unclear) if is_crowded => self.hold_sync(now, pair),
-            // Smaller contradictions are passed to the servo at once. Otherwise, it would stay
-            // locked to the held time while the master's time drifts away.
+            // Smaller contradictions are passed to the servo at once. Otherwise, the servo would
+            // stay locked to the held time while the master's time drifts away.
             Some(Agreement::Contradicts(off)) if off > claims::APART => self.hold_sync(now, pair),
             _ => self.judge(now, &pair),
         }

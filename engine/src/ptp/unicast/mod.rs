@@ -27,8 +27,8 @@ use crate::units::{LocalTime, Nanos};
 use std::collections::VecDeque;
 use std::fmt;
 
-/// Time until a request is first repeated. It doubles with each repetition, up to a factor of 2^n,
-/// with different limits n for unanswered and for denied requests.
+/// Time until a request is first repeated. The time doubles with each repetition, up to a factor of
+/// 2^n, with different limits n for unanswered and for denied requests.
 const RETRY: Nanos = Nanos::from_secs(1);
 const LONGEST_UNANSWERED: u32 = 3;
 const LONGEST_DENIED: u32 = 6;
@@ -105,7 +105,7 @@ impl fmt::Display for UnicastEvent {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Signal {
     pub(super) to: PeerAddress,
-    /// All ones if the master's port is unknown.
+    /// The addressed port; all ones if the master's port is unknown.
     pub(super) target: PortIdentity,
     /// Encoded TLVs.
     pub(super) tlvs: Vec<u8>,
@@ -118,7 +118,7 @@ struct Grant {
     heard_at: LocalTime,
 }
 
-/// One service of one master.
+/// The negotiation of one service with one master.
 #[derive(Clone, Copy, Debug)]
 struct Contract {
     service: Service,
@@ -158,7 +158,7 @@ struct Master {
     contracts: [Contract; 3],
 }
 
-/// The negotiation with all masters of a table.
+/// The negotiation with all masters in a table.
 #[derive(Clone, Debug)]
 pub(super) struct Negotiation {
     duration_s: u32,

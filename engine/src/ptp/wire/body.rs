@@ -97,7 +97,7 @@ pub enum Body {
     Management {
         /// The addressed port; all ones for all ports.
         target_port_identity: PortIdentity,
-        /// `boundary_hops` as first sent.
+        /// The initial value of `boundary_hops`.
         starting_boundary_hops: u8,
         /// Number of boundary clocks that may still forward the message.
         boundary_hops: u8,

@@ -29,8 +29,8 @@ const _: () = assert!(HEADER_LEN == 34);
 /// versionPTP of the 2008 and 2019 editions.
 const VERSION_PTP: u8 = 2;
 
-/// The fields that every message carries, apart from its type, which [`super::Body`] implies, and
-/// its length.
+/// The fields that every message carries, apart from the message type, which [`super::Body`]
+/// implies, and the message length.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Header {
     /// The organization that defined the protocol: 0 for IEEE 1588 profiles and so for AES67, 1 for
@@ -140,7 +140,7 @@ impl Flags {
     pub const LEAP_59: Self = Self(0x0002);
     /// currentUtcOffsetValid.
     pub const CURRENT_UTC_OFFSET_VALID: Self = Self(0x0004);
-    /// ptpTimescale: the timescale is TAI from 1970, not an arbitrary one.
+    /// ptpTimescale: the timescale is TAI counted from 1970, not an arbitrary timescale.
     pub const PTP_TIMESCALE: Self = Self(0x0008);
     /// timeTraceable: the time comes from a primary reference.
     pub const TIME_TRACEABLE: Self = Self(0x0010);

@@ -56,8 +56,8 @@ impl<'a> Message<'a> {
     /// Reads the message at the start of a datagram. The bytes after it are padding.
     ///
     /// # Errors
-    /// [`WireError`] if the bytes are not a PTPv2 message of a known type, are fewer than its
-    /// length states, or contain an impossible timestamp.
+    /// [`WireError`] if the bytes are not a PTPv2 message of a known type, are fewer than
+    /// messageLength states, or contain an impossible timestamp.
     pub fn parse(datagram: &'a [u8]) -> Result<Self, WireError> {
         let (message_type, message) = header::frame(datagram)?;
         let header = Header::parse(message)?;
