@@ -1,4 +1,4 @@
-//! Decoding of text files written by people: UTF-8, or UTF-16 with a byte order mark, which some
+//! Decodes text files written by people: UTF-8, or UTF-16 with a byte order mark, which some
 //! Windows programs use to save text.
 //!
 //! Text in another encoding, such as Latin-1, is rejected with the position of the first invalid

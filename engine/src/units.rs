@@ -547,8 +547,8 @@ impl RtpTimestamp {
         Frames(reference.0 + self.distance_from(Self::from_frames(reference)).0)
     }
 
-    /// Whether this timestamp confirms a jump to `suspect`. It must be at most `limit` away from
-    /// `suspect`, but not equal to it, because a duplicate packet confirms nothing.
+    /// Whether this timestamp confirms a jump to `suspect`. To do so, it must be at most `limit`
+    /// away from `suspect`, but not equal to it, because a duplicate packet confirms nothing.
     ///
     /// ```
     /// use engine::{Frames, RtpTimestamp};
