@@ -66,10 +66,10 @@ const BIAS_FAST_NS: f64 = 1e6;
 /// Memory of the jitter estimate, in samples. Judgement: 50 s of Syncs at the interval of AES67's
 /// media profile.
 const JITTER_SAMPLES: f64 = 400.0;
-/// Largest lateness that the jitter is learnt from, as a multiple of the jitter. It applies to PTP
-/// messages, because anybody can forge them. With exponential jitter, one sample in ten million is
-/// later. Derived: with [`JITTER_SAMPLES`], one message raises the jitter by at most 4 %, and the
-/// jitter of a network that has become worse is learnt within a few hundred messages.
+/// Lateness is clipped to this multiple of the jitter before the jitter is learnt from it. This is
+/// done for PTP messages, because anybody can forge them. With exponential jitter, one sample in
+/// ten million is later. Derived: with [`JITTER_SAMPLES`], one message raises the jitter by at most
+/// 4 %, and the jitter of a network that has become worse is learnt within a few hundred messages.
 const LARGEST_LATENESS: f64 = 16.0;
 /// Standard deviation of a proven change of rate as a fraction of the change, in addition to the
 /// standard error of the measurement. Judgement: the line that proves the change may begin before

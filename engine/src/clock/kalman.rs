@@ -302,9 +302,9 @@ impl Kalman {
         self.phase_wander = wander;
     }
 
-    /// Removes the effects of rounding: a variance must not become negative over years of updates,
-    /// nor may the covariance become asymmetric, because inflation amplifies asymmetry without
-    /// limit.
+    /// Removes the effects of rounding: over years of updates, a variance must not become negative,
+    /// and the covariance must not become asymmetric, because inflation amplifies any asymmetry
+    /// without limit.
     fn symmetrise(&mut self) {
         for i in 0..STATES {
             for j in 0..i {

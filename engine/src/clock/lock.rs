@@ -32,13 +32,13 @@ const THRESHOLD_JITTER_SHARE: f64 = 0.5;
 /// Ratio of the uncertainty at which the clock unlocks to the uncertainty at which it locks.
 /// Judgement: noise does not change the uncertainty by this factor.
 const HYSTERESIS: f64 = 4.0;
-/// Uncertainty up to which a holdover lasts in any case, ns. Judgement: a clock that was locked for
-/// some seconds knows its rate to a few ppm, and must be held while a network elects another
-/// master. The limit is only a tenth of the ceiling, because a change of temperature can change the
-/// rate by more than the measured uncertainty of the rate.
+/// Uncertainty up to which a holdover always lasts, ns. Judgement: a clock that was locked for some
+/// seconds knows its rate to a few ppm, and must be held while a network elects another master. The
+/// limit is only a tenth of the ceiling, because a change of temperature can change the rate by
+/// more than the measured uncertainty of the rate.
 const HOLDOVER_NS: f64 = CEILING_NS / 10.0;
-/// Largest error of a locked clock, however noisy the network, ns. Judgement: the time of the clock
-/// determines when RTP timestamps are played, and a jitter buffer holds only a few ms.
+/// Largest error of a locked clock, however noisy the network is, ns. Judgement: the time of the
+/// clock determines when RTP timestamps are played, and a jitter buffer holds only a few ms.
 pub(super) const CEILING_NS: f64 = 1e6;
 /// Largest wander (standard deviation) of a master's time that permits a lock, ns. Derived: the
 /// error then exceeds the ceiling 0.3 % of the time (three standard deviations).

@@ -219,8 +219,8 @@ impl RoundTrips {
         self.baseline.known().is_some_and(contradicts) && self.former.known().is_none_or(contradicts)
     }
 
-    /// Whether the path explains that Syncs are later by `later_ns`: the newest exchange took
-    /// correspondingly longer than earlier ones, or fits the previous path.
+    /// Whether the path explains why Syncs are later by `later_ns`: either the newest exchange took
+    /// correspondingly longer than earlier ones, or it fits the previous path.
     pub(super) fn explains_later(&self, later_ns: f64, jitter: Nanos) -> bool {
         let newest = self.count.checked_sub(1).and_then(|newest| self.exchanges[newest % EXCHANGES]);
         let Some((now, newest)) = self.baseline.known().zip(newest) else { return true };

@@ -1,7 +1,8 @@
 //! Detects confused timescales.
 //!
-//! TAI, GPS time and UTC run at the same rate, whole seconds apart. Equipment that confuses them is
-//! wrong by exactly such a difference, which therefore identifies the mistake.
+//! TAI, GPS time and UTC run at the same rate, but whole seconds apart. Equipment that confuses two
+//! of them is wrong by exactly the difference between the two, so the size of the error identifies
+//! the mistake.
 
 use crate::units::Nanos;
 use std::fmt;

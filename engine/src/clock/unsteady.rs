@@ -45,8 +45,8 @@ const STRAIGHT: f64 = 0.25;
 /// direction is not measured. Judgement: 1.5 s at one point per [`GATHERED`]. A filling queue looks
 /// like a change of rate, but the queue is full by then.
 const ONE_WAY_LINE: usize = 12;
-/// Number of points that are kept where only one direction is measured. Derived: the line lengths
-/// of [`LINES`] up to 16.
+/// Number of points that are kept where only one direction is measured. Derived: enough for the
+/// first four lengths in [`LINES`].
 pub(super) const GATHERED_KEPT: usize = 16;
 /// Length of the intervals into which frequent packets are grouped; the least late packet in each
 /// interval forms one point. Judgement: the Sync interval of AES67's media profile.
@@ -254,7 +254,7 @@ impl<const N: usize> UnsteadyDetector<N> {
             count += 1;
         }
         // Where the reverse direction is measured, a line of late packets is proven by an early
-        // reverse packet. Every other line is proven by its level.
+        // reverse packet. Every other line is proven only if its level exceeds `limit_ns`.
         let is_early = |sample: &Sample| -late_ns(sample) > limit_ns;
         let any_level = !is_one_way && self.reverse.iter().any(is_early);
         let (mut level, mut summed) = (LevelBound::default(), 0);

@@ -21,9 +21,9 @@ const CAPACITY: usize = 16;
 /// Maximum number of masters with the same IP address; a device has one clock, and perhaps several
 /// network interfaces.
 const CAPACITY_OF_ADDRESS: usize = 4;
-/// Tolerance for the agreement of two packets: within this tolerance, the difference between their
-/// times must equal the local time between their arrivals. A delayed receiving thread makes a
-/// timestamp at most 150 ms late.
+/// Tolerance for the agreement of two packets: the time that passes from one packet to the other
+/// may differ by this much from the local time between their arrivals. A delayed receiving thread
+/// makes a timestamp at most 150 ms late.
 const LATEST: Nanos = Nanos::from_millis(200);
 
 /// A master, and the source of its packets.

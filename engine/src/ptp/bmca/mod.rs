@@ -103,7 +103,8 @@ impl DataSet {
         }
     }
 
-    /// Part 1: different grandmasters.
+    /// The attributes by which different grandmasters are compared (part 1 of the comparison), in
+    /// order of precedence.
     fn attributes(&self) -> (u8, u8, u8, u16, u8, ClockIdentity) {
         let quality = &self.quality;
         (
@@ -116,7 +117,7 @@ impl DataSet {
         )
     }
 
-    /// Part 2: two paths to the same grandmaster.
+    /// Compares two paths to the same grandmaster (part 2 of the comparison).
     fn compare_topology(&self, other: &Self) -> Comparison {
         match (self.steps_removed, other.steps_removed) {
             (a, b) if a > b.saturating_add(1) => Comparison::Worse,

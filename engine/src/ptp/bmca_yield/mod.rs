@@ -255,7 +255,7 @@ impl<L: ClockServo> YieldSession<L> {
     }
 
     /// The state of the timeline at `now`, for a caller that waits for it until `deadline` and then
-    /// starts in any case.
+    /// starts anyway.
     #[must_use]
     pub fn sync_outcome(&self, now: LocalTime, deadline: LocalTime) -> SyncOutcome {
         let reading = self.servo.reading(now);
