@@ -58,7 +58,7 @@ const MIN_REVERSE: u32 = 2;
 /// Judgement: one shows whether the time has changed or the Syncs are wrong.
 const MIN_REVERSE_AGAIN: u32 = 1;
 /// Syncs needed to end a holdover, or to lock again when the path delay is known. Judgement: the
-/// number that proves a step.
+/// same number of Syncs proves a step.
 const MIN_FORWARD_AGAIN: u32 = 4;
 /// Length of the silence after which a holdover begins, in Sync intervals. Judgement: two Syncs are
 /// easily lost.

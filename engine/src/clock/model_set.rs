@@ -52,7 +52,7 @@ const SHORT_MEMORY: f64 = 12.0;
 /// after the first one.
 const FIRST_SELECTION: f64 = 6.0;
 /// A more agile filter beats a steadier one if its long score (mean square error) is smaller by
-/// this factor. Judgement: a steady output is worth a small error.
+/// this factor. Judgement: a steadier output is preferred even if its error is slightly larger.
 const SWITCH_RATIO_LONG: f64 = 1.1;
 /// Like [`SWITCH_RATIO_LONG`], but for the short score, which is less certain. Judgement: the mean
 /// square of 12 predictions has an error of 40 %.
@@ -69,12 +69,13 @@ const LAG_SIGMAS: f64 = 4.0;
 /// A filter lags if it is far from the reference in this many consecutive snapshots. Judgement: a
 /// single deviation may be an error of the reference.
 const LAG_SNAPSHOTS: u32 = 2;
-/// A forward block of the minimum set holds at most the number of reverse samples so far, divided
-/// by this. Judgement: two reverse blocks are needed to compare the directions.
+/// In the minimum set, a forward block holds at most the number of reverse samples so far, divided
+/// by this. Judgement: the reverse samples so far then fill two blocks of the same size, which are
+/// needed to compare the directions.
 const REVERSE_BLOCKS: u32 = 2;
 /// A forward block may hold one sample more than the last reverse block, plus the reverse block's
-/// size divided by this. Judgement: growth by a quarter keeps the mean lateness of both directions
-/// nearly equal.
+/// size divided by this. For example, it may hold 8 + 1 + 2 = 11 samples after a reverse block with
+/// 8. Judgement: growth by a quarter keeps the mean lateness of both directions nearly equal.
 const COUNT_GROWTH: u32 = 4;
 /// A filter with a drift state becomes eligible when its drift is this many standard deviations
 /// from zero. Judgement: exceeded by chance once in 22 (normal distribution).

@@ -28,8 +28,8 @@ const LATE_PROOF: usize = 5;
 /// packets early.
 const EARLY_PROOF: usize = 3;
 /// Smallest shift that is detected, ns; the estimator and the playout trim correct smaller ones.
-/// Judgement: the delays of paths through a few switches differ by this much, and so do the send
-/// cycles of senders.
+/// Judgement: smaller deviations are normal, because the delays of paths through a few switches
+/// differ by up to this much, and so do the moments within its cycle at which a sender sends.
 const SMALLEST_NS: f64 = 500_000.0;
 /// Largest deviation of a window that counts as noise, in multiples of the RMS deviation.
 /// Judgement: exceeded by chance once in a million (normal distribution).

@@ -9,8 +9,8 @@
 use super::map::{ClockMap, PtpMap};
 use crate::units::{LocalTime, Nanos, Ppb, PtpTime};
 
-/// Time constant of the approach, s. Judgement: short for a listener, but long enough to smooth the
-/// noise of the estimate.
+/// Time constant of the approach, s. Judgement: too short for a listener to notice, but long enough
+/// to smooth the noise of the estimate.
 const TIME_CONSTANT_S: f64 = 2.0;
 /// Largest difference of rate during the approach, ppb. Judgement: a third of a cent, which is
 /// inaudible.

@@ -34,9 +34,9 @@ const LINES: [usize; 8] = [6, 8, 12, 16, 24, 32, 48, FORWARD];
 /// is exceeded by chance once in 370 lines (Student's t, 4 degrees of freedom, two-sided), and with
 /// more points much less often.
 const SLOPE_ERRORS: f64 = 6.6;
-/// Fraction of the fitted lateness by which a reverse packet must be early to confirm a line, and
-/// by which the line must lead away from the estimate over its length. Judgement: half, because
-/// both are noisy.
+/// Fraction of the fitted lateness that is required in two tests of a line: a reverse packet must
+/// be early by this much to confirm the line, and over its length the line must lead away from the
+/// estimate by this much. Judgement: half, because both are noisy.
 const MIRRORED: f64 = 0.5;
 /// Fraction of a line's slope that each half of the line must have. Judgement: a line fitted
 /// through a step has slope in only one half.

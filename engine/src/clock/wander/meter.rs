@@ -74,7 +74,8 @@ const SAME_SHARE: f64 = 0.1;
 /// A wander this many times larger than the filters assume has misled them. Judgement: the size of
 /// a wander is known only to within about 50 %.
 const EXCEEDS: f64 = 2.0;
-/// Shortest time between two interruptions. Judgement: enough for blocks of 4 s.
+/// Shortest time between two interruptions. Judgement: long enough to measure the wander with
+/// blocks of up to 4 s.
 const INTERRUPTED_EVERY: Nanos = Nanos::from_secs(20);
 /// Offsets that differ by more than this do not come from a single wandering clock, ns. Judgement:
 /// a clock that is off by 1 s has not wandered, but been set.

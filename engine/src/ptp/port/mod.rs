@@ -266,8 +266,8 @@ impl<L: ClockServo> Port<L> {
         &self.counters
     }
 
-    /// Returns whether the message belongs to our domain and comes from another clock; any other
-    /// message is counted.
+    /// Returns whether the message belongs to our domain, comes from another clock, and does not
+    /// come from an alternate master. Any other message is counted.
     fn is_for_us(&mut self, header: &Header) -> bool {
         let counters = &mut self.counters;
         let reason = if header.major_sdo_id != self.config.sdo_id {
