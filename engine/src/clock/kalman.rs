@@ -290,9 +290,9 @@ impl Kalman {
         (density / since_s).max(rms_ns * rms_ns)
     }
 
-    /// Sets the measured wander of the other clock. If it is much larger than the filter has
-    /// assumed so far, the filter has followed it, so the covariance is inflated by the effect of
-    /// the wander on offset and rate.
+    /// Sets the measured wander of the other clock. If the wander is much larger than the filter
+    /// has assumed so far, the filter has followed the wander, so the covariance is inflated by the
+    /// effect of the wander on offset and rate.
     pub(super) fn set_phase_wander(&mut self, wander: PhaseWander) {
         if wander.exceeds(&self.misled_by) {
             self.p[0][0] += wander.rms_ns * wander.rms_ns;

@@ -47,9 +47,9 @@ const FLOOR_NS: f64 = 30.0;
 /// Noise in one direction.
 #[derive(Clone, Copy, Debug)]
 struct DirectionNoise {
-    /// Variance of one sample; forward: in ns^2; reverse: as a ratio to the forward variance. For
-    /// distributions other than exponential (minimum) or normal (mean), it is valid only for blocks
-    /// of the current length.
+    /// Variance of one sample: in ns^2 for the forward direction, and as a ratio to the forward
+    /// variance for the reverse direction. For distributions other than exponential (minimum) or
+    /// normal (mean), the variance is valid only for blocks of the current length.
     variance: f64,
     /// Last innovation, and the [gain](Noise::gain) of its block.
     last: Option<(f64, f64)>,
