@@ -1,4 +1,4 @@
-//! Statistics of a stream.
+//! The function for a stream's statistics.
 
 use super::write_sized;
 use crate::boundary::{guarded, report};
@@ -25,7 +25,7 @@ unsafe extern "system" fn BASS_AES67_GetStats(handle: u32, out: *mut Stats) -> i
             let status = stream.status().unwrap_or_default();
             Ok(stats_of(&stream, &status))
         });
-        // SAFETY: as the header asks for.
+        // SAFETY: the header requires this of the host.
         i32::from(report(known.and_then(|stats| unsafe { write_sized(out, stats) })).is_some())
     })
 }
