@@ -137,7 +137,8 @@ unsafe extern "system" fn get_file_position(instance: *mut c_void, mode: u32) ->
 
 unsafe extern "system" fn get_info(instance: *mut c_void, info: *mut ChannelInfo) {
     guarded((), || {
-        // SAFETY: BASS calls this for streams that are not freed, with a structure of its own.
+        // SAFETY: BASS calls this only for streams that have not been freed, and provides the
+        // structure.
         let (stream, info) = unsafe { (stream_of(instance), &mut *info) };
         info.ctype = CTYPE_AES67;
         info.original_resolution = match stream.format.encoding() {

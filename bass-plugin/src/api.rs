@@ -84,7 +84,7 @@ unsafe fn write_sized<T: Copy>(out: *mut T, value: T) -> Result<(), BassError> {
     if out.is_null() {
         return Err(BassError::parameter("no structure to be filled"));
     }
-    // SAFETY: as the caller says.
+    // SAFETY: the caller guarantees this.
     let size = unsafe { out.cast::<u32>().read_unaligned() } as usize;
     if size < 8 || size > 4 * size_of::<T>() {
         return Err(BassError::parameter(format!(
@@ -107,7 +107,7 @@ unsafe fn write_sized<T: Copy>(out: *mut T, value: T) -> Result<(), BassError> {
 /// # Safety
 /// The pointer must be null or point to a zero-terminated string.
 unsafe fn text_from(pointer: *const c_char) -> Option<String> {
-    // SAFETY: as the caller says.
+    // SAFETY: the caller guarantees this.
     unsafe { text::from_host(pointer.cast::<c_void>(), false) }.filter(|text| !text.is_empty())
 }
 

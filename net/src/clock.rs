@@ -114,7 +114,7 @@ pub fn now_with_system() -> (LocalTime, PtpTime) {
     (middle(&both), both.other)
 }
 
-/// Converts the kernel's timestamps to the host's clock.
+/// Converts the kernel's timestamps to host time.
 #[derive(Clone, Copy, Debug)]
 pub struct StampConverter {
     worst: Nanos,
@@ -244,7 +244,7 @@ struct PhcRate {
 }
 
 impl PhcRate {
-    /// Takes a reading of both clocks.
+    /// Processes a reading of both clocks.
     fn observe(&mut self, local: LocalTime, card: PtpTime) {
         let Some((local_then, card_then)) = self.since else {
             self.since = Some((local, card));

@@ -1,4 +1,5 @@
-//! Linux and macOS. The code is type-checked for macOS, but has not run there.
+//! Finds BASS's functions on Linux and macOS. The code is type-checked for macOS, but has not run
+//! there.
 
 use std::ffi::{CStr, c_void};
 

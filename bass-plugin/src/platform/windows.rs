@@ -1,4 +1,4 @@
-//! Windows.
+//! Finds BASS's functions on Windows.
 
 use std::ffi::{CStr, c_void};
 use std::ptr::null;

@@ -251,7 +251,7 @@ impl LivewireDirectory {
     /// Handles a datagram from `node`.
     ///
     /// # Errors
-    /// If it is not an advertisement, in which case nothing changes.
+    /// If the datagram is not an advertisement. Nothing changes in this case.
     pub fn handle_datagram(&mut self, now: LocalTime, node: Ipv4Addr, datagram: &[u8]) -> Result<(), LivewireError> {
         let advertisement = Advertisement::parse(datagram)?;
         let count: usize = self.nodes.values().map(|node| node.sources.len()).sum();

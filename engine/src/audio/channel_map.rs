@@ -97,7 +97,7 @@ impl ChannelMap {
     /// Checks that a stream of this format has all selected channels.
     ///
     /// # Errors
-    /// [`ChannelMapError::Input`] if it lacks one of them.
+    /// [`ChannelMapError::Input`] if the stream lacks one of them.
     pub(crate) fn check(&self, format: StreamFormat) -> Result<(), ChannelMapError> {
         let channels = format.channels();
         for output in 0..self.outputs {

@@ -22,8 +22,8 @@ const ONE_TROUBLE: Nanos = Nanos::from_secs(1);
 /// Time without late packets before the target is decreased. Judgement: a scan of a wireless
 /// network, a backup or an update delays packets several times within a minute.
 const QUIET: Nanos = Nanos::from_secs(60);
-/// Upper limit of [`QUIET`] after it has been doubled. Judgement: one delay per hour then causes
-/// two crossfades per hour.
+/// Upper limit of the quiet time when it is doubled. Judgement: one delay per hour then causes two
+/// crossfades per hour.
 const LONGEST_QUIET: Nanos = Nanos::from_secs(3600);
 /// Number of parts into which the quiet time is divided; the smallest margin is kept for each part.
 /// Judgement: the small margins at the end of a disturbance are then kept for at most a sixth of

@@ -168,7 +168,8 @@ impl<D: RateController> Playout<D> {
         let is_new = snapshot.generation != self.snapshot.generation;
         let is_silenced = snapshot.silenced && !self.snapshot.silenced;
         if is_new && !snapshot.silenced && self.has_more_to_play() {
-            // Packets of the new source wait in the ring, behind those of the old one.
+            // Packets of the new source wait in the ring until the old source's audio has been
+            // played.
             snapshot = self.snapshot;
         }
         if snapshot.generation != self.snapshot.generation || is_silenced {

@@ -12,10 +12,10 @@ use thiserror::Error;
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum IngestError {
-    /// Not RTP.
+    /// The datagram is not RTP.
     #[error(transparent)]
     Rtp(#[from] RtpError),
-    /// A payload type other than the configured one.
+    /// The packet has a payload type other than the configured one.
     #[error("payload type {found}, but the stream's is {expected}")]
     PayloadType {
         /// Payload type of the packet.

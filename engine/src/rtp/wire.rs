@@ -135,7 +135,8 @@ impl<'a> RtpPacket<'a> {
     /// Parses a datagram.
     ///
     /// # Errors
-    /// [`RtpError`] if it is not an RTP packet of version 2 whose parts fit in its length.
+    /// [`RtpError`] if the datagram is not an RTP packet of version 2 whose parts fit in its
+    /// length.
     pub fn parse(datagram: &'a [u8]) -> Result<Self, RtpError> {
         let available = datagram.len();
         let Some((fixed, rest)) = datagram.split_first_chunk::<RTP_HEADER_LEN>() else {
@@ -197,7 +198,7 @@ fn without_padding(rest: &[u8]) -> Result<&[u8], RtpError> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RtpError {
-    /// It ends within the header, the contributing sources or the extension.
+    /// The datagram ends within the header, the contributing sources or the extension.
     #[error("RTP header of {needed} bytes or more in a datagram of {available}")]
     Truncated {
         /// Required length in bytes, as far as it can be determined.

@@ -25,7 +25,7 @@ pub enum Dither {
     },
 }
 
-/// A stream to be sent.
+/// The configuration of a stream to be sent.
 ///
 /// ```
 /// use engine::rtp::format::{Encoding, PacketTime, StreamFormat};

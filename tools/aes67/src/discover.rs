@@ -221,7 +221,7 @@ struct Line {
     streams: Vec<Stream>,
     /// Other hosts with the same `o=` line.
     also_announced_by: Vec<String>,
-    /// Those of these hosts whose announcements differ.
+    /// Hosts with the same `o=` line whose announcements differ.
     conflicts_with: Vec<String>,
     findings: Vec<String>,
     sdp: String,

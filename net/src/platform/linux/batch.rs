@@ -41,8 +41,8 @@ fn send_some(socket: &UdpSocket, datagrams: &[(&[u8], SocketAddrV4)]) -> Result<
     let mut headers: Vec<libc::mmsghdr> =
         addresses.iter_mut().zip(&mut parts).map(|(address, part)| header(address, part)).collect();
     let flags = libc::MSG_DONTWAIT;
-    // SAFETY: `headers` holds that many headers, and each points to an address and a part of
-    // `addresses` and `parts`, which live through the call as the bytes of `datagrams` do.
+    // SAFETY: the length is that of `headers`. Each header points to an element of `addresses` and
+    // one of `parts`, and each part to the bytes of a datagram; all of these live through the call.
     let count =
         unsafe { libc::sendmmsg(socket.as_raw_fd(), headers.as_mut_ptr(), headers.len() as libc::c_uint, flags) };
     Errno::result(count).map(|count| count as usize)

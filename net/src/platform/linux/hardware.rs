@@ -151,9 +151,9 @@ impl HardwareClock {
     }
 
     fn read_precisely(&self) -> io::Result<HardwareReading> {
-        // SAFETY: a C struct of integers, for which all zeros are a valid value.
+        // SAFETY: this is a C struct of integers, for which all zeros are a valid value.
         let mut offset: libc::ptp_sys_offset_precise = unsafe { std::mem::zeroed() };
-        // SAFETY: the request takes that struct, which is ours and lives through the call.
+        // SAFETY: the request takes that struct, which lives through the call.
         let code = unsafe { libc::ioctl(self.device.as_raw_fd(), libc::PTP_SYS_OFFSET_PRECISE, &raw mut offset) };
         Errno::result(code)?;
         let raw = LocalTime::from_nanos(nanos(&offset.sys_monoraw) as i64);
@@ -161,11 +161,11 @@ impl HardwareClock {
     }
 
     fn read_extended(&self) -> io::Result<HardwareReading> {
-        // SAFETY: a C struct of integers, for which all zeros are a valid value: clock 0 is the
-        // system's.
+        // SAFETY: this is a C struct of integers, for which all zeros are a valid value: clock 0 is
+        // the system clock.
         let mut offset: libc::ptp_sys_offset_extended = unsafe { std::mem::zeroed() };
         offset.n_samples = self.samples as libc::c_uint;
-        // SAFETY: the request takes that struct, which is ours and lives through the call.
+        // SAFETY: the request takes that struct, which lives through the call.
         let code = unsafe { libc::ioctl(self.device.as_raw_fd(), libc::PTP_SYS_OFFSET_EXTENDED, &raw mut offset) };
         Errno::result(code)?;
         let samples = offset.ts.iter().take(self.samples);
@@ -216,9 +216,10 @@ impl<'a> Nic<'a> {
     }
 
     /// # Safety
-    /// `request` must take a `T` behind `ifr_data`.
+    /// `request` must be one for which `ifr_data` points to a `T`.
     unsafe fn ask<T>(&self, request: libc::Ioctl, data: &mut T) -> io::Result<()> {
-        // SAFETY: a C struct of integers and a pointer, for which all zeros are a valid value.
+        // SAFETY: this is a C struct of integers and a pointer, for which all zeros are a valid
+        // value.
         let mut asked: libc::ifreq = unsafe { std::mem::zeroed() };
         if self.name.len() >= asked.ifr_name.len() {
             return Err(io::ErrorKind::InvalidInput.into());
@@ -227,16 +228,16 @@ impl<'a> Nic<'a> {
             *to = from as libc::c_char;
         }
         asked.ifr_ifru.ifru_data = ptr::from_mut(data).cast();
-        // SAFETY: the caller says that the request takes what `data` is; both live through the
-        // call.
+        // SAFETY: the caller guarantees that the request takes a `T`, and the structures live
+        // through the call.
         let code = unsafe { libc::ioctl(self.socket.as_raw_fd(), request, &raw mut asked) };
         Errno::result(code).map(drop).map_err(io::Error::from)
     }
 
     fn abilities(&self) -> io::Result<Abilities> {
         let mut abilities = Abilities { command: GET_TS_INFO, phc_index: -1, ..Abilities::default() };
-        // SAFETY: the request takes a struct that begins with the command, and this command's is
-        // `ethtool_ts_info`.
+        // SAFETY: the request takes a struct that begins with the command; for this command, it is
+        // an `ethtool_ts_info`.
         unsafe { self.ask(SIOCETHTOOL, &mut abilities) }?;
         let stamps = abilities.so_timestamping & STAMPS_BOTH_WAYS == STAMPS_BOTH_WAYS;
         let sends = abilities.tx_types & (1 << libc::HWTSTAMP_TX_ON) != 0;

@@ -70,9 +70,9 @@ impl Inbox {
         let mut room = room.map(|((part, control), source)| header(part, control, source));
         let mut headers: [libc::mmsghdr; Self::CAPACITY] =
             array::from_fn(|_| room.next().expect("there is as much room of each kind"));
-        // SAFETY: `headers` has at least `most` elements. Each points to a part, an address and a
-        // buffer for control messages that belong to it alone, have the lengths that it says, and
-        // live through the call. No time limit is given.
+        // SAFETY: `headers` has at least `most` elements. Each header points to a part, an address
+        // and a buffer for control messages that no other header uses, that have the lengths stated
+        // in the header, and that live through the call. No time limit is given.
         let read = unsafe {
             libc::recvmmsg(
                 from.as_raw_fd(),

@@ -21,7 +21,7 @@ pub(super) fn timebase() -> Timebase {
     static TIMEBASE: OnceLock<Timebase> = OnceLock::new();
     *TIMEBASE.get_or_init(|| {
         let mut info = mach_timebase_info::default();
-        // SAFETY: a place for the two numbers; it cannot fail with one.
+        // SAFETY: the pointer is to a valid structure, with which the call cannot fail.
         unsafe { mach_timebase_info(&raw mut info) };
         Timebase { ns: info.numer, ticks: info.denom }
     })
@@ -32,7 +32,7 @@ pub(crate) const NAME: &str = "mach_absolute_time";
 
 /// Reads the host clock, Mach absolute time.
 pub(crate) fn now() -> LocalTime {
-    // SAFETY: it has no conditions.
+    // SAFETY: this function has no safety conditions.
     timebase().time(unsafe { mach_absolute_time() })
 }
 
@@ -53,8 +53,8 @@ pub(crate) fn steady_now() -> Nanos {
 /// How the kernel's clock is disciplined, and TAI - UTC in s; `None` if the kernel does not report
 /// it.
 pub(crate) fn discipline() -> Option<(Discipline, i16)> {
-    // SAFETY: `timex` is a C struct of integers, for which all zeros are a valid value: `modes` 0
-    // only reads.
+    // SAFETY: `timex` is a C struct of integers, for which all zeros are a valid value. With
+    // `modes` 0, the call changes nothing.
     let mut timex: libc::timex = unsafe { std::mem::zeroed() };
     // SAFETY: the pointer is to a `timex` of ours that lives through the call.
     let state = unsafe { libc::ntp_adjtime(&raw mut timex) };

@@ -10,6 +10,6 @@ use mach2::mach_time::mach_wait_until;
 /// the kernel delays the wake-up so that the processor can sleep longer.
 pub(crate) fn until(due: LocalTime) {
     let deadline = timebase().deadline(due);
-    // SAFETY: it has no conditions.
+    // SAFETY: this function has no safety conditions.
     while unsafe { mach_wait_until(deadline) } == KERN_ABORTED {}
 }

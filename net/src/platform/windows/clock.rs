@@ -16,7 +16,8 @@ fn frequency() -> i128 {
     static FREQUENCY: OnceLock<i128> = OnceLock::new();
     *FREQUENCY.get_or_init(|| {
         let mut frequency = 0;
-        // SAFETY: a place for the number; since Windows XP this cannot fail.
+        // SAFETY: the pointer is to a valid place for the number. The call cannot fail since
+        // Windows XP.
         unsafe { QueryPerformanceFrequency(&raw mut frequency) };
         i128::from(frequency.max(1))
     })
@@ -28,7 +29,8 @@ pub(crate) const NAME: &str = "QueryPerformanceCounter";
 /// Reads the host clock, the performance counter, which nobody disciplines.
 pub(crate) fn now() -> LocalTime {
     let mut count = 0;
-    // SAFETY: a place for the number; since Windows XP this cannot fail.
+    // SAFETY: the pointer is to a valid place for the number. The call cannot fail since Windows
+    // XP.
     unsafe { QueryPerformanceCounter(&raw mut count) };
     time_of(i128::from(count), frequency())
 }
@@ -42,7 +44,7 @@ pub(super) fn arrival_of(stamp: u64) -> Option<LocalTime> {
 /// Reads the system clock (UTC).
 pub(crate) fn system_now() -> PtpTime {
     let mut time = FILETIME { dwLowDateTime: 0, dwHighDateTime: 0 };
-    // SAFETY: a place for the time.
+    // SAFETY: the pointer is to a valid place for the time.
     unsafe { GetSystemTimePreciseAsFileTime(&raw mut time) };
     let units = i128::from(time.dwHighDateTime) << 32 | i128::from(time.dwLowDateTime);
     PtpTime::from_nanos((units - UNIX_EPOCH) * 100)

@@ -65,7 +65,7 @@ unsafe extern "system" fn answer(window: HWND, message: u32, wparam: WPARAM, lpa
             stop();
             0
         }
-        // SAFETY: the arguments come from the system.
+        // SAFETY: these are the arguments with which the system called us.
         _ => unsafe { DefWindowProcW(window, message, wparam, lparam) },
     }
 }
@@ -73,11 +73,12 @@ unsafe extern "system" fn answer(window: HWND, message: u32, wparam: WPARAM, lpa
 /// Creates the window and handles its messages forever. It is a top-level window, because only
 /// these receive messages about the end of a session.
 fn hear_messages() {
-    // SAFETY: a structure of numbers and pointers, for which all zeros are valid.
+    // SAFETY: this is a structure of numbers and pointers, for which all zeros are a valid value.
     let unset: WNDCLASSW = unsafe { std::mem::zeroed() };
     let class = WNDCLASSW { lpfnWndProc: Some(answer), lpszClassName: w!("aes67 session"), ..unset };
     let (name, none) = (class.lpszClassName, null_mut());
-    // SAFETY: the class and its name live through the calls, and the function stays.
+    // SAFETY: the class and its name live through the calls, and the window function is part of
+    // this program.
     let window = unsafe {
         RegisterClassW(&raw const class);
         CreateWindowExW(0, name, name, 0, 0, 0, 0, 0, none, none, none, null())
@@ -100,7 +101,8 @@ pub(crate) fn on_closing(flag: &Arc<AtomicBool>) {
     if STOP.set(Arc::clone(flag)).is_err() {
         return;
     }
-    // SAFETY: the handler is a function of this program, which stays.
+    // SAFETY: the handler is a function of this program, and remains valid as long as the process
+    // runs.
     unsafe { SetConsoleCtrlHandler(Some(handle), 1) };
     // If the thread cannot be started, the console handler still works.
     let _ = std::thread::Builder::new().name("session end".to_owned()).spawn(hear_messages);

@@ -112,7 +112,7 @@ impl Playing {
     /// Reports events of the output.
     ///
     /// # Errors
-    /// If it no longer plays.
+    /// If the output no longer plays.
     pub(super) fn check(&mut self) -> std::result::Result<(), Lost> {
         match self {
             Self::Timer(playing) => playing.check().map_err(Lost::ForGood),

@@ -13,7 +13,7 @@ use serde::Serialize;
 /// A stream from which no packets arrive for this long is silent.
 const SILENCE: Nanos = Nanos::from_secs(1);
 
-/// One stream at one moment.
+/// The data that are displayed for one stream at one moment.
 pub(super) struct View<'a> {
     pub(super) name: &'a str,
     pub(super) status: &'a ReceiverStatus,

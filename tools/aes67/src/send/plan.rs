@@ -83,7 +83,7 @@ pub(crate) struct SourcePlan {
     pub(crate) sample_rate_hz: Option<u32>,
 }
 
-/// A stream.
+/// The settings of a stream.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct StreamPlan {

@@ -5,7 +5,7 @@ use net::send::{SenderClock, SenderStatus, StreamStatus};
 use serde::Serialize;
 use std::sync::Arc;
 
-/// What is displayed of a stream besides its status: name, destination and levels.
+/// The properties of a stream that are displayed in addition to its status.
 pub(crate) struct Shown {
     pub(crate) name: String,
     pub(crate) destination: String,

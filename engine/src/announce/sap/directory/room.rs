@@ -86,8 +86,8 @@ impl Directory {
         unconfirmed.min_by_key(of_most).map(|(key, _)| key.clone())
     }
 
-    /// The newest session of the address with the most confirmed sessions, if it has more than
-    /// [`GUARANTEED`] of them.
+    /// The newest session of the address with the most confirmed sessions; `None` if no address has
+    /// more than [`GUARANTEED`] confirmed sessions.
     fn beyond_guarantee(&self) -> Option<SessionKey> {
         let of_each = self.count(|entry| entry.confirmed);
         let (most, _) = of_each.into_iter().filter(|(_, count)| *count > GUARANTEED).max_by_key(|(_, count)| *count)?;

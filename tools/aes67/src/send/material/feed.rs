@@ -61,7 +61,7 @@ pub(crate) struct Anchor {
     origin: Option<Frames>,
 }
 
-/// A stream's end of the source.
+/// The connection of a stream to the source.
 pub(crate) struct Feed {
     kind: Kind,
     map: Vec<u16>,
