@@ -111,7 +111,7 @@ unsafe extern "system" fn get_length(_: *mut c_void, _: u32) -> u64 {
     UNKNOWN_QWORD
 }
 
-/// `BASS_FILEPOS_*`.
+/// The values of `BASS_FILEPOS_*`.
 mod filepos {
     pub(super) const CONNECTED: u32 = 4;
     pub(super) const BUFFER: u32 = 5;
@@ -162,8 +162,8 @@ unsafe extern "system" fn set_sync(
     user: *mut c_void,
 ) -> u32 {
     guarded(0, || {
-        // SAFETY: BASS calls this only for streams that have not been freed. The reference is
-        // counted.
+        // SAFETY: BASS calls this only for streams that have not been freed. The clone keeps the
+        // stream alive.
         let stream = unsafe { Arc::clone(&(*instance.cast::<Instance>()).stream) };
         match crate::syncs::kind_of(sync_type & SYNC_TYPE) {
             Some(kind) => crate::sync_watch::set(&stream, kind, sync_type, procedure, user),

@@ -119,7 +119,7 @@ impl Bass {
             sample: 0,
             filename: std::ptr::null(),
         };
-        // SAFETY: the structure is ours, and has the size that BASS fills.
+        // SAFETY: this is the structure that BASS fills.
         let found = unsafe { (self.get_info)(handle, &raw mut info) } != 0;
         if found { Ok(info) } else { Err(BassError::new(code::HANDLE, format!("{handle:#x} is no channel of BASS"))) }
     }
@@ -133,7 +133,7 @@ impl Bass {
     /// Decodes floats from a channel. Returns the number of samples, or BASS's error.
     pub(crate) fn data(&self, handle: u32, out: &mut [f32]) -> Result<usize, c_int> {
         let bytes = size_of_val(out) as u32;
-        // SAFETY: the buffer is ours and has this many bytes. BASS checks the handle.
+        // SAFETY: the buffer has this many bytes. BASS checks the handle.
         let got = unsafe { (self.get_data)(handle, out.as_mut_ptr().cast(), bytes | abi::DATA_FLOAT) };
         if got == u32::MAX {
             return Err(self.error());

@@ -3,7 +3,7 @@
 use std::ffi::c_int;
 use thiserror::Error;
 
-/// `BASS_ERROR_*`.
+/// The values of `BASS_ERROR_*`.
 pub(crate) mod code {
     use std::ffi::c_int;
     pub(crate) const OK: c_int = 0;

@@ -28,8 +28,8 @@ pub(crate) fn set(
     user: *mut c_void,
 ) -> u32 {
     let Some(bass) = bass::get() else { return 0 };
-    // SAFETY: the handle belongs to a stream of ours that has not been freed, and the procedure and
-    // its pointer come from the host.
+    // SAFETY: the handle belongs to a stream of this add-on that has not been freed, and the
+    // procedure and its pointer come from the host.
     let sync = unsafe { (bass.functions().new_sync)(stream.handle(), sync_type, procedure, user) };
     if sync == 0 {
         return 0;

@@ -5,7 +5,7 @@ use bass_ffi::threads::stay_loaded;
 use net::Worker;
 use std::sync::{Mutex, PoisonError};
 
-/// `BASS_SYNC_AES67_*`.
+/// The syncs `BASS_SYNC_AES67_*`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// The clock has locked.

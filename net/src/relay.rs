@@ -65,7 +65,7 @@ pub struct RelayStatus {
     pub departures: LatenessHistogram,
     /// How much later a frame's media time is at the output than at the input.
     pub latency: Frames,
-    /// The reading of the reference for timestamps.
+    /// The reading of the clock that determines the timestamps.
     pub reading: ClockReading,
     /// The sockets of the input, followed by those of the output.
     pub sockets: (Vec<SocketStats>, Vec<SocketStats>),

@@ -98,7 +98,7 @@ pub struct SenderStatus {
     pub streams: Vec<StreamStatus>,
     /// The last reason why a datagram was refused.
     pub last_refusal: Option<String>,
-    /// The reading of the reference for timestamps.
+    /// The reading of the clock that determines the timestamps.
     pub reading: ClockReading,
     /// The clock that is followed at the moment.
     pub source: ClockMode,

@@ -79,7 +79,7 @@ fn run(context: &Context, timeline: &Timeline, period: Nanos, mut call: impl FnM
         let (next, missed) = next(&map, now, period, last.on(epoch));
         let due = map.local_at(time_of(next, period));
         if due > now {
-            // This keeps the same moment awaited when the time is read again.
+            // So the next pass of this loop waits for the same moment.
             last.number = Some(next - 1);
             // The wait is split into short ones, because the clock may be stepped or slewed in the
             // meantime.

@@ -39,7 +39,7 @@ impl Reader<BufReader<File>> {
     /// and reads its header.
     ///
     /// # Errors
-    /// [`Error`] if the file cannot be read, which says what is wrong with it.
+    /// If the file cannot be read; the [`Error`] describes the reason.
     pub fn open(path: &Path) -> Result<Self, Error> {
         let file = File::open(path)?;
         let extent = Extent::of(&file)?;
@@ -52,7 +52,7 @@ impl<R: Read> Reader<R> {
     /// first byte of the file.
     ///
     /// # Errors
-    /// [`Error`] if the file cannot be read, which says what is wrong with it.
+    /// If the file cannot be read; the [`Error`] describes the reason.
     pub fn new(reader: R, extent: Extent) -> Result<Self, Error> {
         let mut input = Lookahead::new(reader, extent);
         let Header { container, format, stated } = Header::read(&mut input)?;

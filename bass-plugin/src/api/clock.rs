@@ -52,7 +52,7 @@ extern "system" fn BASS_AES67_ClockStart() -> i32 {
 #[unsafe(no_mangle)]
 unsafe extern "system" fn BASS_AES67_ClockStartOn(interface: *const c_char, domain: u32) -> i32 {
     guarded(0, || {
-        // SAFETY: the header requires this of the host.
+        // SAFETY: the C header requires the host to guarantee this.
         let interface = unsafe { text_from(interface) };
         i32::from(report_isolated(|| start(interface.as_deref(), domain)).is_some())
     })
@@ -134,7 +134,7 @@ unsafe fn give<T>(out: *mut T, value: Result<T, BassError>) -> i32 {
 
 #[unsafe(no_mangle)]
 unsafe extern "system" fn BASS_AES67_ClockGetOffset(offset_ns: *mut i64) -> i32 {
-    // SAFETY: the header requires this of the host.
+    // SAFETY: the C header requires the host to guarantee this.
     guarded(0, || unsafe { give(offset_ns, view().map(|view| view.offset_ns)) })
 }
 
@@ -144,7 +144,7 @@ unsafe extern "system" fn BASS_AES67_ClockGetGrandmaster(identity: *mut u64) -> 
         0 => Err(BassError::new(code::NOTAVAIL, "no grandmaster is known")),
         known => Ok(known),
     };
-    // SAFETY: the header requires this of the host.
+    // SAFETY: the C header requires the host to guarantee this.
     guarded(0, || unsafe { give(identity, known()) })
 }
 
@@ -154,7 +154,7 @@ unsafe extern "system" fn BASS_AES67_ClockGetTime(time_ns: *mut u64) -> i32 {
         let time = view()?.ptp_ns.and_then(|time| u64::try_from(time).ok());
         time.ok_or_else(|| BassError::new(code::NOTAVAIL, "PTP time is not known"))
     };
-    // SAFETY: the header requires this of the host.
+    // SAFETY: the C header requires the host to guarantee this.
     guarded(0, || unsafe { give(time_ns, known()) })
 }
 

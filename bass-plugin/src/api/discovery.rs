@@ -15,7 +15,7 @@ use std::ffi::c_char;
 #[unsafe(no_mangle)]
 unsafe extern "system" fn BASS_AES67_DiscoveryStart(interface: *const c_char) -> i32 {
     guarded(0, || {
-        // SAFETY: the header requires this of the host.
+        // SAFETY: the C header requires the host to guarantee this.
         let wanted = unsafe { text_from(interface) };
         let start = || settings::get().interface(wanted.as_deref()).and_then(discovery::start);
         i32::from(report_isolated(start).is_some())
@@ -43,7 +43,7 @@ unsafe extern "system" fn BASS_AES67_DiscoveryGet(index: u32, out: *mut SourceIn
                 BassError::parameter(format!("there is no stream {index}; counted from 0 there are {}", streams.len()))
             })
         });
-        // SAFETY: the header requires this of the host.
+        // SAFETY: the C header requires the host to guarantee this.
         let filled =
             found.and_then(|(description, stream)| unsafe { write_sized(out, info_of(&description, &stream)) });
         i32::from(report(filled).is_some())

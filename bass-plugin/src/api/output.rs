@@ -33,7 +33,7 @@ fn number_of(handle: Handle) -> u32 {
     u32::try_from(handle.addr()).unwrap_or(0)
 }
 
-/// `BASS_AES67_OUTPUT_*`.
+/// The values of `BASS_AES67_OUTPUT_*`.
 mod state {
     pub(super) const STOPPED: u32 = 0;
     pub(super) const WAITING: u32 = 1;
@@ -57,7 +57,7 @@ pub(super) fn end() {
 #[unsafe(no_mangle)]
 unsafe extern "system" fn BASS_AES67_OutputCreate(channel: u32, settings: *const c_void) -> Handle {
     guarded(std::ptr::null_mut(), || {
-        // SAFETY: the header requires this of the host.
+        // SAFETY: the C header requires the host to guarantee this.
         let made = unsafe { made_from(channel, settings) };
         let handle = report(made.map(|made| OUTPUTS.add(made))).unwrap_or(0);
         std::ptr::without_provenance_mut(handle as usize)
@@ -283,11 +283,12 @@ unsafe extern "system" fn BASS_AES67_OutputGetStats(output: Handle, out: *mut c_
             Ok((kept.form, stats_of(&kept.output), plain_stats_of(&kept.output)))
         });
         let written = known.and_then(|(form, sized, plain)| match form {
-            // SAFETY: the header requires that the structure has the same form as the settings.
+            // SAFETY: the C header requires that the structure has the same form as the settings.
             OutputForm::Sized => unsafe { write_sized(out.cast::<OutputStats>(), sized) },
             OutputForm::Plain if out.is_null() => Err(BassError::parameter("no structure to be filled")),
             OutputForm::Plain => {
-                // SAFETY: as above, and the pointer is not null.
+                // SAFETY: the C header requires that the structure has the same form as the
+                // settings, and the pointer is not null.
                 unsafe { out.cast::<PlainOutputStats>().write_unaligned(plain) };
                 Ok(())
             }

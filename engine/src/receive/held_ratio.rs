@@ -15,8 +15,8 @@ use crate::units::{Nanos, Ppb};
 /// [`PATIENCE`]. Judgement: a device that replaces another one on the same network usually differs
 /// by less, so its rate is used at once.
 const APART: Ppb = Ppb::from_ppm(10.0);
-/// Standard deviation above which a rate counts as still being measured again. Judgement: the rate
-/// of a crystal is known more accurately than this within seconds.
+/// A rate with a larger standard deviation is considered to be still under measurement after a
+/// change. Judgement: the rate of a crystal is known more accurately than this within seconds.
 const SETTLED: Ppb = Ppb::from_ppm(2.0);
 /// Time within which both rates must show the same change. Judgement: twice the 1.5 s after which a
 /// run of late callbacks proves the change.

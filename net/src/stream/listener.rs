@@ -109,7 +109,8 @@ impl MediaListener {
 
 impl Drop for MediaListener {
     fn drop(&mut self) {
-        // A thread with only this stream ends with it, so nothing has to be removed from it.
+        // A thread that serves only this stream ends together with the stream, which then need not
+        // be removed from the thread.
         if self.thread.max_latency.is_some() {
             let (give_back, given_back) = sync_channel(1);
             self.thread.tell(Command::Remove(self.number, give_back));

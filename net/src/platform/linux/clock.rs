@@ -41,10 +41,10 @@ pub(super) fn system_time(time: &TimeSpec) -> PtpTime {
 /// How the kernel's clock is disciplined, and TAI - UTC in s; `None` if the kernel does not report
 /// it.
 pub(crate) fn discipline() -> Option<(Discipline, i16)> {
-    // SAFETY: `timex` is a C struct of integers, for which all zeros are a valid value: `modes` 0
-    // only reads.
+    // SAFETY: `timex` is a C struct of integers, for which all zeros are a valid value. With
+    // `modes` 0, the call changes nothing.
     let mut timex: libc::timex = unsafe { std::mem::zeroed() };
-    // SAFETY: the pointer is to a `timex` of ours that lives through the call.
+    // SAFETY: the pointer is to a `timex` that lives through the call.
     let state = unsafe { libc::adjtimex(&raw mut timex) };
     let discipline = Discipline {
         synchronised: state >= 0 && timex.status & libc::STA_UNSYNC == 0,

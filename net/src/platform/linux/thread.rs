@@ -17,8 +17,7 @@ pub(crate) fn make_real_time(priority: i32) -> io::Result<()> {
     // would otherwise be woken later.
     let _ = set_timerslack(TIMER_SLACK_NS);
     let parameters = libc::sched_param { sched_priority: priority };
-    // SAFETY: `pthread_self` is always valid, and the parameters are ours and live through the
-    // call.
+    // SAFETY: `pthread_self` is always valid, and the parameters live through the call.
     let code = unsafe { libc::pthread_setschedparam(libc::pthread_self(), libc::SCHED_FIFO, &raw const parameters) };
     if code == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(code)) }
 }

@@ -56,7 +56,7 @@ pub(crate) fn discipline() -> Option<(Discipline, i16)> {
     // SAFETY: `timex` is a C struct of integers, for which all zeros are a valid value. With
     // `modes` 0, the call changes nothing.
     let mut timex: libc::timex = unsafe { std::mem::zeroed() };
-    // SAFETY: the pointer is to a `timex` of ours that lives through the call.
+    // SAFETY: the pointer is to a `timex` that lives through the call.
     let state = unsafe { libc::ntp_adjtime(&raw mut timex) };
     let discipline = Discipline {
         synchronised: state >= 0 && timex.status & libc::STA_UNSYNC == 0,
@@ -71,8 +71,8 @@ fn tai_minus_utc_s() -> i16 {
     // SAFETY: `ntptimeval` is a C struct of integers, for which all zeros are a valid value.
     let mut time: libc::ntptimeval = unsafe { std::mem::zeroed() };
     // The return value is the state of the clock, which is an error if nobody disciplines the
-    // clock; the structure is filled in any case. SAFETY: the pointer is to an `ntptimeval` of ours
-    // that lives through the call.
+    // clock; the structure is filled in any case. SAFETY: the pointer is to an `ntptimeval` that
+    // lives through the call.
     unsafe { libc::ntp_gettime(&raw mut time) };
     time.tai.try_into().unwrap_or(0)
 }

@@ -36,8 +36,8 @@ pub(crate) fn has_carrier(name: &str) -> Option<bool> {
         list: null_mut(),
     };
     request.name[..libc::IFNAMSIZ - 1].get_mut(..name.len())?.copy_from_slice(name.as_bytes());
-    // SAFETY: the socket is open, and the request is ours, has the size that its number states, and
-    // asks for no list.
+    // SAFETY: the socket is open, and the request is a local structure of the size that the request
+    // code contains. It does not ask for the list of media, so `list` may be null.
     let failed = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFMEDIA, &raw mut request) } != 0;
     let status = request.status;
     (!failed && status & VALID != 0).then_some(status & ACTIVE != 0)

@@ -59,7 +59,7 @@ pub(crate) fn share_port(socket: &socket2::Socket) -> io::Result<()> {
 /// If the kernel does not provide timestamps.
 pub(crate) fn enable_timestamps(socket: &UdpSocket, _: StampsWanted) -> io::Result<bool> {
     let on: libc::c_int = 1;
-    // SAFETY: the socket is open, and the option is an integer of ours that lives through the call.
+    // SAFETY: the socket is open, and the option is an integer that lives through the call.
     let code = unsafe {
         libc::setsockopt(
             socket.as_raw_fd(),

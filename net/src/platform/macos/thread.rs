@@ -35,8 +35,8 @@ pub(crate) fn make_real_time(_priority: i32) -> io::Result<()> {
         constraint: ticks(CONSTRAINT_NS),
         preemptible: 1,
     };
-    // SAFETY: the port is the thread's own and is not reference-counted; the policy is ours, lives
-    // through the call, and has the stated length.
+    // SAFETY: the port is that of the calling thread, and getting it does not add a reference. The
+    // policy lives through the call and has the stated length.
     let code = unsafe {
         thread_policy_set(
             libc::pthread_mach_thread_np(libc::pthread_self()),

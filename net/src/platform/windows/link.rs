@@ -53,7 +53,7 @@ fn adapters() -> Vec<Adapter> {
 /// still alive.
 unsafe fn read(mut next: *const IP_ADAPTER_ADDRESSES_LH) -> Vec<Adapter> {
     let mut all = Vec::new();
-    // SAFETY: required of the caller; the system sets the pointer of the last element to null.
+    // SAFETY: the caller guarantees this; the system sets the pointer of the last element to null.
     while let Some(adapter) = unsafe { next.as_ref() } {
         // SAFETY: the name is a zero-terminated text within the buffer.
         let guid = unsafe { CStr::from_ptr(adapter.AdapterName.cast()) }.to_string_lossy().into_owned();
@@ -77,7 +77,7 @@ unsafe fn read(mut next: *const IP_ADAPTER_ADDRESSES_LH) -> Vec<Adapter> {
 /// `text` points to a zero-terminated UTF-16 text.
 unsafe fn wide(text: *const u16) -> String {
     let mut length = 0;
-    // SAFETY: nothing is read beyond the zero.
+    // SAFETY: the text ends in a zero, and nothing beyond it is read.
     while unsafe { *text.add(length) } != 0 {
         length += 1;
     }

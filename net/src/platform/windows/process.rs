@@ -43,8 +43,8 @@ fn forbid_throttling(ways: u32) -> bool {
         StateMask: 0,
     };
     let length = size_of_val(&state) as u32;
-    // SAFETY: the handle of the calling process is always valid, and the structure is ours and has
-    // the given size.
+    // SAFETY: the handle of the calling process is always valid, and the structure lives through
+    // the call and has the given size.
     unsafe {
         SetProcessInformation(GetCurrentProcess(), ProcessPowerThrottling, (&raw const state).cast(), length) != 0
     }

@@ -40,7 +40,7 @@ pub(crate) fn bind_address(address: SocketAddrV4) -> SocketAddrV4 {
 pub(crate) fn keep_apart(socket: &socket2::Socket) -> io::Result<()> {
     let on = 1u32.to_ne_bytes();
     let raw = socket.as_raw_socket() as SOCKET;
-    // SAFETY: the socket is open, and the option is four bytes of ours.
+    // SAFETY: the socket is open, and the option has the given length and lives through the call.
     let failed = unsafe { setsockopt(raw, IPPROTO_IP, IP_PKTINFO, on.as_ptr(), on.len() as i32) } != 0;
     if failed {
         return Err(last_error());
@@ -145,7 +145,7 @@ struct Control([u8; 128]);
 pub(crate) fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<Option<Datagram>> {
     let raw = socket.as_raw_socket() as SOCKET;
     let Some(receive) = receive_message(raw)? else { return Err(io::ErrorKind::Unsupported.into()) };
-    // SAFETY: the structure consists of numbers, for which all zeros are valid.
+    // SAFETY: the structure consists of numbers, for which all zeros are a valid value.
     let mut source: SOCKADDR_IN = unsafe { std::mem::zeroed() };
     let mut control = Control([0; 128]);
     let mut part = WSABUF { len: buffer.len() as u32, buf: buffer.as_mut_ptr() };
@@ -158,7 +158,7 @@ pub(crate) fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<Optio
         dwFlags: 0,
     };
     let mut length = 0;
-    // SAFETY: the message points to data that is ours and lives through the call, which is not
+    // SAFETY: the message points to data that lives through the call, and the call is not
     // overlapped.
     let failed = unsafe { receive(raw, &raw mut message, &raw mut length, null_mut(), None) } != 0;
     // SAFETY: the function has no safety conditions.

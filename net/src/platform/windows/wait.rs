@@ -83,7 +83,8 @@ impl Waker {
         // A negative time is relative. 0 is an absolute time in the distant past, so the timer
         // expires at once, as it should.
         let due = -(timeout.max(Nanos::ZERO).as_nanos() / NANOS_PER_UNIT);
-        // SAFETY: the handle is open, the time is ours, and there is no completion routine.
+        // SAFETY: the handle is open, the time lives through the call, and there is no completion
+        // routine.
         unsafe { SetWaitableTimer(self.timer.as_raw_handle(), &raw const due, 0, None, null_mut(), 0) };
         let handles: [HANDLE; 3] =
             [self.woken.as_raw_handle(), self.readable.as_raw_handle(), self.timer.as_raw_handle()];
