@@ -47,7 +47,7 @@ pub(crate) fn nothing_sent(client: &PtpClient) -> String {
     if client.status().is_usable() { "the clock is known, but no audio has come".to_owned() } else { reason(client) }
 }
 
-/// The diagnosis that a grandmaster other than the described one is followed; `None` if it is not.
+/// The diagnosis that a grandmaster other than the described one is followed; otherwise `None`.
 pub(crate) fn other_grandmaster(status: &PtpStatus, clock: &ReferenceClock) -> Option<Diagnosis> {
     let ReferenceClock::Ptp { grandmaster: described, .. } = *clock else { return None };
     let followed = status.grandmaster().filter(|_| status.is_usable())?;
