@@ -64,13 +64,23 @@ impl PacketConsumer {
         self.headers.peek().ok().copied()
     }
 
-    /// Removes the first packet. Returns its encoded audio, which is empty if there is no packet.
-    pub(crate) fn pop(&mut self) -> &[u8] {
-        let Ok(header) = self.headers.pop() else { return &[] };
-        let payload = &mut self.payload[..header.length];
-        let is_read = self.audio.pop_entire_slice(payload).is_ok();
-        debug_assert!(is_read, "the audio is written before its header");
-        payload
+    /// Removes the first packet and passes its encoded audio to `take`: none if there is no packet.
+    /// The audio is copied only if it extends across the end of the ring.
+    pub(crate) fn pop<R>(&mut self, take: impl FnOnce(&[u8]) -> R) -> R {
+        let Ok(header) = self.headers.pop() else { return take(&[]) };
+        let chunk = self.audio.read_chunk(header.length);
+        debug_assert!(chunk.is_ok(), "the audio is written before its header");
+        let Ok(chunk) = chunk else { return take(&[]) };
+        let taken = match chunk.as_slices() {
+            (whole, []) => take(whole),
+            (start, end) => {
+                self.payload[..start.len()].copy_from_slice(start);
+                self.payload[start.len()..header.length].copy_from_slice(end);
+                take(&self.payload[..header.length])
+            }
+        };
+        chunk.commit_all();
+        taken
     }
 
     /// The number of packets that fit.
@@ -100,9 +110,9 @@ mod tests {
             let payload = [position as u8; 7];
             assert!(push(&mut producer, position, &payload[..3]) && push(&mut producer, position, &payload));
             assert_eq!(consumer.peek().map(|header| header.position), Some(Frames::new(position)));
-            assert_eq!(consumer.pop(), &payload[..3]);
-            assert_eq!(consumer.pop(), payload);
-            assert!(consumer.peek().is_none() && consumer.pop().is_empty());
+            assert_eq!(consumer.pop(<[u8]>::to_vec), &payload[..3]);
+            assert_eq!(consumer.pop(<[u8]>::to_vec), payload);
+            assert!(consumer.peek().is_none() && consumer.pop(<[u8]>::is_empty));
         }
     }
 
@@ -112,9 +122,9 @@ mod tests {
         assert!(push(&mut producer, 0, &[1; 6]));
         assert!(!push(&mut producer, 1, &[2; 6]), "no room for its audio");
         assert!(push(&mut producer, 2, &[3; 4]));
-        assert_eq!(consumer.pop(), [1; 6]);
+        assert_eq!(consumer.pop(<[u8]>::to_vec), [1; 6]);
         assert!(push(&mut producer, 3, &[]) && !push(&mut producer, 4, &[5]), "no room for its header");
-        assert_eq!(consumer.pop(), [3; 4]);
+        assert_eq!(consumer.pop(<[u8]>::to_vec), [3; 4]);
         assert!(!push(&mut producer, 5, &[0; MAX_PAYLOAD + 1]), "longer than any packet");
         assert_eq!(consumer.peek().map(|header| header.length), Some(0));
     }
