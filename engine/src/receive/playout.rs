@@ -202,7 +202,7 @@ impl<D: RateController> Playout<D> {
 
     /// Whether buffered audio of this generation can still be played while new packets wait in the
     /// ring.
-    fn has_more_to_play(&self) -> bool {
+    fn has_more_to_play(&mut self) -> bool {
         self.packets.is_half_empty() && self.cursor.is_some_and(|cursor| self.reader.buffer.has_arrived_beyond(cursor))
     }
 
