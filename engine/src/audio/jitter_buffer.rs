@@ -14,7 +14,7 @@ pub(crate) const NO_FRAME: i64 = i64::MIN;
 /// Number of frames that are compared at once. Judgement: they fill one or two vector registers of
 /// a processor.
 const COMPARED: usize = 8;
-/// The same as a distance of positions. Definition.
+/// The same number as a distance of positions. Derived: it is [`COMPARED`].
 #[expect(clippy::cast_possible_wrap, reason = "a small number")]
 const COMPARED_FRAMES: i64 = COMPARED as i64;
 

@@ -99,9 +99,9 @@ impl Inbox {
         for ((header, part), slot) in headers.iter_mut().zip(&mut parts).zip(slots.iter_mut()).take(most) {
             fill_header(&mut header.msg_hdr, part, slot);
         }
-        // SAFETY: `headers` has at least `most` elements. Each of these points to a part, an address
-        // and a buffer for control messages that belong to it alone, have the lengths that it says,
-        // and live through the call. No time limit is given.
+        // SAFETY: `headers` has at least `most` elements. Each of these points to a part, an
+        // address and a buffer for control messages that belong to it alone, have the lengths that
+        // it says, and live through the call. No time limit is given.
         let read = unsafe {
             libc::recvmmsg(
                 from.as_raw_fd(),

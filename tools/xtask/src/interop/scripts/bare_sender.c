@@ -1,6 +1,6 @@
-/* Sends the streams of the case `send-lateness` from one prepared packet each: what a sender costs
- * at least. As `aes67 send` it sleeps until the packets are due, and hands all of them to the kernel
- * by one call for up to 256.
+/* Sends the streams of the case `send-lateness` from one prepared packet each: what a sender
+ * costs at least. As `aes67 send` it sleeps until the packets are due, and hands all of them to
+ * the kernel by one call for up to 256.
  *
  * bare_sender ADDRESS GROUP COUNT FRAMES SECONDS: the address of the interface, the group of the
  * first stream, and the frames of a packet at 48 kHz. */
