@@ -136,7 +136,7 @@ fn count(folder: &Path, channels: usize, kind: Kind) -> io::Result<Vec<u64>> {
     let dumps = folder.join(format!("{channels}-{kind:?}"));
     let done = Command::new("valgrind")
         .args(["--tool=callgrind", "--collect-atstart=no", "--toggle-collect=*counted_callback*"])
-        .arg("--dump-after=*counted_callback*")
+        .arg("--dump-after=callback::counted_callback*")
         .arg(format!("--callgrind-out-file={}", dumps.display()))
         .arg(env::current_exe()?)
         .args([RUN, &channels.to_string(), kind.name()])
