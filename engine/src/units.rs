@@ -345,6 +345,10 @@ impl SampleRate {
     /// ```
     #[must_use]
     pub fn duration(self, frames: Frames) -> Nanos {
+        // A division of 64 bits is several times as fast, and is enough for two days.
+        if let Some(ticks) = frames.0.checked_mul(NANOS_PER_SECOND) {
+            return Nanos(ticks.div_euclid(i64::from(self.0)));
+        }
         let ns = (i128::from(frames.0) * i128::from(NANOS_PER_SECOND)).div_euclid(i128::from(self.0));
         Nanos::saturating_from(ns)
     }
@@ -624,6 +628,15 @@ mod tests {
             }
             let sum: f64 = steps.iter().sum();
             prop_assert!((position.frames_since(start) - sum).abs() < 1e-6);
+        }
+
+        #[test]
+        fn durations_of_frames_are_the_same_in_64_and_128_bits(
+            frames in prop_oneof![any::<i64>(), -10_000_000_000i64..10_000_000_000], hz in 8_000u32..200_000,
+        ) {
+            let exact = (i128::from(frames) * 1_000_000_000).div_euclid(i128::from(hz));
+            let rate = SampleRate::from_hz(hz).unwrap();
+            prop_assert_eq!(rate.duration(Frames::new(frames)), Nanos::saturating_from(exact));
         }
 
         #[test]

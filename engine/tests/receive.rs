@@ -8,7 +8,7 @@ mod rig;
 use engine::clock::{
     ClockMap, ClockMode, ClockReading, LockState, PathDelay, PtpMap, Reference, ReferenceConfig, Sources,
 };
-use engine::receive::{IngestError, MediaClock, Playout};
+use engine::receive::{Datagram, IngestError, Leg, MediaClock, Playout};
 use engine::rtp::wire::Ssrc;
 use engine::{Nanos, Ppb, PtpTime};
 use rig::{Arrival, CALLBACK, CHANNELS, LEVEL, PACKET, RATE, Rig, Sender, TARGET_DEPTH, at_ms, sine};
@@ -214,4 +214,27 @@ fn arrivals_pace_the_timeline_of_a_sender_without_ptp() {
     assert_eq!(reference.source(), ClockMode::Arrivals);
     assert!(reference.timeline().unwrap().clock().rate().as_ppm().abs() < 0.1);
     assert_eq!(reference.reading().map, None, "the origin is the stream's, not PTP's");
+}
+
+#[test]
+fn packets_that_are_gathered_are_heard_like_single_ones() {
+    let second = Sender { ssrc: 0xBEEF, timestamp: 77_000, frequency_hz: 660.0 };
+    let packets = [FIRST.packets(0..3_000), second.packets(3_500..6_000)].concat();
+    let mut singly = rig();
+    let heard = singly.run(0..6_000, &packets, Playout::pull);
+    assert!(level_and_lag(&left(&heard)[5 * 48_000..], 0, second.frequency_hz).0 > 0.9 * LEVEL, "both are heard");
+    let (mut gathered, mut again, mut waiting) = (rig(), Vec::new(), packets.iter().peekable());
+    for now in (0..6_000).step_by(10).map(at_ms) {
+        while let Some((at, bytes)) = waiting.next_if(|(at, _)| *at <= now) {
+            let datagram = Datagram { leg: Leg::A, at: *at, from: None, bytes };
+            gathered.ingest.gather(datagram).unwrap();
+        }
+        gathered.ingest.publish();
+        let mut block = [f32::NAN; CALLBACK * CHANNELS];
+        gathered.playout.pull(now, &mut block);
+        again.extend(block);
+    }
+    let bits = |audio: &[f32]| audio.iter().map(|sample| sample.to_bits()).collect::<Vec<_>>();
+    assert!(bits(&again) == bits(&heard), "they differ");
+    assert_eq!(gathered.ingest.stats(), singly.ingest.stats());
 }

@@ -109,39 +109,56 @@ impl ChannelMap {
     }
 }
 
-/// Decodes payloads and maps their channels to the output channels, in its own memory.
+/// Decodes payloads to the output channels.
 #[derive(Debug)]
 pub(crate) struct Decoder {
     format: StreamFormat,
     map: ChannelMap,
+    is_identity: bool,
+    /// Room for the audio of the longest payload.
     decoded: Vec<f32>,
-    /// Buffer for the mapped audio; empty if the map is the identity.
-    mapped: Vec<f32>,
 }
 
 impl Decoder {
     pub(crate) fn new(format: StreamFormat, map: ChannelMap) -> Self {
         let frames = MAX_PAYLOAD / format.bytes_per_frame();
-        let mapped = if map == ChannelMap::identity(format) { 0 } else { frames * map.outputs() };
-        Self { format, map, decoded: vec![0.0; frames * format.channels()], mapped: vec![0.0; mapped] }
+        let is_identity = map == ChannelMap::identity(format);
+        Self { format, map, is_identity, decoded: vec![0.0; frames * map.outputs()] }
     }
 
-    /// Decodes a payload. Returns the interleaved audio for the output channels, which is empty if
-    /// the payload does not have the stream's format.
-    pub(crate) fn decode(&mut self, payload: &[u8]) -> &[f32] {
-        let frames = self.format.decode_into(payload, &mut self.decoded).unwrap_or(0);
-        let decoded = &self.decoded[..frames * self.format.channels()];
-        if self.mapped.is_empty() {
-            return decoded;
+    /// Number of frames in a payload; 0 if it does not have the stream's format.
+    pub(crate) fn frames(&self, payload: &[u8]) -> usize {
+        self.format.frames_in_payload(payload.len()).unwrap_or(0)
+    }
+
+    /// Decodes frames of a payload, from frame `first` on, to `out`, in which the output channels
+    /// are interleaved. Frames that the payload does not have leave `out` as it is.
+    pub(crate) fn decode_to(&self, payload: &[u8], first: usize, out: &mut [f32]) {
+        let frame_bytes = self.format.bytes_per_frame();
+        let frames = out.len() / self.map.outputs;
+        let Some(payload) = payload.get(first * frame_bytes..(first + frames) * frame_bytes) else { return };
+        if self.is_identity {
+            let decoded = self.format.decode_into(payload, out);
+            debug_assert!(decoded == Ok(frames) || frames == 0, "these are whole frames");
+            return;
         }
-        let mapped = &mut self.mapped[..frames * self.map.outputs];
-        let rows = decoded.chunks_exact(self.format.channels());
-        for (row, out) in rows.zip(mapped.chunks_exact_mut(self.map.outputs)) {
+        for (frame, out) in payload.chunks_exact(frame_bytes).zip(out.chunks_exact_mut(self.map.outputs)) {
             for (sample, &input) in out.iter_mut().zip(&self.map.inputs) {
-                *sample = row.get(usize::from(input)).copied().unwrap_or(0.0);
+                *sample = self.format.decode_sample(frame, usize::from(input));
             }
         }
-        mapped
+    }
+
+    /// Decodes a payload to interleaved audio of the output channels, which is empty if the payload
+    /// does not have the stream's format or is longer than [`MAX_PAYLOAD`].
+    pub(crate) fn decode(&mut self, payload: &[u8]) -> &[f32] {
+        let samples = self.frames(payload) * self.map.outputs;
+        let mut decoded = std::mem::take(&mut self.decoded);
+        if let Some(out) = decoded.get_mut(..samples) {
+            self.decode_to(payload, 0, out);
+        }
+        self.decoded = decoded;
+        self.decoded.get(..samples).unwrap_or_default()
     }
 }
 
@@ -162,6 +179,28 @@ mod tests {
         let payload = [0x40, 0, 0xC0, 0, 0x20, 0, 0xE0, 0];
         assert_eq!(decoder.decode(&payload), [-0.5, 0.0, 0.5, -0.5, -0.25, 0.0, 0.25, -0.25]);
         assert_eq!(decoder.decode(&payload[..3]), [], "not a whole frame");
+        let mut second = [9.0; 4];
+        decoder.decode_to(&payload, 1, &mut second);
+        assert_eq!(second.map(f32::to_bits), [-0.25f32, 0.0, 0.25, -0.25].map(f32::to_bits));
+        decoder.decode_to(&payload, 2, &mut second);
+        assert_eq!(second.map(f32::to_bits), [-0.25f32, 0.0, 0.25, -0.25].map(f32::to_bits), "there is no third frame");
+    }
+
+    #[test]
+    fn an_identity_decodes_like_the_format() {
+        let format = StreamFormat::new(Encoding::L24, SampleRate::HZ_48000, 3).unwrap();
+        let identity = Decoder::new(format, ChannelMap::identity(format));
+        let map = ChannelMap::new(&[Some(0), Some(1), Some(2), None]).unwrap();
+        let longer = Decoder::new(format, map);
+        let payload: Vec<u8> = (0..45u8).map(|i| i.wrapping_mul(37)).collect();
+        let (mut wanted, mut found, mut mapped) = ([0.0; 15], [0.0; 15], [9.0; 20]);
+        format.decode_into(&payload, &mut wanted).unwrap();
+        identity.decode_to(&payload, 0, &mut found[..6]);
+        identity.decode_to(&payload, 2, &mut found[6..]);
+        longer.decode_to(&payload, 0, &mut mapped);
+        let mapped: Vec<f32> = mapped.chunks_exact(4).flat_map(|frame| frame[..3].to_vec()).collect();
+        assert_eq!(found.map(f32::to_bits), wanted.map(f32::to_bits));
+        assert!(mapped == wanted);
     }
 
     #[test]

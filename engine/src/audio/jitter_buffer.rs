@@ -14,6 +14,9 @@ pub(crate) const NO_FRAME: i64 = i64::MIN;
 /// Number of frames whose tags are compared at once. Judgement: the tags fill a few vector
 /// registers.
 const COMPARED: usize = 8;
+/// The same number as a distance of positions. Derived: it is [`COMPARED`].
+#[expect(clippy::cast_possible_wrap, reason = "a small number")]
+const COMPARED_FRAMES: i64 = COMPARED as i64;
 
 /// Result of inserting a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +57,8 @@ pub struct JitterBuffer {
     capacity: i64,
     /// End of the newest packet seen.
     end: i64,
+    /// End of the newest frame that a slot has been tagged with, which may be a late one.
+    tagged_end: i64,
     /// Positions that are known to be present, if the range is not empty.
     known_run: Range<i64>,
 }
@@ -70,6 +75,7 @@ impl JitterBuffer {
             channels,
             capacity: Frames::of(capacity).get(),
             end: NO_FRAME,
+            tagged_end: NO_FRAME,
             known_run: 0..0,
         }
     }
@@ -91,35 +97,45 @@ impl JitterBuffer {
         if first.get() + frames > cursor.get() + self.capacity {
             return Insertion::TooEarly;
         }
+        let channels = self.channels;
+        let copy = |frame: usize, out: &mut [f32]| out.copy_from_slice(&samples[frame * channels..][..out.len()]);
+        if self.insert_newest(cursor, first, samples.len() / channels, copy) {
+            return Insertion::Stored;
+        }
         // Slots of frames before the cursor may be reused.
         self.known_run.start = self.known_run.start.max(cursor.get());
-        let stored = self.store_new(cursor, first, samples) || self.store_each(cursor, first, samples);
+        let stored = self.store_each(cursor, first, samples);
         self.end = self.end.max(first.get() + frames);
         if stored { Insertion::Stored } else { Insertion::Duplicate }
     }
 
-    /// Stores a packet if all of its frames are still to be played and their slots contain only
-    /// older frames. Returns whether the packet was stored.
-    fn store_new(&mut self, cursor: Frames, first: Frames, samples: &[f32]) -> bool {
-        if first < cursor {
+    /// Like [`JitterBuffer::insert`], for the usual packet: all of its frames are still to be
+    /// played, fit, and are newer than any frame that the buffer has ever held. Returns whether it
+    /// is such a packet; otherwise nothing has happened. `write` writes the audio from a frame of
+    /// the packet on to where it is kept.
+    pub(crate) fn insert_newest(
+        &mut self,
+        cursor: Frames,
+        first: Frames,
+        frames: usize,
+        mut write: impl FnMut(usize, &mut [f32]),
+    ) -> bool {
+        let end = first.get() + Frames::of(frames).get();
+        if frames == 0 || first < cursor || end > cursor.get() + self.capacity || first.get() < self.tagged_end {
             return false;
         }
-        let slots = self.slots(first.get(), samples.len() / self.channels);
-        let newest = |slots: &Range<usize>| self.tags[slots.clone()].iter().copied().fold(NO_FRAME, i64::max);
-        let is_new = slots.iter().all(|slots| newest(slots) < first.get());
-        if !is_new {
-            return false;
-        }
-        let (mut position, mut rest) = (first.get(), samples);
-        for slots in slots {
-            let (part, after) = rest.split_at(slots.len() * self.channels);
-            self.samples[slots.start * self.channels..][..part.len()].copy_from_slice(part);
-            for tag in &mut self.tags[slots] {
+        // Slots of frames before the cursor may be reused.
+        self.known_run.start = self.known_run.start.max(cursor.get());
+        let mut written = 0;
+        for slots in self.slots(first.get(), frames) {
+            let (count, position) = (slots.len(), first.get() + Frames::of(written).get());
+            write(written, &mut self.samples[slots.start * self.channels..slots.end * self.channels]);
+            for (tag, position) in self.tags[slots].iter_mut().zip(position..) {
                 *tag = position;
-                position += 1;
             }
-            rest = after;
+            written += count;
         }
+        (self.end, self.tagged_end) = (self.end.max(end), end);
         true
     }
 
@@ -127,6 +143,7 @@ impl JitterBuffer {
     /// Returns whether there were any.
     fn store_each(&mut self, cursor: Frames, first: Frames, samples: &[f32]) -> bool {
         let mut stored = false;
+        self.tagged_end = self.tagged_end.max(first.get() + Frames::of(samples.len() / self.channels).get());
         for (position, frame) in (first.get()..).zip(samples.chunks_exact(self.channels)) {
             let slot = self.slot(position);
             if position >= cursor.get() && self.tags[slot] != position {
@@ -145,6 +162,7 @@ impl JitterBuffer {
     /// move back to them.
     fn keep(&mut self, cursor: Frames, first: Frames, samples: &[f32]) {
         let oldest = cursor.get() - self.capacity / 2;
+        self.tagged_end = self.tagged_end.max(first.get() + Frames::of(samples.len() / self.channels).get());
         for (position, frame) in (first.get()..).zip(samples.chunks_exact(self.channels)) {
             let slot = self.slot(position);
             if position >= oldest && self.tags[slot] < position {
@@ -158,10 +176,14 @@ impl JitterBuffer {
     /// of this run, at most `limit`.
     #[must_use]
     pub fn run(&self, first: Frames, limit: usize) -> (bool, usize) {
-        let present = self.is_present(first.get());
         let at = |length: usize| first.get() + Frames::of(length).get();
+        // Usually the whole block is known to be present.
+        if self.known_run.contains(&first.get()) && at(limit) <= self.known_run.end {
+            return (true, limit);
+        }
+        let present = self.is_present(first.get());
         let mut length = 0;
-        // Usually the whole block is present, so several frames are compared at once.
+        // Otherwise it usually is, so several frames are compared at once.
         while present && length + COMPARED <= limit && self.are_present(at(length)) {
             length += COMPARED;
         }
@@ -227,7 +249,11 @@ impl JitterBuffer {
         let is_known = self.known_run.contains(&first.get());
         let known_end = if is_known { self.known_run.end } else { first.get() };
         let limit = first.get().saturating_add(self.capacity);
-        let end = (known_end..limit).find(|&position| !self.is_present(position)).unwrap_or(limit);
+        let mut end = known_end;
+        while end + COMPARED_FRAMES <= limit && self.are_present(end) {
+            end += COMPARED_FRAMES;
+        }
+        let end = (end..limit).find(|&position| !self.is_present(position)).unwrap_or(limit);
         self.known_run = first.get()..end;
         Frames::new(end) - first
     }
@@ -235,7 +261,7 @@ impl JitterBuffer {
     /// Discards all audio.
     pub fn clear(&mut self) {
         self.tags.fill(NO_FRAME);
-        self.end = NO_FRAME;
+        (self.end, self.tagged_end) = (NO_FRAME, NO_FRAME);
         self.known_run = 0..0;
     }
 }
@@ -297,6 +323,13 @@ mod tests {
             }
         }
 
+        fn run_of_presence(&self, first: i64, limit: usize) -> (bool, usize) {
+            let is_present =
+                |position: i64| self.slots.get(&position.rem_euclid(32)).is_some_and(|slot| slot.0 == position);
+            let present = is_present(first);
+            (present, (first..).take(limit).take_while(|&position| is_present(position) == present).count())
+        }
+
         fn run(&self, first: i64) -> Vec<f32> {
             let present = |position: i64| self.slots.get(&position.rem_euclid(32)).filter(|slot| slot.0 == position);
             (first..first + 32).map_while(|position| present(position).map(|slot| slot.1)).collect()
@@ -318,7 +351,14 @@ mod tests {
                 model.insert(cursor, cursor + ahead, &samples);
                 for first in [cursor, cursor + 3] {
                     let wanted = model.run(first);
+                    // Before and after the present frames have been looked for.
+                    for limit in [1, 5, 40] {
+                        prop_assert_eq!(buffer.run(at(first), limit), model.run_of_presence(first, limit));
+                    }
                     prop_assert_eq!(buffer.contiguous_frames(at(first)), at(wanted.len() as i64));
+                    for limit in [1, 5, 40] {
+                        prop_assert_eq!(buffer.run(at(first), limit), model.run_of_presence(first, limit));
+                    }
                     let mut found = vec![0.0; wanted.len()];
                     buffer.copy(at(first), &mut found);
                     prop_assert_eq!(found, wanted);

@@ -120,6 +120,9 @@ pub struct Ingest {
     snapshot: ControlSnapshot,
     stats: IngestStats,
     ptp: Option<PtpMap>,
+    /// Whether packets are gathered until [`Ingest::publish`], and when the newest of them arrived.
+    gathers: bool,
+    gathered_at: Option<LocalTime>,
     packets: PacketProducer,
     publisher: triple_buffer::Input<ControlSnapshot>,
     playout_stats: triple_buffer::Output<PlayoutStats>,
@@ -142,6 +145,8 @@ impl Ingest {
             snapshot: ControlSnapshot::default(),
             stats: IngestStats::default(),
             ptp: None,
+            gathers: false,
+            gathered_at: None,
             packets,
             publisher,
             playout_stats,
@@ -156,6 +161,27 @@ impl Ingest {
     /// The same as [`Ingest::handle`].
     pub fn handle_datagram(&mut self, leg: Leg, now: LocalTime, datagram: &[u8]) -> Result<(), IngestError> {
         self.handle(Datagram { leg, at: now, from: None, bytes: datagram })
+    }
+
+    /// Handles one of several datagrams that were read together. The audio half gets its packet at
+    /// once, but the estimates that follow from it only by [`Ingest::publish`], which must be
+    /// called after the last one: they cost more than the packet itself, and only the newest ones
+    /// count.
+    ///
+    /// # Errors
+    /// The same as those of [`Ingest::handle`].
+    pub fn gather(&mut self, datagram: Datagram<'_>) -> Result<(), IngestError> {
+        self.gathers = true;
+        let taken = self.handle(datagram);
+        self.gathers = false;
+        taken
+    }
+
+    /// Passes the estimates that follow from gathered datagrams to the audio half.
+    pub fn publish(&mut self) {
+        if let Some(at) = self.gathered_at.take() {
+            self.publish_at(at);
+        }
     }
 
     /// Sets the current estimate of PTP time. Call it whenever the clock has been updated.
@@ -230,7 +256,11 @@ impl Ingest {
         if let Some(later) = shift {
             self.note_shift(later);
         }
-        self.publish(now);
+        if self.gathers {
+            self.gathered_at = Some(now);
+        } else {
+            self.publish_at(now);
+        }
         if first {
             self.push(now, position, packet.payload);
         }
@@ -389,7 +419,7 @@ impl Ingest {
         timeline.legs.arrive(&Candidate { leg, sequence: packet.header.sequence, position, late, sample })
     }
 
-    fn publish(&mut self, now: LocalTime) {
+    fn publish_at(&mut self, now: LocalTime) {
         let Some(timeline) = &mut self.timeline else { return };
         let rate = self.config.format.sample_rate();
         let arrivals = timeline.legs.clock();

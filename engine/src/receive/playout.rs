@@ -194,9 +194,7 @@ impl<D: RateController> Playout<D> {
                 // Packets of a newer timeline wait for its snapshot; those of an older one are
                 // discarded below.
                 Some(packet) if packet.generation.wrapping_sub(snapshot.generation).cast_signed() > 0 => break,
-                Some(_) => {
-                    self.packets.pop();
-                }
+                Some(_) => self.packets.pop(|_| ()),
                 None => break,
             }
         }
@@ -205,7 +203,7 @@ impl<D: RateController> Playout<D> {
 
     /// Whether buffered audio of this generation can still be played while new packets wait in the
     /// ring.
-    fn has_more_to_play(&self) -> bool {
+    fn has_more_to_play(&mut self) -> bool {
         self.packets.is_half_empty() && self.cursor.is_some_and(|cursor| self.reader.buffer.has_arrived_beyond(cursor))
     }
 
@@ -237,8 +235,16 @@ impl<D: RateController> Playout<D> {
             self.depth.observe_spare(now, self.rate.duration(Frames::ZERO - late));
         }
         let cursor = self.cursor.unwrap_or(packet.position);
-        let samples = self.decoder.decode(self.packets.pop());
-        match self.reader.buffer.insert(cursor, packet.position, samples) {
+        let (decoder, buffer) = (&mut self.decoder, &mut self.reader.buffer);
+        let insertion = self.packets.pop(|payload| {
+            let frames = decoder.frames(payload);
+            let decode = |first: usize, out: &mut [f32]| decoder.decode_to(payload, first, out);
+            if buffer.insert_newest(cursor, packet.position, frames, decode) {
+                return Insertion::Stored;
+            }
+            buffer.insert(cursor, packet.position, decoder.decode(payload))
+        });
+        match insertion {
             Insertion::Stored => {}
             Insertion::Late if is_late => self.stats.dropped_packets += 1,
             Insertion::Duplicate | Insertion::Late => self.stats.duplicate_packets += 1,

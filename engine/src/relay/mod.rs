@@ -242,8 +242,8 @@ impl Relay {
 
     /// Moves the first packet of the ring to the output's feed.
     fn store(&mut self, packet: &PacketHeader) {
-        let payload = self.packets.pop();
         if self.sender.poll_timeout().is_none() {
+            self.packets.pop(|_| ());
             self.stats.unplaced_packets += 1;
             return;
         }
@@ -251,8 +251,9 @@ impl Relay {
         // closest to the output's position is used.
         let timestamp = RtpTimestamp::new(packet.timestamp().get().wrapping_sub(self.offset));
         let first = timestamp.unwrap_near(self.sender.position());
-        let audio = self.decoder.decode(payload);
-        match self.feed.insert(self.sender.position(), first, audio) {
+        let position = self.sender.position();
+        let (decoder, feed) = (&mut self.decoder, &mut self.feed);
+        match self.packets.pop(|payload| feed.insert(position, first, decoder.decode(payload))) {
             feed::Placement::Kept => {}
             feed::Placement::Late => self.stats.late_packets += 1,
             feed::Placement::Early => self.stats.early_packets += 1,

@@ -102,6 +102,14 @@ impl StreamFormat {
         Ok(frames)
     }
 
+    /// Decodes one channel of a frame; silence if the frame is too short.
+    pub(crate) fn decode_sample(self, frame: &[u8], channel: usize) -> f32 {
+        match self.encoding {
+            Encoding::L16 => frame.as_chunks().0.get(channel).map_or(0.0, |&bytes| sample_l16(bytes)),
+            Encoding::L24 => frame.as_chunks().0.get(channel).map_or(0.0, |&bytes| sample_l24(bytes)),
+        }
+    }
+
     /// Encodes interleaved samples into the start of `out`, and returns the number of bytes.
     /// Samples are rounded to the nearest step, halves to even; samples that are out of range are
     /// clipped, and NaN becomes silence. No dither is added.
@@ -145,18 +153,42 @@ const ROUNDER: f64 = 6_755_399_441_055_744.0;
 fn decode_l16(payload: &[u8], out: &mut [f32]) {
     let (samples, _) = payload.as_chunks();
     for (out, &sample) in out.iter_mut().zip(samples) {
-        *out = f32::from(i16::from_be_bytes(sample)) * (1.0 / FULL_SCALE_L16);
+        *out = sample_l16(sample);
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "exact: 24 bits and a power of two")]
+/// Decodes samples in fours, which are three words, because single samples of three bytes are not
+/// vectorized.
 fn decode_l24(payload: &[u8], out: &mut [f32]) {
-    let (samples, _) = payload.as_chunks();
-    for (out, &[high, middle, low]) in out.iter_mut().zip(samples) {
-        // The sample is in the upper three bytes of the i32, so that its sign bit is the sign of
-        // the i32; the scale compensates for the shift by 8 bits.
-        *out = i32::from_be_bytes([high, middle, low, 0]) as f32 * (1.0 / (FULL_SCALE_L24 * 256.0));
+    let (fours, rest) = payload.as_chunks::<12>();
+    let (out_fours, out_rest) = out.as_chunks_mut::<4>();
+    for (out, bytes) in out_fours.iter_mut().zip(fours) {
+        let [a, b, c] =
+            [0, 4, 8].map(|at| u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]));
+        let samples = [a & 0xFFFF_FF00, a << 24 | b >> 8 & 0x00FF_FF00, b << 16 | c >> 16 & 0xFF00, c << 8];
+        for (out, sample) in out.iter_mut().zip(samples) {
+            *out = from_upper_bytes(sample);
+        }
     }
+    let (samples, _) = rest.as_chunks();
+    for (out, &sample) in out_rest.iter_mut().zip(samples) {
+        *out = sample_l24(sample);
+    }
+}
+
+fn sample_l16(bytes: [u8; 2]) -> f32 {
+    f32::from(i16::from_be_bytes(bytes)) * (1.0 / FULL_SCALE_L16)
+}
+
+fn sample_l24([high, middle, low]: [u8; 3]) -> f32 {
+    from_upper_bytes(u32::from_be_bytes([high, middle, low, 0]))
+}
+
+/// A sample of 24 bits in the upper bytes of a word, where its sign bit is in the right place; the
+/// scale includes the shift by 8 bits.
+#[expect(clippy::cast_precision_loss, reason = "exact: 24 bits and a power of two")]
+fn from_upper_bytes(word: u32) -> f32 {
+    word.cast_signed() as f32 * (1.0 / (FULL_SCALE_L24 * 256.0))
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "clamped to 16 bits")]

@@ -41,6 +41,7 @@ use stamping::Stamping;
 use std::collections::VecDeque;
 use std::io;
 use std::net::{SocketAddr, SocketAddrV4, UdpSocket};
+use std::ops::AddAssign;
 use std::sync::Arc;
 
 /// Time after which memberships are renewed at the earliest, and the largest random addition to it,
@@ -127,6 +128,28 @@ pub(crate) struct Round {
     pub(crate) error: Option<io::Error>,
 }
 
+impl AddAssign for Round {
+    /// Adds the next round of the same socket.
+    fn add_assign(&mut self, next: Self) {
+        *self = Self {
+            taken: self.taken + next.taken,
+            read: self.read + next.read,
+            error: next.error.or(self.error.take()),
+            ..next
+        };
+    }
+}
+
+/// Datagrams of one socket in an inbox.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    first: usize,
+    count: usize,
+    /// Whether more may wait.
+    more: bool,
+    error: Option<io::Error>,
+}
+
 impl Round {
     /// Logs a warning for the first error of a media socket, and records in `faulty` that it did.
     pub(crate) fn warn_once(&self, faulty: &mut bool) {
@@ -199,28 +222,56 @@ impl Socket {
         let looked_at = clock::now();
         let mut round = Round { taken: 0, read: 0, more: true, until: self.taken_until, error: None };
         while round.more && round.read < most {
-            let wanted = (most - round.read).min(Inbox::CAPACITY);
+            inbox.clear();
+            let batch = self.read(inbox, most - round.read);
+            round += self.take(inbox, batch, (looked_at, &Look::now()), &mut handle);
+        }
+        self.attend_after(&round, clock::now());
+        round
+    }
+
+    /// Reads at most `most` datagrams, and no more than there is room for, without handling them.
+    pub(crate) fn read(&self, inbox: &mut Inbox, most: usize) -> Batch {
+        let mut batch = Batch { first: inbox.count(), count: 0, more: true, error: None };
+        while batch.more && batch.count < most && inbox.room() > 0 {
+            let wanted = (most - batch.count).min(Inbox::CALL).min(inbox.room());
             let count = inbox.receive(&self.socket, wanted).unwrap_or_else(|error| {
-                round.error = Some(error);
+                batch.error = Some(error);
                 0
             });
-            round.more = count == wanted;
-            round.read += count;
-            let look = Look::now();
-            for (datagram, bytes) in (0..count).filter_map(|index| inbox.datagram(index)) {
-                let Some(received) = self.accept(&datagram, bytes, &look) else { continue };
-                round.taken += 1;
-                // Stamps from several interfaces, or from a clock that was set, may be out of
-                // order.
-                round.until = received.at.clamp(round.until, looked_at.max(round.until));
-                handle(received, bytes);
-            }
+            batch.more = count == wanted;
+            batch.count += count;
+        }
+        batch
+    }
+
+    /// Hands over what [`Socket::read`] has read. Everything that had arrived at `looked_at` had
+    /// been read unless there is more, and the clocks were looked at afterwards.
+    pub(crate) fn take(
+        &mut self,
+        inbox: &Inbox,
+        batch: Batch,
+        (looked_at, look): (LocalTime, &Look),
+        handle: &mut impl FnMut(Received, &[u8]),
+    ) -> Round {
+        let Batch { first, count, more, error } = batch;
+        let mut round = Round { taken: 0, read: count, more, until: self.taken_until, error };
+        for (datagram, bytes) in (first..first + count).filter_map(|index| inbox.datagram(index)) {
+            let Some(received) = self.accept(&datagram, bytes, look) else { continue };
+            round.taken += 1;
+            // Stamps of several interfaces, or of a clock that was set, may be out of order.
+            round.until = received.at.clamp(round.until, looked_at.max(round.until));
+            handle(received, bytes);
         }
         if !round.more {
             round.until = looked_at;
         }
         self.taken_until = round.until;
-        let now = clock::now();
+        round
+    }
+
+    /// Keeps the socket working, and renews the groups if that is due and nothing waits.
+    pub(crate) fn attend_after(&mut self, round: &Round, now: LocalTime) {
         if round.taken > 0 {
             (self.heard_at, self.silence) = (now, SILENCE);
         }
@@ -228,7 +279,6 @@ impl Socket {
         if !round.more || now >= self.rejoin_at + REJOIN_OVERDUE {
             self.renew(now, round.taken > 0);
         }
-        round
     }
 
     /// Whether a datagram to a group arrived on another interface, on systems where a socket

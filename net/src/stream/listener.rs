@@ -1,21 +1,26 @@
 //! Threads that receive streams. Each thread receives several streams.
 //!
-//! Model: a thread that is woken for each packet spends most of its time on waking up, and 64
-//! streams with 1 ms packets have 64 000 packets a second. So a thread owns the sockets and sinks
-//! of up to [`STREAMS`] streams whose packets may wait for the same time, and polls all of them at
-//! this interval; the kernel's stamps still give the arrival time of each packet. All threads poll
-//! at multiples of the interval, so that one interrupt wakes all of them. While no packets arrive,
-//! they wait for the sockets. A thread is shared only if there are already as many threads as
+//! Model: a thread that is woken for each packet spends most of its time on waking, and 64 streams
+//! of 1 ms have 64 000 packets a second. So a thread owns the sockets and sinks of up to
+//! [`STREAMS`] streams whose packets may wait equally long, and polls all of them at that interval;
+//! the kernel's stamps still give the arrival time of each packet. Threads poll at multiples of the
+//! interval, so that one interrupt wakes all of them. While nothing comes they wait for the
+//! sockets. A thread has up to [`FEW_STREAMS`] streams while there are fewer threads than
 //! processors.
+//!
+//! Sockets are read in groups: the packets of several sockets first, then one look at the clocks by
+//! which all of their stamps are converted, then the sinks. So the clocks are read for dozens of
+//! packets at once, and neither the kernel's code nor the sinks' displaces the other from the
+//! processor's caches for each socket.
 //!
 //! A packet without a stamp gets the time at which it is read. So a stream without stamps has its
 //! own thread, which waits for each packet.
 
 use super::LegConfig;
-use crate::clock;
+use crate::clock::{self, Look};
 use crate::error::Result;
 use crate::platform::Waitable;
-use crate::socket::{Inbox, LONGEST_DATAGRAM, ROUND, Socket, SocketConfig, SocketStats, Timestamping};
+use crate::socket::{Batch, Inbox, LONGEST_DATAGRAM, ROUND, Received, Socket, SocketConfig, SocketStats, Timestamping};
 use crate::timeline::Timeline;
 use crate::worker::{Context, Scheduling, Urgency, Worker};
 use engine::clock::ClockReading;
@@ -31,10 +36,16 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::available_parallelism;
 
-/// Maximum number of streams per thread. Handling the packets that all of them receive in 2.5 ms,
-/// with 1 ms packets, takes less than half a millisecond.
-const STREAMS: usize = 16;
-/// Upper limit for the time that packets wait in the socket.
+/// Most streams of one thread: handling two and a half packets of 1 ms of each takes less than half
+/// a millisecond.
+const STREAMS: usize = 64;
+/// Streams of one thread while there is another processor, where a thread for the next streams
+/// would spread the work at the price of one more wake-up per interval.
+const FEW_STREAMS: usize = 16;
+/// Full calls for whose datagrams a thread has room. Their packets of 1 ms, some 20 KiB, fit in the
+/// first cache of a processor.
+const CALLS: usize = 8;
+/// Upper limit of the time for which packets wait in the socket.
 pub(super) const LONGEST_LATENCY: Nanos = Nanos::from_micros(2_500);
 
 /// Handles the datagrams of a stream in the listener's thread. A sink must not wait for anything
@@ -94,7 +105,8 @@ impl MediaListener {
         let sockets: Vec<Socket> = legs.iter().take(Leg::ALL.len()).map(open).collect::<Result<_>>()?;
         let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
         let (legs, max_latency) = (sockets.iter().map(LegStatus::of).collect(), sink.max_latency());
-        let stream = Stream { number, sockets, legs, timeline, sink: Box::new(sink), faulty: false };
+        let batches = Vec::with_capacity(sockets.len());
+        let stream = Stream { number, sockets, batches, legs, timeline, sink: Box::new(sink), faulty: false };
         let thread = if stream.is_stamped() { MediaThread::with_room(max_latency) } else { MediaThread::start(None) }?;
         thread.tell(Command::Add(stream));
         Ok(Self { number, thread })
@@ -145,10 +157,10 @@ impl MediaThread {
         let running: Vec<Arc<Self>>;
         let mut threads = THREADS.lock().unwrap_or_else(PoisonError::into_inner);
         running = threads.iter().filter_map(Weak::upgrade).collect();
-        let alike = running.iter().filter(|thread| thread.max_latency == Some(max_latency) && thread.has_room());
-        let least = alike.min_by_key(|thread| thread.streams.load(Ordering::Relaxed));
         let processors = available_parallelism().map_or(1, NonZero::get);
-        if let Some(thread) = least.filter(|_| running.len() >= processors) {
+        let most = if running.len() < processors { FEW_STREAMS } else { STREAMS };
+        let alike = running.iter().filter(|thread| thread.max_latency == Some(max_latency) && thread.has_room(most));
+        if let Some(thread) = alike.min_by_key(|thread| thread.streams.load(Ordering::Relaxed)) {
             thread.streams.fetch_add(1, Ordering::Relaxed);
             return Ok(Arc::clone(thread));
         }
@@ -165,8 +177,8 @@ impl MediaThread {
         Ok(Arc::new(Self { worker, commands, streams: AtomicUsize::new(1), max_latency }))
     }
 
-    fn has_room(&self) -> bool {
-        self.streams.load(Ordering::Relaxed) < STREAMS && !self.worker.is_dead()
+    fn has_room(&self, most: usize) -> bool {
+        self.streams.load(Ordering::Relaxed) < most && !self.worker.is_dead()
     }
 
     fn tell(&self, command: Command) {
@@ -185,6 +197,8 @@ enum Command {
 struct Stream {
     number: u64,
     sockets: Vec<Socket>,
+    /// What was read of each socket and not handled yet.
+    batches: Vec<Batch>,
     legs: Vec<LegStatus>,
     timeline: Option<Timeline>,
     sink: Box<dyn MediaSink>,
@@ -216,16 +230,24 @@ impl Stream {
         self.legs.iter().all(|leg| leg.timestamping != Timestamping::UserSpace)
     }
 
-    /// Handles arrivals, at most one round for each leg.
-    fn poll(&mut self, inbox: &mut Inbox) -> Polled {
+    /// Reads arrivals, at most a round of each leg.
+    fn read(&mut self, inbox: &mut Inbox) {
+        self.batches.clear();
+        self.batches.extend(self.sockets.iter().map(|socket| socket.read(inbox, ROUND)));
+    }
+
+    /// Handles what was read after `looked_at` and before `look`.
+    fn handle(&mut self, inbox: &Inbox, looked_at: LocalTime, look: &Look) -> Polled {
         let mut polled = Polled::default();
-        let mut until = clock::now();
-        for (leg, socket) in Leg::ALL.into_iter().zip(&mut self.sockets) {
+        let mut until = looked_at;
+        for ((leg, socket), batch) in Leg::ALL.into_iter().zip(&mut self.sockets).zip(self.batches.drain(..)) {
             let sink = &mut self.sink;
-            let round = socket.receive(inbox, ROUND, |received, bytes| {
+            let mut handle = |received: Received, bytes: &[u8]| {
                 let from = Some(IpAddr::V4(*received.source.ip()));
                 sink.handle_datagram(Datagram { leg, at: received.at, from, bytes });
-            });
+            };
+            let round = socket.take(inbox, batch, (looked_at, look), &mut handle);
+            socket.attend_after(&round, look.at());
             polled += Polled { read: round.read, more: round.more };
             until = until.min(round.until);
             round.warn_once(&mut self.faulty);
@@ -238,7 +260,7 @@ impl Stream {
 }
 
 fn listen(context: &Context, commands: &Receiver<Command>, max_latency: Option<Nanos>) {
-    let mut inbox = Inbox::new(LONGEST_DATAGRAM);
+    let mut inbox = Inbox::for_calls(CALLS, LONGEST_DATAGRAM);
     let mut streams: Vec<Stream> = Vec::with_capacity(STREAMS);
     while !context.is_stopping() {
         commands.try_iter().for_each(|command| apply(&mut streams, command));
@@ -255,24 +277,37 @@ fn listen(context: &Context, commands: &Receiver<Command>, max_latency: Option<N
     }
 }
 
-/// Polls all streams. If one of them panics, which is printed, only this stream is removed, so that
-/// the others continue.
+/// Polls all streams, in groups for whose packets there is room.
 fn poll_all(streams: &mut Vec<Stream>, inbox: &mut Inbox) -> Polled {
-    let (mut all, mut at) = (Polled::default(), 0);
-    while let Some(stream) = streams.get_mut(at) {
-        match catch_unwind(AssertUnwindSafe(|| stream.poll(inbox))) {
-            Ok(polled) => {
-                all += polled;
-                at += 1;
-            }
-            Err(_) => {
-                let faulty = streams.swap_remove(at);
-                // The sink may be in an inconsistent state, so dropping it may panic, too.
-                let _ = catch_unwind(AssertUnwindSafe(|| drop(faulty)));
-            }
+    let (mut all, mut first) = (Polled::default(), 0);
+    while first < streams.len() {
+        inbox.clear();
+        let looked_at = clock::now();
+        let mut end = first;
+        while end < streams.len() && (end == first || inbox.room() >= Inbox::CALL * Leg::ALL.len()) {
+            streams[end].read(inbox);
+            end += 1;
         }
+        let look = Look::now();
+        for at in (first..end).rev() {
+            all += handle_or_remove(streams, at, inbox, (looked_at, &look));
+        }
+        first = end;
     }
     all
+}
+
+/// A panic in one stream, which is printed, must not silence the others: only that stream is left
+/// out. The last stream takes its place.
+fn handle_or_remove(streams: &mut Vec<Stream>, at: usize, inbox: &Inbox, looks: (LocalTime, &Look)) -> Polled {
+    let stream = &mut streams[at];
+    if let Ok(polled) = catch_unwind(AssertUnwindSafe(|| stream.handle(inbox, looks.0, looks.1))) {
+        return polled;
+    }
+    let faulty = streams.swap_remove(at);
+    // The sink may be in the middle of a change.
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(faulty)));
+    Polled::default()
 }
 
 fn apply(streams: &mut Vec<Stream>, command: Command) {

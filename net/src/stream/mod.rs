@@ -203,7 +203,7 @@ struct IngestFeed {
 
 impl IngestFeed {
     fn publish(&mut self, until: LocalTime, clock: Option<&ClockReading>, legs: &[LegStatus]) {
-        self.published_at = Some(clock::now());
+        self.published_at = Some(until);
         self.status.store(Arc::new(ReceiverStatus {
             at: until,
             ingest: self.ingest.stats(),
@@ -220,7 +220,7 @@ impl IngestFeed {
 impl MediaSink for IngestFeed {
     fn handle_datagram(&mut self, datagram: Datagram<'_>) {
         let held_refused = self.ingest.stats_of_refusals().not_continuing;
-        match self.ingest.handle(datagram) {
+        match self.ingest.gather(datagram) {
             Ok(()) => (self.last_packet, self.last_length) = (Some(datagram.at), datagram.bytes.len()),
             Err(refusal) if refusal.is_refusal() => self.last_refusal = Some(refusal.to_string()),
             Err(_) => {}
@@ -234,7 +234,8 @@ impl MediaSink for IngestFeed {
         if let Some(reading) = clock {
             self.ingest.set_clock(reading);
         }
-        if self.published_at.is_none_or(|at| clock::now() - at >= INTERVAL) {
+        self.ingest.publish();
+        if self.published_at.is_none_or(|at| until - at >= INTERVAL) {
             self.publish(until, clock, legs);
         }
     }

@@ -24,55 +24,84 @@ struct Filled {
     truncated: bool,
 }
 
-/// Buffers for several datagrams.
+/// What is known of one datagram: its control messages, its sender, and its end in each buffer.
+#[derive(Clone, Copy)]
+struct Slot {
+    control: Control,
+    source: libc::sockaddr_in,
+    filled: Filled,
+}
+
+/// Room for some datagrams, of one socket or of several.
 pub(crate) struct Inbox {
     longest: usize,
+    /// Distance of two datagrams in `bytes`.
+    stride: usize,
     bytes: Vec<u8>,
-    controls: [Control; Self::CAPACITY],
-    sources: [libc::sockaddr_in; Self::CAPACITY],
-    filled: [Filled; Self::CAPACITY],
+    slots: Vec<Slot>,
     count: usize,
 }
 
 impl Inbox {
-    /// Maximum number of datagrams that one call reads: more than twice the packets that a stream
-    /// with 1 ms packets sends while its thread waits for 2.5 ms.
-    pub(crate) const CAPACITY: usize = 8;
+    /// The number of datagrams that one call reads at most: what a stream of 1 ms sends while its
+    /// thread waits for 2.5 ms fits twice.
+    pub(crate) const CALL: usize = 8;
+    /// A processor's cache line, on every processor in use.
+    const CACHE_LINE: usize = 64;
 
-    /// Creates buffers for datagrams of up to `longest` bytes each. Memory that no datagram reaches
-    /// is never touched.
+    /// Room for one call's datagrams of up to `longest` bytes each.
     pub(crate) fn new(longest: usize) -> Self {
-        let longest = longest.max(1);
-        Self {
-            longest,
-            bytes: vec![0; longest * Self::CAPACITY],
-            controls: [Control([0; 128]); Self::CAPACITY],
-            sources: [no_source(); Self::CAPACITY],
-            filled: [Filled::default(); Self::CAPACITY],
-            count: 0,
-        }
+        Self::for_calls(1, longest)
     }
 
-    /// Reads up to `most` datagrams without blocking. Returns their number; if it is smaller than
-    /// both `most` and [`Inbox::CAPACITY`], no more datagrams were waiting.
+    /// Room for the datagrams of so many full calls. Memory that no datagram has reached is not
+    /// touched.
+    pub(crate) fn for_calls(calls: usize, longest: usize) -> Self {
+        let longest = longest.max(1);
+        // A distance that is a large power of two would put all datagrams in the same few sets of a
+        // processor's cache.
+        let stride = longest.next_multiple_of(Self::CACHE_LINE) + Self::CACHE_LINE;
+        let empty = Slot { control: Control([0; 128]), source: no_source(), filled: Filled::default() };
+        let capacity = calls.max(1) * Self::CALL;
+        Self { longest, stride, bytes: vec![0; stride * capacity], slots: vec![empty; capacity], count: 0 }
+    }
+
+    /// Forgets all datagrams.
+    pub(crate) fn clear(&mut self) {
+        self.count = 0;
+    }
+
+    /// The number of datagrams.
+    pub(crate) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// The number of datagrams for which there is still room.
+    pub(crate) fn room(&self) -> usize {
+        self.slots.len() - self.count
+    }
+
+    /// Adds up to `most` datagrams of a socket, without waiting. Returns their number; if it is
+    /// smaller than `most`, [`Inbox::CALL`] and the room that there was, no more were waiting.
     ///
     /// # Errors
     /// If an error of the socket is pending, such as an interface that went down or an ICMP error.
     pub(crate) fn receive(&mut self, from: &UdpSocket, most: usize) -> io::Result<usize> {
-        self.count = 0;
-        let most = most.min(Self::CAPACITY);
-        let mut bytes = self.bytes.chunks_exact_mut(self.longest);
-        let mut parts: [libc::iovec; Self::CAPACITY] = array::from_fn(|_| {
-            let part = bytes.next().unwrap_or_default();
+        let most = most.min(Self::CALL).min(self.room());
+        let mut bytes = self.bytes[self.count * self.stride..].chunks_exact_mut(self.stride);
+        let longest = self.longest;
+        let mut parts: [libc::iovec; Self::CALL] = array::from_fn(|_| {
+            let part = bytes.next().map(|bytes| &mut bytes[..longest]).unwrap_or_default();
             libc::iovec { iov_base: part.as_mut_ptr().cast(), iov_len: part.len() }
         });
-        let room = parts.iter_mut().zip(&mut self.controls).zip(&mut self.sources);
-        let mut room = room.map(|((part, control), source)| header(part, control, source));
-        let mut headers: [libc::mmsghdr; Self::CAPACITY] =
-            array::from_fn(|_| room.next().expect("there is as much room of each kind"));
-        // SAFETY: `headers` has at least `most` elements. Each header points to a part, an address
-        // and a buffer for control messages that no other header uses, that have the lengths stated
-        // in the header, and that live through the call. No time limit is given.
+        let slots = &mut self.slots[self.count..];
+        let mut headers = [no_header(); Self::CALL];
+        for ((header, part), slot) in headers.iter_mut().zip(&mut parts).zip(slots.iter_mut()).take(most) {
+            fill_header(&mut header.msg_hdr, part, slot);
+        }
+        // SAFETY: `headers` has at least `most` elements. Each of these points to a part, an
+        // address and a buffer for control messages that belong to it alone, have the lengths that
+        // it says, and live through the call. No time limit is given.
         let read = unsafe {
             libc::recvmmsg(
                 from.as_raw_fd(),
@@ -82,20 +111,22 @@ impl Inbox {
                 ptr::null_mut(),
             )
         };
-        self.count = match Errno::result(read) {
+        let read = match Errno::result(read) {
             Err(Errno::EAGAIN | Errno::EINTR) => 0,
             other => other? as usize,
         };
-        self.filled = headers.map(|header| Filled::of(&header));
-        Ok(self.count)
+        for (slot, header) in slots.iter_mut().zip(&headers).take(read) {
+            slot.filled = Filled::of(header);
+        }
+        self.count += read;
+        Ok(read)
     }
 
-    /// A datagram from the last call, and its bytes; `None` beyond the last one.
+    /// A datagram and its bytes; `None` beyond the last one.
     pub(crate) fn datagram(&self, index: usize) -> Option<(Datagram, &[u8])> {
-        let filled = self.filled[..self.count].get(index)?;
-        let start = index * self.longest;
+        let Slot { control: Control(control), source: from, filled } = self.slots[..self.count].get(index)?;
+        let start = index * self.stride;
         let bytes = self.bytes.get(start..start + filled.bytes.min(self.longest))?;
-        let from = &self.sources[index];
         let source = SocketAddrV4::new(u32::from_be(from.sin_addr.s_addr).into(), u16::from_be(from.sin_port));
         let mut datagram = Datagram {
             length: bytes.len(),
@@ -106,7 +137,6 @@ impl Inbox {
             stamps: Stamps::default(),
             drops: None,
         };
-        let control = &self.controls[index].0;
         for message in messages(&control[..filled.control.min(control.len())]) {
             note(&mut datagram, message);
         }
@@ -128,17 +158,19 @@ fn no_source() -> libc::sockaddr_in {
     libc::sockaddr_in { sin_family: 0, sin_port: 0, sin_addr: libc::in_addr { s_addr: 0 }, sin_zero: [0; 8] }
 }
 
-fn header(part: &mut libc::iovec, control: &mut Control, source: &mut libc::sockaddr_in) -> libc::mmsghdr {
-    // SAFETY: `msghdr` is a C struct of pointers and integers, for which all zeros are a valid
+fn no_header() -> libc::mmsghdr {
+    // SAFETY: `mmsghdr` is a C struct of pointers and integers, for which all zeros are a valid
     // value.
-    let mut header: libc::msghdr = unsafe { std::mem::zeroed() };
-    header.msg_name = ptr::from_mut(source).cast();
+    unsafe { std::mem::zeroed() }
+}
+
+fn fill_header(header: &mut libc::msghdr, part: &mut libc::iovec, slot: &mut Slot) {
+    header.msg_name = ptr::from_mut(&mut slot.source).cast();
     header.msg_namelen = size_of::<libc::sockaddr_in>() as libc::socklen_t;
     header.msg_iov = part;
     header.msg_iovlen = 1;
-    header.msg_control = control.0.as_mut_ptr().cast();
-    header.msg_controllen = control.0.len();
-    libc::mmsghdr { msg_hdr: header, msg_len: 0 }
+    header.msg_control = slot.control.0.as_mut_ptr().cast();
+    header.msg_controllen = slot.control.0.len();
 }
 
 /// Records what a control message says about its datagram.
@@ -178,8 +210,8 @@ mod tests {
 
     fn told(control: &[u8]) -> Datagram {
         let mut inbox = Inbox::new(4);
-        inbox.controls[0].0[..control.len()].copy_from_slice(control);
-        (inbox.count, inbox.filled[0].control) = (1, control.len());
+        inbox.slots[0].control.0[..control.len()].copy_from_slice(control);
+        (inbox.count, inbox.slots[0].filled.control) = (1, control.len());
         inbox.datagram(0).unwrap().0
     }
 
@@ -207,27 +239,49 @@ mod tests {
         assert_eq!((told.interface, told.drops), (Some(u32::from_ne_bytes([7, 0, 0, 0])), Some(9)));
     }
 
-    #[test]
-    fn more_than_fit_are_read_in_order_by_several_calls() {
+    /// Two connected sockets, the second one with so many datagrams, each as long as its number,
+    /// counted from 1.
+    fn waiting(count: usize) -> (UdpSocket, UdpSocket) {
         let receiver = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let sender = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let sent: Vec<Vec<u8>> = (1..=Inbox::CAPACITY as u8 + 3).map(|length| vec![length; length.into()]).collect();
-        for bytes in &sent {
-            sender.send_to(bytes, receiver.local_addr().unwrap()).unwrap();
+        for length in 1..=count as u8 {
+            sender.send_to(&vec![length; length.into()], receiver.local_addr().unwrap()).unwrap();
         }
+        (sender, receiver)
+    }
+
+    #[test]
+    fn more_than_fit_are_read_in_order_by_several_calls() {
+        let (sender, receiver) = waiting(Inbox::CALL + 3);
         let mut inbox = Inbox::new(6);
         let mut found = Vec::new();
-        for count in [2, Inbox::CAPACITY, 1, 0] {
+        for count in [2, Inbox::CALL, 1, 0] {
             let most = if count == 2 { 2 } else { usize::MAX };
+            inbox.clear();
             assert_eq!(inbox.receive(&receiver, most).unwrap(), count);
             let all = (0..).map_while(|index| inbox.datagram(index));
             found.extend(all.map(|(datagram, bytes)| (datagram.source, datagram.truncated, bytes.to_vec())));
         }
-        assert_eq!(found.len(), sent.len());
-        for ((source, truncated, bytes), sent) in found.iter().zip(&sent) {
+        assert_eq!(found.len(), Inbox::CALL + 3);
+        for ((source, truncated, bytes), length) in found.iter().zip(1..) {
             assert_eq!(sender.local_addr().unwrap(), (*source).into());
-            assert_eq!((*truncated, &bytes[..]), (sent.len() > 6, &sent[..sent.len().min(6)]));
+            assert_eq!((*truncated, &bytes[..]), (length > 6, &vec![length as u8; length.min(6)][..]));
         }
+    }
+
+    #[test]
+    fn datagrams_of_several_sockets_are_kept_until_they_are_forgotten() {
+        let [(_, first), (_, second)] = [3, Inbox::CALL + 6].map(waiting);
+        let mut inbox = Inbox::for_calls(2, 64);
+        assert_eq!([inbox.receive(&first, 2).unwrap(), inbox.receive(&second, usize::MAX).unwrap()], [2, 8]);
+        assert_eq!(inbox.receive(&second, usize::MAX).unwrap(), 6, "there is no room for more");
+        assert_eq!((inbox.count(), inbox.room(), inbox.receive(&first, 1).unwrap()), (16, 0, 0));
+        let lengths: Vec<usize> = (0..).map_while(|index| Some(inbox.datagram(index)?.1.len())).collect();
+        assert_eq!(lengths, [1, 2].into_iter().chain(1..=14).collect::<Vec<_>>());
+        inbox.clear();
+        assert_eq!(inbox.datagram(0), None);
+        assert_eq!(inbox.receive(&first, 1).unwrap(), 1);
+        assert_eq!(inbox.datagram(0).unwrap().1, [3, 3, 3]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::card_rates::CardRates;
 use super::controller::Controller;
 use super::floor;
-use super::mix::Mixer;
+use super::mix::{Mixer, Voice};
 use super::output::{Lost, Output, Playing};
 use super::{Clock, PlayArguments};
 use crate::failure::{Failure, Result};
@@ -77,23 +77,22 @@ impl Player {
         }
         let (name, rate) = (opened.name(), opened.rate());
         let card_rate = remembered_name(arguments).and_then(|device| card_rates.recall(&device));
-        let (mut channels, mut playouts) = (Vec::new(), Vec::new());
+        let (mut channels, mut voices) = (Vec::new(), Vec::new());
         for (stream, map) in streams.iter().zip(&layout) {
-            let map = spread(map, outputs);
+            let (outputs, map) = played(&spread(map, outputs));
             let config = stream_config(arguments, &stream.target, &opened, &map, card_rate, floor)?;
-            let played = (0..outputs).filter(|&output| map[output].is_some());
-            let meter = Arc::new(Meter::of(outputs, played));
+            let meter = Arc::new(Meter::new(outputs.len()));
             let controller = if arguments.clock == Clock::Free {
                 Controller::Free
             } else {
                 Controller::Measured(FusedRateController::default())
             };
             let (receiver, playout) = Receiver::start_by(config, &stream.legs, stream.timeline.clone(), controller)?;
-            playouts.push((playout, Arc::clone(&meter)));
+            voices.push(Voice { playout, meter: Arc::clone(&meter), outputs });
             channels.push(PlayingStream { receiver, meter, latency: config.target_depth });
         }
         let latency = channels.iter().map(|channel| channel.latency).min().unwrap_or(LATENCY);
-        let mixer = Mixer::new(playouts, opened.longest_callback() * outputs);
+        let mixer = Mixer::new(voices, outputs, opened.longest_callback());
         let output = opened.start(mixer, latency)?;
         Ok(Self { channels, name, rate, output, started_at: clock::now() })
     }
@@ -162,7 +161,15 @@ fn spread(map: &[Option<usize>], outputs: usize) -> Vec<Option<usize>> {
     }
 }
 
-/// The requested latency, or the default if none was requested.
+/// The outputs that a map plays on, and the channel of each. A map that plays nothing is silence on
+/// the first output.
+fn played(map: &[Option<usize>]) -> (Vec<usize>, Vec<Option<usize>>) {
+    let played = map.iter().enumerate().filter(|(_, channel)| channel.is_some());
+    let (outputs, channels): (Vec<usize>, Vec<_>) = played.map(|(output, &channel)| (output, channel)).unzip();
+    if outputs.is_empty() { (vec![0], vec![None]) } else { (outputs, channels) }
+}
+
+/// The requested latency, or the default.
 fn asked_latency(arguments: &PlayArguments, target: &Target) -> Result<Nanos> {
     let asked = arguments.latency.or(target.latency_ms);
     asked.map_or(Ok(LATENCY), |ms| duration_ms("the latency", ms))
@@ -232,5 +239,11 @@ mod tests {
         // The second stereo stream of two, on a card of two channels.
         assert_eq!(spread(&[None, None, Some(0), Some(1)], 2), [Some(0), Some(1)]);
         assert_eq!(spread(&[Some(0), Some(1), Some(2)], 2), [Some(0), Some(1)]);
+    }
+
+    #[test]
+    fn only_outputs_that_a_stream_plays_on_are_rendered() {
+        assert_eq!(played(&[None, Some(1), None, Some(0)]), (vec![1, 3], vec![Some(1), Some(0)]));
+        assert_eq!(played(&[None, None]), (vec![0], vec![None]));
     }
 }

@@ -4,7 +4,7 @@
 use super::bench::{Bench, Trouble};
 use super::peers::real_time;
 use netns::{Running, Wire};
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, UdpSocket};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -14,8 +14,13 @@ const PAYLOAD: usize = 48 * 6;
 /// `cargo xtask <this> COUNT ADDRESS`, for [`start`].
 pub(crate) const COMMAND: &str = "interop-flood";
 
-/// Sends `count` streams to 239.69.2.1, .2 and so on.
-pub(super) fn start(wire: &Wire, host: char, bench: &Bench, count: usize) -> Result<Running, Trouble> {
+/// The group of a stream, which are counted from 1: 239.69.2.1, .2 and so on.
+pub(super) fn group(stream: u16) -> Ipv4Addr {
+    (u32::from(Ipv4Addr::new(239, 69, 2, 0)) + u32::from(stream)).into()
+}
+
+/// Sends `count` streams to their [groups](group).
+pub(super) fn start(wire: &Wire, host: char, bench: &Bench, count: u16) -> Result<Running, Trouble> {
     let program = bench.beside("xtask")?;
     let mut command = real_time(wire, host, &program);
     command.args([COMMAND, &count.to_string(), &netns::address(host)]);
@@ -45,7 +50,7 @@ pub(super) fn late(log: &str, began_s: f64) -> Vec<(f64, f64)> {
 #[expect(clippy::disallowed_methods, reason = "a sender keeps time")]
 pub(crate) fn run(arguments: &[String]) -> ExitCode {
     let [count, address] = arguments else { return ExitCode::from(2) };
-    let (Ok(count), Ok(socket)) = (count.parse::<u8>(), UdpSocket::bind((address.as_str(), 0))) else {
+    let (Ok(count), Ok(socket)) = (count.parse::<u16>(), UdpSocket::bind((address.as_str(), 0))) else {
         return ExitCode::from(2);
     };
     println!("sending");
@@ -60,8 +65,8 @@ pub(crate) fn run(arguments: &[String]) -> ExitCode {
         packet[2..4].copy_from_slice(&(index as u16).to_be_bytes());
         packet[4..8].copy_from_slice(&index.wrapping_mul(FRAMES).to_be_bytes());
         for stream in 1..=count {
-            packet[11] = stream;
-            if let Err(error) = socket.send_to(&packet, SocketAddr::from(([239, 69, 2, stream], 5004))) {
+            packet[10..12].copy_from_slice(&stream.to_be_bytes());
+            if let Err(error) = socket.send_to(&packet, (group(stream), 5004)) {
                 eprintln!("{error}");
                 return ExitCode::FAILURE;
             }

@@ -4,6 +4,7 @@ use super::bench::Trouble;
 use netns::{Running, Wire};
 use std::ffi::OsStr;
 use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 
 /// The domain of all cases.
@@ -15,6 +16,14 @@ pub(crate) fn real_time(wire: &Wire, host: char, program: impl AsRef<OsStr>) -> 
     let mut command = wire.command(host, "chrt");
     command.args(["-f", "60"]).arg(program);
     command
+}
+
+/// Compiles a program of one C file; `None` without a C compiler.
+pub(super) fn compile(wire: &Wire, name: &str, source: &str) -> Option<PathBuf> {
+    let (file, program) = (wire.path(&format!("{name}.c")), wire.path(name));
+    fs::write(&file, source).ok()?;
+    let compiled = Command::new("cc").args(["-O2", "-o"]).args([&program, &file]).status();
+    compiled.is_ok_and(|status| status.success()).then_some(program)
 }
 
 /// A grandmaster or slave of linuxptp. It serves this machine's own clock and steers nothing.

@@ -186,7 +186,7 @@ pub(super) fn many(bench: &Bench) -> Outcome {
     let count = bench.seconds(8, 32);
     let seconds = bench.seconds(10, 60);
     let watch = pauses::start(bench, &wire, 'a')?;
-    let _flood = flood::start(&wire, 'a', bench, count as usize)?;
+    let _flood = flood::start(&wire, 'a', bench, count as u16)?;
     let urls: Vec<String> = (1..=count).map(|n| format!("aes67://239.69.2.{n}?latency=100")).collect();
     let mut command = host.command(&wire, 'b', "many", &format!("{seconds} {}", urls.join(" ")));
     command.env("HOST_NO_PTP", "1");

@@ -68,7 +68,11 @@ pub(super) const ALL: &[Case] = &[
     case("send-gstreamer", "GStreamer's RFC 7273 receiver reads back our capture time", send::gstreamer),
     case("send-tshark", "what tshark says of our packets", send::tshark),
     case("send-sdp", "sdpoker and sdp-transform read our descriptions", send::sdp_libraries),
-    case("send-lateness", "how late our packets are, and what they cost, beside GStreamer's", send::lateness),
+    case(
+        "send-lateness",
+        "how late our packets are, and what they cost, beside GStreamer's and a bare loop's",
+        send::lateness,
+    ),
     case("bass-receive", "GStreamer's stream on PTP, decoded by BASS bit for bit", bass::receive),
     case("bass-no-sound", "BASS plays a stream on its device without sound", bass::no_sound),
     case("bass-jack", "BASS plays a stream on jackd's dummy card", bass::jack),
@@ -92,6 +96,6 @@ pub(super) const ALL: &[Case] = &[
     case("bass-cycles", "streams of BASS are opened and freed 10000 times", bass::cycles),
     case("bass-send", "FFmpeg and GStreamer receive a channel of BASS; a stream is sent on", bass::send),
     case("trace", "a trace of `play` shows its glitches in the simulator", play::trace),
-    case("many-streams", "64 stereo streams in one process, beside GStreamer", many::streams),
+    case("many-streams", "64 and 256 stereo streams in one process, beside a bare loop and GStreamer", many::streams),
     case("endurance", "play and record while sender, grandmaster and network go and come", endurance::run),
 ];

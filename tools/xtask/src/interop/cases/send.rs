@@ -3,6 +3,7 @@
 use super::super::bench::{Bench, Outcome, Trouble, output, pause, read, write};
 use super::super::counter::{check_stretch, counter, wav};
 use super::super::measure::{number, objects};
+use super::super::peers::compile;
 use super::super::{pauses, target_dir};
 use crate::sdp;
 use std::process::{Command, Stdio};
@@ -174,29 +175,37 @@ pub(super) fn sdp_libraries(bench: &Bench) -> Outcome {
     Ok(())
 }
 
-/// Lateness of packets and processor time, compared with GStreamer's sender.
+/// A program that sends prepared packets and does nothing else.
+const BARE_SENDER: &str = include_str!("../scripts/bare_sender.c");
+
+/// Lateness of packets and processor time, compared with a bare loop and with GStreamer's sender.
 pub(super) fn lateness(bench: &Bench) -> Outcome {
     let wire = bench.wire(&['a', 'b'], &["tcpdump", "gst-launch-1.0"])?;
     write(&wire.path("lateness.py"), include_str!("../scripts/lateness.py"))?;
+    let bare = compile(&wire, "bare_sender", BARE_SENDER).unwrap_or_default();
+    if bare.as_os_str().is_empty() {
+        bench.figure("bare loop", "there is no C compiler");
+    }
     let (all, seconds) = if bench.is_long() {
-        (&[(1, "1"), (16, "1"), (64, "1"), (8, "0.125")][..], "20")
+        (&[(1, "1"), (16, "1"), (64, "1"), (256, "1"), (8, "0.125")][..], "20")
     } else {
         (&[(1, "1")][..], "4")
     };
     for (streams, ptime) in all {
         let watch = pauses::start(bench, &wire, 'a')?;
         let mut script = Command::new(netns::SYSTEM_PYTHON);
-        script.current_dir(wire.folder()).arg("lateness.py").arg(bench.program());
-        script.args([&wire.namespace('a'), &wire.namespace('b'), &streams.to_string(), *ptime, seconds]);
-        let log = wire.start(script).wait(120).log;
+        script.current_dir(wire.folder()).arg("lateness.py").args([bench.program(), bare.as_path()]);
+        script.args([&wire.namespace('a'), &netns::address('a'), &wire.namespace('b'), &streams.to_string(), *ptime]);
+        script.arg(seconds);
+        let log = wire.start(script).wait(180).log;
         let rows = objects(&log);
-        let [ours, theirs] = &rows[..] else { return Err(Trouble::Failed(log)) };
-        for row in [ours, theirs] {
+        let [ours, .., theirs] = &rows[..] else { return Err(Trouble::Failed(log)) };
+        for row in &rows {
             let of = |key: &str| number(row, key);
             bench.figure(
                 &format!("{streams} streams of {ptime} ms, {}", row["sender"].as_str().unwrap_or_default()),
                 format_args!(
-                    "{} packets, late by {:.0} us (p50), {:.0} (p99), {:.0} (max); {:.1} us of processor time a packet",
+                    "{} packets, late by {:.0} us (p50), {:.0} (p99), {:.0} (max); {:.2} us of processor time a packet",
                     of("packets"),
                     of("p50_us"),
                     of("p99_us"),

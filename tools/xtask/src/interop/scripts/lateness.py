@@ -1,11 +1,11 @@
-"""Lateness of the packets of two senders, one after the other, as the receiving end's kernel stamps them.
+"""Lateness of the packets of some senders, one after the other, as the receiving end's kernel stamps them.
 
-lateness.py AES67 HOST_A HOST_B STREAMS PTIME_MS SECONDS
+lateness.py AES67 BARE HOST_A ADDRESS_A HOST_B STREAMS PTIME_MS SECONDS; BARE is the compiled bare_sender.c, or empty
 
-Lateness is counted from the earliest packet of the sender's run, by RTP timestamps: it is what a receiver's buffer has to hold. CPU is the sender's process's, user and system. Both have the real-time priority that ours asks for by itself.
+Lateness is counted from the earliest packet of the sender's run, by RTP timestamps: it is what a receiver's buffer has to hold. CPU is the sender's process's, user and system. All have the real-time priority that ours asks for by itself.
 """
 import json, os, resource, struct, subprocess, sys, time
-aes67, host_a, host_b, streams, ptime_ms, seconds = sys.argv[1:7]
+aes67, bare_sender, host_a, address_a, host_b, streams, ptime_ms, seconds = sys.argv[1:9]
 streams, seconds, frames = int(streams), float(seconds), int(round(float(ptime_ms) * 48))
 ns = lambda host, *command: ['ip', 'netns', 'exec', host, *command]
 quiet = dict(stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -13,6 +13,9 @@ quiet = dict(stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subproc
 def ours(group):
     return ns(host_a, aes67, 'send', 'tone', '--source-channels', str(2 * streams), '--split', '2', '--group', group,
               '--interface', 'va', '--clock', 'system', '--ptime', ptime_ms, '--no-sap', '--seconds', str(seconds + 4))
+
+def bare(group):
+    return ns(host_a, 'chrt', '-f', '60', bare_sender, address_a, group, str(streams), str(frames), str(seconds + 4))
 
 def gstreamer(group):
     base = [int(part) for part in group.split('.')]
@@ -70,5 +73,7 @@ def measure(name, command):
 
 # The first run of GStreamer reads all plugins.
 subprocess.run(['gst-inspect-1.0'], **quiet)
-measure('aes67', ours('239.69.100.1'))
-measure('gstreamer', gstreamer('239.69.101.1'))
+measure('aes67', ours('239.69.100.0'))
+if bare_sender:
+    measure('a bare loop', bare('239.69.102.0'))
+measure('gstreamer', gstreamer('239.69.101.0'))
