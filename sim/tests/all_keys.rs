@@ -4,7 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use rayon::prelude::*;
-use sim::receivers::receiver_of;
+use sim::receivers::Slot;
 use sim::run::Budget;
 use sim::scenario::Loaded;
 use sim::world::{Control, World};
@@ -267,7 +267,8 @@ fn fault_of(folder: &Path, text: &str, place: &Place, value: &str) -> Option<Str
         // Whether it is refused or only takes its time, it is known before.
         return None;
     }
-    let run = receiver_of(&loaded, 0)
+    let run = Slot::new(&loaded, 0)
+        .built_in()
         .and_then(|receiver| World::with(&loaded, 0, receiver, None))
         .and_then(|world| world.run(&Control::default()));
     match run {
