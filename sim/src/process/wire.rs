@@ -112,12 +112,12 @@ impl Hello<'_> {
         message.extend(format.map_or(0, |format| format.sample_rate().as_hz()).to_le_bytes());
         message.extend(config.map_or(0, |config| config.card_rate.as_hz()).to_le_bytes());
         message.extend(format.map_or(0, |format| format.channels() as u16).to_le_bytes());
-        message.extend(
-            format.map_or(0, |format| format.bytes_per_frame() / format.channels() * 8).to_le_bytes()[..2].iter(),
-        );
+        let bits = format.map_or(0, |format| format.bytes_per_frame() / format.channels() * 8);
+        message.extend((bits as u16).to_le_bytes());
         message.extend(self.packet_frames.to_le_bytes());
         message.extend((config.map_or(0, |config| config.block_frames) as u16).to_le_bytes());
-        message.extend(u16::from(config.and_then(|config| config.payload_type).unwrap_or(0)).to_le_bytes());
+        let payload_type = config.and_then(|config| config.payload_type);
+        message.extend(payload_type.map_or(u16::MAX, u16::from).to_le_bytes());
         message.extend((self.name.len() as u16).to_le_bytes());
         message.extend(offset.to_le_bytes());
         message.extend(config.map_or(0, |config| config.target_depth.as_nanos()).to_le_bytes());
