@@ -14,7 +14,7 @@ def send(kind, body):
     sys.stdout.buffer.write(struct.pack("<IB", 1 + len(body), kind) + body)
 
 
-def audio(samples, frame=0, fraction=0.0, underruns=0):
+def audio(samples, frame=0, fraction=0.0, underruns=5):
     """Sends audio."""
     head = struct.pack("<Bqd4Iq", 1, frame, fraction, underruns, 0, 0, 0, 0)
     send(0x85, head + struct.pack(f"<{len(samples)}f", *samples))
@@ -59,7 +59,7 @@ def misbehave(fault, silence, now):
     elif fault == "fraction":
         audio(silence, 0, math.inf)
     elif fault == "counts":
-        audio(silence, underruns=0)
+        audio(silence, underruns=4)
     else:
         audio(silence)
     if fault == "state":
@@ -98,11 +98,11 @@ def main():
             pulls += 1
             silence = [0.0] * (struct.unpack_from("<I", message, 13)[0] * channels)
             if pulls < 20:
-                audio(silence, underruns=5)
+                audio(silence)
             elif pulls == 20:
                 wake = misbehave(fault, silence, now)
             else:
-                audio(silence, underruns=5)
+                audio(silence)
         elif fault != "restless":
             wake = NEVER
         number += fault == "miscounts" and pulls == 20
