@@ -35,6 +35,22 @@ const MOST_RATE_PPB: f64 = 1e8;
 /// The largest value that may be a sample, as for every receiver.
 const LOUDEST: f32 = 4.0;
 
+/// What is still missing in an answer.
+struct Due {
+    hello: bool,
+    audio: bool,
+}
+
+impl Due {
+    fn check(&self) -> Result<(), String> {
+        match self {
+            Self { audio: true, .. } => Err("answered a PULL without AUDIO".to_owned()),
+            Self { hello: true, .. } => Err("answered the HELLO without one".to_owned()),
+            Self { .. } => Ok(()),
+        }
+    }
+}
+
 /// A program as a receiver.
 pub(crate) struct ProcessReceiver {
     program: RunningProgram,
@@ -94,10 +110,15 @@ impl ProcessReceiver {
         // Transmit timestamps may be told late.
         self.now = self.now.max(now);
         if let Err(reason) = self.exchange(now, request, out) {
-            self.has_failed = true;
-            self.wake = None;
-            self.failure = Some(format!("its program `{}` {reason} (docs/own-receiver.md)", self.command));
+            self.fail(&reason);
         }
+    }
+
+    /// Ends the run for a reason that follows "its program".
+    fn fail(&mut self, reason: &str) {
+        self.has_failed = true;
+        self.wake = None;
+        self.failure = Some(format!("its program `{}` {reason} (docs/own-receiver.md)", self.command));
     }
 
     fn exchange(&mut self, now: LocalTime, request: Request<'_>, out: &mut [f32]) -> Result<(), String> {
@@ -106,59 +127,58 @@ impl ProcessReceiver {
         if self.program.ask(&self.message).is_err() {
             return Err(self.gone(request));
         }
-        let mut needs_audio = matches!(request, Request::Pull(_));
-        let mut needs_hello = matches!(request, Request::Hello(_));
+        let (hello, audio) = (matches!(request, Request::Hello(_)), matches!(request, Request::Pull(_)));
+        let mut due = Due { hello, audio };
         for _ in 0..MOST_MESSAGES {
             let mut answer = std::mem::take(&mut self.answer);
             self.program.read(&mut answer, LONGEST).map_err(|error| self.unread(error, request))?;
-            let done = match Answer::read(&answer)? {
-                Answer::Hello(version) if needs_hello => {
-                    needs_hello = false;
-                    if version != VERSION {
-                        return Err(format!("speaks version {version} of the protocol, and this is version {VERSION}"));
-                    }
-                    false
-                }
-                Answer::Audio(playback, samples) if needs_audio => {
-                    needs_audio = false;
-                    self.take_samples(samples, out)?;
-                    self.take_playback(playback)?;
-                    false
-                }
-                Answer::Hello(_) => return Err(format!("answered {} with a HELLO", request.name())),
-                Answer::Audio(..) => return Err(format!("answered {} with an AUDIO too many", request.name())),
-                Answer::Send(datagram) => {
-                    let transmit = Transmit::encoded(datagram);
-                    self.transmits.push_back(transmit.map_err(|error| format!("sent no PTP message: {error}"))?);
-                    false
-                }
-                Answer::Event(text) => {
-                    self.events.push_back(text.to_owned());
-                    false
-                }
-                Answer::Clock(clock) => {
-                    self.take_clock(clock)?;
-                    false
-                }
-                Answer::Done(number, _) if number != self.number => {
-                    return Err(format!("ended its answer to message {number}, and message {} was sent", self.number));
-                }
-                Answer::Done(_, wake) => {
-                    self.wake = wake.map(|wake| wake.max(now));
-                    true
-                }
-            };
+            let is_last = self.take(Answer::read(&answer)?, request, &mut due, out)?;
             self.answer = answer;
-            if done {
+            if is_last {
                 self.program.answered();
-                return match (needs_audio, needs_hello) {
-                    (true, _) => Err("answered a PULL without AUDIO".to_owned()),
-                    (_, true) => Err("answered the HELLO without one".to_owned()),
-                    _ => Ok(()),
-                };
+                return due.check();
             }
         }
         Err(format!("answered {} with more than {MOST_MESSAGES} messages", request.name()))
+    }
+
+    /// Takes a message. Returns whether it is the last one of the answer.
+    fn take(
+        &mut self,
+        answer: Answer<'_>,
+        request: Request<'_>,
+        due: &mut Due,
+        out: &mut [f32],
+    ) -> Result<bool, String> {
+        match answer {
+            Answer::Hello(version) if due.hello => {
+                due.hello = false;
+                if version != VERSION {
+                    return Err(format!("speaks version {version} of the protocol, and this is version {VERSION}"));
+                }
+            }
+            Answer::Audio(playback, samples) if due.audio => {
+                due.audio = false;
+                self.take_samples(samples, out)?;
+                self.take_playback(playback)?;
+            }
+            Answer::Hello(_) => return Err(format!("answered {} with a HELLO", request.name())),
+            Answer::Audio(..) => return Err(format!("answered {} with an AUDIO too many", request.name())),
+            Answer::Send(datagram) => {
+                let transmit = Transmit::encoded(datagram).map_err(|error| format!("sent no PTP message: {error}"))?;
+                self.transmits.push_back(transmit);
+            }
+            Answer::Event(text) => self.events.push_back(text.to_owned()),
+            Answer::Clock(clock) => self.take_clock(clock)?,
+            Answer::Done(number, wake) => {
+                if number != self.number {
+                    return Err(format!("ended its answer to message {number}, and message {} was sent", self.number));
+                }
+                self.wake = wake.map(|wake| wake.max(self.now));
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Why nothing could be read.
@@ -194,8 +214,8 @@ impl ProcessReceiver {
         }
         for (sample, value) in out.iter_mut().zip(values) {
             *sample = f32::from_le_bytes(*value);
-            // In this form, NaN is out of range as well.
-            if !(sample.abs() <= LOUDEST) {
+            // NaN is not in the range.
+            if !(-LOUDEST..=LOUDEST).contains(sample) {
                 return Err(format!("sent {sample}, which is not a sample"));
             }
         }
@@ -248,7 +268,7 @@ impl ProcessReceiver {
                 if at > self.now || at < LocalTime::ZERO || ptp.as_nanos() < 0 {
                     return Err(format!("sent a clock map from {} ns, which is not between 0 and now", at.as_nanos()));
                 }
-                if !(rate_ppb.abs() <= MOST_RATE_PPB) {
+                if !(-MOST_RATE_PPB..=MOST_RATE_PPB).contains(&rate_ppb) {
                     return Err(format!("sent a clock map with a rate of {rate_ppb} ppb, which no clock has"));
                 }
                 Some(PtpMap::new(at, ptp, ClockMap::exact(at, 0.0, Ppb::new(rate_ppb))))
@@ -265,12 +285,7 @@ impl ProcessReceiver {
         let (since, count) = self.wakes;
         self.wakes = if now - since > WAKE_WINDOW { (now, 1) } else { (since, count + 1) };
         if self.wakes.1 > MOST_WAKES {
-            self.has_failed = true;
-            self.wake = None;
-            self.failure = Some(format!(
-                "its program `{}` asked to be woken or sent PTP messages more than {MOST_WAKES} times in a second (docs/own-receiver.md)",
-                self.command
-            ));
+            self.fail(&format!("asked to be woken or sent PTP messages more than {MOST_WAKES} times in a second"));
         }
     }
 
@@ -357,8 +372,7 @@ impl Receiver for ProcessReceiver {
         if !self.has_failed
             && let Err(reason) = self.finish()
         {
-            self.has_failed = true;
-            self.failure = Some(format!("its program `{}` {reason} (docs/own-receiver.md)", self.command));
+            self.fail(&reason);
         }
     }
 
