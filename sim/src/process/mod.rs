@@ -24,8 +24,8 @@ use wire::{Answer, AudioAnswer, ClockAnswer, LONGEST, Request, VERSION};
 
 /// Most messages of one answer.
 const MOST_MESSAGES: usize = 1000;
-/// Most timers and PTP messages that a program may have within [`WAKE_WINDOW`]. Judgement: a timer of 10
-/// us; beyond, a run would take for ever.
+/// Most timers and PTP messages that a program may have within [`WAKE_WINDOW`]. Judgement: a timer
+/// of 10 us; beyond, a run would take for ever.
 const MOST_WAKES: u32 = 100_000;
 const WAKE_WINDOW: Nanos = Nanos::from_secs(1);
 /// Largest position: what a float holds exactly.
