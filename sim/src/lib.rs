@@ -10,6 +10,7 @@ pub mod bench;
 pub mod check;
 pub mod models;
 pub mod mutants;
+mod process;
 pub mod receivers;
 pub mod record;
 pub mod replay;

@@ -17,8 +17,7 @@ pub use summary::{FileSummary, ReceiverSummary, SUMMARY_VERSION, Summary};
 
 use crate::check::{CrackleReport, Evidence, Judgement, Listening};
 use crate::models::MediaTimeline;
-use crate::mutants::Mutant;
-use crate::receivers::{receiver_of, stream_config, uncontrolled};
+use crate::receivers::{Factory, Slot};
 use crate::record::{Recording, RunTrace, TraceEvent};
 use crate::report::{self, ReportError, Story};
 use crate::scenario::{
@@ -43,6 +42,7 @@ type WavTimes = Vec<(f64, f64)>;
 
 /// A scenario was not run to the end.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum SessionError {
     /// The folder for the reports cannot be made.
     #[error("{path}: the folder for the reports cannot be made: {source}; give another with --reports", path = .path.display())]
@@ -126,7 +126,7 @@ pub struct Output<'a> {
 /// # Errors
 /// If a file cannot be written, or an invariant was violated.
 pub fn run(loaded: &Loaded, folder: Option<&Path>, control: &Control) -> Result<Session, SessionError> {
-    run_as(loaded, folder.map(|folder| Output { folder, pictures: true }), control, None)
+    run_with(loaded, folder.map(|folder| Output { folder, pictures: true }), control, &|slot| slot.built_in())
 }
 
 /// Runs a scenario, and writes the files that are wanted.
@@ -134,15 +134,19 @@ pub fn run(loaded: &Loaded, folder: Option<&Path>, control: &Control) -> Result<
 /// # Errors
 /// If a file cannot be written, or an invariant was violated.
 pub fn run_into(loaded: &Loaded, output: Output<'_>, control: &Control) -> Result<Session, SessionError> {
-    run_as(loaded, Some(output), control, None)
+    run_with(loaded, Some(output), control, &|slot| slot.built_in())
 }
 
-/// As [`run`], with a fault in every receiver.
-fn run_as(
+/// Runs a scenario with receivers of any make, and writes the files that are wanted. See
+/// [`receivers`](crate::receivers) for an example.
+///
+/// # Errors
+/// If a file cannot be written, a receiver cannot be made or fails, or an invariant was violated.
+pub fn run_with(
     loaded: &Loaded,
     output: Option<Output<'_>>,
     control: &Control,
-    mutant: Option<Mutant>,
+    make: &Factory<'_>,
 ) -> Result<Session, SessionError> {
     let folder = output.map(|output| output.folder);
     if let Some(folder) = folder {
@@ -153,7 +157,7 @@ fn run_as(
         || {
             (0..receivers)
                 .into_par_iter()
-                .map(|index| play(loaded, index, folder, control, mutant))
+                .map(|index| play(loaded, index, folder, control, make))
                 .collect::<Result<Vec<_>, _>>()
         },
         || {
@@ -284,7 +288,7 @@ pub(crate) fn live(
     index: usize,
     control: &Control,
 ) -> Result<(Outcome, Option<Listening>), SessionError> {
-    let Played { mut outcome, .. } = play(loaded, index, None, control, None)?;
+    let Played { mut outcome, .. } = play(loaded, index, None, control, &|slot| slot.built_in())?;
     let heard = listening::listen(loaded, &loaded.scenario.receivers[index], &mut outcome);
     Ok((outcome, heard))
 }
@@ -294,7 +298,7 @@ fn play(
     index: usize,
     folder: Option<&Path>,
     control: &Control,
-    mutant: Option<Mutant>,
+    make: &Factory<'_>,
 ) -> Result<Played, SessionError> {
     let receiver = &loaded.scenario.receivers[index];
     let name = receiver.name.as_ref();
@@ -304,23 +308,10 @@ fn play(
         Some((chain, stream)) => Some(capture(loaded, &chain, folder, name, Some(stream))?),
         None => None,
     };
-    let made = match mutant {
-        Some(Mutant::DriftControlOff) => uncontrolled(loaded, index)?,
-        Some(mutant) => infected(loaded, index, mutant)?,
-        None => receiver_of(loaded, index)?,
-    };
-    let outcome = World::with(loaded, index, made, capture)?.run(control)?;
+    let outcome = World::with(loaded, index, make(&Slot::new(loaded, index))?, capture)?.run(control)?;
     let card_rate_hz =
         loaded.scenario.surroundings_of(receiver).chain.map_or(0, |chain| chain.card.sample_rate_hz.get());
     Ok(Played { outcome, card_rate_hz, heard: None })
-}
-
-/// The receiver of a scenario, with a fault.
-fn infected(loaded: &Loaded, index: usize, mutant: Mutant) -> Result<Box<dyn crate::world::Receiver>, RunError> {
-    let surroundings = loaded.scenario.surroundings_of(&loaded.scenario.receivers[index]);
-    let chain = surroundings.chain.zip(loaded.stream.as_ref());
-    let config = chain.map(|(chain, stream)| stream_config(&chain, stream));
-    Ok(mutant.infect(receiver_of(loaded, index)?, loaded.scenario.duration_s.nanos(), config.as_ref()))
 }
 
 /// The audio chain and its stream, if the audio is to be judged.

@@ -2,9 +2,9 @@
 
 use indicatif::{ProgressBar, ProgressStyle};
 use sim::check::Judgement;
-use sim::report::{Check, Verdict, render_table};
+use sim::report::render_table;
 use sim::run::Session;
-use sim::scenario::{Loaded, Metric};
+use sim::scenario::Loaded;
 use sim::world::Control;
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
@@ -69,7 +69,7 @@ pub(crate) fn say(line: impl Display) {
 pub(crate) fn print(loaded: &Loaded, session: &Session, folder: &Path, elapsed: Duration) {
     say(&session.summary.title);
     let colours = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    say(render_table(&checks(session), colours));
+    say(render_table(&session.summary.checks(), colours));
     let simulated_s = session.summary.duration_s * session.summary.receivers.len() as f64;
     let wall_s = elapsed.as_secs_f64();
     say(format_args!(
@@ -89,30 +89,6 @@ fn changed(loaded: &Loaded) -> String {
         return String::new();
     }
     format!(" (named after what is not as in the file: {})", loaded.changes.join(", "))
-}
-
-fn checks(session: &Session) -> Vec<Check> {
-    let mut checks = Vec::new();
-    for receiver in &session.summary.receivers {
-        let judged = session.summary.expectations.iter().filter(|judgement| judgement.receiver == receiver.name);
-        checks.extend(judged.map(|judgement| Check {
-            receiver: judgement.receiver.clone(),
-            check: judgement.check.clone(),
-            limit: judgement.limit.clone(),
-            measured: judgement.measured_text(),
-            verdict: judgement.verdict(),
-        }));
-        let info = |check: &str, measured: Option<f64>| Check {
-            receiver: receiver.name.clone(),
-            check: check.to_owned(),
-            limit: String::new(),
-            measured: measured.map_or("not measured".to_owned(), |value| format!("{value:.2}")),
-            verdict: Verdict::Info,
-        };
-        checks.push(info("pitch_deviation_cents", receiver.pitch_deviation_cents));
-        checks.push(info("longest_gap_ms", receiver.metrics.get(&Metric::LongestGapMs).copied().flatten()));
-    }
-    checks
 }
 
 /// Says which expectations failed, and by how much.

@@ -4,7 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use rayon::prelude::*;
-use sim::receivers::receiver_of;
+use sim::receivers::Slot;
 use sim::run::Budget;
 use sim::scenario::Loaded;
 use sim::world::{Control, World};
@@ -180,6 +180,8 @@ fn scenarios() -> Vec<String> {
     let fault = |what: &&str| format!("{base}\n[[fault]]\nat_s = 0.1\nfor_s = 0.1\nwhat = {what}\n");
     all.extend(FAULTS.iter().map(fault));
     all.push(format!("{base}\n[[fault]]\nat_s = 0.1\nfor_s = 0.01\nevery_s = 0.1\nwhat = 'media_lost'\n"));
+    let other = "\n[[receiver]]\nname = 'other'\nkind = 'process'\n";
+    all.push(format!("{base}{other}process = {{ command = ['true'], answer_limit_s = 30 }}\n"));
     let sender = "\n[sender]\nclock.system = { error_us = 1, period_s = 600 }\nhost = { clock = {} }\nptp = { delay_us = 200 }\n\
                   wake_jitter.exponential = { mean_us = 20 }\ndelay_ms = 1\n\
                   card = { sample_rate_hz = 48_000, clock = {}, callback_frames = 480 }\n";
@@ -267,7 +269,8 @@ fn fault_of(folder: &Path, text: &str, place: &Place, value: &str) -> Option<Str
         // Whether it is refused or only takes its time, it is known before.
         return None;
     }
-    let run = receiver_of(&loaded, 0)
+    let run = Slot::new(&loaded, 0)
+        .built_in()
         .and_then(|receiver| World::with(&loaded, 0, receiver, None))
         .and_then(|world| world.run(&Control::default()));
     match run {

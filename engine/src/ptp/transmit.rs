@@ -143,6 +143,32 @@ impl Transmit {
         let body = Body::DelayReq { origin_timestamp: PtpTime::EPOCH };
         Self::new(&Message { header, body, tlvs: Tlvs::default() }, Destination::Multicast, None).ok()
     }
+
+    /// A message that another implementation has encoded, to all clocks. The departure time of
+    /// event messages is requested.
+    ///
+    /// # Errors
+    /// If it is not a PTP message, or is longer than a [`Datagram`].
+    ///
+    /// ```
+    /// use engine::ptp::Transmit;
+    /// use engine::ptp::wire::PortIdentity;
+    /// let request = Transmit::delay_req(PortIdentity::default(), 0, 7).unwrap();
+    /// assert_eq!(Transmit::encoded(&request.datagram), Ok(request));
+    /// assert!(Transmit::encoded(b"no message").is_err());
+    /// ```
+    pub fn encoded(message: &[u8]) -> Result<Self, WireError> {
+        let Message { header, body, .. } = Message::parse(message)?;
+        let length = message.len();
+        let mut bytes = [0; CAPACITY];
+        let too_small = WireError::BufferTooSmall { needed: length, available: CAPACITY };
+        bytes.get_mut(..length).ok_or(too_small)?.copy_from_slice(message);
+        let message_type = body.message_type();
+        let class = MessageClass::of(message_type);
+        let token = TransmitToken { message_type, sequence_id: header.sequence_id };
+        let timestamp = (class == MessageClass::Event).then_some(token);
+        Ok(Self { destination: Destination::Multicast, class, timestamp, datagram: Datagram { bytes, length } })
+    }
 }
 
 /// Queue of messages that have not been polled yet. A full queue refuses messages, so that it does

@@ -34,7 +34,7 @@ pub use slips::{
 pub use soak::{Glitched, HappeningFigures, SoakError, SoakPlan, SoakRun, render_soak_json, render_soak_table, soak};
 pub use table::{render_csv, render_json, render_markdown, render_table};
 
-use crate::receivers::receiver_of;
+use crate::receivers::Slot;
 use crate::scenario::{Audio, FaultKind, Loaded, Period, ReceiverKind, Scenario, ScenarioError};
 use crate::world::{Control, RunError, World};
 use measure::{Course, RunFigures};
@@ -147,7 +147,7 @@ fn one(series: &Series<'_>, seed: u64, control: &Control) -> Result<Option<RunFi
         receiver.kind = series.law;
         receiver.name = Spanned::new(0..0, series.law.to_string());
     }
-    let outcome = World::with(&loaded, 0, receiver_of(&loaded, 0)?, None)?.run(control)?;
+    let outcome = World::with(&loaded, 0, Slot::new(&loaded, 0).built_in()?, None)?.run(control)?;
     if outcome.cancelled {
         return Ok(None);
     }

@@ -155,6 +155,14 @@ impl Receiver for Faulty {
         self.inner.sender_off_ptp()
     }
 
+    fn end(&mut self) {
+        self.inner.end();
+    }
+
+    fn failure(&mut self) -> Option<String> {
+        self.inner.failure()
+    }
+
     fn poll_event(&mut self) -> Option<String> {
         self.inner.poll_event()
     }

@@ -134,8 +134,8 @@ impl Mutant {
     }
 
     /// Adds the fault to a receiver, for a run of this length with this stream. Drift control
-    /// cannot be switched off from outside the receiver:
-    /// [`uncontrolled`](crate::receivers::uncontrolled) makes such a receiver.
+    /// cannot be switched off from outside the receiver: such a receiver has a
+    /// [rate controller](crate::receivers::Slot::rate_controller) without effect.
     #[must_use]
     pub fn infect(
         self,

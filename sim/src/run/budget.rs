@@ -279,7 +279,7 @@ impl fmt::Display for Rounded {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::receivers::receiver_of;
+    use crate::receivers::Slot;
     use crate::world::{Control, World};
     use std::path::Path;
 
@@ -341,7 +341,7 @@ target_depth_ms = 20
         {
             let loaded = loaded(&text.replace("duration_s = 100", "duration_s = 20"));
             let estimate = Budget::of(&loaded).events();
-            let events = World::with(&loaded, 0, receiver_of(&loaded, 0).unwrap(), None)
+            let events = World::with(&loaded, 0, Slot::new(&loaded, 0).built_in().unwrap(), None)
                 .unwrap()
                 .run(&Control::default())
                 .unwrap()

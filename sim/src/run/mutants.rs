@@ -4,10 +4,13 @@
 //! such a fault fails or can no longer be judged. If only other expectations fail, it was found by
 //! luck.
 
-use super::{SessionError, run_as};
+use super::{SessionError, run_with};
 use crate::mutants::Mutant;
+use crate::receivers::Slot;
 use crate::scenario::{Audio, Loaded};
-use crate::world::Control;
+use crate::world::{Control, Receiver, RunError};
+use engine::Ppb;
+use engine::audio::{RateController, RateInput};
 use rayon::prelude::*;
 use std::fmt::Write;
 use std::sync::atomic::Ordering;
@@ -91,7 +94,7 @@ pub fn engines(loaded: &Loaded, mutant: Mutant) -> usize {
 }
 
 fn outcome(loaded: &Loaded, mutant: Mutant, control: &Control) -> Result<MutantOutcome, SessionError> {
-    let session = run_as(&alone(loaded, mutant), None, control, Some(mutant))?;
+    let session = run_with(&alone(loaded, mutant), None, control, &|slot| infected(slot, mutant))?;
     let failed: Vec<_> = session.summary.expectations.iter().filter(|judgement| !judgement.holds).collect();
     let is_told = failed.iter().any(|judgement| mutant.told_by().contains(&judgement.metric));
     Ok(MutantOutcome {
@@ -104,6 +107,25 @@ fn outcome(loaded: &Loaded, mutant: Mutant, control: &Control) -> Result<MutantO
         },
         failed: failed.iter().map(|judgement| judgement.check.clone()).collect(),
     })
+}
+
+/// The receiver of a scenario, with a fault.
+fn infected(slot: &Slot<'_>, mutant: Mutant) -> Result<Box<dyn Receiver>, RunError> {
+    if mutant == Mutant::DriftControlOff {
+        return slot.rate_controller(NominalRate);
+    }
+    let duration = slot.loaded().scenario.duration_s.nanos();
+    Ok(mutant.infect(slot.built_in()?, duration, slot.stream_config().as_ref()))
+}
+
+/// A rate controller without effect: the ratio stays nominal.
+#[derive(Debug)]
+struct NominalRate;
+
+impl RateController for NominalRate {
+    fn ratio(&mut self, _input: &RateInput) -> Ppb {
+        Ppb::ZERO
+    }
 }
 
 /// The scenario with only the receivers to which the fault applies, and with its audio judged.

@@ -2,6 +2,7 @@
 
 use super::Played;
 use crate::check::{Evidence, Judgement, Span};
+use crate::report::{Check, Verdict};
 use crate::scenario::{Audio, Loaded, Metric, SourceFile};
 use crate::world::{LegReception, Reception};
 use serde::Serialize;
@@ -170,6 +171,32 @@ impl Summary {
                 .collect(),
             expectations,
         }
+    }
+
+    /// The rows of the table: of each receiver its expectations, then what is told of all.
+    #[must_use]
+    pub fn checks(&self) -> Vec<Check> {
+        let mut checks = Vec::new();
+        for receiver in &self.receivers {
+            let judged = self.expectations.iter().filter(|judgement| judgement.receiver == receiver.name);
+            checks.extend(judged.map(|judgement| Check {
+                receiver: judgement.receiver.clone(),
+                check: judgement.check.clone(),
+                limit: judgement.limit.clone(),
+                measured: judgement.measured_text(),
+                verdict: judgement.verdict(),
+            }));
+            let info = |check: &str, measured: Option<f64>| Check {
+                receiver: receiver.name.clone(),
+                check: check.to_owned(),
+                limit: String::new(),
+                measured: measured.map_or("not measured".to_owned(), |value| format!("{value:.2}")),
+                verdict: Verdict::Info,
+            };
+            checks.push(info("pitch_deviation_cents", receiver.pitch_deviation_cents));
+            checks.push(info("longest_gap_ms", receiver.metrics.get(&Metric::LongestGapMs).copied().flatten()));
+        }
+        checks
     }
 
     /// As JSON, with a line feed at the end.

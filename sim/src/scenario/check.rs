@@ -1,7 +1,7 @@
 //! Checks of a scenario that need more than one value.
 
-use super::explain::piece;
 use super::load::File;
+use super::receiver::name_fault;
 use super::{
     AudioChain, Corruption, Dialect, Expectation, Fault, FaultKind, Grandmaster, OwnNetwork, Period, Receiver,
     ReceiverKind, Scenario, ScenarioError, Talker, TalkerClock,
@@ -11,8 +11,6 @@ use engine::rtp::format::MAX_PAYLOAD;
 
 /// Maximum number of receivers of a scenario: more than can be distinguished in a picture.
 const MOST_RECEIVERS: usize = 100;
-/// Longest name of a receiver, in characters.
-const LONGEST_NAME: usize = 64;
 
 impl File<'_> {
     /// Checks everything that a single value cannot check itself.
@@ -268,20 +266,10 @@ impl File<'_> {
         }
         for (i, receiver) in scenario.receivers.iter().enumerate() {
             let name = receiver.name.as_ref();
-            let usable = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
-            if !usable || name.len() > LONGEST_NAME {
-                let message = format!(
-                    "receiver name `{}`: use letters, digits, - and _, at most {LONGEST_NAME}, because files are named after it",
-                    piece(name)
-                );
+            if let Some(message) = name_fault(name, &scenario.receivers[..i]) {
                 return Err(self.error(&receiver.name.span(), message));
             }
-            // On some systems, files whose names differ only by case are the same file.
-            let same = |other: &str| other.eq_ignore_ascii_case(name);
-            if same("reference") || scenario.receivers[..i].iter().any(|other| same(other.name.as_ref())) {
-                let message = format!("receiver name `{name}` is taken; choose another");
-                return Err(self.error(&receiver.name.span(), message));
-            }
+            self.check_program(receiver)?;
             if scenario.chain().is_some() && !receiver.kind.plays() {
                 let message = format!(
                     "receiver `{name}`: {} is only a clock and cannot play; leave out [talker], [network.media], [card] and [playout]",

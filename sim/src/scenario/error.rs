@@ -9,6 +9,7 @@ const LONGEST_LINE: usize = 200;
 
 /// Why a scenario cannot be run. The first line of the message names file, line and column.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum ScenarioError {
     /// The file cannot be read.
     #[error("{path}: cannot be read: {source}; give the path of a scenario file, such as scenarios/unlock_recover.toml", path = .path.display())]
@@ -39,6 +40,16 @@ pub enum ScenarioError {
         message: String,
         /// The line itself.
         text: String,
+    },
+    /// A receiver cannot be added to the scenario.
+    #[error("{path}: `{name}` cannot be added: {reason}", path = .path.display())]
+    NotAdded {
+        /// The file.
+        path: PathBuf,
+        /// The receiver's name.
+        name: String,
+        /// Why, and what would be right.
+        reason: String,
     },
     /// A `--set` from the command line is wrong.
     #[error("--set {assignment}: {message}")]

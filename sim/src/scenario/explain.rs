@@ -19,7 +19,9 @@ const TYPES: [(&str, &str); 8] = [
 
 /// Keys whose value is a table or one of several names, identified by the end of their path, each
 /// with an example.
-const EXAMPLES: [(&str, &str); 65] = [
+const EXAMPLES: [(&str, &str); 67] = [
+    ("process", "process.command = [\"python3\", \"receiver.py\"]"),
+    ("command", "command = [\"python3\", \"receiver.py\"]"),
     ("talker.clock", "clock = \"grandmaster\""),
     ("sender.clock", "clock = \"ptp\""),
     ("clock", "clock = { offset_ppm = 20 }"),

@@ -85,6 +85,7 @@ impl Loaded {
         let (mut scenario, changes) = file.parse(overrides)?;
         file.check(&scenario)?;
         file.read_delays(&mut scenario)?;
+        file.place_programs(&mut scenario);
         let stream = file.stream(&scenario)?;
         let name = path.file_stem().map_or_else(|| "scenario".into(), |stem| stem.to_string_lossy().into_owned());
         let (path, overrides) = (path.to_owned(), overrides.to_vec());
@@ -132,10 +133,15 @@ impl File<'_> {
     /// The path of a file that the scenario names: relative to the file that names it. What the
     /// command line names is relative to the scenario's own.
     pub(super) fn beside(&self, path: &Spanned<PathBuf>) -> PathBuf {
-        let span = path.span();
+        let is_said = |said: &DeValue<'_>| said.as_str().map(Path::new) == Some(path.get_ref());
+        self.folder_of(&path.span(), is_said).join(path.get_ref())
+    }
+
+    /// The folder of the file that has a value at this place; that of the scenario if the value
+    /// there `is` another one, because the command line has changed it.
+    pub(super) fn folder_of(&self, span: &Range<usize>, is: impl Fn(&DeValue<'_>) -> bool) -> &Path {
         let said = self.layers.text().get(span.clone()).and_then(|text| DeValue::parse(text).ok());
-        let is_said = said.is_some_and(|said| said.get_ref().as_str().map(Path::new) == Some(path.get_ref()));
-        self.layers.folder_at(if is_said { span.start } else { 0 }).join(path.get_ref())
+        self.layers.folder_at(if said.is_some_and(|said| is(said.get_ref())) { span.start } else { 0 })
     }
 
     /// The scenario, and the overrides that changed it.
@@ -296,7 +302,11 @@ fn point_into(changed: &mut Scenario, plain: &mut Scenario) {
         *changed = Spanned::new(span, changed.get_ref().clone());
     }
     for (i, receiver) in changed.receivers.iter_mut().enumerate() {
-        same_place(&mut receiver.name, plain.receivers.get(i).map(|plain| &plain.name));
+        let plain = plain.receivers.get(i);
+        same_place(&mut receiver.name, plain.map(|plain| &plain.name));
+        if let Some(program) = &mut receiver.process {
+            same_place(&mut program.command, plain.and_then(|plain| Some(&plain.process.as_ref()?.command)));
+        }
     }
     for (i, fault) in changed.faults.iter_mut().enumerate() {
         same_place(&mut fault.at_s, plain.faults.get(i).map(|plain| &plain.at_s));

@@ -17,6 +17,7 @@ mod keys;
 mod layers;
 mod load;
 mod master;
+mod program;
 mod receiver;
 mod sender;
 mod shape;
@@ -40,6 +41,7 @@ pub use keys::Keys;
 pub use layers::SourceFile;
 pub use load::{Loaded, Stream};
 pub use master::{Dialect, Grandmaster, Wander};
+pub use program::Program;
 pub use receiver::{Membership, OwnNetwork, Receiver, Surroundings};
 pub use sender::{Sender, SenderClock};
 pub use value::{
@@ -329,6 +331,13 @@ pub enum ReceiverKind {
     /// The Kalman filter of statime; a clock without playout.
     #[cfg(feature = "statime")]
     Statime,
+    /// A program of its own, which is told of packets and callbacks through pipes.
+    #[value(skip)]
+    Process,
+    /// Yours: the program that runs the scenario brings it and tells it by its name; `sim` itself
+    /// refuses to run it.
+    #[value(skip)]
+    Own,
 }
 
 impl ReceiverKind {
@@ -355,6 +364,8 @@ impl ReceiverKind {
                 | Self::OptionA
                 | Self::OptionB
                 | Self::OptionC
+                | Self::Process
+                | Self::Own
         )
     }
 }
@@ -377,6 +388,8 @@ impl fmt::Display for ReceiverKind {
             Self::LinuxptpLinreg => "linuxptp_linreg",
             #[cfg(feature = "statime")]
             Self::Statime => "statime",
+            Self::Process => "process",
+            Self::Own => "own",
         })
     }
 }

@@ -2,10 +2,16 @@
 //! or its own. Parts of its own have separate random streams, named after the receiver; shared
 //! parts behave in the same way for all.
 
-use super::{AudioChain, Card, Host, Path, Period, ReceiverKind, Scenario};
+use super::explain::piece;
+use super::{
+    AudioChain, Card, Expectation, Host, Loaded, Path, Period, Program, ReceiverKind, Scenario, ScenarioError,
+};
 use engine::Nanos;
 use serde::Deserialize;
 use toml::Spanned;
+
+/// Longest name of a receiver, in characters.
+const LONGEST_NAME: usize = 64;
 
 /// A receiver under test.
 #[derive(Clone, Debug, Deserialize)]
@@ -15,6 +21,8 @@ pub struct Receiver {
     pub name: Spanned<String>,
     /// Which receiver it is: the engine, or one to compare it with.
     pub kind: ReceiverKind,
+    /// The program that it is, if it is of kind `process`.
+    pub process: Option<Program>,
     /// Its sound card, instead of the scenario's.
     pub card: Option<Card>,
     /// Its computer, instead of the scenario's.
@@ -109,6 +117,50 @@ impl<'a> Surroundings<'a> {
     fn stream(&self, own: bool, name: &str) -> String {
         if own { format!("receiver/{}/{name}", self.name) } else { name.to_owned() }
     }
+}
+
+impl Loaded {
+    /// Adds a receiver of kind `own` that has the place and the expectations of the receiver
+    /// `like`, so that the same is expected of both in the same surroundings.
+    ///
+    /// # Errors
+    /// If the name is taken or cannot be used, or there is no receiver `like`.
+    pub fn add_own(&mut self, name: &str, like: &str) -> Result<(), ScenarioError> {
+        let scenario = &mut self.scenario;
+        let refused =
+            |reason: String| Err(ScenarioError::NotAdded { path: self.path.clone(), name: piece(name), reason });
+        let Some(model) = scenario.receivers.iter().find(|other| other.name.as_ref() == like) else {
+            let names: Vec<&str> = scenario.receivers.iter().map(|other| other.name.as_ref().as_str()).collect();
+            return refused(format!(
+                "there is no receiver `{}` to be like: there are {}",
+                piece(like),
+                names.join(", ")
+            ));
+        };
+        if let Some(reason) = name_fault(name, &scenario.receivers) {
+            return refused(reason);
+        }
+        let named = Spanned::new(0..0, name.to_owned());
+        let own = Receiver { name: named.clone(), kind: ReceiverKind::Own, process: None, ..model.clone() };
+        let expected = scenario.expectations.iter().filter(|one| one.receiver.as_ref() == like);
+        let expected: Vec<_> = expected.map(|one| Expectation { receiver: named.clone(), ..one.clone() }).collect();
+        scenario.receivers.push(own);
+        scenario.expectations.extend(expected);
+        Ok(())
+    }
+}
+
+/// Why a receiver cannot have this name beside the others, if it cannot.
+pub(super) fn name_fault(name: &str, others: &[Receiver]) -> Option<String> {
+    let usable = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+    if !usable || name.len() > LONGEST_NAME {
+        let right = format!("use letters, digits, - and _, at most {LONGEST_NAME}, because files are named after it");
+        return Some(format!("receiver name `{}`: {right}", piece(name)));
+    }
+    // On some systems, files whose names differ only by case are the same file.
+    let same = |other: &str| other.eq_ignore_ascii_case(name);
+    let is_taken = same("reference") || others.iter().any(|other| same(other.name.as_ref()));
+    is_taken.then(|| format!("receiver name `{name}` is taken; choose another"))
 }
 
 impl Scenario {

@@ -10,10 +10,10 @@ use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 
 /// Sections that a scenario may have several times. Everything else occurs once, except the tones
-/// of a source.
+/// of a source and the words of a command.
 pub(super) const LISTS: [&str; 4] = ["rival", "receiver", "fault", "expect"];
-/// The list that is not a section.
-const TONES: &str = "tones";
+/// The lists that are not sections.
+const PLAIN_LISTS: [&str; 2] = ["tones", "command"];
 /// Sections of which there is one.
 const SECTIONS: [&str; 8] = ["record", "grandmaster", "talker", "sender", "network", "host", "card", "playout"];
 /// Sections of a network.
@@ -105,12 +105,12 @@ fn look(text: &str, table: &DeTable<'_>, path: &str, wrongs: &mut Vec<(Range<usi
         let full = if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
         let is_list = path.is_empty() && LISTS.contains(&name);
         match value.get_ref() {
-            DeValue::Array(items) if is_list || name == TONES => {
+            DeValue::Array(items) if is_list || PLAIN_LISTS.contains(&name) => {
                 for item in items {
                     match item.get_ref() {
                         DeValue::Table(table) => look(text, table, &full, wrongs),
                         _ if is_list => wrongs.push((item.span(), several(name))),
-                        // The shape of a tone is checked by the deserialiser.
+                        // The shape of a tone or a word is checked by the deserialiser.
                         _ => {}
                     }
                 }

@@ -76,8 +76,8 @@ impl<L: ClockServo> Receiver for ClockReceiver<L> {
 }
 
 /// The engine's clock: port, servo, and the published timeline.
-pub(crate) struct EngineClock {
-    clock: ClockReceiver<SlaveClock>,
+pub(crate) struct EngineClock<L = SlaveClock> {
+    clock: ClockReceiver<L>,
     reference: Reference,
 }
 
@@ -97,6 +97,13 @@ impl EngineClock {
         let clock = ClockReceiver::new(SlaveClock::new(SlaveClockConfig::default()), domain_number, true);
         Self { clock, reference: Reference::new(config) }
     }
+}
+
+impl<L: ClockServo> EngineClock<L> {
+    /// The published timeline of any clock.
+    pub(crate) fn of(clock: ClockReceiver<L>) -> Self {
+        Self { clock, reference: Reference::new(ReferenceConfig::default()) }
+    }
 
     /// The published timeline.
     pub(super) fn timeline(&self) -> ClockReading {
@@ -114,7 +121,7 @@ impl EngineClock {
     }
 }
 
-impl Receiver for EngineClock {
+impl<L: ClockServo> Receiver for EngineClock<L> {
     fn handle_ptp(&mut self, now: LocalTime, datagram: &[u8]) {
         self.clock.handle_ptp(now, datagram);
         self.publish(now);

@@ -6,7 +6,7 @@ use super::positions::PositionResampler;
 use super::reception::{Reception, Teller};
 use crate::record::ClockState;
 use engine::audio::{FusedRateController, RateController};
-use engine::clock::PtpMap;
+use engine::clock::{ClockServo, PtpMap, SlaveClock};
 use engine::ptp::wire::{ClockIdentity, PortIdentity};
 use engine::ptp::{Transmit, TransmitToken};
 use engine::receive::{Datagram, Ingest, IngestStats, Leg, Playout, StreamBuilder, StreamConfig, StreamError, stream};
@@ -93,6 +93,12 @@ pub trait Receiver {
     }
     /// The next event that a user would be informed of.
     fn poll_event(&mut self) -> Option<String>;
+    /// The run has ended.
+    fn end(&mut self) {}
+    /// Why it cannot go on, if it cannot: the run ends with this sentence. Asked after every call.
+    fn failure(&mut self) -> Option<String> {
+        None
+    }
 }
 
 /// State of playback after a callback.
@@ -138,8 +144,8 @@ pub struct Clock {
 }
 
 /// The engine that ships: control half and audio half, driven from one thread.
-pub struct EngineReceiver<D = FusedRateController> {
-    clock: EngineClock,
+pub struct EngineReceiver<D = FusedRateController, L = SlaveClock> {
+    clock: EngineClock<L>,
     ingest: Ingest,
     playout: Playout<D>,
     media_rate: SampleRate,
@@ -154,22 +160,7 @@ impl EngineReceiver {
     /// # Errors
     /// If the stream cannot be received as configured.
     pub fn new(config: StreamConfig, domain_number: u8) -> Result<Self, StreamError> {
-        Ok(Self::around(&config, domain_number, stream(config)?))
-    }
-
-    /// As [`EngineReceiver::new`], but the output is silence, which takes half the time, for runs
-    /// whose audio is not needed. Positions are the same. If the card has another nominal rate than
-    /// the stream, it plays as usual.
-    ///
-    /// # Errors
-    /// If the stream cannot be received as configured.
-    pub fn unheard(config: StreamConfig, domain_number: u8) -> Result<Self, StreamError> {
-        if config.format.sample_rate() != config.card_rate {
-            return Self::new(config, domain_number);
-        }
-        let resampler = NearUnityResampler::silent(config.channel_map.outputs(), config.block_frames)?;
-        let halves = StreamBuilder::new(config).resampler(Box::new(resampler)).build()?;
-        Ok(Self::around(&config, domain_number, halves))
+        Ok(Self::around(&config, EngineClock::new(domain_number), stream(config)?))
     }
 
     /// As [`EngineReceiver::new`], but the output is silence, which is faster where only positions
@@ -181,24 +172,35 @@ impl EngineReceiver {
         let step = f64::from(config.format.sample_rate().as_hz()) / f64::from(config.card_rate.as_hz());
         let resampler = PositionResampler::new(config.format.channels(), config.block_frames, step);
         let halves = StreamBuilder::new(config).resampler(Box::new(resampler)).build()?;
-        Ok(Self::around(&config, domain_number, halves))
+        Ok(Self::around(&config, EngineClock::new(domain_number), halves))
     }
 }
 
-impl<D: RateController> EngineReceiver<D> {
-    /// The engine with another drift law.
+impl<D: RateController, L: ClockServo> EngineReceiver<D, L> {
+    /// The engine with any rate controller and any clock. If nobody listens, the output is silence,
+    /// which takes half the time; positions are the same. A card of another nominal rate than the
+    /// stream's is played to as usual.
     ///
     /// # Errors
     /// If the stream cannot be received as configured.
-    pub fn by(config: StreamConfig, domain_number: u8, drift: D) -> Result<Self, StreamError> {
-        Ok(Self::around(&config, domain_number, StreamBuilder::new(config).rate_controller(drift).build()?))
+    pub(crate) fn by(
+        config: StreamConfig,
+        clock: EngineClock<L>,
+        rate_controller: D,
+        is_heard: bool,
+    ) -> Result<Self, StreamError> {
+        let mut builder = StreamBuilder::new(config).rate_controller(rate_controller);
+        if !is_heard && config.format.sample_rate() == config.card_rate {
+            let silent = NearUnityResampler::silent(config.channel_map.outputs(), config.block_frames)?;
+            builder = builder.resampler(Box::new(silent));
+        }
+        Ok(Self::around(&config, clock, builder.build()?))
     }
 
-    fn around(config: &StreamConfig, domain_number: u8, halves: (Ingest, Playout<D>)) -> Self {
+    fn around(config: &StreamConfig, clock: EngineClock<L>, halves: (Ingest, Playout<D>)) -> Self {
         let (ingest, playout) = halves;
         let media_rate = config.format.sample_rate();
-        let (clock, teller) = (EngineClock::new(domain_number), Teller::default());
-        Self { clock, ingest, playout, media_rate, teller, unseen: true }
+        Self { clock, ingest, playout, media_rate, teller: Teller::default(), unseen: true }
     }
 
     fn reception_by(&self, ingest: &IngestStats) -> Reception {
@@ -215,7 +217,7 @@ impl<D: RateController> EngineReceiver<D> {
     }
 }
 
-impl<D: RateController> Receiver for EngineReceiver<D> {
+impl<D: RateController, L: ClockServo> Receiver for EngineReceiver<D, L> {
     fn handle_ptp(&mut self, now: LocalTime, datagram: &[u8]) {
         self.clock.handle_ptp(now, datagram);
         self.ingest.set_clock(&self.clock.timeline());

@@ -45,6 +45,7 @@ pub struct Control {
 
 /// Why a run failed: the machine (its disk), or a defect of the simulator or of a receiver.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum RunError {
     /// A file could not be written.
     #[error(transparent)]
@@ -58,6 +59,14 @@ pub enum RunError {
     /// The sender refused its configuration.
     #[error(transparent)]
     Sender(#[from] SenderNodeError),
+    /// A receiver cannot be made, or failed.
+    #[error("receiver `{receiver}`: {reason}")]
+    Receiver {
+        /// Its name.
+        receiver: String,
+        /// Why, and what would be right.
+        reason: String,
+    },
     /// An invariant was violated.
     #[error("invariant violated at {at_s:.6} s by receiver `{receiver}`: {what}")]
     Invariant {
@@ -279,6 +288,7 @@ impl<'a> World<'a> {
         let local = self.host.local(now);
         if self.receiver.begin(local) {
             self.after_receiver(now);
+            self.check_receiver()?;
         }
         while let Some((at, event)) = self.queue.pop() {
             if at > self.duration {
@@ -294,11 +304,14 @@ impl<'a> World<'a> {
             now = at;
             let is_row = event == Event::Row;
             self.handle(now, event)?;
+            self.check_receiver()?;
             if is_row {
                 control.progress_ms.fetch_add((self.interval() / 1_000_000) as u64, Ordering::Relaxed);
                 control.reached_ms.fetch_max((now / 1_000_000) as u64, Ordering::Relaxed);
             }
         }
+        self.receiver.end();
+        self.check_receiver()?;
         let events = self.queue.scheduled();
         let callbacks = self.chain.as_mut().map(ChainWorld::take_callbacks).unwrap_or_default();
         let card_gaps = self.chain.as_mut().map(ChainWorld::take_gaps).unwrap_or_default();
@@ -323,6 +336,14 @@ impl<'a> World<'a> {
             events,
             cancelled,
         })
+    }
+
+    /// Ends the run if the receiver cannot go on.
+    fn check_receiver(&mut self) -> Result<(), RunError> {
+        match self.receiver.failure() {
+            Some(reason) => Err(RunError::Receiver { receiver: self.name.clone(), reason }),
+            None => Ok(()),
+        }
     }
 
     fn violated(&self, at: TrueTime, what: String) -> RunError {

@@ -76,6 +76,9 @@ fn plain(words: &str) -> Value {
 
 /// What JSON Schema says of a range that is in words.
 fn constraint(words: &str) -> Value {
+    if words == "list of texts in quotes" {
+        return json!({ "type": "array", "items": { "type": "string" } });
+    }
     let kind = match words {
         "true or false" => "boolean",
         _ if words.contains("whole number") => "integer",
@@ -119,6 +122,7 @@ mod tests {
             ("number, finite; leave out a limit that is not needed", json!({ "type": "number" })),
             ("text in quotes: from 1 to 5", json!({ "type": "string" })),
             ("true or false", json!({ "type": "boolean" })),
+            ("list of texts in quotes", json!({ "type": "array", "items": { "type": "string" } })),
         ] {
             assert_eq!(constraint(words), right, "{words}");
         }

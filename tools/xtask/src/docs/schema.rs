@@ -263,7 +263,10 @@ impl Schema {
         let name = last_segment(kind).unwrap_or_default();
         match name.as_str() {
             "Option" | "Spanned" => argument(kind).map_or(Value::Plain(name), |inner| self.value(&inner, None)),
-            "Vec" => argument(kind).and_then(|inner| last_segment(&inner)).map_or(Value::Plain(name), Value::List),
+            "Vec" => match argument(kind).and_then(|inner| last_segment(&inner)) {
+                Some(inner) if inner == "String" => Value::Plain("list of texts in quotes".to_owned()),
+                inner => inner.map_or(Value::Plain(name), Value::List),
+            },
             "String" => Value::Plain("text in quotes".to_owned()),
             "PathBuf" => Value::Plain("the path of a file in quotes".to_owned()),
             "bool" => Value::Plain("true or false".to_owned()),
