@@ -199,6 +199,16 @@ fn summaries_are_as_documented() {
         };
         json["runs"].as_array().unwrap().iter().map(check).collect::<Vec<Value>>()
     };
+    let stable = "metric = \"mtie_ns\"\nclock = \"card\"\n";
+    let limits = [format!("{stable}tau_s = 2\nmax = 0"), format!("{stable}mask = \"tenth_of_a_frame\"")];
+    let limits = limits.map(|limit| format!("\n[[expect]]\nreceiver = \"engine\"\n{limit}\n")).concat();
+    std::fs::write(folder.path().join("stable.toml"), format!("{SCENARIO}{limits}")).unwrap();
+    let summaries = run(&["stable.toml"]);
+    let judged = summaries[0]["expectations"].as_array().unwrap();
+    let judged = |key: &str| judged.iter().rev().take(2).map(|one| one[key].clone()).collect::<Vec<_>>();
+    assert_eq!(judged("holds"), [false, false]);
+    assert_eq!(judged("clock"), ["card", "card"]);
+    assert_eq!((&judged("mask")[0], &judged("tau_s")[1]), (&"tenth_of_a_frame".into(), &2.0.into()));
     let summaries = run(&["never.toml", "short.toml"]);
     let judged = &summaries[0]["expectations"][0];
     assert_eq!((&judged["max"], &judged["min"]), (&5.0.into(), &Value::Null));

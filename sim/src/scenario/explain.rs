@@ -19,9 +19,11 @@ const TYPES: [(&str, &str); 8] = [
 
 /// Keys whose value is a table or one of several names, identified by the end of their path, each
 /// with an example.
-const EXAMPLES: [(&str, &str); 65] = [
+const EXAMPLES: [(&str, &str); 67] = [
     ("talker.clock", "clock = \"grandmaster\""),
     ("sender.clock", "clock = \"ptp\""),
+    ("expect.clock", "clock = \"estimate\""),
+    ("mask", "mask = \"g8271_1_class_4\""),
     ("clock", "clock = { offset_ppm = 20 }"),
     ("crystal", "clock.crystal = { offset_ppm = 20 }"),
     ("system", "clock.system = { error_us = 20, period_s = 600 }"),

@@ -6,6 +6,7 @@
 mod body;
 mod data;
 mod index;
+mod stability;
 
 pub use index::{note_history, write_index};
 
@@ -106,6 +107,7 @@ impl Story<'_> {
             "sounds": sounds.collect::<Vec<_>>(),
             "x": x,
             "plots": plots,
+            "stability": stability::plots(trace),
         })
     }
 }
