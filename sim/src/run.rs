@@ -205,7 +205,7 @@ fn write(
         report::remove_pictures(folder)?;
     }
     report::write_csv(trace, folder)?;
-    report::note_history(summary, folder)?;
+    report::note_history(summary, &loaded.path, folder)?;
     let path = folder.join("summary.json");
     report::write_atomically(&path, summary.json()).map_err(|source| SessionError::Summary { path, source })
 }

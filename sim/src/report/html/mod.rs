@@ -7,8 +7,9 @@ mod body;
 mod data;
 mod index;
 mod stability;
+mod trends;
 
-pub use index::{note_history, write_index};
+pub use index::write_index;
 
 use super::{ReportError, write_atomically};
 use crate::check::{Glitch, Judgement};
