@@ -37,7 +37,10 @@ fn what_is_wrong_is_told_with_what_would_be_right() {
     assert_refused(&tau("2"), "tdev_ns at tau_s = 2 needs 12 times that, 24 s, and the span is 20 s");
     assert_refused(&tau("0"), "`expect.tau_s` = 0 is out of range: it must be more than 0");
     assert_refused("metric = \"mtie_ns\"\nmax = 5\nclock = \"sender\"\ntau_s = 1", "there is no clock sender");
-    assert_refused("metric = \"mtie_ns\"\nmax = 5\nclock = \"crad\"\ntau_s = 1", "did you mean `card`?");
+    assert_refused(
+        "metric = \"mtie_ns\"\nmax = 5\nclock = \"crad\"\ntau_s = 1",
+        "`crad` is unknown here: there are `estimate`",
+    );
     assert_refused("metric = \"mtie_ns\"\nclock = \"card\"\nmask = \"g8271\"", "`g8271` is unknown here");
 }
 
