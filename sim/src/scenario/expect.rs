@@ -163,8 +163,8 @@ pub enum Metric {
 }
 
 impl Metric {
-    /// Every metric that a span defines, in the order of reports; those of stability need a clock and
-    /// an interval of observation as well.
+    /// Every metric that a span defines, in the order of reports; those of stability need a clock
+    /// and an interval of observation as well.
     pub const ALL: [Self; 45] = [
         Self::HeardShare,
         Self::Glitches,
