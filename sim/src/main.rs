@@ -2,6 +2,7 @@
 //! Command line of the simulator: `sim scenarios/unlock_recover.toml`.
 
 mod bench_command;
+mod history_command;
 mod interrupt;
 mod library;
 mod mutants_command;
@@ -48,6 +49,7 @@ Examples:
   sim scenarios/unlock_recover.toml --seed 7 --set card.callback_frames=480
   sim scenarios/unlock_recover.toml --set 'record.audio=\"none\"' --check-determinism
   sim run --junit verdicts.xml                      all of scenarios/, one table
+  sim history unlock_recover --metric latency_ms    trends of earlier runs
   sim explain card.callback_frames                  what a key of a scenario means
   sim replay field.csv                              a trace of `aes67 play --trace field.csv`
   sim bench clocks --seeds 4
@@ -106,6 +108,9 @@ enum Command {
     },
     /// Seeds faults into the engine, and requires that the verdicts about them fail.
     Mutants(mutants_command::Mutants),
+    /// Shows how the main metrics of runs changed from one run to the next, and writes
+    /// `history.html`.
+    History(history_command::History),
     /// Compares control laws in many runs.
     Bench {
         #[command(subcommand)]
@@ -156,6 +161,7 @@ fn main() -> ExitCode {
         (Some(Command::MakeProgramme { file }), _) => make_programme(&file),
         (Some(Command::Replay { file, reports }), _) => replay(&file, &reports),
         (Some(Command::Mutants(arguments)), _) => mutants_command::run(&arguments),
+        (Some(Command::History(arguments)), _) => history_command::run(&arguments),
         (Some(Command::Bench { what }), _) => bench_command::run(&what),
         (None, Some(path)) => simulate(path, &arguments.scenario),
         (None, None) => {

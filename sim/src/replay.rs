@@ -84,7 +84,17 @@ pub fn load(path: &Path) -> Result<RunTrace, ReplayError> {
     let listened = rows().any(|row| row.glitches.is_some());
     let recordings: Vec<Recording> = receivers.into_iter().map(recording).collect();
     let incidents = recordings.iter().flat_map(|recording| &recording.events).map(incident).collect();
-    Ok(RunTrace { scenario: name, title, duration_s, target_depth_ms, listened, subjects, incidents, recordings })
+    Ok(RunTrace {
+        scenario: name,
+        title,
+        duration_s,
+        target_depth_ms,
+        listened,
+        subjects,
+        incidents,
+        recordings,
+        ..RunTrace::default()
+    })
 }
 
 /// Writes the pictures of a trace into a folder, which is made if need be.

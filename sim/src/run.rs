@@ -15,7 +15,7 @@ pub use mutants::{Fate, MutantOutcome, engines, mutant_outcomes, pairs, render_m
 pub use sounds::SoundError;
 pub use summary::{FileSummary, ReceiverSummary, SUMMARY_VERSION, Summary};
 
-use crate::check::{CrackleReport, Evidence, Judgement, Listening};
+use crate::check::{CrackleReport, Evidence, Judgement, Listening, stability_of};
 use crate::models::MediaTimeline;
 use crate::receivers::{Factory, Slot};
 use crate::record::{Recording, RunTrace, TraceEvent};
@@ -170,6 +170,7 @@ pub fn run_with(
     let cancelled = played.iter().any(|played| played.outcome.cancelled);
     for (played, receiver) in played.iter_mut().zip(&loaded.scenario.receivers) {
         played.heard = listening::listen(loaded, receiver, &mut played.outcome);
+        played.outcome.recording.stability = stability_of(&played.outcome.recording);
         let wavs = kept(folder, loaded);
         if let (Some(folder), Some(heard)) = (wavs, played.outcome.heard.clone()) {
             cut_excerpt(receiver, loaded, folder, played, &heard)?;
@@ -208,7 +209,7 @@ fn write(
         report::remove_pictures(folder)?;
     }
     report::write_csv(trace, folder)?;
-    report::note_history(summary, folder)?;
+    report::note_history(summary, &loaded.path, folder)?;
     let path = folder.join("summary.json");
     report::write_atomically(&path, summary.json()).map_err(|source| SessionError::Summary { path, source })
 }
@@ -462,6 +463,7 @@ fn trace_of(loaded: &Loaded, played: &mut [Played]) -> RunTrace {
         target_depth_ms: target_depth_ms(scenario),
         listened: played.iter().any(|played| played.outcome.heard.is_some()),
         subjects: incidents::subjects(scenario),
+        masks: incidents::masks(scenario),
         incidents: incidents::incidents(scenario),
         recordings: played.iter_mut().map(|played| recording(&mut played.outcome)).collect(),
     }

@@ -12,13 +12,14 @@ use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
 /// What every run with audio leaves behind.
-const FILES: [&str; 12] = [
+const FILES: [&str; 13] = [
     "index.html",
     "overview.png",
     "drift.png",
     "clock.png",
     "buffer.png",
     "audio.png",
+    "stability.png",
     "engine.wav",
     "engine.difference.wav",
     "reference.wav",

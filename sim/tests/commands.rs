@@ -133,6 +133,29 @@ fn list_explain_and_completions_answer() {
     }
 }
 
+/// Runs whose results differ are told in order, with their trends, and a page is written.
+#[test]
+fn history_tells_trends() {
+    let folder = library();
+    assert_exit(&sim(folder.path(), &["history"]), 2);
+    for frames in ["480", "960", "960", "480"] {
+        let quiet = SCENARIO.replace("audio = \"full\"", "audio = \"none\"");
+        let text = quiet.replace("callback_frames = 480", &format!("callback_frames = {frames}"));
+        std::fs::write(folder.path().join("scenarios/good.toml"), text).unwrap();
+        sim(folder.path(), &["run", "--no-pictures", "scenarios/good.toml"]);
+    }
+    let output = sim(folder.path(), &["history", "good", "--metric", "ratio_error"]);
+    assert_exit(&output, 0);
+    let told = text(&output.stdout);
+    assert!(told.starts_with("good: 3 runs (ppp)\n") && told.contains("  engine.ratio_error_ppm  "), "{told}");
+    assert!(!told.contains("lock_time_s") && told.contains("page: reports/history.html"), "{told}");
+    let page = std::fs::read_to_string(folder.path().join("reports/history.html")).unwrap();
+    assert!(page.contains("engine.lock_time_s") && page.contains("3 runs; the last: passed"), "{page}");
+    let output = sim(folder.path(), &["history", "bad"]);
+    assert_exit(&output, 2);
+    assert!(text(&output.stderr).contains("reports/bad: there is no history in it"), "{}", text(&output.stderr));
+}
+
 /// Every scenario here is right by the schema that editors get, and a wrong one is not.
 #[test]
 fn the_json_schema_says_what_scenarios_are() {
@@ -199,6 +222,16 @@ fn summaries_are_as_documented() {
         };
         json["runs"].as_array().unwrap().iter().map(check).collect::<Vec<Value>>()
     };
+    let stable = "metric = \"mtie_ns\"\nclock = \"card\"\n";
+    let limits = [format!("{stable}tau_s = 2\nmax = 0"), format!("{stable}mask = \"tenth_of_a_frame\"")];
+    let limits = limits.map(|limit| format!("\n[[expect]]\nreceiver = \"engine\"\n{limit}\n")).concat();
+    std::fs::write(folder.path().join("stable.toml"), format!("{SCENARIO}{limits}")).unwrap();
+    let summaries = run(&["stable.toml"]);
+    let judged = summaries[0]["expectations"].as_array().unwrap();
+    let judged = |key: &str| judged.iter().rev().take(2).map(|one| one[key].clone()).collect::<Vec<_>>();
+    assert_eq!(judged("holds"), [false, false]);
+    assert_eq!(judged("clock"), ["card", "card"]);
+    assert_eq!((&judged("mask")[0], &judged("tau_s")[1]), (&"tenth_of_a_frame".into(), &2.0.into()));
     let summaries = run(&["never.toml", "short.toml"]);
     let judged = &summaries[0]["expectations"][0];
     assert_eq!((&judged["max"], &judged["min"]), (&5.0.into(), &Value::Null));

@@ -53,10 +53,15 @@ fn a_browser_draws_zooms_and_plays() {
     browser.until("window.simPage !== undefined && simPage.plots.length > 4");
     plots_are_drawn_with_faults_where_they_are(&mut browser);
     all_plots_zoom_together(&mut browser);
+    values_are_told_where_the_mouse_points(&mut browser);
+    wheel_and_keys_zoom_and_move(&mut browser);
+    stability_is_drawn_on_logarithmic_scales(&mut browser);
     sounds_play_and_marks_are_where_faults_are(&mut browser);
     assert_eq!(browser.complaints(), [""; 0]);
     browser.open(&folder.path().join("reports/index.html"));
     assert_eq!(browser.value("document.querySelector('td a').getAttribute('href')"), "./short/index.html");
+    browser.open(&folder.path().join("reports/history.html"));
+    assert!(browser.number("document.querySelectorAll('svg.trend').length") > 5.0);
     assert_eq!(browser.complaints(), [""; 0]);
 }
 
@@ -80,12 +85,7 @@ fn plots_are_drawn_with_faults_where_they_are(browser: &mut Browser) {
 
 fn all_plots_zoom_together(browser: &mut Browser) {
     browser.value("document.getElementById('plots').children[1].scrollIntoView({ block: 'center' }); 0");
-    let at = |browser: &mut Browser, s: f64| {
-        let x = format!("simPage.plots[1].over.getBoundingClientRect().left + simPage.plots[1].valToPos({s}, 'x')");
-        let y = "simPage.plots[1].over.getBoundingClientRect().top + 60";
-        (browser.number(&x), browser.number(y))
-    };
-    let (from, to) = (at(browser, 5.0), at(browser, 10.0));
+    let (from, to) = (point_at(browser, 5.0), point_at(browser, 10.0));
     browser.drag(from, to);
     browser.until("Math.abs(simPage.range()[0] - 5) < 0.2 && Math.abs(simPage.range()[1] - 10) < 0.2");
     browser.until("simPage.plots.every(plot => plot.scales.x.min === simPage.range()[0])");
@@ -93,6 +93,68 @@ fn all_plots_zoom_together(browser: &mut Browser) {
     browser.until("Math.abs(simPage.range()[0] - 7.5) < 0.2 && simPage.plots.every(plot => plot.scales.x.max === simPage.range()[1])");
     browser.value("document.getElementById('all').click(); 0");
     browser.until("simPage.range()[0] === 0 && simPage.range()[1] === 20");
+}
+
+/// A point of the second plot, at a time.
+fn point_at(browser: &mut Browser, s: f64) -> (f64, f64) {
+    let rectangle = "simPage.plots[1].over.getBoundingClientRect()";
+    let x = browser.number(&format!("{rectangle}.left + simPage.plots[1].valToPos({s}, 'x')"));
+    (x, browser.number(&format!("{rectangle}.top + 60")))
+}
+
+fn values_are_told_where_the_mouse_points(browser: &mut Browser) {
+    browser.value("document.getElementById('plots').children[1].scrollIntoView({ block: 'center' }); 0");
+    let readout = "document.getElementById('readout').textContent";
+    let (calm, fault) = (point_at(browser, 12.0), point_at(browser, 8.2));
+    browser.hover(calm);
+    browser.until(&format!("{readout}.includes('0:12') && !{readout}.includes('stream lost')"));
+    browser.hover(fault);
+    browser.until(&format!("{readout}.includes('0:08') && {readout}.includes('stream lost')"));
+    // All plots show their values of that time.
+    browser.until("simPage.plots.every(plot => plot.cursor.idx === simPage.plots[1].cursor.idx)");
+    browser.until(
+        "[...document.querySelectorAll('#plots .u-legend .u-value')].some(value => /\\d/.test(value.textContent))",
+    );
+}
+
+fn wheel_and_keys_zoom_and_move(browser: &mut Browser) {
+    let range = |browser: &mut Browser| (browser.number("simPage.range()[0]"), browser.number("simPage.range()[1]"));
+    let at = point_at(browser, 10.0);
+    browser.wheel(at, -100.0, 2);
+    browser.until("simPage.range()[1] - simPage.range()[0] < 17");
+    let (from, to) = range(browser);
+    assert!((from - 2.0).abs() < 0.2 && (to - 18.0).abs() < 0.2, "around the mouse: {from} to {to} s");
+    browser.wheel(at, 100.0, 8);
+    browser.until(&format!("simPage.range()[0] > {}", from + 1.0));
+    let (moved_from, moved_to) = range(browser);
+    assert!((moved_to - moved_from - (to - from)).abs() < 1e-6, "{moved_from} to {moved_to} s");
+    // The wheel alone scrolls the page.
+    browser.value("window.before = scrollY; 0");
+    browser.wheel(at, 100.0, 0);
+    browser.until("scrollY > before");
+    assert_eq!(range(browser), (moved_from, moved_to));
+    browser.value("document.getElementById('plots').focus({ preventScroll: true }); 0");
+    browser.press("0");
+    browser.until("simPage.range()[0] === 0 && simPage.range()[1] === 20");
+    browser.press("+");
+    browser.until("simPage.range()[0] === 5 && simPage.range()[1] === 15");
+    browser.press("ArrowRight");
+    browser.until("simPage.range()[0] === 7.5 && simPage.range()[1] === 17.5");
+    browser.press("ArrowLeft");
+    browser.press("-");
+    browser.until("simPage.range()[0] === 0 && simPage.range()[1] === 20");
+}
+
+fn stability_is_drawn_on_logarithmic_scales(browser: &mut Browser) {
+    browser.until("simPage.stability.length === simPage.data.stability.length && simPage.stability.length > 5");
+    // Equal factors are equal distances.
+    let scale = "(() => { const plot = simPage.stability[0]; const at = tau => plot.valToPos(tau, 'x'); \
+                 return (at(4) - at(2)) / (at(2) - at(1)); })()";
+    let ratio = browser.number(scale);
+    assert!((ratio - 1.0).abs() < 0.01, "{ratio}");
+    let drawn = "simPage.stability.every(plot => new Set(new Uint32Array(plot.ctx.getImageData(0, 0, \
+                 plot.ctx.canvas.width, plot.ctx.canvas.height).data.buffer)).size > 20)";
+    assert_eq!(browser.value(drawn), true);
 }
 
 fn sounds_play_and_marks_are_where_faults_are(browser: &mut Browser) {

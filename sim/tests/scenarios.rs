@@ -1,8 +1,11 @@
-//! Every scenario that ships holds: with somebody listening if it expects something of the sound
-//! and is short, else without the audio.
+//! Every scenario that ships holds, and its metrics are as recorded: with somebody listening if it
+//! expects something of the sound and is short, else without the audio.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod golden_table;
+
+use golden_table::Table;
 use rayon::prelude::*;
 use sim::check::Judgement;
 use sim::run::run;
@@ -33,38 +36,38 @@ fn is_listened_to(path: &Path) -> bool {
     needs_audio && scenario.duration_s.get() * scenario.receivers.len() as f64 <= LISTENED_S
 }
 
-/// Checks that failed.
-fn failures(loaded: &Loaded, folder: Option<&Path>) -> Vec<String> {
+/// Checks that failed, and the metrics of the run.
+fn outcome(loaded: &Loaded, folder: Option<&Path>) -> (Vec<String>, Table) {
     let session = run(loaded, folder, &Control::default()).unwrap_or_else(|error| panic!("{}: {error}", loaded.name));
     assert!(!session.summary.expectations.is_empty(), "{}: expects nothing", loaded.name);
     let judged = session.summary.expectations.iter().filter(|judgement| !judgement.holds && !judgement.skipped);
-    judged
-        .map(|judgement| {
-            let (receiver, check, limit) = (&judgement.receiver, &judgement.check, &judgement.limit);
-            let why = judgement.not_judged.as_deref().unwrap_or_default();
-            format!("{}: {receiver}: {check} {limit} fails; it is {} {why}", loaded.name, judgement.measured_text())
-        })
-        .collect()
+    let failures = judged.map(|judgement| {
+        let (receiver, check, limit) = (&judgement.receiver, &judgement.check, &judgement.limit);
+        let why = judgement.not_judged.as_deref().unwrap_or_default();
+        format!("{}: {receiver}: {check} {limit} fails; it is {} {why}", loaded.name, judgement.measured_text())
+    });
+    (failures.collect(), golden_table::rows(&session.summary))
 }
 
+/// What is expected holds, and every metric is as the table in the repository has it: the same runs
+/// serve both.
 #[test]
 fn what_is_expected_holds() {
     let silent = ["record.audio=\"none\"".to_owned()];
-    let paths = shipped().into_par_iter().filter(|path| !is_listened_to(path));
-    let failures: Vec<String> = paths.flat_map_iter(|path| failures(&load(&path, &silent), None)).collect();
-    assert!(failures.is_empty(), "{}", failures.join("\n"));
-}
-
-#[test]
-fn what_is_expected_is_heard() {
-    let paths: Vec<PathBuf> = shipped().into_iter().filter(|path| is_listened_to(path)).collect();
-    assert!(!paths.is_empty());
-    let heard = paths.par_iter().flat_map_iter(|path| {
+    let paths = shipped();
+    assert!(paths.iter().any(|path| is_listened_to(path)));
+    let outcomes = paths.par_iter().map(|path| {
+        if !is_listened_to(path) {
+            return outcome(&load(path, &silent), None);
+        }
         let folder = tempfile::tempdir().unwrap();
-        failures(&load(path, &[]), Some(folder.path()))
+        outcome(&load(path, &[]), Some(folder.path()))
     });
-    let failures: Vec<String> = heard.collect();
+    let (failures, tables): (Vec<Vec<String>>, Vec<Table>) = outcomes.unzip();
+    let failures = failures.concat();
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+    let moved = golden_table::moved(&tables.into_iter().flatten().collect());
+    assert!(moved.is_empty(), "metrics moved:\n{}\naccept that with: {}", moved.join("\n"), golden_table::ACCEPT);
 }
 
 /// What a listener hears is limited wherever the engine plays, in short scenarios and long ones.

@@ -188,7 +188,10 @@ impl Evidence<'_> {
             | Metric::Crackles
             | Metric::CracklesPerMin
             | Metric::ResidualDbfs
-            | Metric::LatencyMs => None,
+            | Metric::LatencyMs
+            | Metric::AdevPpb
+            | Metric::TdevNs
+            | Metric::MtieNs => None,
             Metric::DisplayedAudioPercent => self.rows(span).last()?.displayed_audio_percent,
             Metric::DisplayedUnderruns => self.rows(span).last()?.displayed_underruns.map(f64::from),
         }

@@ -11,6 +11,7 @@ mod measured;
 mod measurement;
 mod residual;
 mod splice;
+mod stability;
 mod tally;
 mod verdict;
 
@@ -19,5 +20,6 @@ pub use heard::{Gap, Heard, HeardHop, HeardTimeline, Waypoint};
 pub use listening::{Circumstances, FrameTimes, Glitch, GlitchKind, HeardSeconds, Listening};
 pub use measured::{Evidence, Span};
 pub use measurement::Measurement;
+pub(crate) use stability::of_recording as stability_of;
 pub use tally::{Crackle, CrackleKind, CrackleReport};
 pub use verdict::Judgement;

@@ -2,8 +2,9 @@
 
 use super::measured::Evidence;
 use super::measurement::Measurement;
+use super::stability;
 use crate::report::Verdict;
-use crate::scenario::{Expectation, Metric};
+use crate::scenario::{Expectation, Mask, Metric, ObservedClock, Tau};
 use serde::Serialize;
 use std::fmt::Write;
 
@@ -17,6 +18,15 @@ pub struct Judgement {
     pub receiver: String,
     /// The metric.
     pub metric: Metric,
+    /// The clock, of a metric of stability.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clock: Option<ObservedClock>,
+    /// Its interval of observation, s.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tau_s: Option<f64>,
+    /// The mask, of which the share is measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mask: Option<Mask>,
     /// The metric, and the span if it is not the whole run.
     pub check: String,
     /// The limit.
@@ -54,7 +64,12 @@ impl Judgement {
         let metric = *expectation.metric.as_ref();
         let span = evidence.span_of(expectation);
         let [min, max] = expectation.limits();
-        let (measured, not_judged) = match evidence.measure(metric, span) {
+        let (measurement, parts) = match expectation.stability() {
+            Ok(Some(wish)) => stability::measure(evidence.recording, &wish, span),
+            Ok(None) => (evidence.measure(metric, span), evidence.parts(metric, span)),
+            Err(reason) => (Measurement::Nothing(reason), None),
+        };
+        let (measured, not_judged) = match measurement {
             Measurement::Exact(value) => (Some(value), None),
             // The true count may be larger, but a minimum is met in any case.
             Measurement::AtLeast { value, .. } if max.is_none() && min.is_some_and(|min| value >= min) => {
@@ -68,7 +83,7 @@ impl Judgement {
         Self {
             measured,
             measured_infinite: measured.is_some_and(f64::is_infinite),
-            parts: evidence.parts(metric, span),
+            parts,
             holds: missed_by <= 0.0,
             not_judged,
             missed_by,
@@ -88,6 +103,9 @@ impl Judgement {
         Self {
             receiver: expectation.receiver.as_ref().clone(),
             metric: *expectation.metric.as_ref(),
+            clock: expectation.clock,
+            tau_s: expectation.tau_s.map(Tau::get),
+            mask: expectation.mask,
             check: describe(expectation),
             limit: limit(min, max),
             min,
@@ -173,6 +191,15 @@ fn miss(value: f64, min: Option<f64>, max: Option<f64>) -> f64 {
 
 fn describe(expectation: &Expectation) -> String {
     let mut text = expectation.metric.as_ref().to_string();
+    if let Some(clock) = expectation.clock {
+        let _ = write!(text, " of clock {clock}");
+    }
+    if let Some(tau_s) = expectation.tau_s {
+        let _ = write!(text, " at tau = {} s", number(tau_s.get()));
+    }
+    if let Some(mask) = expectation.mask {
+        let _ = write!(text, ", share of mask {mask}");
+    }
     let from = expectation.from_s.get();
     match expectation.to_s {
         Some(to) => {

@@ -5,6 +5,7 @@
 //! True values come from the simulator's own clocks; all others are the receiver's statistics or
 //! its output.
 
+use super::{ClockStability, ShownMask, TruePhases};
 use serde::Serialize;
 pub use trace::{ClockState, TraceRow};
 
@@ -72,6 +73,10 @@ pub struct Recording {
     pub receiver: String,
     /// One row per trace interval.
     pub rows: Vec<TraceRow>,
+    /// The true time errors of clocks at the ends of the rows; none if nobody knows them.
+    pub phases: Vec<TruePhases>,
+    /// How stable the receiver's clocks are.
+    pub stability: Vec<ClockStability>,
     /// What happened, in order of time.
     pub events: Vec<TraceEvent>,
     /// Grandmasters that it followed, by their identity, and the time from which each was.
@@ -84,7 +89,12 @@ pub struct Recording {
 impl Recording {
     /// An empty recording with room for `rows` rows, so that those of a long run are never copied.
     pub(crate) fn named(receiver: &str, rows: usize) -> Self {
-        Self { receiver: receiver.to_owned(), rows: Vec::with_capacity(rows), ..Self::default() }
+        Self {
+            receiver: receiver.to_owned(),
+            rows: Vec::with_capacity(rows),
+            phases: Vec::with_capacity(rows),
+            ..Self::default()
+        }
     }
 }
 
@@ -103,6 +113,8 @@ pub struct RunTrace {
     pub listened: bool,
     /// The subjects of the scenario.
     pub subjects: Subjects,
+    /// The masks by which clocks are judged, each once.
+    pub masks: Vec<ShownMask>,
     /// The faults that affected the receivers, in order of time.
     pub incidents: Vec<Incident>,
     /// One recording per receiver, in the scenario's order.

@@ -6,6 +6,7 @@
 mod csv;
 mod error;
 mod file;
+mod history;
 mod html;
 mod plots;
 mod table;
@@ -13,6 +14,7 @@ mod table;
 pub use self::csv::write_csv;
 pub use error::ReportError;
 pub use file::write_atomically;
-pub use html::{Sound, Story, note_history, remove_pictures, write_index, write_page};
+pub use history::{HistoryLine, note_history, read_history};
+pub use html::{Sound, Story, remove_pictures, write_index, write_page};
 pub use plots::write_all;
 pub use table::{Check, Verdict, render_table};

@@ -5,7 +5,7 @@
 //! considered, so an estimate is correct to about a factor of two. The limits are far beyond any
 //! run that is useful.
 
-use crate::record::TraceRow;
+use crate::record::{TraceRow, TruePhases};
 use crate::scenario::{
     Attack, Audio, AudioChain, Fault, FaultKind, Grandmaster, Jitter, Loaded, Path, Scenario, Stall, Surroundings,
     WavBits,
@@ -79,7 +79,7 @@ impl Budget {
             budget.add_stalls(scenario, &surroundings);
             scenario.faults.iter().for_each(|fault| budget.add_fault(scenario, &surroundings, fault));
             let rows = duration_s(scenario) / scenario.record.interval_s.get();
-            let bytes = rows * ROW_COPIES * size_of::<TraceRow>() as f64;
+            let bytes = rows * ROW_COPIES * (size_of::<TraceRow>() + size_of::<TruePhases>()) as f64;
             budget.add("rows of the trace", "duration_s / record.interval_s", rows, bytes);
         }
         budget

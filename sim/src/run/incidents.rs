@@ -1,7 +1,7 @@
 //! The subjects of a scenario and the events in it, for reports on its trace.
 
 use super::describe;
-use crate::record::{Incident, Occurrence, Subjects};
+use crate::record::{Incident, Occurrence, ShownMask, Subjects};
 use crate::scenario::{Fault, FaultKind, Metric, Scenario, Seconds};
 use engine::Nanos;
 
@@ -15,6 +15,20 @@ pub(super) fn subjects(scenario: &Scenario) -> Subjects {
         legs: scenario.network.media_b.is_some(),
         skew: looks_at(Metric::compares_receivers),
     }
+}
+
+/// The masks by which clocks are judged, each once.
+pub(super) fn masks(scenario: &Scenario) -> Vec<ShownMask> {
+    let mut shown: Vec<ShownMask> = Vec::new();
+    for expectation in &scenario.expectations {
+        let (Some(clock), Some(mask)) = (expectation.clock, expectation.mask) else { continue };
+        // A mask that cannot be read is told where it is judged.
+        let Ok(limits) = mask.read() else { continue };
+        if !shown.iter().any(|other| (other.clock, other.mask) == (clock, mask)) {
+            shown.push(ShownMask { clock, mask, limits });
+        }
+    }
+    shown
 }
 
 /// The faults, and the masters that appear and disappear, in order of time.

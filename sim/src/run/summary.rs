@@ -2,6 +2,7 @@
 
 use super::Played;
 use crate::check::{Evidence, Judgement, Span};
+use crate::record::{ClockDeviation, ClockStability, Recording};
 use crate::report::{Check, Verdict};
 use crate::scenario::{Audio, Loaded, Metric, SourceFile};
 use crate::world::{LegReception, Reception};
@@ -75,6 +76,8 @@ pub struct ReceiverSummary {
     pub pitch_deviation_cents: Option<f64>,
     /// Share of the audio that could be compared with the programme.
     pub audio_tracked_share: Option<f64>,
+    /// How stable the receiver's clocks are; those that are perfect or unknown are left out.
+    pub stability: Vec<ClockStability>,
     /// The figures of each leg, if the stream has two.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub legs: Vec<LegSummary>,
@@ -121,6 +124,17 @@ fn legs(loaded: &Loaded, reception: &Reception) -> Vec<LegSummary> {
     ["a", "b"].into_iter().zip(&reception.legs).map(summary).collect()
 }
 
+fn stability(recording: &Recording) -> Vec<ClockStability> {
+    let point = |point: &ClockDeviation| ClockDeviation {
+        tau_s: rounded(point.tau_s),
+        adev_ppb: point.adev_ppb.map(rounded),
+        tdev_ns: point.tdev_ns.map(rounded),
+        mtie_ns: point.mtie_ns.map(rounded),
+    };
+    let curve = |of: &ClockStability| ClockStability { clock: of.clock, points: of.points.iter().map(point).collect() };
+    recording.stability.iter().map(curve).collect()
+}
+
 impl ReceiverSummary {
     /// The three hashes of the trajectory; none of the audio if nobody listened.
     #[must_use]
@@ -141,6 +155,7 @@ impl ReceiverSummary {
             infinite: Metric::ALL.into_iter().filter(is_infinite).collect(),
             pitch_deviation_cents: heard.map(|heard| rounded(heard.pitch_deviation_cents)),
             audio_tracked_share: heard.map(|heard| rounded(heard.tracked_share)),
+            stability: stability(&played.outcome.recording),
             legs: legs(loaded, &played.outcome.reception),
             hash_wire: wire,
             hash_timing: timing,

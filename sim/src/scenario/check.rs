@@ -3,8 +3,8 @@
 use super::load::File;
 use super::receiver::name_fault;
 use super::{
-    AudioChain, Corruption, Dialect, Expectation, Fault, FaultKind, Grandmaster, OwnNetwork, Period, Receiver,
-    ReceiverKind, Scenario, ScenarioError, Talker, TalkerClock,
+    AudioChain, Corruption, Dialect, Expectation, Fault, FaultKind, Grandmaster, ObservedClock, OwnNetwork, Period,
+    Receiver, ReceiverKind, Scenario, ScenarioError, StabilityLimit, StabilityWish, Talker, TalkerClock,
 };
 use engine::livewire_clock::HIGHEST_PRIORITY;
 use engine::rtp::format::MAX_PAYLOAD;
@@ -311,6 +311,10 @@ impl File<'_> {
         }
         let metric = *expectation.metric.as_ref();
         let wrong = |message: String| Err(self.error(&expectation.metric.span(), message));
+        let stability = match expectation.stability() {
+            Ok(stability) => stability,
+            Err(message) => return wrong(message),
+        };
         if scenario.chain().is_none() && metric.needs_chain() {
             return wrong(format!("{metric} is of playout, and this scenario has none: choose a metric of the clock"));
         }
@@ -334,6 +338,45 @@ impl File<'_> {
         if metric.compares_receivers() && scenario.receivers.len() < 2 {
             return wrong(format!("{metric} is between receivers, and there is only one: add a [[receiver]]"));
         }
-        Ok(())
+        stability.and_then(|wish| unobservable(scenario, &wish, to - from)).map_or(Ok(()), wrong)
+    }
+}
+
+/// Why the stability of a clock cannot be measured in a span, if so, and what would be right.
+fn unobservable(scenario: &Scenario, wish: &StabilityWish, span_s: f64) -> Option<String> {
+    let StabilityWish { metric, clock, limit } = wish;
+    let missing = match clock {
+        ObservedClock::Played | ObservedClock::Card if scenario.chain().is_none() => "[card]",
+        ObservedClock::Sender if scenario.sender.is_none() => "[sender]",
+        _ => "",
+    };
+    if !missing.is_empty() {
+        return Some(format!("there is no clock {clock}, as there is no {missing}: add it, or choose another clock"));
+    }
+    let (interval_s, taus) = (scenario.record.interval_s.get(), metric.least_taus());
+    match limit {
+        StabilityLimit::Tau(tau_s) => {
+            let intervals = tau_s / interval_s;
+            if intervals < 0.5 || (intervals - libm::round(intervals)).abs() > 1e-6 * intervals {
+                return Some(format!(
+                    "tau_s = {tau_s} must be a multiple of record.interval_s, which is {interval_s} s"
+                ));
+            }
+            let least_s = taus * tau_s;
+            (span_s < least_s).then(|| {
+                format!("{metric} at tau_s = {tau_s} needs {taus} times that, {least_s} s, and the span is {span_s} s")
+            })
+        }
+        StabilityLimit::Mask(limits) => {
+            if limits.low_pass_hz.is_some() && interval_s > 1.0 {
+                let right = "set record.interval_s to 1 s or less";
+                return Some(format!("this mask is of what passes a low-pass filter of 0.1 Hz: {right}"));
+            }
+            let octaves = std::iter::successors(Some(interval_s), |tau_s| Some(2.0 * tau_s));
+            let observed = octaves.take_while(|tau_s| taus * tau_s <= span_s);
+            let has_limit = observed.into_iter().any(|tau_s| limits.at(tau_s).is_some());
+            (!has_limit)
+                .then(|| format!("the mask has no limit for any tau of a span of {span_s} s: choose a longer one"))
+        }
     }
 }

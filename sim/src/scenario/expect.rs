@@ -1,11 +1,12 @@
 //! Expectations: limits on the behaviour of a receiver, with the spans in which they hold.
 
-use super::value::{LimitValue, Seconds};
+use super::value::{LimitValue, Seconds, Tau};
+use super::{Mask, ObservedClock};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use toml::Spanned;
 
-/// A limit. At least one of `min` and `max` is given.
+/// A limit. At least one of `min` and `max` is given, or a mask.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Expectation {
@@ -17,6 +18,13 @@ pub struct Expectation {
     pub min: Option<LimitValue>,
     /// Largest permitted value.
     pub max: Option<LimitValue>,
+    /// The clock, of `adev_ppb`, `tdev_ns` and `mtie_ns`.
+    pub clock: Option<ObservedClock>,
+    /// The interval of observation of these metrics: a multiple of `record.interval_s`.
+    pub tau_s: Option<Tau>,
+    /// The limits of these metrics for all intervals of observation, in the place of `tau_s`, `min`
+    /// and `max`. What is measured is the largest share of the mask.
+    pub mask: Option<Mask>,
     /// Start of the span; the start of the run if not given.
     #[serde(default)]
     pub from_s: Seconds,
@@ -32,7 +40,9 @@ impl Expectation {
     /// The smallest and the largest permitted value.
     #[must_use]
     pub fn limits(&self) -> [Option<f64>; 2] {
-        [self.min, self.max].map(|limit| limit.map(LimitValue::get))
+        let [min, max] = [self.min, self.max].map(|limit| limit.map(LimitValue::get));
+        // Of a mask, the share of it is measured.
+        [min, max.or(self.mask.map(|_| 1.0))]
     }
 }
 
@@ -144,10 +154,17 @@ pub enum Metric {
     DisplayedAudioPercent,
     /// The underruns that the display shows then.
     DisplayedUnderruns,
+    /// Allan deviation of a clock (IEEE 1139, overlapping), for `tau_s`.
+    AdevPpb,
+    /// Time deviation of a clock (ITU-T G.810), for `tau_s` or by a mask.
+    TdevNs,
+    /// Maximum time interval error of a clock (ITU-T G.810), for `tau_s` or by a mask.
+    MtieNs,
 }
 
 impl Metric {
-    /// Every metric, in the order of reports.
+    /// Every metric that a span defines, in the order of reports; those of stability need a clock
+    /// and an interval of observation as well.
     pub const ALL: [Self; 45] = [
         Self::HeardShare,
         Self::Glitches,
@@ -275,6 +292,12 @@ impl Metric {
         )
     }
 
+    /// Whether it is of the stability of a clock, for an interval of observation.
+    #[must_use]
+    pub fn is_of_stability(self) -> bool {
+        matches!(self, Self::AdevPpb | Self::TdevNs | Self::MtieNs)
+    }
+
     /// Whether it needs another receiver to compare with.
     #[must_use]
     pub fn compares_receivers(self) -> bool {
@@ -330,6 +353,9 @@ impl fmt::Display for Metric {
             Self::SenderJumps => "sender_jumps",
             Self::DisplayedAudioPercent => "displayed_audio_percent",
             Self::DisplayedUnderruns => "displayed_underruns",
+            Self::AdevPpb => "adev_ppb",
+            Self::TdevNs => "tdev_ns",
+            Self::MtieNs => "mtie_ns",
         })
     }
 }

@@ -19,11 +19,13 @@ const TYPES: [(&str, &str); 8] = [
 
 /// Keys whose value is a table or one of several names, identified by the end of their path, each
 /// with an example.
-const EXAMPLES: [(&str, &str); 67] = [
+const EXAMPLES: [(&str, &str); 69] = [
     ("process", "process.command = [\"python3\", \"receiver.py\"]"),
     ("command", "command = [\"python3\", \"receiver.py\"]"),
     ("talker.clock", "clock = \"grandmaster\""),
     ("sender.clock", "clock = \"ptp\""),
+    ("expect.clock", "clock = \"estimate\""),
+    ("mask", "mask = \"g8271_1_class_4\""),
     ("clock", "clock = { offset_ppm = 20 }"),
     ("crystal", "clock.crystal = { offset_ppm = 20 }"),
     ("system", "clock.system = { error_us = 20, period_s = 600 }"),

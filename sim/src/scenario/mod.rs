@@ -16,11 +16,13 @@ mod impairment;
 mod keys;
 mod layers;
 mod load;
+mod mask;
 mod master;
 mod program;
 mod receiver;
 mod sender;
 mod shape;
+mod stability;
 mod value;
 mod weather;
 
@@ -40,14 +42,16 @@ pub use impairment::{Corruption, DelayFile, DelayOrder, RateLimit, Reorder, Reor
 pub use keys::Keys;
 pub use layers::SourceFile;
 pub use load::{Loaded, Stream};
+pub use mask::{Mask, MaskLimits};
 pub use master::{Dialect, Grandmaster, Wander};
 pub use program::Program;
 pub use receiver::{Membership, OwnNetwork, Receiver, Surroundings};
 pub use sender::{Sender, SenderClock};
+pub use stability::{ObservedClock, StabilityLimit, StabilityWish};
 pub use value::{
     CallbackFrames, DepthMillis, Identity, LevelDbfs, LimitValue, MegabitsPerSecond, MessagesPerSecond, Micros, Millis,
     MulticastGroup, PacketFrames, PartsPerMillion, Period, Probability, QueueBytes, Queues, RtpPayloadType,
-    SampleRateHz, Seconds, SinePeriod, SlewPpm, SmallCount, StepMicros, StepMillis, TailIndex, ToneHz, WanderPpb,
+    SampleRateHz, Seconds, SinePeriod, SlewPpm, SmallCount, StepMicros, StepMillis, TailIndex, Tau, ToneHz, WanderPpb,
 };
 pub use weather::{Duplicate, LossBurst};
 

@@ -259,6 +259,10 @@ checked!(
     LevelDbfs, |value| (-200.0..=0.0).contains(&value), "between -200 and 0 dBFS", "-12"
 );
 checked!(
+    /// An interval of observation of a clock.
+    Tau, |value| value > 0.0 && value <= 31_557_600.0, "more than 0 and at most 31557600 s (a year)", "10"
+);
+checked!(
     /// A limit of a metric.
     LimitValue, |_value| true, "finite; leave out a limit that is not needed", "0"
 );

@@ -186,6 +186,11 @@ impl<'a> ChainWorld<'a> {
         (self.card.clock().error_ns(to) - self.card.clock().error_ns(from)) / ((to - from) as f64 * 1e-9)
     }
 
+    /// Time error of the card's crystal against true time, ns.
+    pub(super) fn card_error_ns(&mut self, now: TrueTime) -> f64 {
+        self.card.clock().error_ns(now)
+    }
+
     /// Number of frames that the card has taken.
     pub(super) fn frames(&self) -> u64 {
         self.card.frames()

@@ -151,6 +151,8 @@ pub(super) struct Masters {
     late_sync: Nanos,
     /// Whether Follow_Ups are handled before their Syncs.
     follow_up_first: bool,
+    /// By how much PTP time was ahead of true time when that was first asked for, ns.
+    ahead: Option<i128>,
 }
 
 impl Masters {
@@ -167,6 +169,7 @@ impl Masters {
             best: 0,
             late_sync: Nanos::ZERO,
             follow_up_first: false,
+            ahead: None,
         }
     }
 
@@ -205,6 +208,12 @@ impl Masters {
             self.best = best;
         }
         self.all[self.best].model.time(now)
+    }
+
+    /// Time error of PTP time against true time, without what it is at the start, ns.
+    pub(super) fn error_ns(&mut self, now: TrueTime) -> f64 {
+        let ahead = self.time(now).as_nanos() - i128::from(now);
+        (ahead - *self.ahead.get_or_insert(ahead)) as f64
     }
 
     /// Begins or ends a fault.

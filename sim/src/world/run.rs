@@ -21,7 +21,7 @@ use super::sender::{SenderEvent, SenderNode, SenderNodeError};
 use super::stamps::{Stamp, Stamps};
 use crate::check::CrackleReport;
 use crate::models::{Passage, RandomStream, TrueTime, next_stall};
-use crate::record::{ClockState, Recording, TraceEvent};
+use crate::record::{ClockState, Recording, TraceEvent, TruePhases};
 use crate::scenario::{FaultKind, Loaded, Scenario, Stall, Surroundings};
 use engine::ptp::wire::ClockIdentity;
 use engine::receive::{Leg, StreamError};
@@ -618,6 +618,9 @@ impl<'a> World<'a> {
             }
             None => Meter::default().row(time_s, &truth, &clock, 0),
         };
+        let card_ns = self.chain.as_mut().map(|chain| chain.card_error_ns(now));
+        let grandmaster_ns = self.masters.error_ns(now);
+        self.recording.phases.push(TruePhases { card_ns, grandmaster_ns });
         self.recording.rows.push(row);
         self.row_frames.push(self.chain.as_ref().map_or(0, ChainWorld::frames));
         self.last_row = now;

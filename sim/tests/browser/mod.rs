@@ -116,6 +116,26 @@ impl Browser {
         }
     }
 
+    /// Moves the mouse to a point of the window.
+    pub(crate) fn hover(&mut self, (x, y): (f64, f64)) {
+        let event = json!({ "type": "mouseMoved", "x": x, "y": y, "button": "none", "buttons": 0 });
+        self.call("Input.dispatchMouseEvent", &event);
+    }
+
+    /// Turns the wheel at a point of the window; `modifiers` are 2 for Ctrl and 8 for Shift.
+    pub(crate) fn wheel(&mut self, (x, y): (f64, f64), delta: f64, modifiers: u32) {
+        let event =
+            json!({ "type": "mouseWheel", "x": x, "y": y, "deltaX": 0, "deltaY": delta, "modifiers": modifiers });
+        self.call("Input.dispatchMouseEvent", &event);
+    }
+
+    /// Presses a key and lets it go.
+    pub(crate) fn press(&mut self, key: &str) {
+        for kind in ["rawKeyDown", "keyUp"] {
+            self.call("Input.dispatchKeyEvent", &json!({ "type": kind, "key": key }));
+        }
+    }
+
     /// Errors that the page logged or threw so far.
     pub(crate) fn complaints(&mut self) -> &[String] {
         self.value("1");

@@ -53,6 +53,7 @@ pub(crate) fn story(receivers: usize, duration_s: u32) -> RunTrace {
             incident(BUSY_S, "receiving thread held up to 150 ms"),
         ],
         recordings: (0..receivers).map(|index| recording(index, duration_s)).collect(),
+        ..RunTrace::default()
     }
 }
 
@@ -78,7 +79,14 @@ fn recording(index: usize, duration_s: u32) -> Recording {
     let (first, second) = (3.0, (LOST_S.1 + 2.0) * f64::from(duration_s) / LENGTH_S);
     let identities = [(first, "dca600fffeff2eea"), (second, "00b0c2fffe000001")];
     let grandmasters = identities.map(|(time_s, text)| TraceEvent { time_s, text: text.into() }).into();
-    Recording { receiver: NAMES[index].into(), rows, events, grandmasters, excerpt: Some(excerpt(start_s, index > 0)) }
+    Recording {
+        receiver: NAMES[index].into(),
+        rows,
+        events,
+        grandmasters,
+        excerpt: Some(excerpt(start_s, index > 0)),
+        ..Recording::default()
+    }
 }
 
 /// A second of the story.

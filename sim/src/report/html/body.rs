@@ -41,6 +41,7 @@ pub(super) fn page(story: &Story<'_>) -> Markup {
                 main {
                     (verdicts(story))
                     (plots())
+                    (stability(story))
                     (sounds(story))
                     (faults_heard(story))
                     (incidents(story))
@@ -159,6 +160,19 @@ fn plots() -> Markup {
             }
             div id="plots" tabindex="0" aria-label="plots over time" {}
             noscript { p { "The plots need JavaScript; the pictures beside this file show the same." } }
+        }
+    }
+}
+
+fn stability(story: &Story<'_>) -> Markup {
+    let is_there = story.trace.recordings.iter().any(|recording| !recording.stability.is_empty());
+    html! {
+        @if is_there {
+            section {
+                h2 { "Stability of clocks" }
+                p.hint { "Over the whole run, against the interval of observation, tau, in seconds; dashed: masks of the scenario, which hold in the spans of its expectations." }
+                div id="stability" {}
+            }
         }
     }
 }

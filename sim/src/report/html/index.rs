@@ -1,16 +1,13 @@
-//! The page of all runs in a folder, and what became of each scenario before.
+//! The page of all runs in a folder.
 
 use super::body::{STYLE, file_url, head};
+use super::trends;
+use crate::report::history::{HistoryLine, read_history};
 use crate::report::{ReportError, write_atomically};
-use crate::run::Summary;
 use maud::{DOCTYPE, html};
 use serde_json::Value;
 use std::path::Path;
 
-/// What a run's folder remembers of former runs.
-const HISTORY: &str = "history.csv";
-/// Its first line.
-const COLUMNS: &str = "tool_version,scenario_hash,seed,verdict,hold,of,failed";
 /// Runs of which the index shows how they ended.
 const SHOWN: usize = 20;
 
@@ -41,7 +38,7 @@ fn verdict(summary: &Value) -> &'static str {
 }
 
 impl Entry {
-    fn of(folder: String, summary: &Value, history: &str) -> Self {
+    fn of(folder: String, summary: &Value, history: &[HistoryLine]) -> Self {
         let judged = summary["expectations"].as_array().map_or(&[][..], Vec::as_slice);
         let hold = judged.iter().filter(|judgement| judgement["holds"].as_bool() == Some(true)).count();
         let failed = judged.iter().filter(|judgement| {
@@ -51,68 +48,43 @@ impl Entry {
         let names: Vec<String> = failed
             .map(|judgement| format!("{} of {}", text(&judgement["check"]), text(&judgement["receiver"])))
             .collect();
-        let verdicts = history.lines().skip(1).filter_map(|line| line.split(',').nth(3)).map(str::to_owned);
-        let mut history: Vec<String> = verdicts.collect();
-        history.drain(..history.len().saturating_sub(SHOWN));
+        let history = &history[history.len().saturating_sub(SHOWN)..];
         Self {
             title: text(&summary["title"]),
             verdict: verdict(summary).to_owned(),
             hold,
             of: judged.len(),
             failed: names.join("; "),
-            history,
+            history: history.iter().map(|line| line.verdict.clone()).collect(),
             folder,
         }
     }
 }
 
-/// Adds a run to the history of its folder, unless the last one there had the same results: a run
-/// that is only repeated is no news.
+/// Writes `index.html` into a folder of reports: every run there, those that failed first; and
+/// `history.html`: how their main metrics changed.
 ///
 /// # Errors
-/// If the history cannot be read or written.
-pub fn note_history(summary: &Summary, folder: &Path) -> Result<(), ReportError> {
-    let path = folder.join(HISTORY);
-    let failed = |source| ReportError::Page { path: path.clone(), source };
-    let mut text = match std::fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => format!("{COLUMNS}\n"),
-        Err(error) => return Err(failed(error)),
-    };
-    let value = serde_json::to_value(summary).map_err(|error| failed(error.into()))?;
-    let entry = Entry::of(String::new(), &value, "");
-    // Names of checks and receivers have commas.
-    let names = entry.failed.replace('"', "\"\"");
-    let Summary { tool_version, scenario_hash, seed, .. } = summary;
-    let Entry { verdict, hold, of, .. } = entry;
-    let line = format!("{tool_version},{scenario_hash},{seed},{verdict},{hold},{of},\"{names}\"");
-    if text.lines().last() != Some(&line) {
-        text.push_str(&line);
-        text.push('\n');
-        write_atomically(&path, text).map_err(failed)?;
-    }
-    Ok(())
-}
-
-/// Writes `index.html` into a folder of reports: every run there, those that failed first.
-///
-/// # Errors
-/// If the folder cannot be read, or the page not written.
+/// If the folder or a history cannot be read, or a page not written.
 pub fn write_index(reports: &Path) -> Result<(), ReportError> {
     let path = reports.join("index.html");
     let failed = |source| ReportError::Page { path: path.clone(), source };
-    let mut entries = Vec::new();
+    let (mut entries, mut histories) = (Vec::new(), Vec::new());
     for entry in std::fs::read_dir(reports).map_err(failed)? {
         let folder = entry.map_err(failed)?.path();
-        let read = |name: &str| std::fs::read_to_string(folder.join(name));
+        let summary = std::fs::read_to_string(folder.join("summary.json")).ok();
         // A folder of something else, or a run that was not finished.
-        let Some(summary) = read("summary.json").ok().and_then(|text| serde_json::from_str::<Value>(&text).ok()) else {
-            continue;
-        };
+        let Some(summary) = summary.and_then(|text| serde_json::from_str::<Value>(&text).ok()) else { continue };
         let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        entries.push(Entry::of(name, &summary, &read(HISTORY).unwrap_or_default()));
+        let history = read_history(&folder)?;
+        entries.push(Entry::of(name.clone(), &summary, &history));
+        histories.push((name, history));
     }
     entries.sort_by(|a, b| (rank(a), &a.folder).cmp(&(rank(b), &b.folder)));
+    histories.sort_by(|a, b| a.0.cmp(&b.0));
+    let trends_path = reports.join("history.html");
+    write_atomically(&trends_path, trends::page(&histories))
+        .map_err(|source| ReportError::Page { path: trends_path, source })?;
     write_atomically(&path, page(&entries, reports)).map_err(failed)
 }
 
@@ -139,7 +111,7 @@ fn page(entries: &[Entry], reports: &Path) -> String {
                         thead { tr { th { "run" } th { "title" } th.n { "hold" } th { "verdict" } th { "history" } } }
                         tbody { @for entry in entries { (row(entry, reports)) } }
                     } }
-                    p.hint { "History: runs whose results differ from those before them, the oldest first; " code { (HISTORY) } " in each folder has them all." }
+                    p.hint { "History: runs whose results, scenario or commit differ from those of the run before, the oldest first; " a href="./history.html" { "trends of their metrics" } "; " code { "history.csv" } " in each folder has them all." }
                 }
             }
         }

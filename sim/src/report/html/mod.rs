@@ -6,8 +6,10 @@
 mod body;
 mod data;
 mod index;
+mod stability;
+mod trends;
 
-pub use index::{note_history, write_index};
+pub use index::write_index;
 
 use super::{ReportError, write_atomically};
 use crate::check::{Glitch, Judgement};
@@ -106,6 +108,7 @@ impl Story<'_> {
             "sounds": sounds.collect::<Vec<_>>(),
             "x": x,
             "plots": plots,
+            "stability": stability::plots(trace),
         })
     }
 }

@@ -266,7 +266,52 @@
       plots.push(u);
     });
   };
-  const redraw = () => { for (const plot of plots) plot.redraw(false, true); };
+  // Deviations against the interval of observation: logarithmic, and apart from the axis of time.
+  const stability = [];
+  const stabilityPlace = document.getElementById("stability");
+  const decades = values => {
+    const known = values.filter(value => value > 0);
+    const low = Math.floor(Math.log10(Math.min(...known)));
+    const high = Math.max(Math.ceil(Math.log10(Math.max(...known))), low + 2);
+    return [10 ** low, 10 ** high];
+  };
+  const power = v => (v >= 0.001 && v < 1e6 ? number(v) : v.toExponential(0));
+  const isPower = v => v > 0 && Math.abs(Math.log10(v) - Math.round(Math.log10(v))) < 1e-9;
+  const named = (_, splits) => splits.map(v => (v == null || !isPower(v) ? "" : power(v)));
+  const stabilityWidth = () => {
+    const columns = stabilityPlace.clientWidth < 700 ? 1 : 3;
+    return Math.floor((stabilityPlace.clientWidth - 16 * (columns - 1)) / columns);
+  };
+  const buildStability = () => {
+    for (const plot of data.stability) {
+      const box = document.createElement("div");
+      box.className = "plot";
+      const heading = document.createElement("h3");
+      heading.textContent = `${plot.title} (${plot.unit})`;
+      box.append(heading);
+      stabilityPlace.append(box);
+      const value = (_, v) => (v == null ? "–" : number(v));
+      const series = plot.series.map(one => ({
+        label: one.label,
+        stroke: () => colour(one.receiver),
+        width: one.receiver === 0 ? 2 : 1.25,
+        points: { show: one.receiver != null, size: 5 },
+        ...(one.receiver == null ? { dash: [5, 4] } : {}),
+        value,
+      }));
+      const range = decades(plot.series.flatMap(one => one.values));
+      stability.push(new uPlot({
+        width: stabilityWidth(),
+        height: 210,
+        padding: [8, 26, 0, 0],
+        cursor: { drag: { x: false, y: false } },
+        scales: { x: { time: false, distr: 3 }, y: { distr: 3, range: () => range } },
+        axes: [axis({ values: named, filter: (_, splits) => splits, space: 20, size: 30 }), axis({ size: 58, values: named, filter: (_, splits) => splits, space: 12 })],
+        series: [{ label: "tau", value: (_, s) => (s == null ? "–" : `${number(s)} s`) }, ...series],
+      }, [plot.tau_s, ...plot.series.map(one => one.values)], box));
+    }
+  };
+  const redraw = () => { for (const plot of [...plots, ...stability]) plot.redraw(false, true); };
 
   // Sounds: their time is that of the sound card, and runs with it.
   const between = (pairs, value, from, to) => {
@@ -386,10 +431,14 @@
       plots.forEach(plot => plot.setSize({ width, height: plot.height }));
       movePlayheads();
     });
+    if (stabilityPlace) {
+      buildStability();
+      addEventListener("resize", () => stability.forEach(plot => plot.setSize({ width: stabilityWidth(), height: plot.height })));
+    }
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
     addEventListener("beforeprint", () => { root.dataset.print = ""; redraw(); });
     addEventListener("afterprint", () => { delete root.dataset.print; redraw(); });
   }
   // For tests and for whoever is curious.
-  window.simPage = { data, plots, players, setRange, range: () => range.slice(), trueTime };
+  window.simPage = { data, plots, stability, players, setRange, range: () => range.slice(), trueTime };
 })();

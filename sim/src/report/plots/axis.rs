@@ -16,6 +16,8 @@ pub(super) enum Scale {
     /// decade beyond, up to `limit`. It shows both a band of 1 ppm and a wobble of 100 ppm, and
     /// includes zero.
     SymLog { linear: f64, limit: f64 },
+    /// The same height for each decade, of positive values.
+    Log { low: f64, high: f64 },
 }
 
 impl Scale {
@@ -24,6 +26,7 @@ impl Scale {
     pub(super) fn unit(self, value: f64) -> f64 {
         match self {
             Self::Linear { low, high } => (value - low) / (high - low),
+            Self::Log { low, high } => libm::log10(value / low) / libm::log10(high / low),
             Self::SymLog { linear, limit } => 0.5 + 0.5 * warp(value / linear) / warp(limit / linear),
         }
     }
@@ -38,19 +41,25 @@ impl Scale {
                 .find(|ticks| ticks.len() >= 3)
                 .unwrap_or_else(|| linear_ticks(low, high, count)),
             Self::SymLog { linear, limit } => symlog_ticks(linear, limit, count),
+            Self::Log { low, high } => log_ticks(low, high, count),
         }
     }
 
     /// Unlabelled grid lines between the ticks: 2 to 9 of each decade.
     pub(super) fn minor(self) -> Vec<f64> {
-        let Self::SymLog { linear, limit } = self else { return Vec::new() };
+        let (linear, limit) = match self {
+            Self::Linear { .. } => return Vec::new(),
+            Self::SymLog { linear, limit } => (linear, limit),
+            Self::Log { low, high } => (low, high),
+        };
         let mut lines = Vec::new();
         let mut decade = linear;
         while decade < limit * 0.999 {
             for digit in 2..10 {
                 let value = decade * f64::from(digit);
                 if value < limit * 0.999 {
-                    lines.extend([value, -value]);
+                    lines.push(value);
+                    lines.extend(matches!(self, Self::SymLog { .. }).then_some(-value));
                 }
             }
             decade *= 10.0;
@@ -93,6 +102,20 @@ fn symlog_ticks(linear: f64, limit: f64, count: usize) -> Vec<Tick> {
     }
     ticks.sort_by(|a, b| a.value.total_cmp(&b.value));
     ticks
+}
+
+/// Powers of ten, as many as have room.
+fn log_ticks(low: f64, high: f64, count: usize) -> Vec<Tick> {
+    let (first, last) = (libm::round(libm::log10(low)) as i32, libm::round(libm::log10(high)) as i32);
+    let stride = ((last - first) as usize + 1).div_ceil(count.max(1)).max(1);
+    let label = |power: i32| {
+        let value = libm::pow(10.0, f64::from(power));
+        // Long numbers have no room beside a panel.
+        let label =
+            if (-3..=5).contains(&power) { number(value, (-power).max(0) as usize) } else { format!("1e{power}") };
+        Tick { value, label }
+    };
+    (first..=last).step_by(stride).map(label).collect()
 }
 
 /// A number with a typographic minus sign and without a negative zero.

@@ -17,6 +17,7 @@ mod overview;
 mod page;
 mod panel;
 mod series;
+mod stability;
 mod subject;
 mod theme;
 
@@ -26,7 +27,8 @@ use super::ReportError;
 use crate::record::RunTrace;
 
 /// Writes `drift.png`, `clock.png`, `buffer.png`, `audio.png` and `overview.png` into a directory
-/// that exists; only `clock.png` and `overview.png` if only clocks were simulated.
+/// that exists; only `clock.png` and `overview.png` if only clocks were simulated. `stability.png`
+/// is written if any clock deviates.
 ///
 /// # Errors
 ///
@@ -37,6 +39,9 @@ pub fn write_all(trace: &RunTrace, dir: &Path) -> Result<(), ReportError> {
         drift::draw(trace)?.save(dir, "drift.png")?;
         buffer::draw(trace)?.save(dir, "buffer.png")?;
         audio::draw(trace)?.save(dir, "audio.png")?;
+    }
+    if let Some(page) = stability::draw(trace)? {
+        page.save(dir, "stability.png")?;
     }
     overview::draw(trace)?.save(dir, "overview.png")
 }

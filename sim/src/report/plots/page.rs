@@ -209,7 +209,7 @@ impl<'a> Page<'a> {
 
     /// A row of entries that ends at the right edge; returns where it starts. If they do not fit
     /// into `room`, smaller letters are used, and if necessary the longest entries are shortened.
-    fn legend(&mut self, y: f64, entries: &[Entry], room: f64) -> f64 {
+    pub(super) fn legend(&mut self, y: f64, entries: &[Entry], room: f64) -> f64 {
         const SWATCH: f64 = 34.0;
         const SMALL: f32 = 19.0;
         let around = SWATCH + 8.0 + 24.0;

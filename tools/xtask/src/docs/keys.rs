@@ -23,10 +23,11 @@ value is a key: `what.media_delay_ms = 5`, or `jitter.exponential = { mean_us = 
 ";
 
 /// Units by the end of a key's name, the longest first.
-const UNITS: [(&str, &str); 14] = [
+const UNITS: [(&str, &str); 15] = [
     ("mbit_per_s", "Mbit/s"),
     ("_per_s", "1/s"),
     ("per_s", "1/s"),
+    ("_ns", "ns"),
     ("_us", "us"),
     ("_ms", "ms"),
     ("_s", "s"),
