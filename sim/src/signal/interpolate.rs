@@ -157,9 +157,9 @@ fn render<S: Simd, const CHANNELS: usize>(
     }
 }
 
-/// Renders [`GROUP`] frames from `first` on, if they follow each other in the source and share a row
-/// of the table, as nearly all do where the step is close to 1. Returns whether they do. The result
-/// is that of [`render_frame`], bit for bit.
+/// Renders [`GROUP`] frames from `first` on, if they follow each other in the source and share a
+/// row of the table, as nearly all do where the step is close to 1. Returns whether they do. The
+/// result is that of [`render_frame`], bit for bit.
 #[inline(always)]
 fn render_group<S: Simd, const CHANNELS: usize>(
     simd: S,
@@ -171,10 +171,8 @@ fn render_group<S: Simd, const CHANNELS: usize>(
 ) -> bool {
     let Place { index, row, .. } = places[0];
     let mut windows = [&[0.0; SPAN]; CHANNELS];
-    let mut are_neighbours = true;
-    for n in 1..GROUP {
-        are_neighbours &= places[n].index == index + n && places[n].row == row;
-    }
+    let is_neighbour = |(n, place): (usize, &Place)| place.index == index + n && place.row == row;
+    let mut are_neighbours = places.iter().enumerate().all(is_neighbour);
     for c in 0..CHANNELS {
         match source[c].get(index..).and_then(|source| source.first_chunk()) {
             Some(window) => windows[c] = window,
@@ -196,8 +194,8 @@ fn render_group<S: Simd, const CHANNELS: usize>(
             }
         }
     }
-    for n in 0..GROUP {
-        put(sums[n], out, first + n);
+    for (n, sums) in sums.into_iter().enumerate() {
+        put(sums, out, first + n);
     }
     true
 }
