@@ -169,7 +169,18 @@ impl Nanos {
     /// saturate.
     #[must_use]
     pub fn from_secs_f64(s: f64) -> Self {
-        Self::from_nanos_f64(libm::round(s * SECOND_NS))
+        Self::from_nanos_rounded(s * SECOND_NS)
+    }
+
+    /// Creates a duration from nanoseconds, rounded to whole ns, halves away from zero; NaN becomes
+    /// 0, infinities saturate.
+    #[expect(clippy::cast_possible_truncation, reason = "saturates, as a duration does")]
+    #[expect(clippy::cast_precision_loss, reason = "beyond 2^53, `ns` is whole, and so the same")]
+    pub(crate) fn from_nanos_rounded(ns: f64) -> Self {
+        // The rest is exact. A conversion takes less time than `libm::round`.
+        let whole = ns as i64;
+        let rest = ns - whole as f64;
+        Self(whole.saturating_add(i64::from(rest >= 0.5)).saturating_sub(i64::from(rest <= -0.5)))
     }
 
     /// Creates a duration from nanoseconds, truncated to whole ns; NaN becomes 0, infinities
@@ -637,6 +648,14 @@ mod tests {
             let exact = (i128::from(frames) * 1_000_000_000).div_euclid(i128::from(hz));
             let rate = SampleRate::from_hz(hz).unwrap();
             prop_assert_eq!(rate.duration(Frames::new(frames)), Nanos::saturating_from(exact));
+        }
+
+        #[test]
+        fn rounding_to_whole_ns_is_that_of_libm(halves in -(1i64 << 40)..(1i64 << 40), bits: u64) {
+            let half = halves as f64 / 2.0;
+            for ns in [half, half.next_up(), half.next_down(), f64::from_bits(bits)] {
+                prop_assert_eq!(Nanos::from_nanos_rounded(ns), Nanos::from_nanos_f64(libm::round(ns)), "{}", ns);
+            }
         }
 
         #[test]

@@ -95,6 +95,26 @@ fn resampled_renders_are_clean() {
 }
 
 #[test]
+fn a_jump_at_the_first_alignment_does_not_stay_in_the_rate_for_ever() {
+    let source = programme();
+    let original = render(&source, 8.0, 0.0, 0.0);
+    let mut interpolator = Interpolator::new(Arc::clone(&source));
+    for (begin, jump) in [(96_000, 0.8), (144_000, -0.8)] {
+        // Silence until 10 ms before a jump by less than a frame, which the two hops of the first
+        // alignment cannot tell from a rate.
+        let mut played = original.clone();
+        played[..2 * begin].fill(0.0);
+        let after = begin + 480;
+        let position = MediaPosition::at_frame(Frames::new(START + after as i64)).advanced(jump);
+        interpolator.render_at(position, 1.0, &mut played[2 * after..]);
+        let report = detect(&source, &played);
+        let hops = &report.timeline.hops[after / 480 + 10..];
+        let wrong = hops.iter().filter(|hop| hop.heard.is_disturbed()).count();
+        assert!(wrong < 10, "{begin}, {jump}: {wrong} of {}", hops.len());
+    }
+}
+
+#[test]
 fn linear_interpolation_and_16_bits_are_clean() {
     let source = programme();
     assert_clean("linear", &source, &render_linear(&source, 16.0, 100.0));

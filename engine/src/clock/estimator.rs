@@ -151,6 +151,8 @@ pub struct Estimator {
     /// Cache of the active filter's estimate, predicted to the newest sample. It is filled on first
     /// use, reused until the next sample, and emptied by every change of the sets.
     predicted: OnceCell<Estimate>,
+    /// Cache of the map, which is filled and emptied like `predicted`.
+    mapped: OnceCell<ClockMap>,
     started_at: LocalTime,
     updated_at: LocalTime,
     samples: u64,
@@ -185,6 +187,7 @@ impl Estimator {
             model_sets: None,
             active: MINIMUM,
             predicted: OnceCell::new(),
+            mapped: OnceCell::new(),
             started_at: LocalTime::ZERO,
             updated_at: LocalTime::ZERO,
             samples: 0,
@@ -210,7 +213,7 @@ impl Estimator {
     /// Processes a timestamp pair.
     pub fn update(&mut self, sample: Sample) {
         self.samples += 1;
-        self.predicted.take();
+        self.outdate();
         let Some(model_sets) = &mut self.model_sets else {
             self.model_sets = Some(self.begin(&sample));
             self.started_at = sample.at;
@@ -256,7 +259,7 @@ impl Estimator {
                 self.steady = None;
             }
             self.known_wander = wander;
-            self.predicted.take();
+            (self.predicted, self.mapped) = (OnceCell::new(), OnceCell::new());
             model_sets.iter_mut().for_each(|set| set.set_phase_wander(wander));
         }
     }
@@ -401,7 +404,7 @@ impl Estimator {
             self.bias_ns += offset_ns(active) - offset_ns(candidate);
         }
         self.active = candidate;
-        self.predicted.take();
+        self.outdate();
     }
 
     /// Slowly reduces the bias to [`BIAS_JITTERS`], because the mean is little more than one jitter
@@ -414,6 +417,7 @@ impl Estimator {
         let excess_ns = away_ns - away_ns.clamp(-limit_ns, limit_ns);
         let urgency = 1.0 + excess_ns.abs() / BIAS_FAST_NS;
         self.bias_ns -= excess_ns * (urgency * elapsed_s / BIAS_DECAY_S).min(1.0);
+        self.mapped.take();
     }
 
     /// The active model set, and the estimate of its active filter at the newest sample.
@@ -426,12 +430,16 @@ impl Estimator {
     #[must_use]
     pub fn map(&self) -> Option<ClockMap> {
         let (set, estimate) = self.active_estimate()?;
-        let (x, p) = (estimate.x, estimate.p);
+        Some(*self.mapped.get_or_init(|| self.map_of(set, estimate)))
+    }
+
+    fn map_of(&self, set: &ModelSet, estimate: &Estimate) -> ClockMap {
+        let Estimate { at, x, p, .. } = *estimate;
         // The minimum of a block is hardly late in either direction, so only the mean has this
         // error.
         let asymmetry_ns = if self.active == MEAN { self.excess.asymmetry_ns() } else { 0.0 };
-        Some(ClockMap {
-            at: estimate.at,
+        ClockMap {
+            at,
             offset_ns: x[0] + self.bias_ns,
             rate_ppb: x[1],
             variance_offset: p[0][0] + set.unmodelled_variance(self.updated_at) + asymmetry_ns * asymmetry_ns,
@@ -439,7 +447,7 @@ impl Estimator {
             variance_rate: p[1][1],
             rate_wander: estimate.rate_wander(),
             phase_wander_ns: self.known_wander.rms_ns,
-        })
+        }
     }
 
     /// Standard deviation at `now` of the varying part of the error, ns; infinite before the first
@@ -465,7 +473,7 @@ impl Estimator {
     #[must_use]
     pub fn mean_path_delay(&self) -> Nanos {
         let delay_ns = self.model_sets.as_ref().map_or(0.0, |model_sets| model_sets[self.active].active().state()[2]);
-        Nanos::from_nanos_f64(libm::round(delay_ns))
+        Nanos::from_nanos_rounded(delay_ns)
     }
 
     /// Standard deviation of [`Estimator::mean_path_delay`].
@@ -545,14 +553,20 @@ impl Estimator {
     /// Keeps the last known delay, because the reverse direction is no longer measured. Its
     /// standard deviation grows with time, up to `most`.
     pub(crate) fn hold_delay(&mut self, most: Nanos) {
-        self.predicted.take();
+        self.outdate();
         for set in self.model_sets.iter_mut().flatten() {
             set.bound_delay(most.as_nanos_f64());
         }
     }
 
-    fn each(&mut self, change: impl Fn(&mut ModelSet)) {
+    /// Empties the caches.
+    fn outdate(&mut self) {
         self.predicted.take();
+        self.mapped.take();
+    }
+
+    fn each(&mut self, change: impl Fn(&mut ModelSet)) {
+        self.outdate();
         // These detectors hold packets that were compared with the previous estimate.
         self.late_envelope = LateEnvelopeDetector::default();
         self.excess.interrupt();

@@ -103,6 +103,12 @@ impl ProcessNoise {
         Self { rate, drift: 0.0 }
     }
 
+    /// Variance of the quantity that the row `h` measures, `dt` seconds after the time of the
+    /// covariance `p`.
+    fn along(self, p: &[[f64; STATES]; STATES], h: &[f64; STATES], dt: f64) -> f64 {
+        dot(h, &times(p, h)) + self.offset_variance(dt)
+    }
+
     /// Growth of the offset's variance in `dt` seconds, ns^2.
     fn offset_variance(self, dt: f64) -> f64 {
         let cube = dt * dt * dt;
@@ -178,7 +184,9 @@ impl Kalman {
 
     /// Variance of the current estimate; see [`Estimate::variance`].
     pub(super) fn variance(&self, now: LocalTime, direction: Direction) -> f64 {
-        self.estimate().variance(now, direction)
+        // Without a copy of the estimate: every filter computes this for every sample.
+        let dt = now.since(self.at).as_secs_f64();
+        self.process_noise.along(&self.p, &measured(dt, direction), dt)
     }
 
     fn estimate(&self) -> Estimate {
@@ -510,15 +518,14 @@ impl Estimate {
     pub(super) fn offset_variance(&self, now: LocalTime) -> f64 {
         let dt = now.since(self.at).as_secs_f64();
         let h = [1.0, dt, 0.0, dt * dt / 2.0];
-        dot(&h, &times(&self.p, &h)) + self.process_noise.offset_variance(dt)
+        self.process_noise.along(&self.p, &h, dt)
     }
 
     /// Variance at `now` of the quantity that a noiseless packet in this direction would measure
     /// (offset - delay if forward, offset + delay if reverse), ns^2.
     pub(super) fn variance(&self, now: LocalTime, direction: Direction) -> f64 {
         let dt = now.since(self.at).as_secs_f64();
-        let h = measured(dt, direction);
-        dot(&h, &times(&self.p, &h)) + self.process_noise.offset_variance(dt)
+        self.process_noise.along(&self.p, &measured(dt, direction), dt)
     }
 
     /// Growth of the rate's variance, ppb^2 per second.
@@ -528,8 +535,10 @@ impl Estimate {
 }
 
 /// P times a vector.
+#[inline]
 fn times(p: &[[f64; STATES]; STATES], h: &[f64; STATES]) -> [f64; STATES] {
-    std::array::from_fn(|i| dot(&p[i], h))
+    let [offset, rate, delay, drift] = p;
+    [dot(offset, h), dot(rate, h), dot(delay, h), dot(drift, h)]
 }
 
 /// Measurement row H of a packet, for a state that is `dt` seconds older than the packet.
@@ -537,8 +546,9 @@ fn measured(dt: f64, direction: Direction) -> [f64; STATES] {
     [1.0, dt, direction.sign(), dt * dt / 2.0]
 }
 
+#[inline]
 fn dot(a: &[f64; STATES], b: &[f64; STATES]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
+    a[0] * b[0] + a[1] * b[1] + a[2] * b[2] + a[3] * b[3]
 }
 
 /// Variance of an unknown drift.

@@ -65,7 +65,7 @@ impl ClockMap {
     /// `nominal`. Solves t + offset(t) = nominal, where the offset is linear in t.
     fn local_at(&self, nominal: LocalTime) -> LocalTime {
         let correction = self.offset_ns(nominal) / self.rate().ratio();
-        nominal - Nanos::from_nanos_f64(libm::round(correction))
+        nominal - Nanos::from_nanos_rounded(correction)
     }
 
     /// Rate of the other clock relative to the host's clock.
@@ -146,7 +146,7 @@ impl PtpMap {
     /// ```
     #[must_use]
     pub fn ptp_at(&self, t: LocalTime) -> PtpTime {
-        let offset = Nanos::from_nanos_f64(libm::round(self.map.offset_ns(t)));
+        let offset = Nanos::from_nanos_rounded(self.map.offset_ns(t));
         self.origin_ptp + (t - self.origin_local) + offset
     }
 

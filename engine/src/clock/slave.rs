@@ -367,7 +367,7 @@ impl SlaveClock {
     fn displacement_ns(&self) -> f64 {
         let late_ns = |sample: &Sample| self.estimator.lateness(sample);
         let taken_at = self.estimator.updated_at().unwrap_or(LocalTime::ZERO);
-        self.unsteady.displacement_ns(late_ns, self.precision_ns(taken_at))
+        self.unsteady.displacement_ns(late_ns, || self.precision_ns(taken_at))
     }
 
     /// Whether a sample is the first measurement of a delay that has only been assumed so far, so

@@ -218,20 +218,24 @@ impl<const N: usize> UnsteadyDetector<N> {
     /// early forward packets, whose smallest earliness is returned; or consecutive late forward
     /// packets together with an early reverse packet, in which case the smallest lateness of the
     /// forward packets is returned.
-    pub(super) fn displacement_ns(&self, late_ns: impl Fn(&Sample) -> f64, sigma_ns: f64) -> f64 {
+    pub(super) fn displacement_ns(&self, late_ns: impl Fn(&Sample) -> f64, sigma_ns: impl FnOnce() -> f64) -> f64 {
         if self.forward.count() < NEWEST {
             return 0.0;
         }
-        let floor_ns = self.floor_ns(sigma_ns);
         let (mut least_ns, mut most_ns) = (f64::INFINITY, f64::NEG_INFINITY);
         for by_ns in self.forward.iter().take(NEWEST).map(&late_ns) {
             (least_ns, most_ns) = (least_ns.min(by_ns), most_ns.max(by_ns));
         }
+        // Usually even the floor of an exact estimate is not exceeded.
+        if f64::max(-most_ns, least_ns) <= self.floor_ns(0.0) {
+            return 0.0;
+        }
+        let floor_ns = self.floor_ns(sigma_ns());
         if -most_ns > floor_ns {
             return -most_ns;
         }
-        let mirrored = self.reverse.iter().take(NEWEST).any(|sample| -late_ns(sample) > floor_ns);
-        if mirrored && least_ns > floor_ns { least_ns } else { 0.0 }
+        let is_early = |sample: &Sample| -late_ns(sample) > floor_ns;
+        if least_ns > floor_ns && self.reverse.iter().take(NEWEST).any(is_early) { least_ns } else { 0.0 }
     }
 
     /// The change of rate that the newest packets prove, if any. `limit_ns` is the largest
@@ -378,7 +382,7 @@ mod tests {
             let at = LocalTime::ZERO + Nanos::from_millis(125 * i);
             let sample = Sample { at, offset_ns: 1e3 * late_us * direction.sign(), direction };
             detector.take(sample, late_ns(&sample), 2_000.0);
-            detector.displacement_ns(late_ns, 2_000.0) * 1e-3
+            detector.displacement_ns(late_ns, || 2_000.0) * 1e-3
         };
         assert_eq!((0..100).map(|i| take(i, Forward, (i % 7) as f64 * 10.0)).fold(0.0, f64::max), 0.0);
         assert_eq!([100, 101].map(|i| take(i, Forward, -9000.0)), [0.0; 2], "timestamps may be damaged");

@@ -89,6 +89,11 @@ pub struct CrackleDetector {
     tally: Tally,
 }
 
+/// A rate, if a receiver may have it.
+fn within_limits(rate: f64) -> Option<f64> {
+    ((rate - 1.0).abs() < 2e-3).then_some(rate)
+}
+
 /// A hop compared with a track.
 struct Aligned {
     hop: Hop,
@@ -340,20 +345,35 @@ impl CrackleDetector {
     }
 
     /// A track through the next two hops, given the position of the middle of the next hop to
-    /// within a frame; and the sum of its misfits.
-    fn refine_both(&mut self, guess: MediaPosition, known: Option<f64>) -> Option<(Track, f64)> {
+    /// within a frame, and the rate of an earlier path; and the sum of its misfits.
+    fn refine_both(&mut self, guess: MediaPosition, of_path: Option<f64>) -> Option<(Track, f64)> {
+        let Some(rate) = of_path else { return self.refine_with_rate(guess) };
+        let (here, there, misfit) = self.refine_at(guess, rate)?;
+        let of_path = within_limits(rate).map(|rate| (Track::new(here, rate, 2e-5), misfit));
+        if (there.frames_since(here) - self.hop as f64 * rate).abs() < JUMP_FRAMES {
+            return of_path;
+        }
+        // This rate misses the second hop, and would miss every hop that is not searched for.
+        self.refine_with_rate(guess).filter(|(_, measured)| *measured < misfit).or(of_path)
+    }
+
+    /// The same without any knowledge of the rate.
+    fn refine_with_rate(&mut self, guess: MediaPosition) -> Option<(Track, f64)> {
         // A deviation of 1000 ppm impairs the fit as much as a wrong position, so the rate is
         // measured first and the fit is then repeated.
-        let mut rate = known.unwrap_or(1.0);
-        let (mut first, mut misfit) = (guess, 0.0);
-        for _ in 0..if known.is_some() { 1 } else { 2 } {
-            let (here, a) = self.refine(0, first, rate)?;
-            let (there, b) = self.refine(self.hop, here.advanced(self.hop as f64 * rate), rate)?;
-            (first, misfit) = (here, a + b);
-            rate = known.unwrap_or(there.frames_since(here) / self.hop as f64);
-        }
-        let deviation = if known.is_some() { 2e-5 } else { 1e-4 };
-        ((rate - 1.0).abs() < 2e-3).then(|| (Track::new(first, rate, deviation), misfit))
+        let (here, there, _) = self.refine_at(guess, 1.0)?;
+        let rate = there.frames_since(here) / self.hop as f64;
+        let (here, there, misfit) = self.refine_at(here, rate)?;
+        let rate = there.frames_since(here) / self.hop as f64;
+        within_limits(rate).map(|rate| (Track::new(here, rate, 1e-4), misfit))
+    }
+
+    /// The exact positions of the middles of the next two hops at a rate, and the sum of their
+    /// misfits.
+    fn refine_at(&mut self, guess: MediaPosition, rate: f64) -> Option<(MediaPosition, MediaPosition, f64)> {
+        let (here, a) = self.refine(0, guess, rate)?;
+        let (there, b) = self.refine(self.hop, here.advanced(self.hop as f64 * rate), rate)?;
+        Some((here, there, a + b))
     }
 
     /// The exact position of the middle of the hop that begins `ahead` frames after the next one,

@@ -22,6 +22,9 @@ const LEVEL_TOLERANCE_DB: f64 = 0.5;
 /// Below this gain, a channel does not play the programme. White noise that is interpolated
 /// linearly half-way between samples has a gain of 0.64.
 const LEAST_GAIN: f64 = 0.5;
+/// Partial sums of a comparison.
+const LANES: usize = 4;
+const _: () = assert!(BLOCK.is_multiple_of(LANES));
 
 /// What a listener hears over one hop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -146,14 +149,19 @@ pub(super) fn without_path(played: &[&[f32]], reference: &[Vec<f32>], is_due: bo
 
 /// Whether a channel plays its programme, at its level and polarity.
 fn is_right(played: &[f32], reference: &[f32]) -> bool {
-    let (mut rr, mut ry, mut yy, mut residual) = (0.0, 0.0, 0.0, 0.0);
-    for (&y, &r) in played.iter().zip(reference) {
-        let (y, r) = (f64::from(y), f64::from(r));
-        rr += r * r;
-        ry += r * y;
-        yy += y * y;
-        residual += (y - r) * (y - r);
+    // Several partial sums, so that an addition need not wait for the one before it. A hop is a
+    // whole number of blocks, and a block one of lanes.
+    let mut lanes = [[0.0f64; LANES]; 4];
+    for (played, reference) in played.as_chunks::<LANES>().0.iter().zip(reference.as_chunks::<LANES>().0) {
+        for lane in 0..LANES {
+            let (y, r) = (f64::from(played[lane]), f64::from(reference[lane]));
+            lanes[0][lane] += r * r;
+            lanes[1][lane] += r * y;
+            lanes[2][lane] += y * y;
+            lanes[3][lane] += (y - r) * (y - r);
+        }
     }
+    let [rr, ry, yy, residual] = lanes.map(|lanes| lanes.iter().sum::<f64>());
     let floor = AUDIBLE * played.len() as f64;
     if rr <= floor || residual <= floor {
         return residual <= floor.max(rr);

@@ -114,10 +114,12 @@ impl Residual {
             let (slope_o, slope_g) = ((offset[a + 1] - offset[a]) * scale, (gain[a + 1] - gain[a]) * scale);
             let begin = (a * half) as f32 + 1.0;
             let length = last - first;
-            let (y, r) = (&played[first..last], &reference[first + MARGIN - 2..][..length + 2]);
+            let y = &played[first..last];
+            let [before, r, after] = [2, 1, 0].map(|back| &reference[first + MARGIN - back..][..length]);
             self.e.extend((0..length).map(|n| {
-                let t = (first + n) as f32 - begin;
-                let model = r[n + 1] + (offset[a] + slope_o * t) * 0.5 * (r[n + 2] - r[n]);
+                // By way of an `i32`, of which several are converted at a time.
+                let t = (first + n) as i32 as f32 - begin;
+                let model = r[n] + (offset[a] + slope_o * t) * 0.5 * (after[n] - before[n]);
                 y[n] - (gain[a] + slope_g * t) * model
             }));
         }

@@ -2,10 +2,10 @@
 //! points, and the time of each recording.
 
 use super::{Played, SessionError, WavTimes, reference_name, wav_path};
-use crate::record::{Recording, RunTrace};
+use crate::record::{PcmReader, Recording, RunTrace, write_block};
 use crate::report::Sound;
 use crate::scenario::Loaded;
-use hound::{WavReader, WavWriter};
+use hound::WavWriter;
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
@@ -17,6 +17,8 @@ const DIFFERENCE: &str = ".difference";
 const MOST_CUES: usize = 1000;
 /// Longest list of a recording's times; more rows are thinned out.
 const MOST_TIMES: usize = 500;
+/// Samples that are read at a time.
+const BLOCK: usize = 1 << 14;
 
 /// A recording that could not be completed.
 #[derive(Debug, thiserror::Error)]
@@ -131,16 +133,22 @@ fn write_difference(folder: &Path, name: &str, reference: &str) -> Result<(), So
     let path = wav_path(folder, &format!("{name}{DIFFERENCE}"));
     let open = |name: &str| {
         let path = wav_path(folder, name);
-        WavReader::open(&path).map_err(|source| failed(&path, source))
+        PcmReader::open(&path).map_err(|source| failed(&path, source))
     };
     let (mut played, mut right) = (open(name)?, open(reference)?);
     let wrong = |source| failed(&path, source);
     let spec = played.spec();
     let most = (1_i32 << (spec.bits_per_sample - 1)) - 1;
     let mut writer: WavWriter<BufWriter<File>> = WavWriter::create(&path, spec).map_err(wrong)?;
-    for (one, other) in played.samples::<i32>().zip(right.samples::<i32>()) {
-        let difference = one.map_err(wrong)? - other.map_err(wrong)?;
-        writer.write_sample(difference.clamp(-most - 1, most)).map_err(wrong)?;
+    loop {
+        let played = played.block(BLOCK).map_err(|error| wrong(error.into()))?;
+        let right = right.block(played.len()).map_err(|error| wrong(error.into()))?;
+        if right.is_empty() {
+            break;
+        }
+        // If the run was stopped, one file may be shorter than the other.
+        let differences = played.iter().zip(right).map(|(one, other)| (one - other).clamp(-most - 1, most));
+        write_block(&mut writer, differences).map_err(wrong)?;
     }
     writer.finalize().map_err(wrong)
 }

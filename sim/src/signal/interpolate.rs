@@ -27,6 +27,10 @@ const PHASES: usize = 512;
 const LANES: usize = 8;
 /// Taps before the position's own frame.
 const LEAD: i64 = TAPS as i64 / 2 - 1;
+/// Neighbouring frames that are rendered together, because they share a row of the table.
+const GROUP: usize = 4;
+/// Source frames of a group.
+const SPAN: usize = TAPS + GROUP - 1;
 /// Frames rendered at a time, so that the gathered source fits in the first-level cache.
 const BLOCK: usize = 256;
 
@@ -113,6 +117,24 @@ impl Interpolator {
     }
 }
 
+/// Where a frame is in the source of a block, and between the rows of the table.
+#[derive(Clone, Copy)]
+struct Place {
+    index: usize,
+    row: usize,
+    blend: f32,
+}
+
+impl Place {
+    #[inline(always)]
+    fn of(position: f64) -> Self {
+        let index = position as i32;
+        let phase = (position - f64::from(index)) * PHASES as f64;
+        let row = phase as i32;
+        Self { index: index as usize, row: (row as usize).min(PHASES - 1), blend: (phase - f64::from(row)) as f32 }
+    }
+}
+
 /// Renders neighbouring channels of a block, which share the filter of each frame. Everything that
 /// is called here must be inlined, or it falls back to the instructions of the baseline.
 #[inline(always)]
@@ -124,30 +146,93 @@ fn render<S: Simd, const CHANNELS: usize>(
     source: [&[f32]; CHANNELS],
     out: &mut [&mut [f32]; CHANNELS],
 ) {
-    for n in 0..out[0].len() {
-        let position = fraction + n as f64 * step;
-        let index = position as i32;
-        let phase = (position - f64::from(index)) * PHASES as f64;
-        let row = phase as i32;
-        let blend = f32x8::splat(simd, (phase - f64::from(row)) as f32);
-        let Row { value, slope } = &table[(row as usize).min(PHASES - 1)];
-        let mut sums = [f32x8::splat(simd, 0.0); CHANNELS];
-        for first in (0..TAPS).step_by(LANES) {
-            let value = f32x8::from_slice(simd, &value[first..first + LANES]);
-            let slope = f32x8::from_slice(simd, &slope[first..first + LANES]);
-            let coefficients = value + blend * slope;
-            for c in 0..CHANNELS {
-                let first = index as usize + first;
-                sums[c] += coefficients * f32x8::from_slice(simd, &source[c][first..first + LANES]);
+    let frames = out[0].len();
+    for first in (0..frames).step_by(GROUP) {
+        let places = array::from_fn(|n| Place::of(fraction + (first + n) as f64 * step));
+        if first + GROUP > frames || !render_group(simd, table, &places, source, out, first) {
+            for (n, place) in (first..frames).zip(places) {
+                render_frame(simd, table, place, source, out, n);
             }
         }
-        // Lane by lane it is ((0 + 4) + (2 + 6)) + ((1 + 5) + (3 + 7)).
-        for c in (0..CHANNELS).step_by(2) {
-            let other = (c + 1).min(CHANNELS - 1);
-            let [a, b] = [halves_added(sums[c]), halves_added(sums[other])];
-            let pairs = a.zip_low(b) + a.zip_high(b);
-            (out[c][n], out[other][n]) = (pairs[0] + pairs[2], pairs[1] + pairs[3]);
+    }
+}
+
+/// Renders [`GROUP`] frames from `first` on, if they follow each other in the source and share a
+/// row of the table, as nearly all do where the step is close to 1. Returns whether they do. The
+/// result is that of [`render_frame`], bit for bit.
+#[inline(always)]
+fn render_group<S: Simd, const CHANNELS: usize>(
+    simd: S,
+    table: &[Row],
+    places: &[Place; GROUP],
+    source: [&[f32]; CHANNELS],
+    out: &mut [&mut [f32]; CHANNELS],
+    first: usize,
+) -> bool {
+    let Place { index, row, .. } = places[0];
+    let mut windows = [&[0.0; SPAN]; CHANNELS];
+    let is_neighbour = |(n, place): (usize, &Place)| place.index == index + n && place.row == row;
+    let mut are_neighbours = places.iter().enumerate().all(is_neighbour);
+    for c in 0..CHANNELS {
+        match source[c].get(index..).and_then(|source| source.first_chunk()) {
+            Some(window) => windows[c] = window,
+            None => are_neighbours = false,
         }
+    }
+    if !are_neighbours {
+        return false;
+    }
+    let Row { value, slope } = &table[row];
+    let mut sums = [[f32x8::splat(simd, 0.0); CHANNELS]; GROUP];
+    for tap in (0..TAPS).step_by(LANES) {
+        let value = f32x8::from_slice(simd, &value[tap..tap + LANES]);
+        let slope = f32x8::from_slice(simd, &slope[tap..tap + LANES]);
+        for n in 0..GROUP {
+            let coefficients = value + f32x8::splat(simd, places[n].blend) * slope;
+            for c in 0..CHANNELS {
+                sums[n][c] += coefficients * f32x8::from_slice(simd, &windows[c][tap + n..tap + n + LANES]);
+            }
+        }
+    }
+    for (n, sums) in sums.into_iter().enumerate() {
+        put(sums, out, first + n);
+    }
+    true
+}
+
+#[inline(always)]
+fn render_frame<S: Simd, const CHANNELS: usize>(
+    simd: S,
+    table: &[Row],
+    Place { index, row, blend }: Place,
+    source: [&[f32]; CHANNELS],
+    out: &mut [&mut [f32]; CHANNELS],
+    n: usize,
+) {
+    let blend = f32x8::splat(simd, blend);
+    let Row { value, slope } = &table[row];
+    let mut sums = [f32x8::splat(simd, 0.0); CHANNELS];
+    for first in (0..TAPS).step_by(LANES) {
+        let value = f32x8::from_slice(simd, &value[first..first + LANES]);
+        let slope = f32x8::from_slice(simd, &slope[first..first + LANES]);
+        let coefficients = value + blend * slope;
+        for c in 0..CHANNELS {
+            let first = index + first;
+            sums[c] += coefficients * f32x8::from_slice(simd, &source[c][first..first + LANES]);
+        }
+    }
+    put(sums, out, n);
+}
+
+/// Adds up the lanes of each channel's sum into its frame `n`: lane by lane it is ((0 + 4) + (2 +
+/// 6)) + ((1 + 5) + (3 + 7)).
+#[inline(always)]
+fn put<S: Simd, const CHANNELS: usize>(sums: [f32x8<S>; CHANNELS], out: &mut [&mut [f32]; CHANNELS], n: usize) {
+    for c in (0..CHANNELS).step_by(2) {
+        let other = (c + 1).min(CHANNELS - 1);
+        let [a, b] = [halves_added(sums[c]), halves_added(sums[other])];
+        let pairs = a.zip_low(b) + a.zip_high(b);
+        (out[c][n], out[other][n]) = (pairs[0] + pairs[2], pairs[1] + pairs[3]);
     }
 }
 

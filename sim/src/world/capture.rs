@@ -3,7 +3,7 @@
 
 use crate::check::{CrackleDetector, CrackleReport};
 use crate::models::{CrystalClock, MediaTimeline, TrueTime};
-use crate::record::AudioExcerpt;
+use crate::record::{AudioExcerpt, write_block};
 use crate::scenario::WavBits;
 use crate::signal::{Interpolator, SourceSignal};
 use engine::{Frames, MediaPosition, Nanos};
@@ -61,15 +61,7 @@ impl CaptureFile {
     fn write(&mut self, samples: &[f32]) -> Result<(), CaptureError> {
         let Some(writer) = &mut self.writer else { return Ok(()) };
         let scale = self.scale;
-        let values = samples.iter().map(|&sample| pcm(sample, scale));
-        let written = if writer.spec().bits_per_sample == 16 {
-            // In one piece: value by value, writing costs more than resampling.
-            let mut block = writer.get_i16_writer(samples.len() as u32);
-            values.for_each(|value| block.write_sample(value as i16));
-            block.flush()
-        } else {
-            values.into_iter().try_for_each(|value| writer.write_sample(value))
-        };
+        let written = write_block(writer, samples.iter().map(|&sample| pcm(sample, scale)));
         written.or_else(|error| self.give_up(error))
     }
 

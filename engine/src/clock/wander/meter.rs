@@ -153,6 +153,14 @@ struct MedianSquare {
     count: f64,
 }
 
+/// What a [`MedianSquare`] says.
+#[derive(Clone, Copy, Debug)]
+struct Figure {
+    variance: f64,
+    /// Factor by which the variance may be wrong by chance, at one standard error.
+    chance: f64,
+}
+
 impl MedianSquare {
     fn learn(&mut self, value_ns: f64, memory: f64) {
         // Smaller values are below the resolution of timestamps, 1 ns.
@@ -170,7 +178,6 @@ impl MedianSquare {
         libm::exp(self.log) / MEDIAN_SQUARE
     }
 
-    /// Factor by which the variance may be wrong by chance, at one standard error.
     fn chance(&self) -> f64 {
         libm::exp(MEDIAN_GAIN / libm::sqrt(self.count.max(1.0)))
     }
@@ -245,10 +252,15 @@ impl Level {
         self.half = None;
     }
 
-    /// The statistics of the quieter reduction.
-    fn quieter(&self) -> MedianSquare {
-        let (mean, least) = (self.mean.squares, self.least.squares);
-        if least.variance() < mean.variance() { least } else { mean }
+    /// The figure of the quieter reduction.
+    fn quieter(&self) -> Figure {
+        let (mean, least) = (&self.mean.squares, &self.least.squares);
+        let (of_mean, of_least) = (mean.variance(), least.variance());
+        if of_least < of_mean {
+            Figure { variance: of_least, chance: least.chance() }
+        } else {
+            Figure { variance: of_mean, chance: mean.chance() }
+        }
     }
 
     fn is_known(&self) -> bool {
@@ -350,7 +362,7 @@ impl WanderMeter {
     fn judge(&self) -> PhaseWander {
         let mut wander = PhaseWander::default();
         let noise = self.levels[0].quieter();
-        let noise = noise.variance() * noise.chance();
+        let noise = noise.variance * noise.chance;
         let mut noise_share = 1.0;
         // Largest excess so far, the variance of the level with this excess, and whether the
         // following levels have shown that it is the maximum.
@@ -364,14 +376,14 @@ impl WanderMeter {
             }
             let (figure, length_s) = (level.quieter(), level.length_s);
             let drift_ns = CRYSTAL_DRIFT * length_s * length_s;
-            let allowed = ALLOWED * (noise * noise_share * figure.chance() + drift_ns * drift_ns);
-            let excess = (figure.variance() - allowed).max(0.0);
-            is_over |= figure.variance() < GROWTH * of_greatest;
+            let allowed = ALLOWED * (noise * noise_share * figure.chance + drift_ns * drift_ns);
+            let excess = (figure.variance - allowed).max(0.0);
+            is_over |= figure.variance < GROWTH * of_greatest;
             if excess > greatest {
-                (greatest, of_greatest, is_over) = (excess, figure.variance(), false);
+                (greatest, of_greatest, is_over) = (excess, figure.variance, false);
             }
             wander.rms_ns = wander.rms_ns.max(libm::sqrt(excess / GREATEST));
-            let most = if excess > 0.0 { (figure.variance() * figure.chance() - allowed).max(0.0) } else { 0.0 };
+            let most = if excess > 0.0 { (figure.variance * figure.chance - allowed).max(0.0) } else { 0.0 };
             let growth = GREATEST_AT * LONGEST_S / length_s.max(1e-3);
             most_by_level = (most_by_level.0.max(most), most * growth.max(1.0));
             wander.density = wander.density.max(excess * length_s / GREATEST_PER_DENSITY);

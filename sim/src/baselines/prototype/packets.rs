@@ -158,9 +158,14 @@ impl PacketBuffer {
         true
     }
 
+    /// Loads a packet if the current one has been read. Returns false if there is none.
+    fn has_frames(&mut self) -> bool {
+        self.current.taken * self.channels < self.current.samples.len() || self.load()
+    }
+
     /// Reads the next frame into `pair[1]`. Returns false if there is none.
     fn next_frame(&mut self) -> bool {
-        if self.current.taken * self.channels >= self.current.samples.len() && !self.load() {
+        if !self.has_frames() {
             return false;
         }
         self.pair.swap(0, 1);
@@ -173,11 +178,17 @@ impl PacketBuffer {
 
     /// Fills `out` as far as there are frames; returns whether there were enough.
     fn read_direct(&mut self, out: &mut [f32]) -> bool {
-        for frame in out.chunks_exact_mut(self.channels) {
-            if !self.next_frame() {
+        let mut rest = out;
+        while !rest.is_empty() {
+            if !self.has_frames() {
                 return false;
             }
-            frame.copy_from_slice(&self.pair[1]);
+            let frames = &self.current.samples[self.current.taken * self.channels..];
+            let (part, after) = rest.split_at_mut(frames.len().min(rest.len()));
+            part.copy_from_slice(&frames[..part.len()]);
+            self.current.taken += part.len() / self.channels;
+            self.outcome.padded |= self.current.is_padding;
+            rest = after;
         }
         true
     }
