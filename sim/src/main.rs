@@ -2,6 +2,7 @@
 //! Command line of the simulator: `sim scenarios/unlock_recover.toml`.
 
 mod bench_command;
+mod changes;
 mod interrupt;
 mod library;
 mod mutants_command;
@@ -9,6 +10,7 @@ mod run_command;
 mod terminal;
 
 use bench_command::Bench;
+use changes::Changes;
 use clap::{CommandFactory, Parser, Subcommand};
 use library::Library;
 use run_command::exit_code_of;
@@ -118,18 +120,8 @@ struct ScenarioArguments {
     /// The scenario file.
     scenario: Option<PathBuf>,
 
-    /// Folder for the reports; a folder is made in it, named after the scenario and what --seed and
-    /// --set change of it.
-    #[arg(long, value_name = "DIR", default_value = "reports")]
-    reports: PathBuf,
-
-    /// Another seed than the scenario's.
-    #[arg(long)]
-    seed: Option<u64>,
-
-    /// Changes a value of the scenario; may be given several times.
-    #[arg(long = "set", value_name = "KEY.KEY=VALUE")]
-    overrides: Vec<String>,
+    #[command(flatten)]
+    changes: Changes,
 
     /// Runs the scenario twice and compares the trajectories.
     #[arg(long)]
@@ -258,15 +250,13 @@ fn simulate(path: &Path, arguments: &ScenarioArguments) -> ExitCode {
 }
 
 fn load(path: &Path, arguments: &ScenarioArguments) -> Result<Loaded, ScenarioError> {
-    let mut overrides = arguments.overrides.clone();
-    overrides.extend(arguments.seed.map(|seed| format!("seed={seed}")));
-    Loaded::read(path, &overrides)
+    Loaded::read(path, &arguments.changes.overrides())
 }
 
 fn report(loaded: &Loaded, arguments: &ScenarioArguments) -> ExitCode {
     let control = Arc::new(Control::default());
     interrupt::stop(&control);
-    let folder = arguments.reports.join(folder_name(loaded));
+    let folder = arguments.changes.reports.join(folder_name(loaded));
     if let Err(error) = claim_folder(&folder, &loaded.path) {
         eprintln!("error: {error}");
         return ExitCode::from(EXIT_USAGE);
@@ -274,7 +264,7 @@ fn report(loaded: &Loaded, arguments: &ScenarioArguments) -> ExitCode {
     let progress = Progress::start(&loaded.name, total_ms(loaded), &control);
     let session = run(loaded, Some(&folder), &control);
     let session = session.and_then(|session| {
-        write_index(&arguments.reports)?;
+        write_index(&arguments.changes.reports)?;
         Ok(session)
     });
     let elapsed = progress.finish();
@@ -330,7 +320,7 @@ fn conclude(loaded: &Loaded, arguments: &ScenarioArguments, session: &Session, d
 /// The command that repeats a run.
 fn repeat(loaded: &Loaded, arguments: &ScenarioArguments) -> String {
     let check = if arguments.check_determinism { " --check-determinism" } else { "" };
-    command(loaded, Some(&arguments.reports)) + check
+    command(loaded, Some(&arguments.changes.reports)) + check
 }
 
 /// Whether a second run without files follows the same trajectory; `None` if it was stopped.
