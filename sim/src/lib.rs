@@ -17,5 +17,6 @@ pub mod report;
 pub mod run;
 pub mod scenario;
 pub mod signal;
+pub mod sweep;
 mod vectors;
 pub mod world;

@@ -7,6 +7,7 @@ mod interrupt;
 mod library;
 mod mutants_command;
 mod run_command;
+mod sweep_command;
 mod terminal;
 
 use bench_command::Bench;
@@ -50,6 +51,7 @@ Examples:
   sim scenarios/unlock_recover.toml --seed 7 --set card.callback_frames=480
   sim scenarios/unlock_recover.toml --set 'record.audio=\"none\"' --check-determinism
   sim run --junit verdicts.xml                      all of scenarios/, one table
+  sim sweep scenarios/gm_switch.toml --seeds 1..100 --vary card.callback_frames=48,240,480
   sim explain card.callback_frames                  what a key of a scenario means
   sim replay field.csv                              a trace of `aes67 play --trace field.csv`
   sim bench clocks --seeds 4
@@ -64,6 +66,12 @@ skipped (as with record.audio=\"none\") without --allow-skipped, 130 after Ctrl-
 enum Command {
     /// Runs scenarios in parallel, with one table at the end; the exit code is that of the worst.
     Run(run_command::Run),
+    /// Runs a scenario with many seeds and values of keys, and tells how every metric varies.
+    ///
+    /// Finished runs are kept in the folder for the reports: after Ctrl-C the same command goes on.
+    Sweep(sweep_command::Sweep),
+    /// Puts the shards of a sweep together, which several machines have run.
+    Merge(sweep_command::Merge),
     /// Says whether scenario files are valid, and runs nothing.
     Check {
         #[command(flatten)]
@@ -141,6 +149,8 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match (arguments.command, &arguments.scenario.scenario) {
         (Some(Command::Run(arguments)), _) => run_command::run(&arguments),
+        (Some(Command::Sweep(arguments)), _) => sweep_command::run(&arguments),
+        (Some(Command::Merge(arguments)), _) => sweep_command::run_merge(&arguments),
         (Some(Command::Check { library, overrides }), _) => library::check(&library, &overrides),
         (Some(Command::List { library }), _) => library::list(&library),
         (Some(Command::Explain { key, json_schema }), _) => explain(key.as_deref(), json_schema),
@@ -359,6 +369,11 @@ mod tests {
         for documents::CommandLine { place, arguments, .. } in commands {
             let words = std::iter::once("sim".to_owned()).chain(arguments);
             let arguments = Arguments::try_parse_from(words).unwrap_or_else(|error| panic!("{place}: {error}"));
+            let wrong = match &arguments.command {
+                Some(Command::Sweep(sweep)) => sweep.plan(&root.join(&sweep.scenario)).err(),
+                _ => None,
+            };
+            assert_eq!(wrong, None, "{place}");
             let scenario = arguments.scenario.scenario.as_ref().map(|path| root.join(path));
             if let Some(path) = scenario.filter(|path| path.exists())
                 && let Err(error) = load(&path, &arguments.scenario)

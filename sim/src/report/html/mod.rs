@@ -6,8 +6,10 @@
 mod body;
 mod data;
 mod index;
+mod sweep;
 
 pub use index::{note_history, write_index};
+pub use sweep::write_sweep_page;
 
 use super::{ReportError, write_atomically};
 use crate::check::{Glitch, Judgement};
