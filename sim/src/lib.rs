@@ -8,6 +8,7 @@
 pub mod baselines;
 pub mod bench;
 pub mod check;
+pub mod compare;
 pub mod models;
 pub mod mutants;
 pub mod receivers;

@@ -1,6 +1,7 @@
 #![forbid(unsafe_code)]
 //! Command line of the simulator: `sim scenarios/unlock_recover.toml`.
 
+mod ab_command;
 mod bench_command;
 mod changes;
 mod interrupt;
@@ -52,6 +53,7 @@ Examples:
   sim scenarios/unlock_recover.toml --set 'record.audio=\"none\"' --check-determinism
   sim run --junit verdicts.xml                      all of scenarios/, one table
   sim sweep scenarios/gm_switch.toml --seeds 1..100 --vary card.callback_frames=48,240,480
+  sim ab scenarios/gm_switch.toml --a card.callback_frames=48 --b card.callback_frames=480
   sim explain card.callback_frames                  what a key of a scenario means
   sim replay field.csv                              a trace of `aes67 play --trace field.csv`
   sim bench clocks --seeds 4
@@ -72,6 +74,8 @@ enum Command {
     Sweep(sweep_command::Sweep),
     /// Puts the shards of a sweep together, which several machines have run.
     Merge(sweep_command::Merge),
+    /// Compares two settings, laws or builds in the same weather: which is better, by which metric.
+    Ab(ab_command::Ab),
     /// Says whether scenario files are valid, and runs nothing.
     Check {
         #[command(flatten)]
@@ -151,6 +155,7 @@ fn main() -> ExitCode {
         (Some(Command::Run(arguments)), _) => run_command::run(&arguments),
         (Some(Command::Sweep(arguments)), _) => sweep_command::run(&arguments),
         (Some(Command::Merge(arguments)), _) => sweep_command::run_merge(&arguments),
+        (Some(Command::Ab(arguments)), _) => ab_command::run(&arguments),
         (Some(Command::Check { library, overrides }), _) => library::check(&library, &overrides),
         (Some(Command::List { library }), _) => library::list(&library),
         (Some(Command::Explain { key, json_schema }), _) => explain(key.as_deref(), json_schema),
@@ -371,6 +376,7 @@ mod tests {
             let arguments = Arguments::try_parse_from(words).unwrap_or_else(|error| panic!("{place}: {error}"));
             let wrong = match &arguments.command {
                 Some(Command::Sweep(sweep)) => sweep.plan(&root.join(&sweep.scenario)).err(),
+                Some(Command::Ab(ab)) => ab.sides(&root.join(&ab.scenario)).err(),
                 _ => None,
             };
             assert_eq!(wrong, None, "{place}");

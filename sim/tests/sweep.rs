@@ -259,5 +259,9 @@ fn a_browser_shows_maps_and_bands() {
     let (from, to) = (at(&mut browser, 25), at(&mut browser, 75));
     browser.drag(from, to);
     browser.until(&format!("Math.abs({plot}.scales.x.min - 25) < 2 && Math.abs({plot}.scales.x.max - 75) < 2"));
+    run(folder.path(), "ab late.toml --seeds 1..3 --b network.ptp.delay_us=400", 0);
+    browser.open(&folder.path().join("reports/late.ab/index.html"));
+    browser.until("window.comparePage !== undefined && comparePage.plots().length > 1");
+    assert_eq!(browser.value(&drawn.replace("sweepPage", "comparePage")), true);
     assert_eq!(browser.complaints(), [""; 0]);
 }

@@ -14,7 +14,7 @@ pub use self::csv::write_csv;
 pub use error::ReportError;
 pub use file::write_atomically;
 pub use html::{
-    Sound, Story, note_history, remove_pictures, write_index, write_page, write_sweep_page,
+    Sound, Story, note_history, remove_pictures, write_compare_page, write_index, write_page, write_sweep_page,
 };
 pub use plots::write_all;
 pub use table::{Check, Verdict, render_table};

@@ -4,10 +4,12 @@
 //! Everything that comes from a scenario is escaped: text by `maud`, data by [`script_safe`].
 
 mod body;
+mod compare;
 mod data;
 mod index;
 mod sweep;
 
+pub use compare::write_compare_page;
 pub use index::{note_history, write_index};
 pub use sweep::write_sweep_page;
 

@@ -169,7 +169,7 @@ fn metrics(outcome: &Outcome) -> Markup {
 }
 
 /// A number for people: four significant digits, and what never happened in words.
-fn shown(value: f64) -> String {
+pub(super) fn shown(value: f64) -> String {
     if value.is_infinite() {
         return if value > 0.0 { "never" } else { "-never" }.to_owned();
     }
