@@ -1,8 +1,8 @@
-//! The add-on interface of BASS 2.4, with the types and layouts of the library.
+//! The add-on interface of BASS 2.4, with the library's types and layouts.
 //!
-//! Model: BASS provides a table of functions ([`BassFunctions`]), and is given one for each stream
-//! ([`AddonFunctions`]). The compiler checks the layouts. Names are those of BASS; `BOOL` is `i32`,
-//! `DWORD` is `u32`, `QWORD` is `u64`, and the calling convention is the system's.
+//! Model: BASS provides a table of functions ([`BassFunctions`]), and receives one for each stream
+//! ([`AddonFunctions`]). The compiler checks the layouts. The names are those used by BASS; `BOOL`
+//! is `i32`, `DWORD` is `u32`, `QWORD` is `u64`, and the calling convention is the system's.
 
 use std::ffi::{c_char, c_int, c_void};
 use std::mem::{offset_of, size_of};
@@ -11,13 +11,13 @@ use std::mem::{offset_of, size_of};
 pub(crate) mod face {
     /// The properties of the add-on.
     pub(crate) const INFO: u32 = 0;
-    /// The procedure that opens URLs of schemes that BASS does not know.
+    /// The procedure that opens URLs with schemes that BASS does not know.
     pub(crate) const CREATE_URL: u32 = 2;
-    /// The same with headers after the URL; requested first.
+    /// Like [`CREATE_URL`], with HTTP headers after the URL; BASS requests this one first.
     pub(crate) const CREATE_URL_2: u32 = 3;
 }
 
-/// `BASS_CONFIG_ADDON`: the address of the table of functions.
+/// `BASS_CONFIG_ADDON`: the address of BASS's table of functions.
 pub(crate) const CONFIG_ADDON: u32 = 0x8000;
 /// `BASS_CONFIG_NET_TIMEOUT`, in ms.
 pub(crate) const CONFIG_NET_TIMEOUT: u32 = 11;
@@ -29,23 +29,23 @@ pub(crate) const SAMPLE_FLOAT: u32 = 0x100;
 pub(crate) const STREAM_DECODE: u32 = 0x20_0000;
 /// The flags that a live stream supports: speakers, AUTOFREE, DECODE, 3D, FLOAT.
 pub(crate) const STREAM_FLAGS: u32 = 0x3F00_0000 | 0x4_0000 | STREAM_DECODE | 0x8 | SAMPLE_FLOAT;
-/// `BASS_DATA_FLOAT`, of `BASS_ChannelGetData`.
+/// `BASS_DATA_FLOAT`, for `BASS_ChannelGetData`.
 pub(crate) const DATA_FLOAT: u32 = 0x4000_0000;
 /// Type of our streams, in `BASS_CHANNELINFO::ctype`.
 pub(crate) const CTYPE_AES67: u32 = 0x1_F200;
-/// `BASS_STREAMPROC_END`, which a live stream never returns; the answer of `GetLength` and others.
+/// The value that `GetLength` and other functions return if the result is unknown.
 pub(crate) const UNKNOWN_QWORD: u64 = u64::MAX;
-/// The answer of `SetSync` for types that BASS handles.
+/// The value that `SetSync` returns for sync types that BASS handles itself.
 pub(crate) const SYNC_BY_BASS: u32 = u32::MAX;
-/// Bits of a sync's type that are flags.
+/// Mask that removes the flags from a sync type.
 pub(crate) const SYNC_TYPE: u32 = 0xFF_FFFF;
 
-/// Produces a stream's audio. Arguments: the handle, the buffer, its length in bytes, and our
-/// pointer.
+/// Produces a stream's audio. Arguments: the handle, the buffer, the length of the buffer in bytes,
+/// and our pointer.
 pub(crate) type StreamProc = unsafe extern "system" fn(u32, *mut c_void, u32, *mut c_void) -> u32;
-/// A sync of the host.
+/// The procedure that the host sets for a sync.
 pub(crate) type SyncProc = unsafe extern "system" fn(u32, u32, u32, *mut c_void);
-/// Handles options of an add-on. Arguments: option, flags, value.
+/// Handles the options of an add-on. Arguments: option, flags, value.
 pub(crate) type ConfigProc = unsafe extern "system" fn(u32, u32, *mut c_void) -> i32;
 /// Opens a URL. Arguments: the text, offset, flags, the host's download procedure, and its pointer.
 pub(crate) type CreateUrlProc = unsafe extern "system" fn(*const c_char, u32, u32, *const c_void, *mut c_void) -> u32;
@@ -66,7 +66,7 @@ pub(crate) struct PluginInfo {
     pub(crate) formats: *const PluginForm,
 }
 
-// SAFETY: the pointers are to constants.
+// SAFETY: the pointers point to constants.
 unsafe impl Sync for PluginInfo {}
 
 /// `BASS_PLUGINFORM`.
@@ -77,7 +77,7 @@ pub(crate) struct PluginForm {
     pub(crate) extensions: *const c_char,
 }
 
-// SAFETY: the pointers are to constants.
+// SAFETY: the pointers point to constants.
 unsafe impl Sync for PluginForm {}
 
 /// `BASS_CHANNELINFO`.
@@ -131,7 +131,7 @@ pub(crate) struct BassFunctions {
     _data: [usize; 3],
 }
 
-/// For `RegisterPlugin`: an option handler is added or removed.
+/// Modes of `RegisterPlugin` that add or remove an option handler.
 pub(crate) const PLUGIN_CONFIG_ADD: u32 = 0;
 pub(crate) const PLUGIN_CONFIG_REMOVE: u32 = 1;
 

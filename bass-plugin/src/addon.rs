@@ -1,9 +1,9 @@
 //! The functions of our streams that BASS calls.
 //!
-//! Model: BASS has one pointer for each stream, to an [`Instance`]. It calls `free` once, after the
-//! last call of `stream_proc`, and never calls `stream_proc` twice at a time; the other functions
-//! may come from any thread in between. So only `stream_proc` accesses the audio, and everything
-//! else goes through a shared [`Stream`].
+//! Model: BASS has one pointer for each stream, which points to an [`Instance`]. BASS calls `free`
+//! once, after the last call of `stream_proc`, and never makes two calls of `stream_proc` at the
+//! same time; it may call the other functions from any thread in between. So only `stream_proc`
+//! accesses the audio, and everything else goes through a shared [`Stream`].
 
 use crate::abi::{AddonFunctions, CTYPE_AES67, ChannelInfo, SYNC_BY_BASS, SYNC_TYPE, SyncProc, UNKNOWN_QWORD};
 use crate::audio::Audio;
@@ -28,15 +28,15 @@ impl Instance {
         Self { stream, audio: UnsafeCell::new(audio) }
     }
 
-    /// The pointer for BASS.
+    /// Converts the instance to the pointer for BASS.
     pub(crate) fn into_raw(self) -> *mut c_void {
         Box::into_raw(Box::new(self)).cast()
     }
 
     /// # Safety
-    /// The pointer comes from [`Instance::into_raw`], and nobody uses it after this call.
+    /// The pointer must come from [`Instance::into_raw`], and must not be used after this call.
     pub(crate) unsafe fn from_raw(instance: *mut c_void) -> Box<Self> {
-        // SAFETY: as the caller says.
+        // SAFETY: the caller guarantees this.
         unsafe { Box::from_raw(instance.cast()) }
     }
 }
@@ -44,14 +44,15 @@ impl Instance {
 /// The stream behind BASS's pointer.
 ///
 /// # Safety
-/// The pointer comes from [`Instance::into_raw`], and `free` was not called for it.
+/// The pointer must come from [`Instance::into_raw`], and `free` must not have been called for it.
 unsafe fn stream_of<'a>(instance: *mut c_void) -> &'a Stream {
-    // SAFETY: as the caller says; the stream is only read through this, never the audio.
+    // SAFETY: the caller guarantees a valid pointer; only the stream is accessed through it, never
+    // the audio.
     unsafe { &(*instance.cast::<Instance>()).stream }
 }
 
-/// The functions for BASS; flags 0: positions are counted by BASS, and samples are in the channel's
-/// format.
+/// The table of functions for BASS. Without flags, BASS counts positions itself, and samples are in
+/// the channel's format.
 pub(crate) static ADDON: AddonFunctions = AddonFunctions {
     flags: 0,
     free,
@@ -70,25 +71,25 @@ pub(crate) static ADDON: AddonFunctions = AddonFunctions {
     attribute_ex: None,
 };
 
-/// Produces audio for BASS: always the whole length, never the end.
+/// Produces audio for BASS. Always fills the whole buffer, and never reports the end of the stream.
 ///
 /// # Safety
-/// As BASS guarantees: a buffer of `length` bytes, and the pointer that it got from us.
+/// `buffer` must have `length` bytes, and `user` must be the pointer that BASS received from us.
 pub(crate) unsafe extern "system" fn stream_proc(_: u32, buffer: *mut c_void, length: u32, user: *mut c_void) -> u32 {
     if buffer.is_null() {
         return length;
     }
-    // SAFETY: BASS gives a buffer of this length for the time of the call.
+    // SAFETY: BASS provides a buffer of this length for the duration of the call.
     let out = unsafe { std::slice::from_raw_parts_mut(buffer.cast::<u8>(), length as usize) };
     let fill = || {
-        // SAFETY: BASS calls this for one stream from one thread at a time and not after `free`;
-        // nothing else reaches the audio.
+        // SAFETY: BASS calls this for a stream from one thread at a time, and not after `free`;
+        // nothing else accesses the audio.
         let audio = unsafe { &mut *(*user.cast::<Instance>()).audio.get() };
         audio.fill(net::clock::now(), out);
         true
     };
     if !guarded_quietly(false, fill) {
-        // After a panic the stream is silent, not noise.
+        // After a panic, the buffer is filled with silence, because its contents would be noise.
         out.fill(0);
     }
     length
@@ -96,11 +97,11 @@ pub(crate) unsafe extern "system" fn stream_proc(_: u32, buffer: *mut c_void, le
 
 unsafe extern "system" fn free(instance: *mut c_void) {
     guarded((), || {
-        // SAFETY: BASS calls this once, and nothing else of the stream after it.
+        // SAFETY: BASS calls this once, and calls no other function of the stream afterwards.
         let Instance { stream, audio } = *unsafe { Instance::from_raw(instance) };
         drop(audio);
-        // Waits for the threads that worked only for this stream: our code may be unloaded directly
-        // after this.
+        // This waits for the threads that worked only for this stream, because our code may be
+        // unloaded directly afterwards.
         isolated(move || streams::remove(&stream));
     });
 }
@@ -110,16 +111,16 @@ unsafe extern "system" fn get_length(_: *mut c_void, _: u32) -> u64 {
     UNKNOWN_QWORD
 }
 
-/// `BASS_FILEPOS_*`.
+/// The values of `BASS_FILEPOS_*`.
 mod filepos {
     pub(super) const CONNECTED: u32 = 4;
     pub(super) const BUFFER: u32 = 5;
 }
 
-/// How many bytes of the channel are buffered, and whether packets come.
+/// Returns how many bytes of the channel are buffered, or whether packets arrive.
 unsafe extern "system" fn get_file_position(instance: *mut c_void, mode: u32) -> u64 {
     guarded(UNKNOWN_QWORD, || {
-        // SAFETY: BASS calls this for streams that are not freed.
+        // SAFETY: BASS calls this only for streams that have not been freed.
         let stream = unsafe { stream_of(instance) };
         let Some(status) = isolated(|| stream.status()) else { return UNKNOWN_QWORD };
         let frame_bytes = stream.format.channels() * stream.samples.bytes();
@@ -136,7 +137,8 @@ unsafe extern "system" fn get_file_position(instance: *mut c_void, mode: u32) ->
 
 unsafe extern "system" fn get_info(instance: *mut c_void, info: *mut ChannelInfo) {
     guarded((), || {
-        // SAFETY: BASS calls this for streams that are not freed, with a structure of its own.
+        // SAFETY: BASS calls this only for streams that have not been freed, and provides the
+        // structure.
         let (stream, info) = unsafe { (stream_of(instance), &mut *info) };
         info.ctype = CTYPE_AES67;
         info.original_resolution = match stream.format.encoding() {
@@ -160,7 +162,8 @@ unsafe extern "system" fn set_sync(
     user: *mut c_void,
 ) -> u32 {
     guarded(0, || {
-        // SAFETY: BASS calls this for streams that are not freed. The reference is counted.
+        // SAFETY: BASS calls this only for streams that have not been freed. The clone keeps the
+        // stream alive.
         let stream = unsafe { Arc::clone(&(*instance.cast::<Instance>()).stream) };
         match crate::syncs::kind_of(sync_type & SYNC_TYPE) {
             Some(kind) => crate::sync_watch::set(&stream, kind, sync_type, procedure, user),
@@ -171,7 +174,7 @@ unsafe extern "system" fn set_sync(
 
 unsafe extern "system" fn remove_sync(instance: *mut c_void, sync: u32) {
     guarded((), || {
-        // SAFETY: BASS calls this for streams that are not freed.
+        // SAFETY: BASS calls this only for streams that have not been freed.
         unsafe { stream_of(instance) }.syncs.remove(sync);
     });
 }
@@ -185,10 +188,10 @@ unsafe extern "system" fn attribute(instance: *mut c_void, which: u32, value: *m
             set_error(code::ILLTYPE);
             return 0;
         }
-        // SAFETY: BASS calls this for streams that are not freed.
+        // SAFETY: BASS calls this only for streams that have not been freed.
         let format = unsafe { stream_of(instance) }.format;
         let bits = format.bytes_per_frame() as u64 * 8 * u64::from(format.sample_rate().as_hz());
-        // SAFETY: BASS gives a place for one float.
+        // SAFETY: BASS provides a place for one float.
         unsafe { value.write_unaligned(bits as f32 / 1000.0) };
         1
     })

@@ -1,8 +1,8 @@
-//! The functions of `bass_aes67.h`, which documents them.
+//! The functions that `bass_aes67.h` declares and documents.
 //!
-//! Model: every function takes its arguments from C, calls the safe core, and reports through
-//! BASS's error code and [`BASS_AES67_GetErrorText`]. Handles are numbers, so that an invalid
-//! handle is only an error.
+//! Model: every function converts its arguments from C, calls the safe core, and reports errors
+//! through BASS's error code and [`BASS_AES67_GetErrorText`]. Handles are numbers, so that an
+//! invalid handle is an error and not undefined behaviour.
 
 mod clock;
 mod discovery;
@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use std::ffi::{c_char, c_void};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Ends everything except streams, which end with BASS's channels.
+/// Ends everything except streams, which end with their BASS channels.
 #[cfg(unix)]
 pub(crate) fn end_all() {
     clock::end();
@@ -27,19 +27,20 @@ pub(crate) fn end_all() {
     crate::discovery::stop();
 }
 
-/// What a host sees of the clock.
+/// The clock as reported to a host.
 pub(crate) fn clock_view() -> ClockView {
     isolated(|| crate::clock::view(streams::newest_status().as_deref()))
 }
 
-/// Items of one kind by their numbers, which are not reused.
+/// A table of items of one kind, with their handles, which are not reused.
 struct Handles<T> {
     all: Mutex<(u32, BTreeMap<u32, Arc<T>>)>,
     what: &'static str,
 }
 
 impl<T> Handles<T> {
-    /// Numbers begin after `base`, so that items of different kinds have different numbers.
+    /// Creates an empty table. Handles begin after `base`, so that items of different kinds have
+    /// different handles.
     const fn new(base: u32, what: &'static str) -> Self {
         Self { all: Mutex::new((base, BTreeMap::new())), what }
     }
@@ -68,22 +69,22 @@ impl<T> Handles<T> {
     }
 }
 
-/// A rate in ppm in the format of the public header: in thousandths, with its sign in the upper
-/// half.
+/// Converts a rate in ppm to the format of the public header: thousandths of a ppm, as a signed
+/// number in an unsigned one.
 pub(crate) fn thousandths(ppm: f64) -> u32 {
     (ppm * 1000.0).round() as i32 as u32
 }
 
-/// Writes a structure for a host that may know a shorter version: its first member is its size.
+/// Writes a structure for a host that may know a shorter version of it. The first member states its
+/// size.
 ///
 /// # Safety
-/// `out` is null or points to a structure whose first `u32` is its size in bytes, all of which may
-/// be written.
+/// `out` must be null or point to a writable structure whose first `u32` is its size in bytes.
 unsafe fn write_sized<T: Copy>(out: *mut T, value: T) -> Result<(), BassError> {
     if out.is_null() {
         return Err(BassError::parameter("no structure to be filled"));
     }
-    // SAFETY: as the caller says.
+    // SAFETY: the caller guarantees this.
     let size = unsafe { out.cast::<u32>().read_unaligned() } as usize;
     if size < 8 || size > 4 * size_of::<T>() {
         return Err(BassError::parameter(format!(
@@ -92,8 +93,8 @@ unsafe fn write_sized<T: Copy>(out: *mut T, value: T) -> Result<(), BassError> {
         )));
     }
     let bytes = size.min(size_of::<T>());
-    // SAFETY: `value` has that many bytes, and so has the host's structure. Its first member is
-    // left as the host has set it.
+    // SAFETY: `value` and the host's structure have at least this many bytes. The first member is
+    // not written.
     unsafe {
         let from = (&raw const value).cast::<u8>();
         std::ptr::copy_nonoverlapping(from.add(4), out.cast::<u8>().add(4), bytes - 4);
@@ -101,12 +102,12 @@ unsafe fn write_sized<T: Copy>(out: *mut T, value: T) -> Result<(), BassError> {
     Ok(())
 }
 
-/// A host's text; `None` for null and for an empty text.
+/// Reads a text from the host; `None` for null and for an empty text.
 ///
 /// # Safety
-/// The pointer is null or points to a string that ends in a zero.
+/// The pointer must be null or point to a zero-terminated string.
 unsafe fn text_from(pointer: *const c_char) -> Option<String> {
-    // SAFETY: as the caller says.
+    // SAFETY: the caller guarantees this.
     unsafe { text::from_host(pointer.cast::<c_void>(), false) }.filter(|text| !text.is_empty())
 }
 
@@ -115,7 +116,7 @@ unsafe extern "system" fn BASS_AES67_GetErrorText(out: *mut c_char, length: u32)
     guarded(0, || {
         let text = last_text();
         if !out.is_null() && length > 0 {
-            // SAFETY: the host gives an array of this length.
+            // SAFETY: the host provides an array of this length.
             let out = unsafe { std::slice::from_raw_parts_mut(out, length as usize) };
             text::copy_into(&text, out);
         }

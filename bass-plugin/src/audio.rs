@@ -1,13 +1,15 @@
-//! What BASS calls for audio: the engine's [`Playout::pull`], in the format of the channel.
+//! Produces audio for BASS: calls the engine's [`Playout::pull`], and converts the audio to the
+//! format of the channel.
 //!
-//! Model: a decode channel is pulled by the host, at the pace of whatever it plays to: a pull is
-//! the card's callback. A playback channel is pulled by BASS's update thread, which requests, each
+//! Model: a decode channel is pulled by the host, at the pace of its output, so a pull is like a
+//! callback of the card. A playback channel is pulled by BASS's update thread, which requests, each
 //! update period or later, as much as was played since its last request. So a pull of n frames
-//! stands for the callback that was due n frames earlier, whenever the thread woke up. When
-//! playback starts, BASS fills its buffer in several calls that each request more than was played.
-//! They do not show the card's pace, so they get silence, and the engine does not see them.
+//! corresponds to a callback that was due n frames earlier, whenever the thread woke up. When
+//! playback starts, BASS fills its buffer in several calls, each of which requests more than was
+//! played. These calls do not show the card's pace, so they get silence and are not passed to the
+//! engine.
 //!
-//! Like [`Playout::pull`], this neither allocates, locks nor waits, and always fills the buffer.
+//! Like [`Playout::pull`], this neither allocates, locks nor blocks, and always fills the buffer.
 
 use engine::audio::{FusedRateController, RateController, RateInput};
 use engine::receive::Playout;
@@ -17,28 +19,28 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 /// Maximum number of frames that are converted at a time.
 const SCRATCH_FRAMES: usize = 8192;
-/// A playback channel that was not called for this long was stopped, and fills its buffer again.
-/// The exception is a call that requests what was played meanwhile, as when BASS's update period is
-/// that long.
+/// A playback channel that has not been called for this long was stopped, and fills its buffer
+/// again. The exception is a call that requests what was played in the meantime, for example if
+/// BASS's update period is this long.
 const STOPPED: Nanos = Nanos::from_secs(1);
-/// A call that requests more than this beyond the time since the last call fills a buffer again:
-/// the channel was stopped and started.
+/// If a call requests more than the time since the last call plus this time, BASS is filling its
+/// buffer again, because the channel was stopped and started.
 const REFILL: Nanos = Nanos::from_millis(120);
-/// A channel that was not stopped requests at least this share of the time since the last call, 4
-/// of 5 parts.
+/// A channel that was not stopped requests at least this fraction of the time since the last
+/// call: 4/5.
 const PLAYED: (i64, i64) = (4, 5);
-/// While a buffer is filled, requests exceed the audio that was played by at least this share (BASS
-/// 2.4.16: by a half).
+/// Reciprocal of the fraction by which requests exceed the played audio while a buffer is being
+/// filled: at least a fifth (in BASS 2.4.16, a half).
 const FILLING_SHARE: i64 = 5;
-/// Longer than filling any buffer takes by default, 0.7 s.
+/// Longest time for filling a buffer. By default, BASS takes 0.7 s.
 const FILLING: Nanos = Nanos::from_secs(2);
 
-/// How the ratio is determined.
+/// How the resampling ratio is determined.
 pub(crate) enum Controller {
     /// From measured rates, for hosts that follow a sound card.
     Fused(FusedRateController),
-    /// The host pulls by the sender's clock: there is nothing to correct, and samples stay
-    /// unchanged.
+    /// Always 1, for hosts that pull at the pace of the sender's clock: there is nothing to
+    /// correct, and samples stay unchanged.
     Paced,
 }
 
@@ -51,7 +53,7 @@ impl RateController for Controller {
     }
 }
 
-/// Samples in the channel's format.
+/// The sample format of a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Samples {
     Float,
@@ -81,8 +83,8 @@ pub(crate) struct Audio {
     waiting: Arc<Waiting>,
 }
 
-/// Audio in the jitter buffer, as the last call found it. For a playback channel, audio that
-/// arrived while the requested block was played does not count. So this equals the target when
+/// The duration of audio in the jitter buffer at the last call. For a playback channel, audio that
+/// arrived while the requested block was played does not count, so this equals the target when
 /// playout is on time, however long BASS's blocks are.
 #[derive(Debug, Default)]
 pub(crate) struct Waiting(AtomicI64);
@@ -119,17 +121,17 @@ impl Audio {
         }
     }
 
-    /// The result of the last call.
+    /// The audio in the jitter buffer, which is updated by each call.
     pub(crate) fn waiting(&self) -> Arc<Waiting> {
         Arc::clone(&self.waiting)
     }
 
-    /// Bytes of a frame.
+    /// Number of bytes in a frame.
     pub(crate) fn frame_bytes(&self) -> usize {
         self.channels * self.samples.bytes()
     }
 
-    /// Fills the buffer; a remainder of less than a frame is silence.
+    /// Fills the buffer. A remainder of less than a frame is filled with silence.
     pub(crate) fn fill(&mut self, now: LocalTime, out: &mut [u8]) {
         let bytes = self.frame_bytes();
         let (whole, rest) = out.split_at_mut(out.len() / bytes * bytes);
@@ -157,7 +159,7 @@ impl Audio {
         self.waiting.set(self.playout.stats().fill - played_late);
     }
 
-    /// Whether BASS fills its buffer rather than requesting what was played.
+    /// Whether BASS is filling its buffer with this call, rather than requesting what was played.
     fn is_prefill(&mut self, now: LocalTime, frames: usize) -> bool {
         if !self.playback {
             return false;
@@ -181,7 +183,7 @@ impl Audio {
     }
 }
 
-/// Writes samples in the machine's byte order; a buffer from BASS need not be aligned.
+/// Converts samples to the machine's byte order. A buffer from BASS need not be aligned.
 fn convert(audio: &[f32], samples: Samples, out: &mut [u8]) {
     match samples {
         Samples::Float => {
@@ -197,8 +199,8 @@ fn convert(audio: &[f32], samples: Samples, out: &mut [u8]) {
     }
 }
 
-/// Full scale is 32768, as in BASS, so that samples of 16 bits are unchanged; larger ones are
-/// clipped.
+/// Converts a sample to 16 bits. Full scale is 32768, as in BASS, so that 16-bit samples are
+/// unchanged; larger samples are clipped.
 fn to_int16(sample: f32) -> i16 {
     // A cast saturates, and turns NaN into 0.
     (sample * 32_768.0).round_ties_even() as i16

@@ -1,7 +1,7 @@
 //! The BASS library that this process has loaded.
 //!
-//! Model: nothing is linked. The host has loaded BASS from any place, and BASS asks for
-//! [`crate::entry::BASSplugin`]; its functions are looked up then.
+//! Model: BASS is not linked. The host has loaded BASS from anywhere, and BASS calls
+//! [`crate::entry::BASSplugin`], upon which its functions are looked up.
 
 use crate::abi::{self, BassFunctions};
 use crate::error::{BassError, code};
@@ -9,13 +9,13 @@ use crate::platform;
 use std::ffi::{CStr, c_int, c_void};
 use std::sync::{Mutex, PoisonError};
 
-/// The only supported interface: 2.4.
+/// The only supported version of the interface: 2.4.
 const VERSION: u32 = 0x0204;
 
-/// Functions of BASS.
+/// The functions of BASS that are used.
 #[derive(Clone, Copy)]
 pub(crate) struct Bass {
-    /// Where `BASS_GetConfigPtr` was.
+    /// The address of `BASS_GetConfigPtr` when BASS was found.
     place: usize,
     functions: &'static BassFunctions,
     get_config: unsafe extern "system" fn(u32) -> u32,
@@ -26,13 +26,13 @@ pub(crate) struct Bass {
 
 static BASS: Mutex<Option<Bass>> = Mutex::new(None);
 
-/// BASS, once it has loaded this library.
+/// Returns BASS; `None` before it has loaded this library.
 pub(crate) fn get() -> Option<Bass> {
     *BASS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Looks for BASS each time that it loads this library, because a host may have unloaded BASS and
-/// loaded another one meanwhile.
+/// Looks for BASS again. This is called each time that BASS loads this library, because a host may
+/// have unloaded BASS and loaded another copy in the meantime.
 pub(crate) fn find_again() -> Option<Bass> {
     let found = find();
     *BASS.lock().unwrap_or_else(PoisonError::into_inner) = found;
@@ -42,26 +42,26 @@ pub(crate) fn find_again() -> Option<Bass> {
 /// Looks a function up by its name.
 ///
 /// # Safety
-/// `F` must be the type that BASS gives to the function of this name.
+/// `F` must be the type of the function with this name in BASS.
 unsafe fn function<F: Copy>(name: &CStr) -> Option<F> {
     const { assert!(size_of::<F>() == size_of::<*const c_void>()) };
     let found = platform::bass_symbol(name);
-    // SAFETY: a function's address that is not null is a value of the function's type, which the
-    // caller answers for.
+    // SAFETY: a function address that is not null is a valid value of the function's type, which
+    // the caller guarantees.
     (!found.is_null()).then(|| unsafe { std::mem::transmute_copy(&found) })
 }
 
 fn find() -> Option<Bass> {
     // SAFETY: `DWORD BASS_GetVersion(void)`.
     let version: unsafe extern "system" fn() -> u32 = unsafe { function(c"BASS_GetVersion") }?;
-    // SAFETY: it has no conditions.
+    // SAFETY: the function has no safety conditions.
     if unsafe { version() } >> 16 != VERSION {
         return None;
     }
     // SAFETY: `const void *BASS_GetConfigPtr(DWORD)`.
     let pointer: unsafe extern "system" fn(u32) -> *const c_void = unsafe { function(c"BASS_GetConfigPtr") }?;
-    // SAFETY: for this option BASS answers with its table of functions, which lives as long as
-    // BASS; its layout has not changed within 2.4.
+    // SAFETY: for this option, BASS returns its table of functions, which lives as long as BASS;
+    // its layout has not changed within version 2.4.
     let functions = unsafe { pointer(abi::CONFIG_ADDON).cast::<BassFunctions>().as_ref() }?;
     // SAFETY: the types are those of BASS 2.4: `DWORD (DWORD)`, `DWORD (DWORD, void*, DWORD)`,
     // `BOOL (DWORD, BASS_CHANNELINFO*)`, `int (void)`.
@@ -77,32 +77,32 @@ fn find() -> Option<Bass> {
     }
 }
 
-/// The address of `BASS_GetConfigPtr` in this process; 0 without BASS.
+/// The current address of `BASS_GetConfigPtr` in this process; 0 without BASS.
 fn place() -> usize {
     platform::bass_symbol(c"BASS_GetConfigPtr").addr()
 }
 
 impl Bass {
-    /// Whether this BASS is still the one in this process: a host may have unloaded it.
+    /// Whether this BASS is still loaded in this process. A host may have unloaded it.
     pub(crate) fn is_loaded(&self) -> bool {
         self.place == place()
     }
 
-    /// Its functions for add-ons.
+    /// The table of functions for add-ons.
     pub(crate) fn functions(&self) -> &'static BassFunctions {
         self.functions
     }
 
-    /// An option of BASS; `None` if it does not have it.
+    /// Reads an option of BASS; `None` if BASS does not have this option.
     pub(crate) fn config(&self, option: u32) -> Option<u32> {
-        // SAFETY: any number may be asked for.
+        // SAFETY: any option number is allowed.
         let value = unsafe { (self.get_config)(option) };
         (value != u32::MAX).then_some(value)
     }
 
     /// Registers or removes the handler of our options.
     pub(crate) fn register(&self, handler: abi::ConfigProc, mode: u32) {
-        // SAFETY: the handler has the type that this mode is for, and is removed before it is
+        // SAFETY: the handler has the type that this mode requires, and is removed before it is
         // unloaded.
         unsafe { (self.functions.register_plugin)(handler as *const c_void, mode) };
     }
@@ -119,21 +119,21 @@ impl Bass {
             sample: 0,
             filename: std::ptr::null(),
         };
-        // SAFETY: the structure is of the size that BASS fills, and ours.
+        // SAFETY: this is the structure that BASS fills.
         let found = unsafe { (self.get_info)(handle, &raw mut info) } != 0;
         if found { Ok(info) } else { Err(BassError::new(code::HANDLE, format!("{handle:#x} is no channel of BASS"))) }
     }
 
-    /// The last error of this thread.
+    /// The last BASS error of this thread.
     pub(crate) fn error(&self) -> c_int {
-        // SAFETY: it has no conditions.
+        // SAFETY: the function has no safety conditions.
         unsafe { (self.error_code)() }
     }
 
     /// Decodes floats from a channel. Returns the number of samples, or BASS's error.
     pub(crate) fn data(&self, handle: u32, out: &mut [f32]) -> Result<usize, c_int> {
         let bytes = size_of_val(out) as u32;
-        // SAFETY: the buffer is of that many bytes and ours. BASS checks the handle.
+        // SAFETY: the buffer has this many bytes. BASS checks the handle.
         let got = unsafe { (self.get_data)(handle, out.as_mut_ptr().cast(), bytes | abi::DATA_FLOAT) };
         if got == u32::MAX {
             return Err(self.error());
@@ -142,10 +142,10 @@ impl Bass {
     }
 }
 
-/// Sets what the host gets from `BASS_ErrorGetCode`.
+/// Sets the code that `BASS_ErrorGetCode` returns to the host.
 pub(crate) fn set_error(code: c_int) {
     if let Some(bass) = get() {
-        // SAFETY: any number may be given.
+        // SAFETY: any number is allowed.
         unsafe { (bass.functions.set_error)(code) };
     }
 }

@@ -1,12 +1,12 @@
-//! The boundary to the host: reporting errors, and catching panics.
+//! The boundary to the host: reports errors, and catches panics.
 
 use crate::bass;
 use crate::error::{BassError, code};
 use bass_ffi::boundary::guarded_or;
 use std::sync::{Mutex, PoisonError};
 
-/// The text of the last error of any thread. One for each thread would be destroyed at the thread's
-/// end, and that keeps a library from being unloaded.
+/// The text of the last error in any thread. A thread-local text would register a destructor that
+/// runs when the thread ends, which keeps the library from being unloaded.
 static TEXT: Mutex<String> = Mutex::new(String::new());
 
 /// The text of the last error.
@@ -14,12 +14,12 @@ pub(crate) fn last_text() -> String {
     TEXT.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
-/// Keeps a text for the host whose number BASS reports itself.
+/// Stores the text of an error whose number BASS reports itself.
 pub(crate) fn remember(text: String) {
     *TEXT.lock().unwrap_or_else(PoisonError::into_inner) = text;
 }
 
-/// Reports an error to the host, or success.
+/// Reports an error or success to the host.
 pub(crate) fn report<T>(result: Result<T, BassError>) -> Option<T> {
     match result {
         Ok(value) => {
@@ -34,13 +34,14 @@ pub(crate) fn report<T>(result: Result<T, BassError>) -> Option<T> {
     }
 }
 
-/// The same for work that is done [isolated](bass_ffi::threads::isolated) from the host's thread.
+/// Like [`report`], for work that is done [isolated](bass_ffi::threads::isolated) from the host's
+/// thread.
 pub(crate) fn report_isolated<T: Send>(body: impl FnOnce() -> Result<T, BassError> + Send) -> Option<T> {
     report(bass_ffi::threads::isolated(body))
 }
 
-/// Runs the body of an entry point. After a panic, the host gets `BASS_ERROR_UNKNOWN` and
-/// `otherwise`.
+/// Runs the body of an entry point. If it panics, reports `BASS_ERROR_UNKNOWN` to the host and
+/// returns `otherwise`.
 pub(crate) fn guarded<T>(otherwise: T, body: impl FnOnce() -> T) -> T {
     let tell = || {
         let fault = BassError::new(code::UNKNOWN, "a fault of bass_aes67; its reason is on the error output");
@@ -50,7 +51,8 @@ pub(crate) fn guarded<T>(otherwise: T, body: impl FnOnce() -> T) -> T {
     guarded_or(tell, body)
 }
 
-/// The same for functions that the sound card's thread calls, which must not report anything.
+/// Like [`guarded`], for functions that the sound card's thread calls, which must not report
+/// anything.
 pub(crate) fn guarded_quietly<T>(otherwise: T, body: impl FnOnce() -> T) -> T {
     guarded_or(|| otherwise, body)
 }

@@ -1,5 +1,5 @@
-//! Clocks: PTP clients, shared by all streams of an interface and domain, and the system's clock;
-//! and what a host sees of the clock that was requested last.
+//! Clocks: PTP and Livewire clients and the system clock, which streams share, and the status of
+//! the last requested clock for the host.
 
 use crate::error::BassError;
 use crate::settings::{self, ClockChoice, Settings};
@@ -12,7 +12,8 @@ use net::stream::ReceiverStatus;
 use net::timeline::{SystemTimeline, Timeline};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-/// Requested clocks, the newest last; and why the PTP client that was requested last is missing.
+/// The requested clocks, the newest last, and why the PTP client that was requested last could not
+/// be started.
 struct Known {
     clocks: Vec<Asked>,
     fault: Option<String>,
@@ -20,7 +21,7 @@ struct Known {
 
 static KNOWN: Mutex<Known> = Mutex::new(Known { clocks: Vec::new(), fault: None });
 
-/// A clock while somebody follows it.
+/// A requested clock, which exists as long as somebody follows it.
 enum Asked {
     Ptp(Weak<PtpClient>),
     Livewire(Weak<LivewireClient>),
@@ -46,18 +47,18 @@ impl Asked {
 }
 
 impl Known {
-    /// Moves a clock to the end of the list.
+    /// Moves or adds a clock to the end of the list.
     fn note(&mut self, timeline: &Timeline) {
         self.clocks.retain(|asked| asked.upgrade().is_some_and(|other| !other.is(timeline)));
         self.clocks.push(Asked::of(timeline));
     }
 }
 
-/// The client of an interface and domain. A client that is running with other settings is shared
-/// unchanged: its ports cannot be opened twice, and two clocks would differ.
+/// The client for an interface and domain. If a client is already running with other settings, it
+/// is shared unchanged, because its ports cannot be opened twice, and two clocks would differ.
 ///
 /// # Errors
-/// If PTP's ports are refused.
+/// If the PTP ports are refused.
 pub(crate) fn client(config: PtpConfig) -> Result<Arc<PtpClient>, BassError> {
     let key = (config.interface.name.clone(), config.port.domain_number);
     let started = match PtpClient::shared(config) {
@@ -73,8 +74,8 @@ pub(crate) fn client(config: PtpConfig) -> Result<Arc<PtpClient>, BassError> {
     Ok(client)
 }
 
-/// The clock that streams with these settings follow; none if they follow arrivals. The system's
-/// clock needs none of PTP's ports.
+/// The clock that streams with these settings follow; `None` if they follow arrivals. The system
+/// clock does not need the PTP ports.
 pub(crate) fn timeline(settings: &Settings, interface: &Interface, domain: u8) -> Result<Option<Timeline>, BassError> {
     if !settings.ptp_enabled || settings.clock_mode.is_by_arrivals() {
         return Ok(None);
@@ -82,7 +83,7 @@ pub(crate) fn timeline(settings: &Settings, interface: &Interface, domain: u8) -
     follow(settings, interface.clone(), domain).map(Some)
 }
 
-/// The clock of these settings, unless that is arrivals.
+/// The clock according to these settings. If they specify arrivals, PTP is used.
 pub(crate) fn follow(settings: &Settings, interface: Interface, domain: u8) -> Result<Timeline, BassError> {
     Ok(match settings.clock_mode {
         ClockChoice::System => Timeline::System(system()?),
@@ -91,8 +92,8 @@ pub(crate) fn follow(settings: &Settings, interface: Interface, domain: u8) -> R
     })
 }
 
-/// The client of the Livewire clock. A client that is running with other settings is shared
-/// unchanged.
+/// The client for the Livewire clock. If a client is already running with other settings, it is
+/// shared unchanged.
 fn livewire(settings: &Settings, interface: Interface) -> Result<Arc<LivewireClient>, BassError> {
     let name = interface.name.clone();
     let config = LivewireConfig { reference: settings.reference(), ..LivewireConfig::slave(interface) };
@@ -117,12 +118,12 @@ fn running_livewire(interface: &str) -> Option<Arc<LivewireClient>> {
     clients.find(|client| client.config().interface.name == interface)
 }
 
-/// The client of these settings.
+/// The PTP client according to these settings.
 pub(crate) fn follow_ptp(settings: &Settings, interface: &Interface, domain: u8) -> Result<Arc<PtpClient>, BassError> {
     client(PtpConfig { reference: settings.reference(), ..settings.slave(interface.clone(), domain) })
 }
 
-/// The system's clock, read once for all its followers.
+/// The system clock, which is read by one thread for all its followers.
 pub(crate) fn system() -> Result<Arc<SystemTimeline>, BassError> {
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
     let running = known.clocks.iter().find_map(|asked| match asked {
@@ -152,8 +153,9 @@ pub(crate) fn newest() -> Option<Timeline> {
     known.clocks.iter().rev().find_map(Asked::upgrade)
 }
 
-/// The clock that the newest stream, or else `BASS_AES67_ClockStart`, follows. `newest_stream` is
-/// the status of that stream's receiver, whose arrivals are shown where no clock is followed.
+/// The status of the clock that the newest stream follows or, without a stream, that
+/// `BASS_AES67_ClockStart` has started. `newest_stream` is the status of the newest stream's
+/// receiver, whose arrivals are reported if no clock is followed.
 pub(crate) fn view(newest_stream: Option<&ReceiverStatus>) -> ClockView {
     let settings = settings::get();
     let mut view = match newest() {

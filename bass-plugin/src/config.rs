@@ -1,7 +1,7 @@
-//! `BASS_CONFIG_AES67_*`.
+//! The options `BASS_CONFIG_AES67_*`.
 //!
-//! Model: one table of options. BASS offers every option to every add-on. For unknown options and
-//! wrong types the answer is 0, which a host sees as `BASS_ERROR_ILLPARAM`.
+//! Model: BASS passes every option to every add-on. For unknown options and wrong types, the
+//! handler returns 0, which the host receives as `BASS_ERROR_ILLPARAM`.
 
 use crate::abi::{UNICODE, config};
 use crate::api::{clock_view, thousandths};
@@ -20,8 +20,8 @@ use std::net::{IpAddr, Ipv4Addr};
 mod option {
     pub(super) const PT: u32 = 0x2_0000;
     pub(super) const INTERFACE: u32 = 0x2_0001;
-    /// A payload type in the first document of this interface, milliseconds in its header: see
-    /// [`super::change_shared`].
+    /// A payload type according to the first document of this interface, but milliseconds according
+    /// to its header; see [`super::change_shared`].
     pub(super) const JITTER: u32 = 0x2_0002;
     pub(super) const PTP_DOMAIN: u32 = 0x2_0003;
     pub(super) const PTP_STATS: u32 = 0x2_0004;
@@ -48,7 +48,7 @@ mod option {
     pub(super) const SAP_SOURCES: u32 = 0x2_0020;
 }
 
-/// Settable values, as a text for a host that has set another one.
+/// The valid values of an option, as a text for a host that has set an invalid one.
 fn right(number: u32) -> Option<&'static str> {
     Some(match number {
         option::PT => "BASS_CONFIG_AES67_PT takes a payload type, 96 to 127, 10 or 11",
@@ -82,21 +82,21 @@ fn right(number: u32) -> Option<&'static str> {
     })
 }
 
-/// Keeps the text of a refusal; BASS reports the number of the error. Unknown options may belong to
-/// another add-on.
+/// Stores the text of a refusal; BASS reports the number of the error. Nothing is stored for
+/// unknown options, which may belong to another add-on.
 fn refuse(number: u32, what: &str) {
     if let Some(right) = right(number) {
         remember(format!("option {number:#x} refuses {what}: {right}"));
     }
 }
 
-/// The value of `BASS_CONFIG_AES67_PT` if nothing was set.
+/// The value of `BASS_CONFIG_AES67_PT` if it has not been set.
 const PAYLOAD_TYPE: u8 = 96;
 /// Range of depths, in ms.
 const JITTERS_MS: std::ops::RangeInclusive<u32> = 1..=5000;
-/// A day.
+/// Longest fallback time, s: a day.
 const MOST_FALLBACK_S: u32 = 86_400;
-/// The largest level of a buffer that is reported, in %.
+/// The largest buffer level that is reported, in %.
 const MOST_LEVEL: i64 = 200;
 
 static NAMES: Kept = Kept::new();
@@ -104,26 +104,27 @@ static MASTERS: Kept = Kept::new();
 static ACCEPTED: [Kept; 4] = [Kept::new(), Kept::new(), Kept::new(), Kept::new()];
 static STATUS: Recent = Recent::new();
 
-/// Handles options for BASS.
+/// The handler of our options, which BASS calls.
 ///
 /// # Safety
-/// As BASS guarantees: the value is what the flags say.
+/// The value must be of the kind that the flags state, as BASS guarantees.
 pub(crate) unsafe extern "system" fn handle(option: u32, flags: u32, value: *mut c_void) -> i32 {
     let (number, wide) = (option & !UNICODE, option & UNICODE != 0);
     let done = guarded(None, || match flags & (config::SET | config::POINTER) {
-        // SAFETY: BASS gives a pointer to the number.
+        // SAFETY: BASS provides a pointer to the number.
         config::SET if !wide && !value.is_null() => set_number(number, unsafe { value.cast::<u32>().read_unaligned() }),
         0 if !wide && !value.is_null() => {
             let answer = number_of(number)?;
-            // SAFETY: BASS gives a place for the number.
+            // SAFETY: BASS provides a place for the number.
             unsafe { value.cast::<u32>().write_unaligned(answer) };
             Some(())
         }
-        // SAFETY: the host's string, or null; it is read only if the option takes one.
+        // SAFETY: the value is the host's string or null, and is read only if the option takes a
+        // string.
         both if both == config::SET | config::POINTER => unsafe { set_text(number, value, wide) },
         config::POINTER if !value.is_null() => {
             let answer = text_of(number, wide)?;
-            // SAFETY: BASS gives a place for the pointer.
+            // SAFETY: BASS provides a place for the pointer.
             unsafe { value.cast::<*const c_void>().write_unaligned(answer) };
             Some(())
         }
@@ -155,8 +156,8 @@ fn change(settings: &mut Settings, number: u32, value: u32) -> Option<()> {
     Some(())
 }
 
-/// Option 0x20002: a dynamic payload type is taken as such, and all other values are milliseconds.
-/// Reading it returns the value that was set last.
+/// Sets option 0x20002: a value that is a dynamic payload type sets the payload type, and all other
+/// values are milliseconds. Reading the option returns the value that was set last.
 fn change_shared(settings: &mut Settings, value: u32) -> Option<()> {
     settings.shared_is_payload_type = match value {
         96..=127 => {
@@ -173,9 +174,9 @@ fn change_shared(settings: &mut Settings, value: u32) -> Option<()> {
 }
 
 /// # Safety
-/// The value is null or a string of the host's, of 16-bit units if it is `wide`.
+/// The value must be null or a string of the host, with 16-bit units if `wide`.
 unsafe fn set_text(number: u32, value: *const c_void, wide: bool) -> Option<()> {
-    // SAFETY: as the caller says.
+    // SAFETY: the caller guarantees this.
     match unsafe { change_text(number, value, wide) } {
         Ok(()) => return Some(()),
         Err(Some(reason)) => remember(format!("option {number:#x} refuses this text: {reason}")),
@@ -184,16 +185,17 @@ unsafe fn set_text(number: u32, value: *const c_void, wide: bool) -> Option<()> 
     None
 }
 
-/// Returns an error with the reason, if that is more than the valid values.
+/// Sets a text option. The error contains a reason, unless a list of the valid values is
+/// sufficient.
 ///
 /// # Safety
-/// As [`set_text`].
+/// The same as for [`set_text`].
 unsafe fn change_text(number: u32, value: *const c_void, wide: bool) -> Result<(), Option<String>> {
     let is_trust = matches!(number, option::PTP_ACCEPT_MASTERS..=option::PTP_SA_FILE | option::SAP_SOURCES);
     if !is_trust && !matches!(number, option::INTERFACE | option::PTP_UNICAST_MASTERS) {
         return Err(None);
     }
-    // SAFETY: as the caller says.
+    // SAFETY: the caller guarantees this.
     let text = unsafe { text::from_host(value, wide) };
     if text.is_none() && !value.is_null() {
         return Err(None);
@@ -210,7 +212,7 @@ unsafe fn change_text(number: u32, value: *const c_void, wide: bool) -> Result<(
     Ok(())
 }
 
-/// Parses the accepted masters.
+/// Sets one of the options that restrict which masters, sources and announcers are accepted.
 fn change_trust(number: u32, text: &str) -> Result<(), Option<String>> {
     let mut trust = settings::get().trust;
     match number {
@@ -223,7 +225,7 @@ fn change_trust(number: u32, text: &str) -> Result<(), Option<String>> {
     Ok(())
 }
 
-/// Parses addresses with commas between them; `None` if one is invalid, or there are too many.
+/// Parses addresses separated by commas; `None` if one is invalid, or there are too many.
 fn unicast_masters(text: &str) -> Option<UnicastMasters> {
     let address = |word: &str| word.trim().parse::<Ipv4Addr>().ok().filter(|address| !address.is_multicast());
     let addresses: Option<Vec<IpAddr>> = text.split(',').map(|word| address(word).map(IpAddr::V4)).collect();
@@ -273,7 +275,7 @@ fn number_of(number: u32) -> Option<u32> {
     })
 }
 
-/// Sums over all streams.
+/// A count summed over all streams.
 fn of_all_streams(number: u32) -> u32 {
     let counts = streams::counts();
     (match number {
@@ -283,7 +285,7 @@ fn of_all_streams(number: u32) -> u32 {
     }) as u32
 }
 
-/// The buffer of the stream that was opened last; 0 if there is none.
+/// A value of the buffer of the newest stream; 0 if there is no stream.
 fn of_newest_stream(number: u32) -> u32 {
     let Some(stream) = streams::newest() else { return 0 };
     let Some(status) = stream.status() else { return 0 };
@@ -296,12 +298,12 @@ fn of_newest_stream(number: u32) -> u32 {
     }
 }
 
-/// The waiting audio, in % of the target.
+/// The audio in the buffer, in % of the target.
 fn level_percent(waiting: Nanos, target: Nanos) -> u32 {
     ratio(waiting, Nanos::new(target.as_nanos() / 100)).clamp(0, MOST_LEVEL) as u32
 }
 
-/// Rounded; 0 if there is nothing to divide by.
+/// The rounded quotient; 0 if the divisor is not positive.
 fn ratio(value: Nanos, unit: Nanos) -> i64 {
     let unit = unit.as_nanos();
     if unit > 0 { (value.as_nanos() + unit / 2) / unit } else { 0 }

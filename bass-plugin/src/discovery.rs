@@ -1,4 +1,4 @@
-//! Announced streams: the list for hosts, and finding one by its name.
+//! Announced streams: provides the list for hosts, and finds a stream by its name.
 
 use crate::error::{BassError, code};
 use crate::settings;
@@ -10,7 +10,7 @@ use std::net::Ipv4Addr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// How often the announcements are searched.
+/// How often the announcements are searched for a name.
 const STEP: Duration = Duration::from_millis(20);
 
 struct Listening {
@@ -23,7 +23,7 @@ static LISTENING: Mutex<Option<Listening>> = Mutex::new(None);
 /// Begins to listen on an interface.
 ///
 /// # Errors
-/// If it listens on another one already, or the port is refused.
+/// If discovery is already running on another interface, or the port is refused.
 pub(crate) fn start(interface: Interface) -> Result<(), BassError> {
     let mut listening = LISTENING.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(other) = listening.as_ref().filter(|other| other.interface != interface) {
@@ -38,16 +38,16 @@ pub(crate) fn start(interface: Interface) -> Result<(), BassError> {
     Ok(())
 }
 
-/// Stops listening. Returns false if it was not listening.
+/// Stops listening. Returns false if discovery was not running.
 pub(crate) fn stop() -> bool {
     let taken = LISTENING.lock().unwrap_or_else(PoisonError::into_inner).take();
     taken.is_some()
 }
 
-/// The present announcements.
+/// The current announcements.
 ///
 /// # Errors
-/// If nothing listens.
+/// If discovery is not running.
 pub(crate) fn sessions() -> Result<Sessions, BassError> {
     let listening = LISTENING.lock().unwrap_or_else(PoisonError::into_inner);
     let sessions = listening.as_ref().map(|listening| listening.listener.sessions());
@@ -55,11 +55,11 @@ pub(crate) fn sessions() -> Result<Sessions, BassError> {
         .ok_or_else(|| BassError::new(code::NOTAVAIL, "discovery is not running: BASS_AES67_DiscoveryStart starts it"))
 }
 
-/// The description of the stream that is announced under this name: by the host that its
-/// description names, or after that time by another host.
+/// Waits for the description of a stream that is announced under this name. An announcement by the
+/// host that the description names is accepted at once, one by another host only after `timeout`.
 ///
 /// # Errors
-/// If none is announced within that time.
+/// If no such stream is announced within `timeout`.
 pub(crate) fn wait_for(name: &str, interface: &Interface, timeout: Duration) -> Result<Description, BassError> {
     let known = |by_anybody| sessions().ok().and_then(|sessions| named(&sessions, name, by_anybody));
     if let Some(description) = known(false) {
@@ -86,14 +86,14 @@ pub(crate) fn wait_for(name: &str, interface: &Interface, timeout: Duration) -> 
     }
 }
 
-/// Listens to the accepted announcers.
+/// Starts to listen to the accepted announcers.
 fn listen(interface: &Interface) -> net::Result<SapListener> {
     let accepted: Vec<Ipv4Addr> = settings::get().trust.announcers.iter().copied().collect();
     SapListener::with_groups(interface, &[], &accepted)
 }
 
-/// The session of that name. What other hosts announce than the one that its description names
-/// counts only if that host is silent: `by_anybody`.
+/// The session with this name. An announcement by a host other than the one that its description
+/// names is accepted only if `by_anybody`.
 fn named(sessions: &Sessions, name: &str, by_anybody: bool) -> Option<Description> {
     let all = engine::announce::sap::named(sessions.iter().map(|(_, entry)| entry), name);
     let first = all.first().filter(|entry| by_anybody || entry.is_announced_by_its_origin() != Some(false));

@@ -1,4 +1,5 @@
-//! The entry point: what BASS requests of a library that it has loaded, and unloading.
+//! The entry point: answers the requests of BASS when it has loaded this library, and handles
+//! unloading.
 
 use crate::abi::{self, PluginForm, PluginInfo, face};
 use crate::bass;
@@ -10,7 +11,7 @@ use bass_ffi::text;
 use std::ffi::{c_char, c_void};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// 2.4, then our own version.
+/// The version of the interface (2.4), followed by our own version.
 const VERSION: u32 = 0x0204_0001;
 
 static FORMATS: [PluginForm; 1] =
@@ -20,31 +21,34 @@ static INFO: PluginInfo = PluginInfo { version: VERSION, format_count: 1, format
 /// Whether BASS has registered the handler of our options.
 static REGISTERED: AtomicBool = AtomicBool::new(false);
 
-/// Answers BASS's requests to an add-on: for its properties, and for the procedure that opens URLs.
+/// Answers BASS's requests for the properties of the add-on, and for the procedure that opens URLs.
 #[unsafe(no_mangle)]
 extern "system" fn BASSplugin(face: u32) -> *const c_void {
     guarded(std::ptr::null(), || match face {
         face::INFO => load().map_or(std::ptr::null(), |info| std::ptr::from_ref(info).cast()),
-        // Without the newer form, BASS 2.4.16.7 for Linux never returns from UTF-16 URLs.
+        // The newer form is necessary because without it, BASS 2.4.16.7 for Linux hangs when it
+        // opens a UTF-16 URL.
         face::CREATE_URL | face::CREATE_URL_2 => create_url as abi::CreateUrlProc as *const c_void,
         _ => std::ptr::null(),
     })
 }
 
-/// The add-on's description; none without BASS of the right version, so that it is not loaded.
+/// Returns the add-on's description; `None` if there is no BASS of the right version, so that the
+/// add-on is not loaded.
 fn load() -> Option<&'static PluginInfo> {
     let bass = bass::find_again()?;
     if !REGISTERED.swap(true, Ordering::AcqRel) {
         settings::reset();
     }
-    // Each time, because a library that stayed loaded may meet another BASS, but only once for the
-    // same one.
+    // The handler is registered each time, because a library that stayed loaded may be used by
+    // another copy of BASS. It is removed first, so that it is registered only once with the same
+    // BASS.
     bass.register(config::handle, abi::PLUGIN_CONFIG_REMOVE);
     bass.register(config::handle, abi::PLUGIN_CONFIG_ADD);
     Some(&INFO)
 }
 
-/// Called when the library is unloaded, or at the process's end.
+/// Called when the library is unloaded, or when the process ends.
 #[cfg(unix)]
 extern "C" fn unload() {
     guarded((), || bass_ffi::threads::isolated(crate::api::end_all));
@@ -57,20 +61,20 @@ extern "C" fn unload() {
 #[cfg_attr(not(target_os = "macos"), unsafe(link_section = ".fini_array"))]
 static UNLOAD: extern "C" fn() = unload;
 
-/// Called by the loader, which holds its lock. Streams have ended by then, and anything else that
-/// runs keeps the library loaded: there is nothing to wait for.
+/// Called by the loader while it holds its lock. There is nothing to wait for, because streams have
+/// ended by then, and anything else that is running keeps the library loaded.
 #[cfg(windows)]
 #[unsafe(no_mangle)]
 extern "system" fn DllMain(_: windows_sys::Win32::Foundation::HINSTANCE, reason: u32, reserved: *mut c_void) -> i32 {
     use windows_sys::Win32::System::SystemServices::DLL_PROCESS_DETACH;
-    // At the end of the process (`reserved` is not null), BASS may be unloaded already.
+    // When the process ends (`reserved` is not null), BASS may already be unloaded.
     if reason == DLL_PROCESS_DETACH && reserved.is_null() {
         unregister();
     }
     1
 }
 
-/// Removes the handler of our options, unless BASS is unloaded already.
+/// Removes the handler of our options, unless BASS has already been unloaded.
 fn unregister() {
     guarded((), || {
         let registered = REGISTERED.swap(false, Ordering::AcqRel);
@@ -83,7 +87,7 @@ fn unregister() {
 /// Opens a URL for BASS.
 ///
 /// # Safety
-/// As BASS guarantees: the URL ends in a zero, and is UTF-16 if the flags say so.
+/// The URL must be zero-terminated, and UTF-16 if the flags say so, as BASS guarantees.
 unsafe extern "system" fn create_url(
     url: *const c_char,
     _offset: u32,
@@ -92,9 +96,10 @@ unsafe extern "system" fn create_url(
     _user: *mut c_void,
 ) -> u32 {
     guarded(0, || {
-        // SAFETY: as BASS promises.
+        // SAFETY: BASS guarantees this.
         let url = unsafe { text::from_host(url.cast(), flags & abi::UNICODE != 0) };
-        // BASS offers every unknown scheme. For those of others, BASS's own error stays.
+        // BASS passes URLs with any unknown scheme. For schemes of other add-ons, BASS's own error
+        // code is left unchanged.
         let Some(url) = url.filter(|url| url::is_ours(url)) else { return 0 };
         report(open(&url, flags)).unwrap_or(0)
     })

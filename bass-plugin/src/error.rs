@@ -1,9 +1,9 @@
-//! Errors: the numbers of BASS, each with a text for a person.
+//! Errors: BASS's error numbers, each with a text for the user.
 
 use std::ffi::c_int;
 use thiserror::Error;
 
-/// `BASS_ERROR_*`.
+/// The values of `BASS_ERROR_*`.
 pub(crate) mod code {
     use std::ffi::c_int;
     pub(crate) const OK: c_int = 0;
@@ -39,7 +39,7 @@ impl BassError {
         Self { code, text: text.into() }
     }
 
-    /// An invalid text or number of the host.
+    /// Creates the error for an invalid text or number from the host.
     pub(crate) fn parameter(text: impl Into<String>) -> Self {
         Self::new(code::ILLPARAM, text)
     }
@@ -60,7 +60,7 @@ impl From<net::Error> for BassError {
             net::Error::PortBusy { .. } | net::Error::PtpInUse { .. } | net::Error::LivewireInUse { .. } => code::BUSY,
             net::Error::Stream(_) => code::FORMAT,
             net::Error::Io { .. } | net::Error::Rtsp(_) => code::FILEOPEN,
-            // The text says more than any error number of BASS.
+            // No BASS error number fits, so the text has to explain the error.
             _ => code::UNKNOWN,
         };
         Self::new(code, error.to_string())

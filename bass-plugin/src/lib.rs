@@ -1,9 +1,9 @@
 //! The BASS add-on `bass_aes67`: AES67 and Livewire streams in any program that uses BASS.
 //!
 //! Model: BASS loads the library and requests from `entry` a procedure that opens `aes67://` URLs.
-//! A stream is a receiver of `net`, whose audio half BASS pulls as the channel's stream procedure;
-//! all streams of an interface and domain share one PTP client. The functions that BASS and the
-//! host call are in `addon`, `config` and `api`; everything behind these is safe code.
+//! A stream is a `net` receiver, whose audio half BASS pulls through the channel's stream
+//! procedure; all streams on an interface and domain share one PTP client. The functions that BASS
+//! and the host call are in `addon`, `config` and `api`; the code behind these modules is safe.
 //!
 //! | module | what |
 //! |---|---|
@@ -16,9 +16,9 @@
 //! | `api`, `layout` | the functions and structures of `bass_aes67.h` |
 //! | `streams`, `clock`, `output`, `discovery` | open streams, clocks, outputs, announced streams |
 //!
-//! Parts that `bass_ptp` needs as well (texts, threads, a clock's display) are in `bass_ffi`.
+//! Parts that `bass_ptp` also needs (texts, threads, the display of a clock) are in `bass_ffi`.
 //!
-//! Assumptions: BASS 2.4. The call that ends the last item that a thread works for also joins that
+//! Assumptions: BASS 2.4. The call that ends the last item that uses a thread also joins this
 //! thread, because the code may be unloaded directly afterwards.
 
 mod abi;
@@ -35,7 +35,8 @@ mod config;
 mod discovery;
 mod entry;
 mod error;
-// Beside the examples, which are passed on to users as a folder and share it.
+// This file is in the folder of the examples, which use it, too, and are passed on to users as a
+// folder.
 #[path = "../examples/bass/layout.rs"]
 mod layout;
 mod open;

@@ -1,4 +1,4 @@
-//! Opens a URL: from its text to a BASS channel.
+//! Opens a URL as a BASS channel.
 
 use crate::abi::{self, SAMPLE_FLOAT, STREAM_DECODE, STREAM_FLAGS};
 use crate::addon::{self, Instance};
@@ -22,27 +22,28 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Largest block that is resampled at a time.
+/// Maximum number of frames that are resampled at a time.
 const BLOCK_FRAMES: usize = 2048;
-/// Limit of the increase of the depth by late packets, if the URL does not fix it.
+/// Limit up to which late packets may increase the depth, if the URL does not fix the depth.
 const DEPTH_LIMIT: Nanos = Nanos::from_millis(250);
-/// The default of BASS if it reports none.
+/// The timeout for announced streams if BASS does not report its own: BASS's default.
 const NET_TIMEOUT_MS: u32 = 5000;
-/// How often to check for the first packet.
+/// How often to check whether the first packet has arrived.
 const WAITING_STEP: Duration = Duration::from_millis(5);
 
 /// Opens a URL as a channel. Returns BASS's handle.
 ///
 /// # Errors
-/// For `BASS_ErrorGetCode`.
+/// If the stream cannot be opened, with the code for `BASS_ErrorGetCode`.
 pub(crate) fn open(url: &str, flags: u32) -> Result<u32, BassError> {
     let bass = bass::get().ok_or_else(|| BassError::new(code::INIT, "no BASS 2.4 in this process"))?;
     let (stream, audio) = isolated(|| prepare(&bass, url, flags))?;
-    // Here, because the device that a host selected belongs to its thread.
+    // The channel is created in the host's thread, because the device that the host has selected
+    // belongs to this thread.
     create(&bass, &stream, audio, flags & STREAM_FLAGS)
 }
 
-/// Starts to receive.
+/// Starts to receive the stream at a URL. Returns its control side and its audio.
 fn prepare(bass: &Bass, url: &str, flags: u32) -> Result<(Arc<Stream>, Audio), BassError> {
     let parsed = Url::parse(url)?;
     let settings = settings::get();
@@ -52,8 +53,8 @@ fn prepare(bass: &Bass, url: &str, flags: u32) -> Result<(Arc<Stream>, Audio), B
     let playback = flags & STREAM_DECODE == 0;
     let samples = if flags & SAMPLE_FLOAT == 0 { Samples::Int16 } else { Samples::Float };
     let domain = parsed.options.domain.or(description.ptp_domain()).unwrap_or(settings.domain);
-    // A stream without PTP is played by arrivals, and the status says why. A Livewire device's
-    // stream follows its own clock.
+    // If PTP is not available, the stream is played by arrivals, and the status says why. If the
+    // Livewire clock is selected, a stream follows it even if its description does not mention PTP.
     let is_placed = matches!(description.relation(), MediaClock::Ptp { .. }) || settings.is_on_livewire();
     let timeline = if is_placed { clock::timeline(&settings, &interface, domain).unwrap_or(None) } else { None };
     let payload_type = parsed.options.payload_type.or(described).or(settings.payload_type);
@@ -70,7 +71,7 @@ fn prepare(bass: &Bass, url: &str, flags: u32) -> Result<(Arc<Stream>, Audio), B
     Ok((Arc::new(stream), audio))
 }
 
-/// The stream's format, and its payload type if it was described.
+/// The description of the stream at a URL, and its payload type if a description states it.
 fn describe(url: &Url, interface: &Interface, bass: &Bass) -> Result<(Option<u8>, StreamDescription), BassError> {
     let description = match &url.place {
         Place::Group { address, port } => return Ok((None, url.options.describe(*address, *port)?)),
@@ -89,7 +90,8 @@ fn describe(url: &Url, interface: &Interface, bass: &Bass) -> Result<(Option<u8>
     Ok((stream.only_payload_type(), stream))
 }
 
-/// The stream of that number. A BASS channel plays one stream, so one of several must be selected.
+/// Selects the stream with this number. A BASS channel plays one stream, so if there are several, a
+/// number must be given.
 fn choose(description: Description, number: Option<usize>) -> Result<StreamDescription, BassError> {
     let (name, streams) = (description.name, description.streams);
     let count = streams.len();
@@ -151,7 +153,7 @@ fn controller(url: &Url) -> Controller {
 }
 
 /// # Errors
-/// If no packet came in time.
+/// If no packet arrives in time.
 fn wait_for_packets(receiver: &Receiver, wait_ms: Option<u32>) -> Result<(), BassError> {
     let Some(wait_ms) = wait_ms.filter(|ms| *ms > 0) else { return Ok(()) };
     let until = net::clock::now() + Nanos::from_millis(i64::from(wait_ms));
@@ -166,13 +168,13 @@ fn wait_for_packets(receiver: &Receiver, wait_ms: Option<u32>) -> Result<(), Bas
     Ok(())
 }
 
-/// Hands the stream to BASS.
+/// Passes the stream to BASS, which creates the channel.
 fn create(bass: &Bass, stream: &Arc<Stream>, audio: Audio, flags: u32) -> Result<u32, BassError> {
     let (rate, channels) = (stream.format.sample_rate(), stream.format.channels());
     let instance = Instance::new(Arc::clone(stream), audio).into_raw();
     let functions = bass.functions();
-    // SAFETY: the instance is what `stream_proc` and the functions of `ADDON` expect, and lives
-    // until BASS has called `free`, once, or until below.
+    // SAFETY: `stream_proc` and the functions of `ADDON` expect this instance, which lives until
+    // BASS has called `free` once, or until it is dropped below.
     let handle = unsafe {
         (functions.create_stream)(
             rate.as_hz(),
@@ -185,7 +187,7 @@ fn create(bass: &Bass, stream: &Arc<Stream>, audio: Audio, flags: u32) -> Result
     };
     if handle == 0 {
         let refused = BassError::new(bass.error(), "BASS made no channel of it");
-        // SAFETY: a stream that was not made is not freed by BASS, so that nobody else has the
+        // SAFETY: BASS does not free a stream that it has not created, so nobody else has the
         // pointer.
         drop(unsafe { Instance::from_raw(instance) });
         isolated(|| streams::remove(stream));

@@ -1,8 +1,8 @@
 //! Output streams: sends a BASS channel as an AES67 stream.
 //!
-//! Model: the sender's thread decodes the audio of a packet from the channel when the packet is due
-//! by the clock. So the channel is pulled at the pace of PTP, and nothing is resampled. A second
-//! thread keeps the description up to date and announces it.
+//! Model: the sender's thread decodes the audio for a packet from the channel when the packet is
+//! due according to the clock. So the channel is pulled at the pace of PTP, and nothing is
+//! resampled. A second thread keeps the description up to date and announces it.
 
 use crate::bass;
 use crate::clock;
@@ -24,9 +24,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// How often the description is updated.
 const INTERVAL: Nanos = Nanos::from_millis(100);
-/// Between two announcements.
+/// Interval between two announcements.
 const SAP_INTERVAL: Nanos = Nanos::from_secs(30);
-/// How often a channel is asked for the rest of a packet.
+/// Maximum number of reads from a channel for one packet.
 const MOST_READS: usize = 4;
 
 /// The clock that paces a stream.
@@ -34,15 +34,15 @@ const MOST_READS: usize = 4;
 pub(crate) enum Pace {
     /// The PTP master of the network.
     Ptp,
-    /// PTP, served by ourselves unless a better clock is there.
+    /// PTP, served by ourselves unless there is a better clock.
     Serve,
-    /// The system's clock.
+    /// The system clock.
     System,
-    /// The clock of the options: PTP, with a fallback while it is not usable.
+    /// The clock according to the options, with a fallback while it is not usable.
     BySetting,
 }
 
-/// A stream to be sent.
+/// A stream to send.
 #[derive(Clone, Debug)]
 pub(crate) struct OutputConfig {
     pub(crate) channel: u32,
@@ -58,33 +58,35 @@ pub(crate) struct OutputConfig {
 /// Counts of the audio that the channel provided.
 #[derive(Debug, Default)]
 struct Fed {
-    /// Frames of silence because the channel had no audio.
+    /// Number of frames of silence that were sent because the channel had no audio.
     starved_frames: AtomicU64,
-    /// Packets with such frames.
+    /// Number of packets with such frames.
     underruns: AtomicU64,
     /// Whether the channel has ended or was freed.
     ended: AtomicBool,
 }
 
-/// A stream that can be started and stopped.
+/// An output stream, which can be started and stopped.
 pub(crate) struct Output {
     config: OutputConfig,
     fed: Arc<Fed>,
     running: Mutex<Option<Running>>,
-    /// The counts of the last run when it was stopped.
+    /// The status of the last run at the time it was stopped.
     last: Mutex<Option<Arc<SenderStatus>>>,
 }
 
 struct Running {
     ptp: Option<Arc<PtpClient>>,
-    /// Before the sender: the session is withdrawn while its packets still flow.
+    /// Declared before the sender, and so dropped first: the session is withdrawn while its packets
+    /// are still being sent.
     announcing: Option<Worker>,
     sender: Arc<StreamSender>,
 }
 
 /// The status of an output.
 pub(crate) struct OutputView {
-    /// Of this run, or of the last one if it is stopped; `None` before the first.
+    /// The status of the current run, or of the last run if the output is stopped; `None` before
+    /// the first run.
     pub(crate) sender: Option<Arc<SenderStatus>>,
     pub(crate) stopped: bool,
     pub(crate) starved_frames: u64,
@@ -101,7 +103,7 @@ impl Output {
     /// Starts to send.
     ///
     /// # Errors
-    /// If it is running already, or PTP or a socket is refused.
+    /// If the output is already running, or PTP or a socket is refused.
     pub(crate) fn start(&self) -> Result<(), BassError> {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         if running.is_some() {
@@ -126,8 +128,8 @@ impl Output {
     fn pace(&self) -> Result<SenderClock, BassError> {
         let interface = self.config.interfaces[0].clone();
         if self.config.pace == Pace::BySetting {
-            // Without PTP, as in a program without access to its ports, this computer's clock is
-            // used.
+            // If PTP is not available, for example because the program has no access to its ports,
+            // this computer's clock is used.
             let timeline = clock::timeline(&settings::get(), &interface, self.config.domain);
             return Ok(match timeline {
                 Ok(Some(Timeline::Ptp(client))) => SenderClock::Ptp(client),
@@ -140,13 +142,13 @@ impl Output {
             Pace::Ptp => settings::get().slave(interface, self.config.domain),
             Pace::Serve => settings::get().master(interface, self.config.domain),
         };
-        // Timestamps are PTP time, or nothing is sent. The time of a master that is lost later is
-        // held without limit.
+        // Nothing is sent before timestamps can be PTP time. If the master is lost later, its time
+        // is held without limit.
         config.reference.fallback_after = None;
         clock::client(config).map(SenderClock::Ptp)
     }
 
-    /// Stops, and waits for the threads. Returns false if it was not running.
+    /// Stops the output, and waits for its threads. Returns false if it was not running.
     pub(crate) fn stop(&self) -> bool {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(Running { ptp, announcing, sender }) = running else { return false };
@@ -157,19 +159,19 @@ impl Output {
         true
     }
 
-    /// Whether it is started, and its channel has not ended.
+    /// Whether the output has been started, and its channel has not ended.
     pub(crate) fn is_running(&self) -> bool {
         let started = self.running.lock().unwrap_or_else(PoisonError::into_inner).is_some();
         started && !self.fed.ended.load(Ordering::Relaxed)
     }
 
-    /// Frames of a packet.
+    /// Number of frames in a packet.
     pub(crate) fn packet_frames(&self) -> usize {
         let config = &self.config.sender;
         config.packet_time.frames(config.format.sample_rate()).unwrap_or(0)
     }
 
-    /// The status.
+    /// The status of the output.
     pub(crate) fn view(&self) -> OutputView {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let sender = running.as_ref().map(|running| running.sender.status());
@@ -191,11 +193,12 @@ impl Output {
     }
 }
 
-/// Decodes the audio of a packet; missing audio is silence.
+/// Creates the source that decodes the audio for packets from the channel. Missing audio is
+/// replaced with silence.
 fn source(channel: u32, channels: usize, fed: Arc<Fed>) -> impl FnMut(Frames, &mut [f32]) + Send {
     move |_, out| {
-        // Decoding may call the host, which may stop the output in that call. Then this thread is
-        // told to end by itself and must not wait for itself.
+        // Decoding may call the host, which may stop the output during this call. The call then
+        // comes from this thread, which must not wait for its own end.
         threads::mark_as_ours();
         let mut done = 0;
         for _ in 0..MOST_READS {
@@ -203,7 +206,8 @@ fn source(channel: u32, channels: usize, fed: Arc<Fed>) -> impl FnMut(Frames, &m
             match bass.data(channel, &mut out[done..]) {
                 Ok(0) => break,
                 Ok(samples) => {
-                    // The channel was played again, or its position was set.
+                    // If the channel had ended, it has been played again, or its position has been
+                    // set.
                     fed.ended.store(false, Ordering::Relaxed);
                     done += samples;
                 }
@@ -220,7 +224,7 @@ fn source(channel: u32, channels: usize, fed: Arc<Fed>) -> impl FnMut(Frames, &m
     }
 }
 
-/// Starts the thread that announces. It withdraws the session when it ends.
+/// Starts the thread that announces the session. The thread withdraws the session when it ends.
 fn announce(
     config: &OutputConfig,
     ptp: Option<Arc<PtpClient>>,
@@ -233,8 +237,8 @@ fn announce(
     let mut announcer = SapAnnouncer::new(&interface, SAP_INTERVAL, config.sender.seed)?;
     let worker = Worker::spawn("aes67 sap", Urgency::Normal, move |context| {
         while context.pause(INTERVAL) {
-            // A description is announced once the stream flows, because its clock is not known
-            // before that.
+            // The description is announced once packets are being sent, because the clock is not
+            // known before.
             if sender.status().streams[0].packets > 0 {
                 session.set_clock(&reference_clock(ptp.as_deref(), &interface));
                 announcer.advance(net::clock::now(), &session.to_sdp());
@@ -244,7 +248,7 @@ fn announce(
     worker.map_err(|error| BassError::new(code::MEM, error.to_string()))
 }
 
-/// The reference of the timestamps in the description: their grandmaster, or our own clock.
+/// The reference clock for the description: the grandmaster of the timestamps, or our own clock.
 fn reference_clock(ptp: Option<&PtpClient>, interface: &Interface) -> ReferenceClock {
     let status = ptp.map(PtpClient::status);
     let usable = status.filter(|status| status.reference.reading().map.is_some());
@@ -254,7 +258,7 @@ fn reference_clock(ptp: Option<&PtpClient>, interface: &Interface) -> ReferenceC
     }
 }
 
-/// The format of a channel's stream.
+/// The stream format for a channel.
 pub(crate) fn format_of(channel: u32, bits: u32) -> Result<StreamFormat, BassError> {
     use engine::SampleRate;
     use engine::rtp::format::Encoding;

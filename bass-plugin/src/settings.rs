@@ -1,4 +1,4 @@
-//! The host's settings for all streams that are opened from now on.
+//! The host's settings, which apply to all streams that are opened later.
 
 use crate::error::BassError;
 use crate::trust::Trust;
@@ -21,7 +21,7 @@ pub(crate) enum ClockChoice {
 }
 
 impl ClockChoice {
-    /// In the order of their numbers.
+    /// All choices, in the order of their numbers.
     const ALL: [Self; 4] = [Self::Ptp, Self::Livewire, Self::System, Self::Arrivals];
 
     pub(crate) fn from_number(number: u32) -> Option<Self> {
@@ -50,22 +50,23 @@ impl ClockChoice {
 /// The settable options `BASS_CONFIG_AES67_*`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Settings {
-    /// Name or address; by default the only one besides loopback.
+    /// Name or address of the interface; by default the only one besides loopback.
     pub(crate) interface: Option<String>,
-    /// The accepted payload type where neither URL nor description has one; by default any.
+    /// The accepted payload type if neither the URL nor the description states one; by default any.
     pub(crate) payload_type: Option<u8>,
     pub(crate) domain: u8,
     pub(crate) ptp_enabled: bool,
-    /// The depth of streams whose URL has no latency.
+    /// The depth of streams whose URL does not state a latency.
     pub(crate) jitter_ms: u32,
     /// Whether option 0x20002, which has two meanings, was last set to a payload type.
     pub(crate) shared_is_payload_type: bool,
     pub(crate) clock_mode: ClockChoice,
-    /// How long PTP may be unusable before another clock is used; 0 for ever.
+    /// How long PTP may be unusable before another clock is used; 0 means without limit.
     pub(crate) fallback_s: u32,
-    /// Masters that serve on request; without them the masters of the domain are used.
+    /// Masters that serve on request (unicast negotiation). If there are none, the multicast
+    /// masters in the domain are used.
     pub(crate) unicast_masters: Option<UnicastMasters>,
-    /// Accepted masters, addresses and announcers.
+    /// Which masters, addresses and announcers are accepted.
     pub(crate) trust: Trust,
 }
 
@@ -83,18 +84,18 @@ impl Settings {
         trust: Trust::NEW,
     };
 
-    /// Whether streams are placed by the Livewire clock.
+    /// Whether streams follow the Livewire clock.
     pub(crate) fn is_on_livewire(&self) -> bool {
         self.ptp_enabled && self.clock_mode == ClockChoice::Livewire
     }
 
-    /// The fallback while the clock is not usable.
+    /// What the reference falls back to while the clock is not usable.
     pub(crate) fn reference(&self) -> ReferenceConfig {
         let fallback_after = (self.fallback_s > 0).then(|| Nanos::from_secs(i64::from(self.fallback_s)));
         ReferenceConfig { mode: self.clock_mode.mode(), fallback_after }
     }
 
-    /// A slave in a domain.
+    /// The configuration of a slave in a domain.
     pub(crate) fn slave(&self, interface: Interface, domain: u8) -> PtpConfig {
         let config = self.trust.apply(PtpConfig::slave(interface, domain));
         match self.unicast_masters {
@@ -103,7 +104,7 @@ impl Settings {
         }
     }
 
-    /// A clock that serves a domain unless a better one does.
+    /// The configuration of a clock that serves a domain unless a better clock does.
     pub(crate) fn master(&self, interface: Interface, domain: u8) -> PtpConfig {
         self.trust.apply(PtpConfig::master(interface, domain))
     }
@@ -116,17 +117,17 @@ impl Settings {
 
 static SETTINGS: Mutex<Settings> = Mutex::new(Settings::NEW);
 
-/// The present settings.
+/// The current settings.
 pub(crate) fn get() -> Settings {
     SETTINGS.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
-/// Changes them.
+/// Changes the settings.
 pub(crate) fn change<T>(how: impl FnOnce(&mut Settings) -> T) -> T {
     how(&mut SETTINGS.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// Resets everything, for a library that stays loaded and is initialised again.
+/// Resets the settings, for a library that stays loaded and is initialised again.
 pub(crate) fn reset() {
     change(|settings| *settings = Settings::NEW);
 }

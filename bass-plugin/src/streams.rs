@@ -11,28 +11,28 @@ use std::ffi::CString;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// An RTP header without extensions.
+/// Length of an RTP header without extensions, bytes.
 const RTP_HEADER: usize = 12;
-/// A stream without packets for this long has stopped.
+/// A stream from which no packets arrive for this long has stopped.
 pub(crate) const SILENCE: Nanos = Nanos::from_secs(1);
 
-/// The running parts of a stream; gone once it is freed.
+/// The running parts of a stream, which are dropped when it is freed.
 pub(crate) struct Live {
     pub(crate) receiver: Receiver,
-    /// The clock that it follows besides arrivals.
+    /// The clock that the stream follows in addition to arrivals.
     pub(crate) timeline: Option<Timeline>,
 }
 
-/// A stream, as seen by its control side.
+/// A stream without its audio.
 pub(crate) struct Stream {
     handle: AtomicU32,
     live: Mutex<Option<Live>>,
     pub(crate) format: StreamFormat,
-    /// The description; `None` without one.
+    /// Frames per packet according to the description; `None` without a description.
     packet_frames: Option<usize>,
     pub(crate) samples: Samples,
     waiting: Arc<Waiting>,
-    /// For `BASS_CHANNELINFO`.
+    /// The URL, for `BASS_CHANNELINFO`.
     pub(crate) url: CString,
     pub(crate) syncs: Syncs,
 }
@@ -55,24 +55,25 @@ impl Stream {
         self.handle.load(Ordering::Relaxed)
     }
 
-    /// The status of the receiver; `None` after the end.
+    /// The status of the receiver; `None` after the stream has ended.
     pub(crate) fn status(&self) -> Option<Arc<ReceiverStatus>> {
         let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
         live.as_ref().map(|live| live.receiver.status())
     }
 
-    /// Waiting audio, beyond the block that is being taken.
+    /// Duration of the audio in the jitter buffer, without the block that is being read.
     pub(crate) fn waiting(&self) -> Nanos {
         self.waiting.get()
     }
 
-    /// Reads the timeline that is followed, if there is one.
+    /// Calls `look` with the timeline that is followed, if there is one.
     pub(crate) fn with_timeline<T>(&self, look: impl FnOnce(&Timeline) -> T) -> Option<T> {
         let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
         live.as_ref()?.timeline.as_ref().map(look)
     }
 
-    /// Frames of a packet: of arriving packets, or else as described, or of 1 ms.
+    /// Number of frames in a packet: of the arriving packets, or else as described, or else for 1
+    /// ms.
     pub(crate) fn packet_frames(&self, status: &ReceiverStatus) -> usize {
         let payload = status.last_length.saturating_sub(RTP_HEADER);
         let rate_khz = self.format.sample_rate().as_hz() as usize / 1000;
@@ -82,21 +83,22 @@ impl Stream {
         }
     }
 
-    /// The same as a time.
+    /// The duration of a packet; see [`Stream::packet_frames`].
     pub(crate) fn packet_time(&self, status: &ReceiverStatus) -> Nanos {
         self.format.sample_rate().duration(Frames::new(self.packet_frames(status) as i64))
     }
 
-    /// Ends the parts that work for this stream, and waits for the threads that do nothing else.
+    /// Ends the running parts of this stream, and waits for the threads that work only for it.
     fn end(&self) {
         self.syncs.end();
-        // Outside of the lock, which the threads take as readers.
+        // The parts are dropped after the lock has been released, because their threads may acquire
+        // it.
         let live = self.live.lock().unwrap_or_else(PoisonError::into_inner).take();
         drop(live);
     }
 }
 
-/// Sums over all streams of a process. Closing or reopening a stream subtracts nothing.
+/// Counts summed over all streams of a process. Closing or reopening a stream does not reduce them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub(crate) received: u64,
@@ -142,13 +144,13 @@ pub(crate) fn counts() -> Counts {
     all.open.iter().map(|stream| Counts::of(stream)).fold(all.closed, Counts::plus)
 }
 
-/// BASS has opened a stream.
+/// Records that BASS has opened a stream.
 pub(crate) fn add(stream: &Arc<Stream>, handle: u32) {
     stream.handle.store(handle, Ordering::Relaxed);
     all().open.push(Arc::clone(stream));
 }
 
-/// BASS closes a stream.
+/// Ends a stream that BASS closes.
 pub(crate) fn remove(stream: &Arc<Stream>) {
     {
         let mut all = all();
@@ -162,10 +164,10 @@ pub(crate) fn remove(stream: &Arc<Stream>) {
     stream.end();
 }
 
-/// The stream of a handle.
+/// The stream with this handle.
 ///
 /// # Errors
-/// If it is not one of ours.
+/// If the handle is not one of ours.
 pub(crate) fn find(handle: u32) -> Result<Arc<Stream>, BassError> {
     let found = all().open.iter().find(|stream| handle != 0 && stream.handle() == handle).cloned();
     found.ok_or_else(|| BassError::new(code::HANDLE, format!("{handle:#x} is no stream of aes67://")))

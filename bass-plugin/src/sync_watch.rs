@@ -1,7 +1,7 @@
 //! The thread that calls the host's syncs.
 //!
-//! Model: a stream with a sync has a thread that compares the present status with that of 20 ms
-//! before.
+//! Model: a stream with a sync has a thread that compares the current status with the status 20 ms
+//! earlier.
 
 use crate::abi::SyncProc;
 use crate::bass;
@@ -14,12 +14,12 @@ use net::{Context, Urgency, Worker};
 use std::ffi::c_void;
 use std::sync::{Arc, Weak};
 
-/// Between two comparisons.
+/// Interval between two comparisons.
 const INTERVAL: Nanos = Nanos::from_millis(20);
-/// Data of a loss when the stream has stopped.
+/// The data of a loss sync if the stream has stopped.
 const STOPPED: u32 = u32::MAX;
 
-/// Sets a sync. Returns BASS's handle of it, or 0 on failure.
+/// Sets a sync. Returns BASS's handle for the sync, or 0 on failure.
 pub(crate) fn set(
     stream: &Arc<Stream>,
     kind: Kind,
@@ -28,22 +28,22 @@ pub(crate) fn set(
     user: *mut c_void,
 ) -> u32 {
     let Some(bass) = bass::get() else { return 0 };
-    // SAFETY: the handle is that of a stream of ours that is not freed, the procedure and its
-    // pointer are the host's.
+    // SAFETY: the handle belongs to a stream of this add-on that has not been freed, and the
+    // procedure and its pointer come from the host.
     let sync = unsafe { (bass.functions().new_sync)(stream.handle(), sync_type, procedure, user) };
     if sync == 0 {
         return 0;
     }
     stream.syncs.add(kind, sync, || {
         let watched = Arc::downgrade(stream);
-        // Without the thread, the sync remains but never fires.
+        // If the thread cannot be started, the sync remains but is never triggered.
         isolated(|| Worker::spawn("aes67 syncs", Urgency::Normal, move |context| watch(context, &watched)).ok())
     });
     bass::set_error(0);
     sync
 }
 
-/// Calls the host.
+/// Triggers syncs, so that BASS calls the host.
 fn trigger(stream: &Stream, syncs: &[u32], data: u32) {
     let Some(bass) = bass::get() else { return };
     for &sync in syncs {
@@ -52,7 +52,7 @@ fn trigger(stream: &Stream, syncs: &[u32], data: u32) {
     }
 }
 
-/// The compared part of the status.
+/// The part of the status that is compared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Seen {
     locked: bool,
@@ -72,9 +72,9 @@ impl Seen {
         })
     }
 
-    /// Changes since `before`, and their data.
+    /// The syncs to trigger for the changes since `before`, with their data.
     fn since(self, before: Self) -> impl Iterator<Item = (Kind, u32)> {
-        // The first source is not a change.
+        // The first source does not count as a change.
         let changed = before.generation != 0 && self.generation != before.generation;
         let lost = u32::try_from(self.lost.saturating_sub(before.lost)).unwrap_or(STOPPED - 1);
         let all = [
@@ -89,16 +89,18 @@ impl Seen {
 }
 
 fn watch(context: &Context, stream: &Weak<Stream>) {
-    // A host that frees a stream in a sync does so in this thread.
+    // If a host frees a stream in a sync, it does so in this thread, which must not wait for
+    // itself.
     mark_as_ours();
     let mut before: Option<Seen> = None;
     while context.pause(INTERVAL) {
         let Some(stream) = stream.upgrade() else { return };
         let Some(seen) = Seen::of(&stream) else { return };
-        // Losses before the first sync do not count.
+        // Losses before the first sync was set do not count.
         let since = before.replace(seen).unwrap_or(seen);
         if seen.locked && since.locked {
-            // Syncs that were set since are told at once that a clock is already locked.
+            // Syncs that have been set since the last comparison are triggered at once if the clock
+            // is already locked.
             trigger(&stream, &stream.syncs.take(Kind::Lock, true), 0);
         }
         for (kind, data) in seen.since(since) {

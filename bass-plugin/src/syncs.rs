@@ -1,24 +1,24 @@
-//! Syncs of a stream: the host is called when the clock locks or unlocks, when the source changes,
-//! and when packets are lost. Their thread is in [`crate::sync_watch`].
+//! The syncs of a stream, by which the host is called when the clock locks or unlocks, when the
+//! source changes, and when packets are lost. Their thread is in [`crate::sync_watch`].
 
 use bass_ffi::threads::stay_loaded;
 use net::Worker;
 use std::sync::{Mutex, PoisonError};
 
-/// `BASS_SYNC_AES67_*`.
+/// The syncs `BASS_SYNC_AES67_*`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// The clock is locked.
+    /// The clock has locked.
     Lock,
     /// The clock is no longer locked.
     Unlock,
-    /// Another source, or a restart of the same one.
+    /// The source has changed, or has restarted.
     Source,
-    /// Packets were lost, or packets stopped.
+    /// Packets were lost, or no longer arrive.
     Loss,
 }
 
-/// The kind of a type; `None` for those of BASS.
+/// The kind of sync for a sync type; `None` for BASS's own types.
 pub(crate) fn kind_of(sync_type: u32) -> Option<Kind> {
     match sync_type {
         0x1_F201 => Some(Kind::Lock),
@@ -29,12 +29,12 @@ pub(crate) fn kind_of(sync_type: u32) -> Option<Kind> {
     }
 }
 
-/// A sync that is set.
+/// A sync that has been set.
 struct Sync {
     kind: Kind,
     /// BASS's handle.
     handle: u32,
-    /// Whether it has not been told the present state yet.
+    /// Whether the sync has not been triggered for the current state yet.
     fresh: bool,
 }
 
@@ -46,7 +46,7 @@ pub(crate) struct Syncs {
 }
 
 impl Syncs {
-    /// Sets a sync. `start` starts the thread that watches for them if there is none.
+    /// Sets a sync. If no thread watches the stream yet, `start` starts it.
     pub(crate) fn add(&self, kind: Kind, handle: u32, start: impl FnOnce() -> Option<Worker>) {
         lock(&self.set).push(Sync { kind, handle, fresh: true });
         let mut watcher = lock(&self.watcher);
@@ -60,8 +60,8 @@ impl Syncs {
         lock(&self.set).retain(|other| other.handle != sync);
     }
 
-    /// Ends the thread, and waits for it unless it is the caller: a host may free a stream in a
-    /// sync. Then nobody waits for the thread, so its code must stay loaded.
+    /// Ends the thread, and waits for it unless it is the caller, because a host may free a stream
+    /// in a sync. In this case nobody waits for the thread, so its code must stay loaded.
     pub(crate) fn end(&self) {
         let watcher = lock(&self.watcher).take();
         if watcher.is_some_and(|watcher| watcher.is_this_thread()) {
@@ -69,7 +69,7 @@ impl Syncs {
         }
     }
 
-    /// All syncs of a kind, or only the fresh ones; clears their freshness.
+    /// Returns all syncs of a kind, or only the fresh ones, and marks them as no longer fresh.
     pub(crate) fn take(&self, kind: Kind, only_fresh: bool) -> Vec<u32> {
         let mut set = lock(&self.set);
         let wanted = set.iter_mut().filter(|sync| sync.kind == kind && (sync.fresh || !only_fresh));

@@ -1,4 +1,5 @@
-//! Trust of clocks and discovery: accepted masters, addresses and announcers, and keys.
+//! The settings that restrict whom clocks and discovery trust: masters, addresses, announcers and
+//! keys.
 
 use engine::ptp::authentication::Authentication;
 use engine::ptp::wire::ClockIdentity;
@@ -8,10 +9,10 @@ use std::fmt::Display;
 use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
 
-/// The profiles, in the order of their numbers.
+/// The PTP profiles, in the order of their numbers.
 pub(crate) const PROFILES: [&Profile; 3] = [&Profile::AES67_MEDIA, &Profile::ST_2059_2, &Profile::DEFAULT_E2E];
 
-/// The host's settings.
+/// The host's settings for trust and profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Trust {
     /// Index into [`PROFILES`].
@@ -31,7 +32,8 @@ impl Trust {
         announcers: Acceptable::EVERYTHING,
     };
 
-    /// The same client, which accepts nobody else.
+    /// Restricts a client's configuration to the accepted masters, addresses and keys, and sets its
+    /// profile.
     pub(crate) fn apply(&self, config: PtpConfig) -> PtpConfig {
         let mut config = config.with_profile(PROFILES[self.profile]);
         (config.port.accept_masters, config.port.accept_sources) = (self.masters, self.sources);
@@ -40,7 +42,7 @@ impl Trust {
     }
 }
 
-/// Keys, and the text that named them.
+/// Keys, and the text by which the host has specified them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Keys {
     pub(crate) named: String,
@@ -56,7 +58,8 @@ impl Keys {
         Ok(Self { named: named.to_owned(), authentication })
     }
 
-    /// A part that is not a number belongs to the file's name.
+    /// Splits the text into file, SPP and key. A part that is not a number belongs to the file
+    /// name.
     fn split(named: &str) -> (&str, Option<u8>, Option<u32>) {
         let Some((file, numbers)) = named.rsplit_once('#') else { return (named, None, None) };
         let (spp, key) = numbers.split_once('/').map_or((numbers, None), |(spp, key)| (spp, Some(key)));
@@ -67,7 +70,7 @@ impl Keys {
     }
 }
 
-/// What is accepted, with commas between them; an empty text accepts everything.
+/// Parses a list of accepted values, separated by commas. An empty text accepts everything.
 pub(crate) fn list<T: FromStr + Copy + PartialEq>(text: &str) -> Option<Acceptable<T>> {
     if text.trim().is_empty() {
         return Some(Acceptable::EVERYTHING);
@@ -76,7 +79,7 @@ pub(crate) fn list<T: FromStr + Copy + PartialEq>(text: &str) -> Option<Acceptab
     Acceptable::new(&entries?)
 }
 
-/// The addresses as a text.
+/// Formats a list of accepted values as text, separated by commas.
 pub(crate) fn text<T: Copy + PartialEq + Display>(list: &Acceptable<T>) -> String {
     list.iter().map(T::to_string).collect::<Vec<_>>().join(",")
 }

@@ -1,4 +1,4 @@
-//! `aes67://` addresses.
+//! Parses `aes67://` URLs.
 //!
 //! | form | meaning |
 //! |---|---|
@@ -6,8 +6,8 @@
 //! | `aes67:///path/to/stream.sdp?...` | a description in a file |
 //! | `aes67://sap/Studio%201?...` | a stream that is announced under this name |
 //!
-//! Of a description with several streams one is chosen by its number:
-//! `aes67:///path/to/stream.sdp?latency=20#2`. The scheme's case does not matter. Names and paths
+//! If a description has several streams, one is selected by its number:
+//! `aes67:///path/to/stream.sdp?latency=20#2`. The case of the scheme is ignored. Names and paths
 //! may be percent-encoded.
 
 use crate::error::BassError;
@@ -18,11 +18,11 @@ use percent_encoding::percent_decode_str;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
-/// Scheme of our URLs.
+/// The scheme of our URLs.
 const SCHEME: &str = "aes67://";
-/// RTP's usual port (AES67-2018, 6.3).
+/// The usual RTP port (AES67-2018, 6.3).
 const RTP_PORT: u16 = 5004;
-/// The first dynamic payload type; a URL does not state it.
+/// The payload type for a URL that does not state it: the first dynamic one.
 const ANY_PAYLOAD_TYPE: u8 = 96;
 const OPTIONS: &str = "interface (iface), pt (payload), latency, jitter, channels (ch), rate (samplerate), format, domain, \
     ptime, source, pace, wait";
@@ -32,14 +32,14 @@ const OPTIONS: &str = "interface (iface), pt (payload), latency, jitter, channel
 pub(crate) struct Url {
     pub(crate) place: Place,
     pub(crate) options: Options,
-    /// Number of the stream in a description, from 1.
+    /// Number of the stream in a description, counted from 1.
     pub(crate) number: Option<usize>,
 }
 
-/// The source of the stream's description.
+/// Where the stream's description comes from.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Place {
-    /// The URL itself.
+    /// The URL itself describes the stream.
     Group {
         address: Ipv4Addr,
         port: u16,
@@ -48,14 +48,14 @@ pub(crate) enum Place {
     Announced(String),
 }
 
-/// Options; `None` is as the description or the settings say.
+/// The options in a URL. `None` means the value in the description or the settings.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Options {
     pub(crate) interface: Option<String>,
     pub(crate) payload_type: Option<u8>,
-    /// Fixed.
+    /// A fixed latency.
     pub(crate) latency_ms: Option<f64>,
-    /// Raised if packets are late.
+    /// A latency that is raised if packets are late.
     pub(crate) jitter_ms: Option<f64>,
     pub(crate) domain: Option<u8>,
     pub(crate) source: Option<Ipv4Addr>,
@@ -63,20 +63,20 @@ pub(crate) struct Options {
     rate_hz: Option<u32>,
     encoding: Option<Encoding>,
     packet_time_ms: Option<f64>,
-    /// The host pulls by PTP: nothing is resampled.
+    /// Whether the host pulls at the pace of PTP, so that nothing is resampled.
     pub(crate) paced_by_ptp: bool,
     /// How long to wait for the first packet.
     pub(crate) wait_ms: Option<u32>,
 }
 
-/// Whether a URL is for this add-on; others are left to other add-ons.
+/// Whether a URL is for this add-on, and not for another one.
 pub(crate) fn is_ours(url: &str) -> bool {
     url.get(..SCHEME.len()).is_some_and(|scheme| scheme.eq_ignore_ascii_case(SCHEME))
 }
 
 impl Url {
     /// # Errors
-    /// If it is invalid; the text says what would be right.
+    /// If the URL is invalid; the text says what would be right.
     pub(crate) fn parse(url: &str) -> Result<Self, BassError> {
         // HTTP headers may follow.
         let url = url.split(['\r', '\n']).next().unwrap_or_default().trim_end();
@@ -94,7 +94,7 @@ impl Url {
     }
 }
 
-/// Cuts off `#2`; another # is part of a name or path.
+/// Splits off a number such as `#2`. Any other # is part of a name or path.
 fn split_number(text: &str) -> (&str, Option<&str>) {
     let digits = |number: &str| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
     match text.rsplit_once('#').filter(|(_, number)| digits(number)) {
@@ -195,7 +195,7 @@ impl Options {
         Ok(())
     }
 
-    /// The format of a group's packets: L24 stereo at 48 kHz unless the options differ.
+    /// Creates the description of a group's stream: L24 stereo at 48 kHz unless the options differ.
     pub(crate) fn describe(&self, address: Ipv4Addr, port: u16) -> Result<StreamDescription, BassError> {
         let rate = SampleRate::from_hz(self.rate_hz.unwrap_or(48_000)).unwrap_or(SampleRate::HZ_48000);
         let encoding = self.encoding.unwrap_or(Encoding::L24);
@@ -220,7 +220,7 @@ impl Options {
         })
     }
 
-    /// Options that a description already determines, but that were given all the same.
+    /// The first given option that a description already determines, if there is one.
     pub(crate) fn contradicts_description(&self) -> Option<&'static str> {
         let given = [
             ("channels", self.channels.is_some()),
@@ -232,12 +232,12 @@ impl Options {
     }
 }
 
-/// The dynamic ones, and those of L16 at 44.1 kHz (RFC 3551, 6).
+/// Whether a number is a dynamic payload type, or a static one for L16 at 44.1 kHz (RFC 3551, 6).
 pub(crate) fn is_payload_type(number: u32) -> bool {
     matches!(number, 96..=127 | 10 | 11)
 }
 
-/// Decodes `%20` and the like; anything else stays as it is.
+/// Decodes percent-encoding such as `%20`. Other text is unchanged.
 fn unescape(text: &str) -> String {
     percent_decode_str(text).decode_utf8_lossy().into_owned()
 }

@@ -1,10 +1,10 @@
 //! Receives a stream over a UDP socket of the standard library: `receive stream.sdp 5` plays the
-//! stream of that description for 5 s on a sound card that nobody hears, and tells how loud it was.
+//! stream described in that file for 5 s on a simulated sound card, and prints the peak level.
 //!
-//! A receiver has two halves. The control half is fed every datagram with the time of its arrival
-//! (`Ingest::handle_datagram`); its statistics are read whenever somebody wants them. The audio
-//! half is pulled by the sound card's thread (`Playout::pull`), and fills what it is given under
-//! all circumstances. A program that follows PTP tells the control half its time (`set_clock`).
+//! A receiver has two halves. Pass every datagram, with the time of its arrival, to the control
+//! half (`Ingest::handle_datagram`); its statistics can be read at any time. The sound card's
+//! thread calls the audio half (`Playout::pull`), which always fills the whole buffer. A program
+//! that follows PTP passes PTP time to the control half (`set_clock`).
 
 use engine::announce::sdp::Description;
 use engine::audio::FusedRateController;
@@ -15,14 +15,15 @@ use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::time::{Duration, Instant};
 
-/// Latency from the sending of a frame to its playing. Wi-Fi needs more, a quiet network less.
+/// Latency from the time a packet is sent to the time it is played. Wi-Fi needs more, a quiet
+/// network less.
 const LATENCY: Nanos = Nanos::from_millis(40);
-/// Frames that the card asks for at a time.
+/// Number of frames that the card requests at a time.
 const BLOCK: usize = 480;
-/// The longest datagram of UDP.
+/// Maximum length of a UDP datagram.
 const DATAGRAM: usize = 65_535;
 
-/// The host's monotonic clock, which both halves are told the time of.
+/// The host's monotonic clock, which gives both halves their time.
 #[derive(Clone, Copy)]
 struct HostClock(Instant);
 
@@ -37,7 +38,7 @@ impl HostClock {
     }
 }
 
-/// A socket that hears what is sent to the stream's address.
+/// Opens a socket that receives the datagrams sent to the stream's address.
 fn open(destination: IpAddr, port: u16) -> Result<UdpSocket, Box<dyn Error>> {
     let IpAddr::V4(address) = destination else { return Err("IPv4 streams only".into()) };
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port))?;
@@ -48,8 +49,8 @@ fn open(destination: IpAddr, port: u16) -> Result<UdpSocket, Box<dyn Error>> {
     Ok(socket)
 }
 
-/// The sound card's thread: asks for a block whenever one has been played. Returns the highest
-/// sample.
+/// The sound card's thread: it requests a block whenever one has been played. Returns the largest
+/// absolute sample value.
 fn play(
     host: HostClock,
     mut playout: Playout<FusedRateController>,
@@ -91,7 +92,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut datagram = [0; DATAGRAM];
     while host.now() < end {
         match socket.recv(&mut datagram) {
-            // A kernel timestamp of the arrival would be better than the time of this thread.
+            // A kernel timestamp of the arrival would be more accurate than the time read in this
+            // thread.
             Ok(length) => {
                 if let Err(reason) = ingest.handle_datagram(Leg::A, host.now(), &datagram[..length]) {
                     eprintln!("refused: {reason}");

@@ -1,11 +1,11 @@
 //! Sends a tone over a UDP socket of the standard library, and writes its description to the
 //! standard output: `send 127.0.0.1:5004 10 > stream.sdp` sends for 10 s to a receiver at that
-//! address; a multicast group is an address like any other.
+//! address; the address may also be a multicast group.
 //!
-//! The contract of a sender, in this order: tell it the time (`set_clock`), wait for
-//! `poll_timeout`, call `handle_timeout`, which asks for the audio of one packet, and send whatever
-//! `poll_transmit` has. The time is that of the system here. A program that follows PTP drives a
-//! `ptp::Port` in the same manner, and gives its reading to the reference as `Sources::ptp`.
+//! To drive a sender, set its clock (`set_clock`), wait until `poll_timeout`, call
+//! `handle_timeout`, which requests the audio for one packet, and send whatever `poll_transmit`
+//! returns. This example takes the time from the system clock. A program that follows PTP drives a
+//! `ptp::Port` in the same manner, and passes its reading to the reference as `Sources::ptp`.
 
 use engine::announce::sdp::Session;
 use engine::clock::{ClockMap, ClockReading, LockState, PathDelay, PtpMap};
@@ -19,10 +19,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 const CHANNELS: usize = 2;
 const TONE_HZ: i64 = 1000;
-/// How long the description is valid beyond the local network: one router.
+/// Multicast TTL stated in the description: packets stay on the local network.
 const TTL: u8 = 1;
 
-/// The host's monotonic clock, which the engine's times are of.
+/// The host's monotonic clock, which gives the engine its time.
 struct HostClock(Instant);
 
 impl HostClock {
@@ -40,8 +40,8 @@ impl HostClock {
     }
 }
 
-/// What the system's clock says at `now`. It is read once, so that from then on its rate is taken
-/// to be that of the monotonic clock.
+/// Reads the system clock at `now`. It is read only once, so its rate is assumed to equal the
+/// monotonic clock's from then on.
 #[expect(clippy::disallowed_methods, reason = "a program reads its clock; the engine is told the time")]
 fn system_clock(now: LocalTime) -> Result<ClockReading, Box<dyn Error>> {
     let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
@@ -67,11 +67,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let host = HostClock::start();
     let system = system_clock(host.now())?;
     let format = StreamFormat::new(Encoding::L24, SampleRate::HZ_48000, CHANNELS)?;
-    // SSRC and first sequence number are drawn from this.
+    // The SSRC and the first sequence number are derived from this seed.
     let seed = system.map.map_or(0, |map| (map.ptp_at(host.now()) - PtpTime::EPOCH).as_nanos() as u64);
     let mut sender = Sender::new(SenderConfig::new(format, destination, seed))?;
 
-    // Connecting sends nothing, but tells which of our addresses packets leave from.
+    // Connecting a UDP socket sends nothing, but shows which local address is used as the source of
+    // packets.
     let probe = UdpSocket::bind(("0.0.0.0", 0))?;
     probe.connect(destination)?;
     let started_s = seed / 1_000_000_000;
@@ -89,7 +90,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         host.sleep_until(due);
         sender.handle_timeout(host.now(), &mut |first: Frames, out: &mut [f32]| tone(first, out));
         while let Some(packet) = sender.poll_transmit() {
-            // By a socket that is not connected: nobody need listen yet.
+            // The socket is not connected, because on a connected one, sending fails while nobody
+            // listens.
             socket.send_to(packet.datagram, packet.destination)?;
         }
     }

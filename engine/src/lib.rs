@@ -14,13 +14,13 @@
 //!
 //! Model: a network audio stream is played by a sound card whose crystal is free-running, so most
 //! of the engine relates one clock to another from noisy timestamps. Each clock (PTP, the sender's
-//! media clock, the sound card's) is described relative to the host's monotonic clock by its
+//! media clock, the sound card's clock) is described relative to the host's monotonic clock by its
 //! offset, rate and uncertainty: a [`clock::ClockMap`]. Playout and sending are computed from these
 //! maps.
 //!
 //! The engine never reads a clock, opens a socket or starts a thread: times and datagrams are
-//! arguments, so that the simulator drives exactly the code that ships. It has two halves, one for
-//! the network thread of a program and one for the sound card's thread.
+//! arguments, so that the simulator drives exactly the code that ships. The engine has two halves,
+//! one for a program's network thread and one for the sound card's thread.
 //!
 //! # The control half
 //!
@@ -32,19 +32,20 @@
 //! | [`ptp::Port`] | `handle_datagram`, `handle_timeout`, `handle_transmitted` | `poll_timeout` | `poll_transmit`, `poll_event`, `reading` |
 //! | [`livewire_clock::LivewireClock`] | `handle_datagram`, `handle_timeout` | `poll_timeout` | `poll_event`, `reading` |
 //! | [`clock::Reference`] | `advance`, with the readings of its sources | `poll_timeout` | `poll_event`, `reading`, `timeline` |
-//! | [`receive::Ingest`] | `handle` or `handle_datagram`, `set_clock` | nothing: packets carry its time | `stats`, and packets for the audio half |
+//! | [`receive::Ingest`] | `handle` or `handle_datagram`, `set_clock` | nothing: it needs no timer | `stats`, and packets for the audio half |
 //! | [`send::Sender`] | `set_clock`, `handle_timeout` | `poll_timeout` | `poll_transmit`, `stats` |
 //!
 //! Misuse and invalid input are reported as errors or counted, never silently ignored. Elapsed
-//! times are never negative ([`LocalTime::since`]), so a `now` that is earlier than the previous
-//! one triggers no timer.
+//! times are never negative ([`LocalTime::since`]), so a call with a `now` earlier than the
+//! previous one triggers no timer.
 //!
 //! # The audio half
 //!
 //! [`receive::Playout::pull`] belongs to the sound card's thread. It always fills the output, and
-//! never allocates, locks, logs, blocks or makes a system call. It shares with [`receive::Ingest`]
-//! a lock-free ring of packets and two wait-free snapshots; [`receive::stream`] creates the pair.
-//! [`send::CaptureInput::push`] is its counterpart for a sound card that captures.
+//! never allocates, locks, logs, blocks or makes a system call. [`receive::stream`] creates a
+//! [`receive::Playout`] together with its [`receive::Ingest`]; the two share a lock-free ring of
+//! packets and two wait-free snapshots. [`send::CaptureInput::push`] is the counterpart of `pull`
+//! for a sound card that captures.
 //!
 //! # Layers
 //!

@@ -1,4 +1,4 @@
-//! Decoding of text files written by people: UTF-8, or UTF-16 with a byte order mark, which some
+//! Decodes text files written by people: UTF-8, or UTF-16 with a byte order mark, which some
 //! Windows programs use to save text.
 //!
 //! Text in another encoding, such as Latin-1, is rejected with the position of the first invalid
@@ -22,7 +22,7 @@ pub enum TextError {
         line: usize,
         /// Position of the byte within the line.
         byte: usize,
-        /// The byte.
+        /// The value of the byte.
         found: u8,
     },
     /// The file begins with a UTF-16 byte order mark, but contains an incomplete character.
@@ -33,7 +33,7 @@ pub enum TextError {
     },
 }
 
-/// Decodes the text of a file, without its byte order mark.
+/// Decodes the text of a file and removes its byte order mark.
 ///
 /// ```
 /// use engine::text::decode;

@@ -82,9 +82,9 @@ impl Sub for LocalTime {
     }
 }
 
-/// A time on the grandmaster's timescale, in ns since the epoch of that timescale, which may be TAI
-/// from 1970, UTC, or the grandmaster's uptime. Stored in 128 bits, because the 48-bit seconds of
-/// IEEE 1588-2008 5.3.3, in ns, do not fit in 64 bits. Arithmetic saturates.
+/// A time on the grandmaster's timescale, in ns since the epoch of that timescale. The timescale
+/// may be TAI counted from 1970, UTC, or the grandmaster's uptime. Stored in 128 bits, because the
+/// 48-bit seconds of IEEE 1588-2008 5.3.3, in ns, do not fit in 64 bits. Arithmetic saturates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PtpTime(i128);
 
@@ -184,8 +184,8 @@ impl Nanos {
         Self(ns.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64)
     }
 
-    /// Creates a duration of 2^`log2` seconds, the form in which PTP states message intervals.
-    /// `log2` is clamped to ±30.
+    /// Creates a duration of 2^`log2` seconds, which is how PTP expresses message intervals. `log2`
+    /// is clamped to ±30.
     ///
     /// ```
     /// use engine::Nanos;
@@ -298,7 +298,7 @@ impl Ppb {
         self.0 * 1e-3
     }
 
-    /// The ratio of the frequency to the nominal one: 1 + ppb / 10^9.
+    /// The ratio of the actual frequency to the nominal frequency: 1 + ppb / 10^9.
     ///
     /// ```
     /// use engine::Ppb;
@@ -330,7 +330,7 @@ impl SampleRate {
         if hz == 0 { None } else { Some(Self(hz)) }
     }
 
-    /// Hz.
+    /// The rate in Hz.
     #[must_use]
     pub const fn as_hz(self) -> u32 {
         self.0
@@ -410,8 +410,8 @@ impl Frames {
         Self(frames as i64)
     }
 
-    /// Creates a count from a fractional one, truncated to whole frames; NaN becomes 0, infinities
-    /// saturate.
+    /// Creates a count from a fractional number of frames, truncated to whole frames; NaN becomes
+    /// 0, infinities saturate.
     #[expect(clippy::cast_possible_truncation, reason = "saturates, and the fraction is not wanted")]
     pub(crate) const fn from_f64(frames: f64) -> Self {
         Self(frames as i64)
@@ -477,7 +477,8 @@ impl MediaPosition {
         self.fraction
     }
 
-    /// The position `frames` later (earlier if negative). Non-finite distances do not move it.
+    /// The position `frames` later (earlier if negative). A non-finite `frames` returns the
+    /// position unchanged.
     ///
     /// ```
     /// use engine::{Frames, MediaPosition};
@@ -527,7 +528,7 @@ impl RtpTimestamp {
         self.0
     }
 
-    /// The timestamp of the frame at `position` of an unwrapped timeline.
+    /// The timestamp of the frame at `position` on an unwrapped timeline.
     #[must_use]
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "modulo 2^32, as RTP timestamps wrap")]
     pub const fn from_frames(position: Frames) -> Self {
@@ -546,8 +547,8 @@ impl RtpTimestamp {
         Frames(reference.0 + self.distance_from(Self::from_frames(reference)).0)
     }
 
-    /// Whether this timestamp confirms a jump to `suspect`. It must be at most `limit` away from
-    /// `suspect`, but not equal to it, because a duplicate packet confirms nothing.
+    /// Whether this timestamp confirms a jump to `suspect`. To do so, it must be at most `limit`
+    /// away from `suspect`, but not equal to it, because a duplicate packet confirms nothing.
     ///
     /// ```
     /// use engine::{Frames, RtpTimestamp};

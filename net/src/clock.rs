@@ -1,7 +1,7 @@
-//! The host's clock, and the system's clock beside it.
+//! The host clock, and the system clock alongside it.
 //!
-//! Model: the engine assumes a clock that nobody steers, so [`LocalTime`] is the crystal itself,
-//! which no time service slews or steps:
+//! Model: the engine assumes a clock that nobody disciplines, so [`LocalTime`] is the time of a
+//! free-running crystal, which no time service slews or steps:
 //!
 //! | system | the host's clock | while the machine sleeps | a receive stamp of the system |
 //! |---|---|---|---|
@@ -9,32 +9,33 @@
 //! | Windows | `QueryPerformanceCounter` | runs on | none: the time at which the packet was read |
 //! | macOS | `mach_absolute_time` | stands still | the host's clock itself |
 //!
-//! Linux's `CLOCK_MONOTONIC` would be slewed by whoever disciplines the system's clock, by up to
-//! 500 ppm, and every estimate would have to follow that.
+//! Linux's `CLOCK_MONOTONIC` is not used, because it is slewed together with the system clock by up
+//! to 500 ppm, and every estimate would have to follow that slew.
 //!
-//! Guarantee: [`now`] never runs backwards, not even between threads. The systems promise this of
-//! these clocks. Where one breaks the promise (a virtual machine that is migrated or restored, or
-//! the counters of two processors that disagree), time stands still until the clock has caught up,
-//! and [`steps_back`] counts it. The clock may still leap forward or stand still: a paused virtual
-//! machine resumes where it stopped, or later, as its host decides, and a machine that sleeps
-//! behaves as the table says. The engine notices either from PTP and the packets.
+//! Guarantee: [`now`] never runs backwards, not even between threads. The operating systems promise
+//! this for these clocks. If a clock nevertheless runs backwards (because a virtual machine is
+//! migrated or restored, or the counters of two processors disagree), [`now`] stands still until
+//! the clock has caught up, and [`steps_back`] counts the event. The clock may still leap forward
+//! or stand still: a paused virtual machine resumes at the time at which it stopped, or later, as
+//! its host decides, and a machine that sleeps behaves as stated in the table. The engine notices
+//! both from PTP and from the packets.
 //!
-//! Linux stamps packets in the system's time (`CLOCK_REALTIME`). A stamp is converted by reading
-//! both clocks after the packet was read, once for all packets of a system call: the age of the
-//! stamp is the same on both clocks, except for the steering of the system's clock during that
-//! time: 0.1 ns for an age of 1 us and 100 ppm. The remaining error is half of the time that it
-//! took to read the clocks, some 50 ns on a usual machine; see [`StampConverter::worst`]. When
-//! somebody sets the system's clock by more than the error of a reading, in either direction,
-//! earlier stamps are converted by the time that was valid then. Stamps that may be from before or
-//! after the step are refused (`clock/steps.rs`).
+//! Linux stamps packets in system time (`CLOCK_REALTIME`). To convert a stamp, both clocks are read
+//! after the packet was read, once for all packets of a system call. The age of the stamp is then
+//! the same on both clocks, except for the slew of the system clock during this age: 0.1 ns for an
+//! age of 1 us and a slew of 100 ppm. The remaining error is half of the time that it took to read
+//! the clocks, typically about 50 ns; see [`StampConverter::worst`]. If somebody sets the system
+//! clock by more than the error of a reading, in either direction, earlier stamps are converted
+//! with the time that was valid before the step. Stamps that may be from before or after the step
+//! are refused (`clock/steps.rs`).
 //!
-//! A network card stamps in the time of its own clock. Such a stamp is converted in the same way,
-//! by reading that clock. Two crystals differ by up to 100 ppm, which would be an error of 1 us for
-//! a stamp that is 10 ms old because the program was delayed. So the age is corrected by the rate
-//! of the card's clock, which is measured between two readings about a second apart. This is not
-//! the engine's estimator: the readings are exact to a microsecond, so two of them suffice, and the
-//! clock of a card is usually disciplined by another program, which may step or slew it at any
-//! time.
+//! A network card stamps packets in the time of its own clock. Such a stamp is converted in the
+//! same way, by reading this clock. Two crystals differ by up to 100 ppm, which would cause an
+//! error of 1 us for a stamp that is 10 ms old because the program was delayed. So the age is
+//! corrected by the rate of the card's clock, which is measured between two readings about a second
+//! apart. The engine's estimator is not used for this: the readings are accurate to a microsecond,
+//! so two of them suffice, and a card's clock is usually disciplined by another program, which may
+//! step or slew it at any time.
 
 mod steps;
 
@@ -48,30 +49,31 @@ use steps::{Reading, Steps};
 /// Readings of both clocks that take longer than this were interrupted and are repeated.
 const INTERRUPTED: Nanos = Nanos::from_micros(2);
 const TRIES: usize = 3;
-/// A stamp was taken before somebody set the clock if it seems older than this beyond the time for
-/// which it can have waited, or if it lies further in the future than a reading can err.
+/// Limits for the apparent age of a stamp. If the age exceeds the longest possible waiting time by
+/// more than [`OLDEST`], or if the stamp is further in the future than [`EARLIEST`] (more than the
+/// error of a reading), the stamp was taken before somebody set the clock.
 const OLDEST: Nanos = Nanos::from_secs(1);
 const EARLIEST: Nanos = Nanos::from_micros(-100);
-/// Time between the two readings of a card's clock from which its rate is measured: a reading has
-/// an error of a microsecond, so the rate has one of 1 ppm, which is 10 ns in 10 ms.
+/// Time between the two readings of a card's clock from which its rate is measured. A reading has
+/// an error of a microsecond, so the rate has an error of 1 ppm, which is 10 ns in 10 ms.
 const RATE_INTERVAL: Nanos = Nanos::from_secs(1);
-/// If two measured rates of a card differ by more, its clock was stepped between them or its
-/// steering was changed.
+/// If two measured rates of a card differ by more than this, its clock was stepped between them, or
+/// its frequency adjustment was changed.
 const AGREEMENT_PPM: f64 = 100.0;
 
-/// The system's name of the host's clock.
+/// The system's name for the host clock.
 pub const NAME: &str = platform::clock::NAME;
 
 static HOST: NonDecreasing = NonDecreasing::new();
 
-/// The host's clock now; never before an earlier answer.
+/// Reads the host clock. The result is never earlier than a previous one.
 #[must_use]
 pub fn now() -> LocalTime {
     HOST.read(platform::clock::now)
 }
 
-/// How often the host's clock ran backwards, so that [`now`] stood still instead, and the largest
-/// such step.
+/// How often the host clock ran backwards, during which [`now`] stood still, and the largest such
+/// step.
 #[must_use]
 pub fn steps_back() -> (u64, Nanos) {
     (HOST.count.load(Ordering::Relaxed), Nanos::new(HOST.largest_ns.load(Ordering::Relaxed)))
@@ -90,7 +92,8 @@ impl NonDecreasing {
     }
 
     fn read(&self, clock: impl FnOnce() -> LocalTime) -> LocalTime {
-        // Read before the clock, because other threads may well read a later time meanwhile.
+        // This is loaded before the clock is read, because other threads may store a later time in
+        // between.
         let latest_ns = self.latest_ns.load(Ordering::Acquire);
         let now = clock();
         if now.as_nanos() >= latest_ns {
@@ -103,15 +106,15 @@ impl NonDecreasing {
     }
 }
 
-/// Both clocks at one moment: the host's clock, and the system's clock as it is (UTC). As exact as
-/// a converted stamp.
+/// Reads both clocks at one moment: the host clock, and the system clock (UTC). The result is as
+/// accurate as a converted stamp.
 #[must_use]
 pub fn now_with_system() -> (LocalTime, PtpTime) {
     let SystemRead { both, .. } = read_system(INTERRUPTED);
     (middle(&both), both.other)
 }
 
-/// Converts the kernel's timestamps to the host's clock.
+/// Converts the kernel's timestamps to host time.
 #[derive(Clone, Copy, Debug)]
 pub struct StampConverter {
     worst: Nanos,
@@ -127,7 +130,7 @@ impl Default for StampConverter {
 }
 
 impl StampConverter {
-    /// A converter of stamps that are taken from now on.
+    /// Creates a converter for stamps that are taken from now on.
     #[must_use]
     pub fn new() -> Self {
         let mut steps = Steps::default();
@@ -135,19 +138,21 @@ impl StampConverter {
         Self { worst: Nanos::ZERO, refused: 0, card: PhcRate::default(), steps }
     }
 
-    /// Resets the count of errors and the rate of the card, which may be another card from now on.
+    /// Resets the error, the number of refused stamps and the rate of the card's clock, because
+    /// another card may be used from now on.
     pub(crate) fn restart(&mut self) {
         *self = Self { worst: Nanos::ZERO, refused: 0, card: PhcRate::default(), steps: self.steps };
     }
 
-    /// The host's time of a stamp in the system's time. The stamp has waited for at most `waited`,
-    /// which is the time since everything that had arrived was last read, plus one second. `None`
-    /// if the time is unknown, because the system's clock was set meanwhile.
+    /// Converts a stamp from system time to host time. The stamp has waited for at most `waited`
+    /// plus one second, where `waited` is the time since all arrivals were last read. `None` if the
+    /// time is unknown, because the system clock was set in the meantime.
     pub fn convert(&mut self, stamp: PtpTime, waited: Nanos) -> Option<LocalTime> {
         self.convert_at(stamp, waited, &Look::now())
     }
 
-    /// As [`StampConverter::convert`], for one of several stamps that were all made before `look`.
+    /// Like [`StampConverter::convert`], for one of several stamps that were all made before
+    /// `look`.
     pub(crate) fn convert_at(&mut self, stamp: PtpTime, waited: Nanos, look: &Look) -> Option<LocalTime> {
         self.convert_system(stamp, waited, look.system())
     }
@@ -159,7 +164,7 @@ impl StampConverter {
         self.count(converted, &read.both)
     }
 
-    /// Whether the system's clock was set since it was last read.
+    /// Checks whether the system clock has been set since it was last read, and logs it.
     fn watch(&mut self, read: &SystemRead) -> bool {
         let step = self.steps.observe(&read.reading);
         if let Some(step) = step {
@@ -178,8 +183,8 @@ impl StampConverter {
         converted
     }
 
-    /// The host's time of a stamp in the time of a network card's clock that was just read. `None`
-    /// if the stamp cannot be true, because that clock was set meanwhile.
+    /// Converts a stamp from the time of a network card's clock, which was just read, to host time.
+    /// `None` if the stamp cannot be right, because this clock was set in the meantime.
     pub(crate) fn convert_hardware(
         &mut self,
         stamp: PtpTime,
@@ -190,7 +195,7 @@ impl StampConverter {
             Bracket::Host { before, after } => Both { before, other: reading.device, after },
             Bracket::System { before, after } => {
                 let later = read_system(Nanos::ZERO);
-                // The step may lie between the two readings.
+                // The step may have occurred between the two readings.
                 if self.watch(&later) {
                     self.refused += 1;
                     return None;
@@ -202,7 +207,8 @@ impl StampConverter {
         self.convert_beside(stamp, waited, &both, self.card.rate)
     }
 
-    /// `rate`: rate of the clock that stamps against the host's clock.
+    /// Converts a stamp, given a reading of both clocks. `rate` is the rate of the stamping clock
+    /// relative to the host clock.
     fn convert_beside(&mut self, stamp: PtpTime, waited: Nanos, both: &Both, rate: Ppb) -> Option<LocalTime> {
         let local_age = |age: Nanos| Nanos::new((age.as_nanos() as f64 / rate.ratio()) as i64);
         self.count(age(both, stamp, waited).map(|age| middle(both) - local_age(age)), both)
@@ -214,31 +220,31 @@ impl StampConverter {
         self.worst
     }
 
-    /// Number of refused stamps: those that could not be true, or that may be from before or after
-    /// a step of the system's clock.
+    /// Number of refused stamps: those that could not be right, and those that may be from before
+    /// or after a step of the system clock.
     #[must_use]
     pub const fn refused(&self) -> u64 {
         self.refused
     }
 
-    /// How often the system's clock was set.
+    /// How often the system clock was set.
     #[must_use]
     pub const fn system_clock_steps(&self) -> u64 {
         self.steps.count()
     }
 }
 
-/// Measures the rate of a card's clock against the host's clock.
+/// Measures the rate of a card's clock relative to the host clock.
 #[derive(Clone, Copy, Debug, Default)]
 struct PhcRate {
     since: Option<(LocalTime, PtpTime)>,
     measured: Option<Ppb>,
-    /// The rate on which the last two measurements agree, or else zero.
+    /// The measured rate if the last two measurements agree, otherwise zero.
     rate: Ppb,
 }
 
 impl PhcRate {
-    /// Takes a reading of both clocks.
+    /// Processes a reading of both clocks.
     fn observe(&mut self, local: LocalTime, card: PtpTime) {
         let Some((local_then, card_then)) = self.since else {
             self.since = Some((local, card));
@@ -255,15 +261,15 @@ impl PhcRate {
     }
 }
 
-/// The time of another clock, and the host's time before and after it was read.
+/// The time of another clock, and host time before and after it was read.
 struct Both {
     before: LocalTime,
     other: PtpTime,
     after: LocalTime,
 }
 
-/// The system's clock together with the host's clock and with a clock that is slewed in the same
-/// way.
+/// The system clock, read together with the host clock and with the steady clock, which is slewed
+/// like the system clock.
 struct SystemRead {
     both: Both,
     reading: Reading,
@@ -285,8 +291,8 @@ impl SystemRead {
     }
 }
 
-/// A look at the clocks that serves all datagrams that were read before it. The system's clock is
-/// read when a stamp has to be converted.
+/// A reading of the clocks that serves all datagrams that were read before it. The system clock is
+/// read only when a stamp has to be converted.
 pub(crate) struct Look {
     at: LocalTime,
     system: OnceCell<SystemRead>,
@@ -297,7 +303,7 @@ impl Look {
         Self { at: now(), system: OnceCell::new() }
     }
 
-    /// The host's time of the look.
+    /// Host time of this reading.
     pub(crate) const fn at(&self) -> LocalTime {
         self.at
     }
@@ -307,13 +313,15 @@ impl Look {
     }
 }
 
-/// Converts a reading between two times of the system's clock to one between two times of the
-/// host's clock. `later` relates both clocks a little later, and its error adds to the reading's.
+/// Converts a reading that is bracketed by system times to one that is bracketed by host times.
+/// `later` is a slightly later reading of system and host clock; its error adds to the first
+/// reading's error.
 fn beside_system(device: PtpTime, before: PtpTime, after: PtpTime, later: &Both) -> Both {
     Both { before: later.before - (later.other - before), other: device, after: later.after - (later.other - after) }
 }
 
-/// The fastest of some readings, or the first one that took at most `enough`.
+/// Reads the system clock up to [`TRIES`] times. Returns the fastest reading, or the first one that
+/// took at most `enough`.
 fn read_system(enough: Nanos) -> SystemRead {
     let mut best = SystemRead::now();
     for _ in 1..TRIES {
@@ -337,7 +345,7 @@ fn age(both: &Both, stamp: PtpTime, waited: Nanos) -> Option<Nanos> {
     (EARLIEST..waited + OLDEST).contains(&age).then_some(age)
 }
 
-/// The system's clock as a source for [`engine::clock::Reference`].
+/// Reads the system clock as a source for [`engine::clock::Reference`].
 #[derive(Clone, Debug)]
 pub struct SystemReader {
     clock: SystemClock,
@@ -350,8 +358,8 @@ impl Default for SystemReader {
 }
 
 impl SystemReader {
-    /// A reader of the system's UTC as PTP time. The kernel is asked for TAI - UTC; if nobody has
-    /// set that, 37 s are assumed (valid since 2017).
+    /// Creates a reader that converts the system's UTC to PTP time. TAI - UTC is obtained from the
+    /// kernel; if nobody has set it, 37 s are assumed (valid since 2017).
     #[must_use]
     pub fn new() -> Self {
         let tai_minus_utc_s = match platform::clock::discipline() {
@@ -361,14 +369,14 @@ impl SystemReader {
         Self { clock: SystemClock::new(SystemEpoch::Utc { tai_minus_utc_s }) }
     }
 
-    /// Reads the clock once. Eight times a second is enough.
+    /// Reads the clock once. Eight calls a second are enough.
     pub fn read(&mut self) {
         let discipline = platform::clock::discipline().map_or(Discipline::default(), |(discipline, _)| discipline);
         let Both { before, other: system, after } = SystemRead::now().both;
         self.clock.observe(&SystemReading { before, system, after, discipline });
     }
 
-    /// The clock as known from its readings.
+    /// The estimate of the clock from its readings.
     #[must_use]
     pub const fn clock(&self) -> &SystemClock {
         &self.clock

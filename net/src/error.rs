@@ -1,4 +1,4 @@
-//! Errors, in words that tell a person what to do.
+//! Errors, whose messages tell the user what to do.
 
 use crate::interface::InterfaceError;
 use crate::system::System;
@@ -6,10 +6,10 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use thiserror::Error;
 
-/// A result of this crate.
+/// The result type of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Why something does not work on the network.
+/// Why a network operation failed.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -24,7 +24,7 @@ pub enum Error {
         /// This program's file.
         program: String,
     },
-    /// Another program has the port and does not share it.
+    /// Another program uses the port and does not share it.
     #[error(
         "UDP port {port} at {address} is in use by a program that does not share it ({})",
         how_to_find(*.port, System::HERE)
@@ -38,21 +38,21 @@ pub enum Error {
     /// The address is not a multicast group.
     #[error("{0} is not a multicast address: groups are within 224.0.0.0 and 239.255.255.255")]
     NotMulticast(Ipv4Addr),
-    /// The address is neither a group nor one of this host's.
+    /// The address is neither a group nor an address of this host.
     #[error(
         "{0} is neither a multicast address nor an address of this host: a stream is sent to a group (224.0.0.0 to 239.255.255.255) or to this host"
     )]
     NotOurs(Ipv4Addr),
-    /// IPv6.
+    /// The address is an IPv6 address, which is not supported.
     #[error("{0}: only IPv4 is supported")]
     Ipv6(std::net::IpAddr),
-    /// A stream that nobody can receive.
+    /// Nobody can receive the stream.
     #[error(transparent)]
     Obstacle(#[from] engine::announce::sdp::Obstacle),
-    /// A device does not answer a request for a description.
+    /// A device did not return the requested description.
     #[error(transparent)]
     Rtsp(#[from] crate::rtsp::RtspError),
-    /// A PTP client of that interface and domain is running with other settings.
+    /// A PTP client for this interface and domain is already running with other settings.
     #[error("PTP on {interface} in domain {domain} is in use already with other settings")]
     PtpInUse {
         /// The interface's name.
@@ -60,7 +60,7 @@ pub enum Error {
         /// The domain.
         domain: u8,
     },
-    /// A Livewire client of that interface is running with other settings.
+    /// A Livewire client for this interface is already running with other settings.
     #[error("the Livewire clock on {interface} is in use already with other settings")]
     LivewireInUse {
         /// The interface's name.
@@ -91,7 +91,7 @@ impl Error {
         move |source| Self::Io { what, source }
     }
 
-    /// Errors of binding a socket.
+    /// Converts an error that occurred while binding a socket.
     pub(crate) fn bind(to: SocketAddrV4) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::of_bind(to, source, System::HERE)
     }
@@ -99,7 +99,8 @@ impl Error {
     fn of_bind(to: SocketAddrV4, source: io::Error, system: System) -> Self {
         let busy = Self::PortBusy { port: to.port(), address: *to.ip() };
         match (source.kind(), system) {
-            // WSAEACCES: another program has exclusive use of it. Windows has no privileged ports.
+            // WSAEACCES means that another program uses the port exclusively: Windows has no
+            // privileged ports.
             (io::ErrorKind::PermissionDenied, System::Windows) | (io::ErrorKind::AddrInUse, _) => busy,
             (io::ErrorKind::PermissionDenied, _) => Self::PortRefused { port: to.port(), program: program() },
             _ => Self::Io { what: format!("cannot bind to {to}"), source },
@@ -117,7 +118,7 @@ fn how_to_be_allowed(program: &str, system: System) -> String {
     }
 }
 
-/// How to find the program that uses a port.
+/// Advice on how to find the program that uses a port.
 fn how_to_find(port: u16, system: System) -> String {
     match system {
         System::Linux => format!("to find it: `ss -ulpn 'sport = :{port}'`"),
@@ -129,7 +130,7 @@ fn how_to_find(port: u16, system: System) -> String {
     }
 }
 
-/// The path of this program, for advice.
+/// The path of this program, for advice in messages.
 pub(crate) fn program() -> String {
     std::env::current_exe().map_or_else(|_| "<program>".to_owned(), |path| path.display().to_string())
 }

@@ -1,7 +1,7 @@
-//! Network interfaces, by name, address or index; on Windows by GUID, too.
+//! Finds network interfaces by name, address or index, and on Windows also by GUID.
 //!
-//! A stream is joined on one interface only. An interface that a routing table chose, and that is
-//! the wrong one, is a common fault of audio networks.
+//! A stream is joined on one given interface only, because a wrong interface, chosen by the routing
+//! table, is a common problem in audio networks.
 
 mod listing;
 mod watch;
@@ -36,14 +36,14 @@ impl fmt::Display for Interface {
     }
 }
 
-/// Whether an interface carries anything.
+/// The state of an interface's link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Link {
-    /// As far as the system reports.
+    /// The interface is up, as far as the system reports.
     Up(String),
-    /// It has no carrier, or was taken down.
+    /// The interface has no carrier, or was taken down.
     Down(String),
-    /// There is no such interface any more.
+    /// The interface no longer exists.
     Gone(String),
 }
 
@@ -57,7 +57,7 @@ impl fmt::Display for Link {
     }
 }
 
-/// No interface could be chosen.
+/// Why no interface could be chosen.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum InterfaceError {
@@ -72,7 +72,7 @@ pub enum InterfaceError {
     /// There are several interfaces, and none was requested.
     #[error("choose a network interface; there is {}", Enumerated(.0))]
     Several(Vec<Interface>),
-    /// There is no interface.
+    /// There is no interface besides loopback.
     #[error("this host has no network interface with an IPv4 address besides loopback")]
     None,
     /// The system does not report its interfaces.
@@ -105,30 +105,32 @@ impl Interface {
         Ok(all)
     }
 
-    /// The interface of this name, address, index or GUID. Without an argument it is the only one
-    /// besides loopback. The case of a name is ignored if no other interface has the exact name.
+    /// Finds the interface with this name, address, index or GUID. Without an argument, finds the
+    /// only interface besides loopback. The case of a name is ignored if no interface has the exact
+    /// name.
     ///
     /// # Errors
-    /// If there is none, or more than one to choose from; the message lists what there is.
+    /// If there is no such interface, or more than one to choose from; the message lists the
+    /// existing interfaces.
     pub fn find(wanted: Option<&str>) -> Result<Self, InterfaceError> {
         let named = wanted.and_then(platform::link::by_identifier);
         choose(Self::all()?, named.as_deref().or(wanted))
     }
 
-    /// Whether it exists and is up.
+    /// Whether the interface exists and is up.
     #[must_use]
     pub fn link(&self) -> Link {
         let name = self.name.clone();
         if Self::all().is_ok_and(|all| all.iter().all(|other| other.name != name)) {
             return Link::Gone(name);
         }
-        // Where the system does not report it, an interface with an address counts as up.
+        // If the system does not report the carrier, an interface with an address counts as up.
         if platform::link::has_carrier(&name) == Some(false) { Link::Down(name) } else { Link::Up(name) }
     }
 
-    /// A PTP port of this interface. A master has the identity that its MAC address yields (IEEE
-    /// 1588-2019, 7.5.2.2.2), by which slaves recognise it. The identity of a slave ends in the
-    /// number of the process instead, so that several programs of a host, such as another PTP
+    /// The identity of a PTP port on this interface. A master's identity is derived from the MAC
+    /// address (IEEE 1588-2019, 7.5.2.2.2), so that slaves recognise the master. A slave's identity
+    /// ends in the process ID instead, so that several programs on one host, such as another PTP
     /// daemon, are not mistaken for each other.
     #[must_use]
     pub fn port_identity(&self, slave_only: bool) -> PortIdentity {
@@ -138,15 +140,15 @@ impl Interface {
         PortIdentity { clock_identity: ClockIdentity(octets), port_number: 1 }
     }
 
-    /// Its MAC address, or a locally administered one if it has none.
+    /// The MAC address of the interface, or a locally administered one if it has none.
     pub(crate) fn mac_or_made_up(&self) -> [u8; 6] {
         let [w, x, y, z] = self.address.octets();
         self.mac.unwrap_or([0x02, 0, w, x, y, z])
     }
 }
 
-/// The present state of the interface `known`: the interface of its name, with its address if it
-/// has several; otherwise the interface of its address.
+/// The current state of the interface `known`: the entry with its name, and with its address if
+/// there are several such entries; otherwise the entry with its address.
 fn same<'a>(all: &'a [Interface], known: &Interface) -> Option<&'a Interface> {
     let named = || all.iter().filter(|other| other.name == known.name);
     let addressed = |other: &&Interface| other.address == known.address;
@@ -169,7 +171,7 @@ fn choose(all: Vec<Interface>, wanted: Option<&str>) -> Result<Interface, Interf
     }
 }
 
-/// By address, name, name in another case, or index, in this order.
+/// Finds an interface by address, name, name in a different case, or index, in this order.
 fn by_any<'a>(all: &'a [Interface], wanted: &str) -> Option<&'a Interface> {
     if let Ok(address) = wanted.parse::<Ipv4Addr>() {
         return all.iter().find(|interface| interface.address == address);

@@ -1,10 +1,11 @@
-//! Calls at an interval, at the rate of a clock while there is one.
+//! Calls a function at regular intervals, at the rate of a clock if there is one.
 //!
-//! Model: the first call comes an interval after the start. Each further one is due an interval
-//! after the last one was due: on the clock's timeline while that is usable, and by the host's
-//! clock otherwise. So the calls do not step when the clock appears, disappears or is stepped, and
-//! their number is the elapsed time. Unlike [`PacedTimer`](crate::timer::PacedTimer), this needs no
-//! clock, and its calls have no fixed position on the timeline.
+//! Model: the first call is due one interval after the start. Each further call is due one interval
+//! after the previous call was due: on the clock's timeline while the clock is usable, and
+//! otherwise on the host clock. So the calls do not jump when the clock appears, disappears or is
+//! stepped, and the number of calls measures the elapsed time. Unlike a
+//! [`PacedTimer`](crate::timer::PacedTimer), this timer needs no clock, and its calls have no fixed
+//! position on the timeline.
 
 use crate::clock;
 use crate::error::Result;
@@ -16,13 +17,14 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 /// How often the clock and the interval are checked.
 const LOOK: Nanos = Nanos::from_millis(20);
-/// Calls that are late by at most this are made up for, so that a program that counts calls keeps
-/// its count although its thread was delayed. Later ones are left out, as after a suspend.
+/// Calls that are late by at most this time are still made, so that a program that counts calls
+/// keeps the right count although its thread was delayed. Calls that are later, for example after a
+/// suspend, are skipped.
 const BACKLOG: Nanos = Nanos::from_secs(1);
 /// The shortest interval.
 const SHORTEST: Nanos = Nanos::from_micros(100);
 
-/// A thread that calls at an adjustable interval until it is dropped.
+/// A thread that calls a function at an adjustable interval. Ends when it is dropped.
 #[derive(Debug)]
 pub struct IntervalTimer {
     interval_ns: Arc<AtomicI64>,
@@ -30,8 +32,8 @@ pub struct IntervalTimer {
 }
 
 impl IntervalTimer {
-    /// Calls `call` once an interval. `clock` returns the timeline to follow and a number that
-    /// changes when the timeline is stepped; `None` stands for the host's clock.
+    /// Calls `call` once per interval. `clock` returns the timeline to follow and a number that
+    /// changes when the timeline is stepped; `None` means the host clock.
     ///
     /// # Errors
     /// If a thread cannot be started.
@@ -60,7 +62,7 @@ impl IntervalTimer {
         Ok(Self { interval_ns, worker })
     }
 
-    /// Changes the interval, beginning with the last call.
+    /// Changes the interval. The next call is due one new interval after the last one.
     pub fn set_interval(&self, interval: Nanos) {
         self.interval_ns.store(interval.as_nanos(), Ordering::Relaxed);
         self.worker.wake();
@@ -70,7 +72,7 @@ impl IntervalTimer {
 /// When the last call was due.
 struct Beat {
     at: LocalTime,
-    /// The same on a timeline, with the number of that timeline; `None` on the host's clock.
+    /// The same time on a timeline, with the number of this timeline; `None` on the host clock.
     on_timeline: Option<(PtpTime, u32)>,
 }
 
@@ -87,13 +89,15 @@ impl Beat {
         }
     }
 
-    /// The last call on a timeline. A new timeline begins at the host's present time.
+    /// When the last call was due, on a timeline. On a new timeline, this is converted from host
+    /// time.
     fn on(&self, map: PtpMap, epoch: u32) -> PtpTime {
         let known = self.on_timeline.filter(|(_, of)| *of == epoch);
         known.map_or_else(|| map.ptp_at(self.at), |(at, _)| at)
     }
 
-    /// The next call is made now, or is the last one that is left out.
+    /// Advances to the call that is made now. If it is later than [`BACKLOG`], the calls that were
+    /// due before are skipped.
     fn take(&mut self, interval: Nanos, map: Option<(PtpMap, u32)>, now: LocalTime) {
         let late = now - self.due(interval, map);
         let left_out = if late > BACKLOG { late.as_nanos() / interval.as_nanos() } else { 0 };

@@ -1,10 +1,10 @@
 //! The engine on a real machine: sockets, kernel timestamps, clocks and threads.
 //!
-//! Model: every thread here owns a control half of the engine and its sockets, waits for datagrams
-//! or for the next timeout of that half, and publishes its status. Time is that of the host's
-//! undisciplined crystal ([`clock`]); the kernel's timestamps of packets are converted to it.
-//! Nothing here plays audio: the caller gets the audio half ([`engine::receive::Playout`]), and the
-//! sound card's callback pulls it.
+//! Model: every thread in this crate owns a control half of the engine and its sockets, waits for
+//! datagrams or for the next timeout of that half, and publishes its status. The time is read from
+//! the host's undisciplined crystal ([`clock`]); the kernel's packet timestamps are converted to
+//! this time. This crate does not play audio: the caller gets the audio half
+//! ([`engine::receive::Playout`]), and the sound card's callback pulls audio from it.
 //!
 //! | module | what |
 //! |---|---|
@@ -25,8 +25,8 @@
 //! | [`timer`] | calls at the pace of a clock |
 //! | [`interval_timer`] | calls at an interval, at the rate of a clock while there is one |
 //!
-//! Assumptions: IPv4. What depends on the operating system is in `platform`: Linux, Windows and
-//! macOS. What they report of a packet:
+//! Assumptions: IPv4. Code that depends on the operating system is in `platform`: Linux, Windows
+//! and macOS. The systems report the following times of a packet:
 //!
 //! | system | when it came | when it left |
 //! |---|---|---|

@@ -1,4 +1,4 @@
-//! Advertisements of Livewire nodes.
+//! Receives the advertisements of Livewire nodes.
 
 use crate::error::Result;
 use crate::interface::Interface;
@@ -8,12 +8,12 @@ use engine::announce::livewire::{GROUP, LivewireDirectory, LivewireEvent, PORT};
 use std::net::SocketAddrV4;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-/// Longer than any datagram of theirs.
+/// Maximum length of a datagram, which is longer than any advertisement.
 const LONGEST_DATAGRAM: usize = 4096;
-/// Events that nobody has taken yet.
+/// Maximum number of events that wait to be polled.
 const MAX_EVENTS: usize = 4096;
 
-/// Receives what is advertised on an interface until it is dropped.
+/// Receives the advertisements on an interface. Ends when it is dropped.
 #[derive(Debug)]
 pub struct LivewireListener {
     events: Receiver<LivewireEvent>,
@@ -32,7 +32,7 @@ impl LivewireListener {
         Ok(Self { events, _worker: worker })
     }
 
-    /// The next change that was not polled yet.
+    /// The next change that has not been polled yet.
     #[must_use]
     pub fn poll_event(&self) -> Option<LivewireEvent> {
         self.events.try_recv().ok()
@@ -43,7 +43,7 @@ fn listen(context: &Context, mut socket: Socket, tell: &SyncSender<LivewireEvent
     let mut directory = LivewireDirectory::default();
     let mut inbox = Inbox::new(LONGEST_DATAGRAM);
     while !context.is_stopping() {
-        // An error of the socket is temporary, and advertisements are repeated.
+        // Socket errors are ignored, because they are temporary, and advertisements are repeated.
         let round = socket.receive(&mut inbox, ROUND, |received, datagram| {
             let node = *received.source.ip();
             if let Err(refusal) = directory.handle_datagram(received.at, node, datagram) {

@@ -1,10 +1,10 @@
-//! How well a clock was predicted: the figure that other devices show as their offset.
+//! The prediction error of a clock: the figure that other devices display as their offset.
 
 use engine::clock::ClockReading;
 use engine::{LocalTime, Nanos};
 use std::collections::VecDeque;
 
-/// Time over which predictions are judged.
+/// How far ahead the time is predicted.
 const PREDICTION: Nanos = Nanos::from_secs(1);
 /// Interval between the readings that are kept.
 const INTERVAL: Nanos = Nanos::from_millis(125);
@@ -14,8 +14,8 @@ const INTERVAL: Nanos = Nanos::from_millis(125);
 pub(crate) struct Prediction(VecDeque<(LocalTime, ClockReading)>);
 
 impl Prediction {
-    /// Compares the present time with its prediction from a second ago. Returns by how much it is
-    /// ahead; `None` in the first second and after a step.
+    /// Compares the current time with its prediction from a second ago. Returns how far the current
+    /// time is ahead of the prediction; `None` in the first second and after a step.
     pub(crate) fn error(&mut self, now: LocalTime, clock: ClockReading) -> Option<Nanos> {
         let past = &mut self.0;
         let newest = past.back().map(|&(at, _)| at);

@@ -1,7 +1,7 @@
-//! Receiving a stream and sending it on.
+//! Receives a stream and sends it on.
 //!
-//! Model: one thread owns the engine's relay, the sockets of the input's legs, and those of the
-//! output's. It waits for datagrams or for the next packet that is due, by the reference of a PTP
+//! Model: one thread owns the engine's relay and the sockets of the input legs and the output legs.
+//! It waits for datagrams, or until the next packet is due according to the reference of a PTP
 //! client.
 
 use crate::clock;
@@ -25,21 +25,21 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 /// How often the clock is read and counts are published.
 const INTERVAL: Nanos = Nanos::from_millis(50);
-/// Datagrams that are taken from one leg before packets are sent.
+/// Maximum number of datagrams that are taken from one leg before packets are sent.
 const ROUND: usize = 16;
 
 /// The streams and interfaces of a relay.
 #[derive(Clone, Debug)]
 pub struct RelayStreams {
-    /// The engine's part.
+    /// The configuration of the engine's relay.
     pub config: RelayConfig,
-    /// Where the input comes from.
+    /// The legs of the input.
     pub input: Vec<LegConfig>,
-    /// The interfaces of the output's legs; one is enough for both.
+    /// The interfaces of the output legs; a single one serves both.
     pub output: Vec<Interface>,
-    /// TTL of the output.
+    /// TTL of output packets.
     pub ttl: u8,
-    /// Class of the output.
+    /// DSCP of output packets.
     pub dscp: u8,
 }
 
@@ -47,29 +47,29 @@ pub struct RelayStreams {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RelayStatus {
-    /// When it was published.
+    /// When the status was published.
     pub at: LocalTime,
     /// Counts of the input.
     pub ingest: IngestStats,
     /// Counts of the relay itself.
     pub relay: RelayStats,
-    /// Counts of the packets that were made.
+    /// Counts of the output packets that were built.
     pub sender: SenderStats,
-    /// Packets that left on at least one leg.
+    /// Number of packets that left on at least one leg.
     pub packets: u64,
-    /// Packets that left on no leg.
+    /// Number of packets that left on no leg.
     pub failed_packets: u64,
-    /// Why a datagram was last not sent.
+    /// The last reason why a datagram could not be sent.
     pub last_failure: Option<String>,
     /// Lateness of packets when they were handed to the kernel.
     pub departures: LatenessHistogram,
-    /// Media time of the output minus that of the input.
+    /// How much later a frame's media time is at the output than at the input.
     pub latency: Frames,
-    /// The reference of timestamps.
+    /// The reading of the clock that determines the timestamps.
     pub reading: ClockReading,
     /// The sockets of the input, followed by those of the output.
     pub sockets: (Vec<SocketStats>, Vec<SocketStats>),
-    /// Why a datagram was last refused.
+    /// The last reason why a datagram was refused.
     pub last_refusal: Option<String>,
 }
 
@@ -125,13 +125,13 @@ impl StreamRelay {
         Ok(Self { worker, status, gains })
     }
 
-    /// Sets the gain of a channel of the output, as a factor. It is reached within some 60 ms.
+    /// Sets the gain of an output channel, as a factor, which is reached within about 60 ms.
     pub fn set_gain(&self, channel: usize, gain: f32) {
-        // The thread ends when this is dropped.
+        // This cannot fail, because the thread ends only when `self` is dropped.
         let _ = self.gains.send((channel, gain));
     }
 
-    /// The status so far.
+    /// The current status.
     #[must_use]
     pub fn status(&self) -> Arc<RelayStatus> {
         self.status.load_full()
@@ -157,7 +157,7 @@ struct Driver {
     last_refusal: Option<String>,
     published_at: Option<LocalTime>,
     faulty: bool,
-    /// Whether each output leg refused its last packet, so that this is reported once.
+    /// Whether each output leg refused its last packet, so that a refusal is reported only once.
     refused: [bool; 2],
 }
 
@@ -185,7 +185,7 @@ impl Driver {
         }
     }
 
-    /// Handles arrivals, at most a round of each leg. Returns whether there may be more.
+    /// Handles arrivals, at most one round for each leg. Returns whether there may be more.
     fn receive(&mut self, inbox: &mut Inbox) -> bool {
         let mut more = false;
         for (leg, socket) in Leg::ALL.into_iter().zip(&mut self.inputs) {

@@ -1,8 +1,10 @@
-//! The description of a stream from the device that sends it: RTSP's DESCRIBE (RFC 2326, 10.2).
+//! Requests the description of a stream from the device that sends it, by RTSP's DESCRIBE
+//! (RFC 2326, 10.2).
 //!
 //! RAVENNA devices serve the description of each of their streams as `rtsp://host/by-name/NAME` and
-//! `rtsp://host/by-id/NUMBER`. RTSP sets nothing up here: such a stream is joined like any other.
-//! There is one request and one answer, limited to 5 s and 24 KiB. Redirections are followed.
+//! `rtsp://host/by-id/NUMBER`. RTSP does not set up the stream here, because such a stream is
+//! joined like any other. There is one request and one answer, limited to 5 s and 24 KiB.
+//! Redirections are followed.
 
 use crate::clock;
 use engine::announce::sdp::MAX_TEXT;
@@ -15,24 +17,24 @@ use thiserror::Error;
 
 /// The TCP port (RFC 2326, 3.2).
 const PORT: u16 = 554;
-/// Limit of the whole exchange: a device on the same network answers within milliseconds.
+/// Time limit for the whole exchange. A device on the same network answers within milliseconds.
 const TIMEOUT: Nanos = Nanos::from_secs(5);
-/// Header and body of an answer.
+/// Maximum length of an answer, with header and body, bytes.
 const MAX_ANSWER: usize = 8 * 1024 + MAX_TEXT;
-/// Characters that are escaped in a path, besides letters beyond ASCII: names of streams may have
+/// Characters that are escaped in a path, besides non-ASCII characters. Stream names may contain
 /// blanks.
 const ESCAPED: &AsciiSet = &CONTROLS.add(b' ');
-/// Redirections that are followed.
+/// Maximum number of redirections that are followed.
 const MAX_REDIRECTS: usize = 3;
 
-/// Why there is no description.
+/// Why a description could not be obtained.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum RtspError {
-    /// It is not an RTSP URL.
+    /// The text is not an RTSP URL.
     #[error("{0} is not the address of a description; write rtsp://HOST/by-name/NAME or rtsp://HOST:554/by-id/1")]
     Url(String),
-    /// Its host cannot be resolved.
+    /// The host in the URL cannot be resolved.
     #[error("{url}: the host {host} is not known: {reason}")]
     Host {
         /// The URL.
@@ -42,7 +44,7 @@ pub enum RtspError {
         /// The system's message.
         reason: String,
     },
-    /// There is no connection, or it was lost.
+    /// The connection could not be established, or was lost.
     #[error("{url}: {source}")]
     Connection {
         /// The URL.
@@ -50,7 +52,7 @@ pub enum RtspError {
         /// The system's message.
         source: io::Error,
     },
-    /// No complete answer came in time.
+    /// No complete answer arrived in time.
     #[error("{0}: no answer within {timeout} s", timeout = TIMEOUT.as_secs_f64())]
     Timeout(String),
     /// The answer is not RTSP, or far too long.
@@ -61,7 +63,7 @@ pub enum RtspError {
         /// What is wrong.
         reason: &'static str,
     },
-    /// The device refuses.
+    /// The device refuses the request.
     #[error("{url}: the device answers {status}{}", advice(.status))]
     Refused {
         /// The URL.
@@ -71,7 +73,7 @@ pub enum RtspError {
     },
 }
 
-/// Advice for a person.
+/// Advice for the user about a status.
 fn advice(status: &str) -> &'static str {
     match status.get(..3) {
         Some("401" | "403") => ": it asks for a password, which is not given here; save its SDP in a file instead",
@@ -80,10 +82,10 @@ fn advice(status: &str) -> &'static str {
     }
 }
 
-/// The description that a URL stands for.
+/// Requests the description at a URL.
 ///
 /// # Errors
-/// [`RtspError`] if there is none.
+/// [`RtspError`] if the description cannot be obtained.
 pub fn describe(url: &str) -> Result<Vec<u8>, RtspError> {
     let ends = clock::now() + TIMEOUT;
     let mut url = url.to_owned();
@@ -101,7 +103,7 @@ pub fn describe(url: &str) -> Result<Vec<u8>, RtspError> {
 struct Url {
     host: String,
     port: u16,
-    /// The form of it in a request.
+    /// The URL as it is written in a request.
     request: String,
 }
 
@@ -126,7 +128,7 @@ fn parse(url: &str) -> Result<Url, RtspError> {
 
 enum Answer {
     Description(Vec<u8>),
-    /// The address of a redirection.
+    /// The URL of a redirection.
     Elsewhere(String),
 }
 
@@ -177,17 +179,17 @@ fn ask(url: &str, ends: LocalTime) -> Result<Answer, RtspError> {
 /// The header of an answer.
 #[derive(Debug, PartialEq, Eq)]
 struct Header {
-    /// Number and reason.
+    /// Status code and reason.
     status: String,
     /// Where the body begins.
     body: usize,
-    /// Length of the body in bytes; without it the body ends with the connection.
+    /// Length of the body in bytes; if it is missing, the body ends when the connection is closed.
     length: Option<usize>,
     location: Option<String>,
 }
 
 impl Header {
-    /// `None` while it is incomplete.
+    /// Parses the header; `None` while it is incomplete.
     fn parse(answer: &[u8]) -> Result<Option<Self>, &'static str> {
         let start = &answer[..answer.len().min(5)];
         if !b"RTSP/".starts_with(start) {
@@ -213,7 +215,8 @@ impl Header {
         Ok(Some(header))
     }
 
-    /// Whether the answer is complete. One without a body has no length either.
+    /// Whether the answer is complete. Only a successful answer has a body: it must have its full
+    /// length or, if the length is missing, ends with the connection.
     fn is_whole(&self, available: usize) -> bool {
         !self.status.starts_with("200") || self.length.is_some_and(|length| available - self.body >= length)
     }

@@ -1,9 +1,9 @@
-//! Announcements: receiving those of others and sending our own.
+//! Receives the announcements of other hosts, and sends our own.
 //!
-//! Model: a thread keeps an [`engine::announce::sap::Directory`] of what is announced on an
-//! interface, and publishes its sessions whenever one has changed. Our own announcements need no
-//! thread, because they are rare: the sender of a stream calls [`SapAnnouncer::advance`] now and
-//! then.
+//! Model: a thread keeps an [`engine::announce::sap::Directory`] of the sessions that are announced
+//! on an interface, and publishes them whenever one has changed. Our own announcements need no
+//! thread, because they are rare: the sender of a stream calls [`SapAnnouncer::advance`] from time
+//! to time.
 
 use crate::error::{Error, Result};
 use crate::interface::Interface;
@@ -18,17 +18,17 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
-/// More than the longest description and its header.
+/// Maximum length of a datagram, which is more than the longest description and its header.
 const LONGEST_DATAGRAM: usize = 20 * 1024;
-/// Events that nobody has taken yet.
+/// Maximum number of events that wait to be polled.
 const MAX_EVENTS: usize = 4096;
-/// TTL of other announcers.
+/// TTL of announcements, the same as other announcers use.
 const TTL: u8 = 255;
 
-/// All present announcements, in the order of the sessions' names.
+/// All current announcements, ordered by their keys.
 pub type Sessions = Vec<(SessionKey, Entry)>;
 
-/// Receives what is announced on an interface until it is dropped.
+/// Receives the announcements on an interface. Ends when it is dropped.
 #[derive(Debug)]
 pub struct SapListener {
     sessions: Arc<ArcSwap<(Sessions, DirectoryStats)>>,
@@ -37,7 +37,7 @@ pub struct SapListener {
 }
 
 impl SapListener {
-    /// Listens on all usual groups.
+    /// Begins to listen on all usual groups.
     ///
     /// # Errors
     /// If the port is refused.
@@ -45,8 +45,9 @@ impl SapListener {
         Self::with_groups(interface, &[], &[])
     }
 
-    /// Listens on additional groups, such as those of a network with scopes of its own. If
-    /// `sources` are given, only announcements from these addresses count.
+    /// Like [`SapListener::start`], but listens on additional groups, too, for example in a network
+    /// that uses its own scopes. If `sources` are given, only announcements from these addresses
+    /// are accepted.
     ///
     /// # Errors
     /// If the port is refused, or an address is not a group.
@@ -66,13 +67,13 @@ impl SapListener {
         Ok(Self { sessions, events, _worker: worker })
     }
 
-    /// The present announcements.
+    /// The current announcements.
     #[must_use]
     pub fn sessions(&self) -> Sessions {
         self.sessions.load().0.clone()
     }
 
-    /// The present announcements without a copy, and the counters.
+    /// The current announcements, without copying them, and the counters.
     #[must_use]
     pub fn snapshot(&self) -> Arc<(Sessions, DirectoryStats)> {
         self.sessions.load_full()
@@ -84,7 +85,8 @@ impl SapListener {
         self.sessions.load().1
     }
 
-    /// The next change that was not polled yet. The sessions are at least as new.
+    /// The next change that has not been polled yet. [`SapListener::sessions`] already includes
+    /// this change.
     #[must_use]
     pub fn poll_event(&self) -> Option<SapEvent> {
         self.events.try_recv().ok()
@@ -101,7 +103,7 @@ fn listen(
     let mut directory = Directory::default();
     let mut inbox = Inbox::new(LONGEST_DATAGRAM);
     while !context.is_stopping() {
-        // An error of the socket is temporary, and announcements are repeated.
+        // Socket errors are ignored, because they are temporary, and announcements are repeated.
         let round = socket.receive(&mut inbox, ROUND, |received, datagram| {
             if !sources.is_empty() && !sources.contains(received.source.ip()) {
                 return;
@@ -138,7 +140,7 @@ pub struct SapAnnouncer {
 }
 
 impl SapAnnouncer {
-    /// An announcer without a session; `interval` is the shortest base interval, 30 s by
+    /// Creates an announcer without a session. `interval` is the shortest base interval, 30 s by
     /// convention.
     ///
     /// # Errors
@@ -147,7 +149,7 @@ impl SapAnnouncer {
         Self::to_groups(interface, interval, seed, &[])
     }
 
-    /// The same for other groups than that of AES67 and Dante.
+    /// Like [`SapAnnouncer::new`], for groups other than the one used by AES67 and Dante.
     ///
     /// # Errors
     /// If a socket is refused, or an address is not a group.
@@ -164,7 +166,7 @@ impl SapAnnouncer {
         Ok(Self { socket, announcer: Announcer::new(config.clone()), config })
     }
 
-    /// Announces a description: immediately if it is new, and again when that is due.
+    /// Announces a description: immediately if it is new, and again when a repetition is due.
     pub fn advance(&mut self, now: LocalTime, sdp: &str) {
         self.follow_interface(now);
         self.announcer.announce(now, sdp);
@@ -178,8 +180,8 @@ impl SapAnnouncer {
         self.transmit();
     }
 
-    /// Announces again, from the present address of the interface. Announcements from an earlier
-    /// address cannot be withdrawn and are forgotten.
+    /// Announces again if the address of the interface has changed. Announcements from the earlier
+    /// address can no longer be withdrawn.
     fn follow_interface(&mut self, now: LocalTime) {
         self.socket.attend(now);
         let address = IpAddr::V4(self.socket.interface().address);

@@ -1,12 +1,12 @@
-//! Sending streams.
+//! Sends streams.
 //!
 //! Model: one thread sends any number of streams. It sleeps until the next packet of any stream is
-//! due by the clock, builds all packets that are due, and hands them to the kernel in one call for
-//! each socket. Streams with the same interface, TTL and DSCP share a socket. The clock is the
-//! reference of a PTP client, or a reference that follows the system's clock.
+//! due according to the clock, builds all packets that are due, and hands them to the kernel with
+//! one call per socket. Streams with the same interface, TTL and DSCP share a socket. The clock is
+//! the reference of a PTP client, or a reference that follows the system's clock.
 //!
-//! Packets are late because the thread is woken late, and because of the calls that hand them over;
-//! [`StreamStatus::departures`] includes both.
+//! Packets are late because the thread is woken late, and because building them and handing them
+//! over takes time; [`StreamStatus::departures`] includes both.
 
 use crate::clock::{self, SystemReader};
 use crate::error::{Error, Result};
@@ -26,40 +26,40 @@ use std::sync::Arc;
 
 /// How often the clock is read and counts are published.
 const INTERVAL: Nanos = Nanos::from_millis(50);
-/// How often the system's clock is read.
+/// How often the system clock is read.
 const SYSTEM_INTERVAL: Nanos = Nanos::from_millis(100);
-/// A system clock that nobody disciplines is given up after this time, and the stream then follows
-/// the host's crystal.
+/// If nobody disciplines the system clock for this long, the stream follows the host's crystal
+/// instead.
 const SYSTEM_FALLBACK: Nanos = Nanos::from_secs(2);
 
-/// The clock by which senders are paced.
+/// The clock that paces senders.
 #[derive(Clone, Debug)]
 pub enum SenderClock {
     /// A PTP client.
     Ptp(Arc<PtpClient>),
-    /// The Livewire clock: timestamps are its time.
+    /// The Livewire clock, whose time determines the timestamps.
     Livewire(Arc<LivewireClient>),
-    /// The system's clock while somebody disciplines it, otherwise the host's crystal.
+    /// The system clock while it is disciplined, otherwise the host's crystal.
     System,
 }
 
 /// A stream to be sent.
 #[derive(Clone, Debug)]
 pub struct Outgoing<S> {
-    /// Its format and destinations.
+    /// Format and destinations.
     pub config: SenderConfig,
     /// TTL of the packets.
     pub ttl: u8,
-    /// Class of the packets.
+    /// DSCP of the packets.
     pub dscp: u8,
-    /// The UDP port that packets come from; 0 for any.
+    /// The UDP source port of the packets; 0 for any.
     pub source_port: u16,
-    /// The source of its audio.
+    /// The source of the audio.
     pub source: S,
 }
 
 impl<S> Outgoing<S> {
-    /// With the usual class and TTL.
+    /// Creates a stream with the usual DSCP and TTL.
     pub const fn new(config: SenderConfig, source: S) -> Self {
         Self { config, ttl: 32, dscp: DSCP_AF41, source_port: 0, source }
     }
@@ -75,16 +75,16 @@ pub struct StreamStatus {
     pub position: Frames,
     /// Lateness of packets when they were handed to the kernel.
     pub departures: LatenessHistogram,
-    /// Packets that were late by more than their own length. Receivers with a small latency miss
-    /// these.
+    /// Number of packets that were late by more than their own duration. Receivers with a small
+    /// latency miss these packets.
     pub late_packets: u64,
-    /// Packets that left on at least one leg.
+    /// Number of packets that left on at least one leg.
     pub packets: u64,
-    /// Packets that left on no leg.
+    /// Number of packets that left on no leg.
     pub failed_packets: u64,
-    /// Datagrams that the kernel accepted.
+    /// Number of datagrams that the kernel accepted.
     pub sent: u64,
-    /// Datagrams that it refused.
+    /// Number of datagrams that the kernel refused.
     pub send_errors: u64,
 }
 
@@ -92,21 +92,21 @@ pub struct StreamStatus {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SenderStatus {
-    /// When it was published.
+    /// When the status was published.
     pub at: LocalTime,
-    /// The streams, in their order.
+    /// The status of each stream, in the order given at the start.
     pub streams: Vec<StreamStatus>,
-    /// Why a datagram was last refused.
+    /// The last reason why a datagram was refused.
     pub last_refusal: Option<String>,
-    /// The reference of timestamps.
+    /// The reading of the clock that determines the timestamps.
     pub reading: ClockReading,
     /// The clock that is followed at the moment.
     pub source: ClockMode,
-    /// Whether the system's clock is usable, if it was requested.
+    /// Whether the system clock is usable, if it was requested.
     pub system: Option<SystemReport>,
 }
 
-/// Running senders. They end when this is dropped.
+/// The running senders, which end when this is dropped.
 #[derive(Debug)]
 pub struct StreamSender {
     worker: Worker,
@@ -114,8 +114,8 @@ pub struct StreamSender {
 }
 
 impl StreamSender {
-    /// Starts to send: the first leg by the first interface and the second leg by the second one,
-    /// if there is one. Packets leave once the time is known.
+    /// Starts to send. The first leg uses the first interface, and the second leg the second
+    /// interface, if there is one. Packets leave once the time is known.
     ///
     /// # Errors
     /// If a stream cannot be sent as configured, or a socket is refused.
@@ -136,7 +136,7 @@ impl StreamSender {
         Ok(Self { worker, status })
     }
 
-    /// The status so far.
+    /// The current status.
     #[must_use]
     pub fn status(&self) -> Arc<SenderStatus> {
         self.status.load_full()
@@ -157,7 +157,7 @@ impl StreamSender {
     }
 }
 
-/// Opens sockets, each for all streams that can share it.
+/// Opens sockets, each of which serves all streams that can share it.
 struct Sockets<'a> {
     open: Vec<OpenSocket>,
     interfaces: &'a [Interface],
@@ -169,7 +169,7 @@ struct OpenSocket {
     socket: Socket,
 }
 
-/// The properties that streams of one socket share.
+/// The properties in which streams must agree to share a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Shared {
     ttl: u8,
@@ -178,7 +178,7 @@ struct Shared {
 }
 
 impl Sockets<'_> {
-    /// The number of a socket for a leg.
+    /// Returns the index of a socket for a leg, and opens it if necessary.
     fn get(&mut self, leg: Leg, shared: Shared) -> Result<usize> {
         let leg = leg as usize;
         let found = self.open.iter().position(|open| (open.leg, open.shared) == (leg, shared));
@@ -190,7 +190,7 @@ impl Sockets<'_> {
         };
         let Shared { ttl, dscp, source_port } = shared;
         let plain = SocketConfig::send(interface.clone());
-        // Streams of another TTL or class have a socket of their own on the same port.
+        // Streams with another TTL or DSCP have a separate socket on the same port.
         let bind = SocketAddrV4::new(*plain.bind.ip(), source_port);
         let socket = Socket::open(SocketConfig { ttl, dscp, bind, share_port: source_port != 0, ..plain })?;
         self.open.push(OpenSocket { leg, shared, socket });
@@ -201,7 +201,7 @@ impl Sockets<'_> {
 struct Stream<S> {
     sender: Sender,
     source: S,
-    /// The number of each leg's socket.
+    /// The index of each leg's socket.
     sockets: [usize; 2],
     packet: Nanos,
     /// When the packet that is being sent was due.
@@ -245,7 +245,7 @@ impl<S: Source> Stream<S> {
         })
     }
 
-    /// Writes a packet if one is due.
+    /// Writes a packet if one is due. Returns whether a packet was written.
     fn write(&mut self, now: LocalTime) -> bool {
         self.due = self.sender.poll_timeout().filter(|&due| due <= now);
         self.sent_before = self.sent;
@@ -253,14 +253,15 @@ impl<S: Source> Stream<S> {
         if self.due.is_some() {
             self.sender.handle_timeout(now, &mut self.source);
         }
-        // The packet that was due may have been too late, and the next one is not due yet.
+        // The packet that was due may have been skipped because it was too late, while the next one
+        // is not due yet.
         if self.sender.stats().packets == before {
             self.due = None;
         }
         self.due.is_some()
     }
 
-    /// The packet left at `now`, or was refused.
+    /// Records that the packet left at `now`, or was refused.
     fn departed(&mut self, now: LocalTime) {
         let Some(due) = self.due.take() else { return };
         if self.sent == self.sent_before {
@@ -306,7 +307,7 @@ impl Pace {
         }
     }
 
-    /// Reports changes.
+    /// Advances the clock to `now`, and passes its reference to `tell` if it has changed.
     pub(crate) fn advance(&mut self, now: LocalTime, mut tell: impl FnMut(LocalTime, &Reference)) {
         match self {
             Self::Ptp { client, seen } => {
@@ -359,7 +360,7 @@ struct Driver<S> {
     sockets: Vec<Socket>,
     pace: Pace,
     published_at: Option<LocalTime>,
-    /// Whether each socket refused its last datagrams, so that this is reported once.
+    /// Whether each socket refused its last datagrams, so that a refusal is reported only once.
     faulty: Vec<bool>,
     last_refusal: Option<String>,
 }
@@ -377,7 +378,7 @@ impl<S: Source> Driver<S> {
                     }
                 }
             });
-            // Packets that were built are sent in any case: they may be the end of a file.
+            // Packets that were built are always sent, because they may be the end of a file.
             while !context.is_stopping() && self.write_due() {
                 self.transmit();
             }
@@ -389,17 +390,18 @@ impl<S: Source> Driver<S> {
             let due = self.streams.iter().filter_map(|stream| stream.sender.poll_timeout()).min();
             sleep::until(due.unwrap_or(LocalTime::from_nanos(i64::MAX)).min(now + INTERVAL));
         }
-        // Publishes the final counts.
+        // Publish the final counts.
         status.store(Arc::new(self.status(clock::now())));
     }
 
-    /// Builds the packets that are due, at most one of each stream.
+    /// Builds the packets that are due, at most one for each stream. Returns whether any were due.
     fn write_due(&mut self) -> bool {
         let now = clock::now();
         self.streams.iter_mut().fold(false, |any, stream| stream.write(now) | any)
     }
 
-    /// Sends the packets, beginning with all of the first leg.
+    /// Sends the packets: first those of all streams on the first leg, then those on the second
+    /// leg.
     fn transmit(&mut self) {
         for leg in Leg::ALL {
             let mut waiting: Vec<Waiting<'_>> = Vec::with_capacity(self.streams.len());
@@ -410,7 +412,7 @@ impl<S: Source> Driver<S> {
                 let SocketAddr::V4(to) = transmit.destination else { continue };
                 waiting.push(Waiting { socket, datagram: (transmit.datagram, to), counts });
             }
-            // Streams of one socket are adjacent already, unless their settings differ.
+            // Packets for one socket are usually adjacent already.
             waiting.sort_by_key(|waiting| waiting.socket);
             for group in waiting.chunk_by_mut(|a, b| a.socket == b.socket) {
                 if let Some(refusal) = send_group(&mut self.sockets, group, &mut self.faulty) {
@@ -429,15 +431,15 @@ impl<S: Source> Driver<S> {
     }
 }
 
-/// A packet of one leg, and where it is counted.
+/// A packet for one leg, and the counters for its result.
 struct Waiting<'a> {
     socket: usize,
     datagram: (&'a [u8], SocketAddrV4),
     counts: (&'a mut u64, &'a mut u64),
 }
 
-/// Sends the packets that wait for one socket, and reports when this begins to fail and when it
-/// works again. Returns why a datagram was refused, if one was.
+/// Sends the packets that wait for one socket. Logs when sending begins to fail and when it works
+/// again. If a datagram was refused, returns the reason.
 fn send_group(sockets: &mut [Socket], group: &mut [Waiting<'_>], faulty: &mut [bool]) -> Option<String> {
     let number = group.first().map(|first| first.socket)?;
     let (socket, faulty) = (sockets.get_mut(number)?, faulty.get_mut(number)?);

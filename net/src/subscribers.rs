@@ -1,9 +1,9 @@
-//! Subscribers to the events of a thread.
+//! Distributes the events of a thread to subscribers.
 
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Mutex, PoisonError};
 
-/// Events that a subscriber has not taken yet. Once it has this many, newer ones are lost.
+/// Maximum number of events that wait for a subscriber. Once it has this many, newer ones are lost.
 const MAX_EVENTS: usize = 256;
 
 #[derive(Debug)]
@@ -16,7 +16,7 @@ impl<E> Default for Subscribers<E> {
 }
 
 impl<E: Clone> Subscribers<E> {
-    /// All events from now on.
+    /// Subscribes to all events from now on.
     pub(crate) fn subscribe(&self) -> Receiver<E> {
         let (sender, receiver) = sync_channel(MAX_EVENTS);
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(sender);

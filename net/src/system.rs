@@ -1,6 +1,7 @@
-//! The operating system, for texts that depend on it.
+//! The operating system, for messages that depend on it.
 //!
-//! Such texts take it as an argument, so that those of every system are tested on any.
+//! Functions that write such messages take the system as an argument, so that the messages for all
+//! systems can be tested on any system.
 
 /// An operating system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +24,7 @@ impl System {
         Self::Linux
     };
 
-    /// Whether it counts the datagrams that it drops because they are not read in time.
+    /// Whether the system counts datagrams that are dropped because they are not read in time.
     #[must_use]
     pub const fn counts_drops(self) -> bool {
         matches!(self, Self::Linux)

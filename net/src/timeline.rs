@@ -1,4 +1,4 @@
-//! Sources of the time of streams: our own PTP client, the Livewire clock, or a system clock that
+//! Sources of time for streams: our own PTP client, the Livewire clock, or a system clock that
 //! another program disciplines.
 
 use crate::clock::{self, SystemReader};
@@ -11,22 +11,22 @@ use engine::Nanos;
 use engine::clock::{ClockMode, ClockReading, PtpMap, Reference, ReferenceConfig, Sources, SystemReport};
 use std::sync::Arc;
 
-/// How often the system's clock is read.
+/// How often the system clock is read.
 const INTERVAL: Nanos = Nanos::from_millis(125);
 
-/// A source of time, which any number of streams can share.
+/// A source of time, which several streams can share.
 #[derive(Clone, Debug)]
 pub enum Timeline {
-    /// Our own client.
+    /// Our own PTP client.
     Ptp(Arc<PtpClient>),
-    /// The Livewire clock, whose time is that of Livewire's streams, and not PTP's.
+    /// The Livewire clock, whose time is the time of Livewire streams, and not PTP time.
     Livewire(Arc<LivewireClient>),
-    /// The system's clock.
+    /// The system clock.
     System(Arc<SystemTimeline>),
 }
 
 impl Timeline {
-    /// The present reading, for [`engine::receive::Ingest::set_clock`].
+    /// The current reading, for [`engine::receive::Ingest::set_clock`].
     #[must_use]
     pub fn reading(&self) -> ClockReading {
         match self {
@@ -36,7 +36,7 @@ impl Timeline {
         }
     }
 
-    /// Whether both are the same source.
+    /// Whether `self` and `other` are the same source.
     #[must_use]
     pub fn is(&self, other: &Self) -> bool {
         match (self, other) {
@@ -47,8 +47,8 @@ impl Timeline {
         }
     }
 
-    /// The time, and the number that changes when it is stepped. It includes the time of a clock
-    /// that the client has fallen back to, which [`Self::reading`] does not show.
+    /// The map of the timeline, and a number that changes when the timeline is stepped. Unlike
+    /// [`Self::reading`], this includes the time of a clock to which the client has fallen back.
     #[must_use]
     pub fn map_and_epoch(&self) -> Option<(PtpMap, u32)> {
         match self {
@@ -66,8 +66,8 @@ fn timeline_of(reference: &Reference) -> Option<(PtpMap, u32)> {
     reference.timeline().map(|map| (*map, reference.reading().epoch))
 }
 
-/// The system's clock as PTP time, disciplined by another program (ptp4l with phc2sys, an NTP
-/// daemon). It is unusable while no program does that.
+/// The system clock as PTP time, disciplined by another program (ptp4l with phc2sys, or an NTP
+/// daemon). The clock is unusable while no program disciplines it.
 #[derive(Debug)]
 pub struct SystemTimeline {
     published: Arc<ArcSwap<(ClockReading, SystemReport)>>,
@@ -75,7 +75,7 @@ pub struct SystemTimeline {
 }
 
 impl SystemTimeline {
-    /// Begins to read the clock; ends when it is dropped.
+    /// Starts a thread that reads the clock. It ends when the result is dropped.
     ///
     /// # Errors
     /// If a thread cannot be started.
@@ -87,7 +87,7 @@ impl SystemTimeline {
         Ok(Self { published, _worker: worker })
     }
 
-    /// The present reading.
+    /// The current reading.
     #[must_use]
     pub fn reading(&self) -> ClockReading {
         self.published.load().0

@@ -1,8 +1,8 @@
-//! Calls at the pace of a clock.
+//! Calls a function at the pace of a clock.
 //!
-//! Model: a thread waits for the moments at which the timeline is at a multiple of the period, and
-//! calls. A moment that the thread misses is left out, and the next call says how many were left
-//! out.
+//! Model: a thread waits for the moments at which the timeline reaches a multiple of the period,
+//! and then makes a call. If the thread misses moments, their calls are skipped, and the next call
+//! states how many were skipped.
 
 use crate::clock;
 use crate::error::Result;
@@ -11,28 +11,28 @@ use crate::worker::{Context, Scheduling, Urgency, Worker};
 use engine::clock::PtpMap;
 use engine::{LocalTime, Nanos, PtpTime};
 
-/// How often the thread checks for a clock that has not begun, and for a stepped one.
+/// How often the thread checks whether the clock has begun or was stepped.
 const INTERVAL: Nanos = Nanos::from_millis(20);
 
 /// One call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tick {
-    /// The moment, on the timeline.
+    /// When the call was due, on the timeline.
     pub due: PtpTime,
     /// How late the call is.
     pub late: Nanos,
-    /// Moments that were left out since the last call.
+    /// Number of calls that were skipped since the last one.
     pub missed: u64,
 }
 
-/// A thread that calls at the pace of a clock; ends when it is dropped.
+/// A thread that calls a function at the pace of a clock. Ends when it is dropped.
 #[derive(Debug)]
 pub struct PacedTimer {
     worker: Worker,
 }
 
 impl PacedTimer {
-    /// Calls `call` once per `period`, beginning when the timeline does.
+    /// Calls `call` once per `period`, as soon as there is a timeline.
     ///
     /// # Errors
     /// If a thread cannot be started.
@@ -49,7 +49,7 @@ impl PacedTimer {
     }
 }
 
-/// The moment of the last call, on its timeline.
+/// The number of the last call's moment, counted in periods, and its timeline.
 #[derive(Clone, Copy, Debug, Default)]
 struct Last {
     number: Option<i128>,
@@ -57,7 +57,8 @@ struct Last {
 }
 
 impl Last {
-    /// Forgets the last moment of another timeline: the moments between the two were never due.
+    /// The number of the last moment if it was on this timeline. After a step, the last moment is
+    /// forgotten, because the moments in between were never due.
     fn on(&mut self, epoch: u32) -> Option<i128> {
         if epoch != self.epoch {
             *self = Self { number: None, epoch };
@@ -78,9 +79,10 @@ fn run(context: &Context, timeline: &Timeline, period: Nanos, mut call: impl FnM
         let (next, missed) = next(&map, now, period, last.on(epoch));
         let due = map.local_at(time_of(next, period));
         if due > now {
-            // This remains the awaited moment when the present time is read again.
+            // So the next pass of this loop waits for the same moment.
             last.number = Some(next - 1);
-            // In short steps, because the clock may be stepped or slewed meanwhile.
+            // The wait is split into short ones, because the clock may be stepped or slewed in the
+            // meantime.
             context.wait(&[], [Some(due.min(now + INTERVAL))]);
             continue;
         }
@@ -89,15 +91,15 @@ fn run(context: &Context, timeline: &Timeline, period: Nanos, mut call: impl FnM
     }
 }
 
-/// The number of the moment of the next call, and how many are left out before it.
+/// The number of the next call's moment, and how many moments are skipped before it.
 fn next(map: &PtpMap, now: LocalTime, period: Nanos, last: Option<i128>) -> (i128, u64) {
     let present = map.ptp_at(now).as_nanos().div_euclid(i128::from(period.as_nanos()));
     match last {
-        // The present moment, or one that is a single period old, is called late; older ones are
-        // left out.
+        // If the moment is the current one or a single period old, the call is made late; older
+        // moments are skipped.
         Some(last) if present <= last + 2 && present >= last - 1 => (last + 1, 0),
         Some(last) if present > last => (present, u64::try_from(present - last - 1).unwrap_or(0)),
-        // The beginning, or time was stepped back.
+        // There was no call yet, or time was stepped back.
         _ => (present + 1, 0),
     }
 }

@@ -11,34 +11,34 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-/// No thread waits longer than this, so that anything it missed is handled soon.
+/// Longest time for which a thread waits, so that anything it missed is handled soon.
 const LONGEST_WAIT: Nanos = Nanos::from_millis(100);
-/// Priorities among real-time threads: below those of sound cards (JACK and PipeWire use 80 and
-/// more), above everything else. Threads of equal priority do not preempt each other, so a thread
-/// that may wait must have a lower one.
+/// Real-time priorities for the two kinds of urgent threads: below those of sound card threads
+/// (JACK and PipeWire use 80 and more), and above everything else. Threads with equal priority do
+/// not preempt each other, so threads that may wait have a lower priority.
 const PROMPT: i32 = 60;
 const PATIENT: i32 = 55;
 
 /// How urgently a thread must run when it is woken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Urgency {
-    /// With the usual priority.
+    /// The thread has the usual priority.
     Normal,
-    /// Before all threads that are not real-time: its datagrams were stamped on arrival, and are
-    /// not needed yet.
+    /// The thread runs before all threads that are not real-time. It may wait for prompt threads,
+    /// because its datagrams were stamped on arrival and are not needed at once.
     Patient,
-    /// Before these threads, too, because its work is late if it waits.
+    /// The thread also runs before patient threads, because its work would be late if it waited.
     Prompt,
 }
 
 /// How a thread is scheduled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scheduling {
-    /// Before all threads that are not real-time, with this priority (`SCHED_FIFO`).
+    /// As a real-time thread, with this priority (`SCHED_FIFO`).
     RealTime(i32),
-    /// With the usual priority, because the system refused more for this reason.
+    /// With the usual priority, because the system refused a higher one for this reason.
     Refused(String),
-    /// With the usual priority, because no more was requested.
+    /// With the usual priority, because no higher one was requested.
     Normal,
 }
 
@@ -70,14 +70,14 @@ struct Shared {
     scheduling: OnceLock<Scheduling>,
 }
 
-/// The view that a thread's body has of its worker.
+/// The worker as seen by the function that runs in its thread.
 #[derive(Debug)]
 pub struct Context {
     shared: Arc<Shared>,
 }
 
 impl Context {
-    /// Whether the worker was dropped: the body must return then.
+    /// Whether the worker was dropped. If so, the thread's function must return.
     #[must_use]
     pub fn is_stopping(&self) -> bool {
         self.shared.stopping.load(Ordering::Acquire)
@@ -87,8 +87,8 @@ impl Context {
         self.shared.scheduling.get().cloned().unwrap_or(Scheduling::Normal)
     }
 
-    /// Waits for one of the sockets, or until one of the times; returns at once if one of them has
-    /// passed.
+    /// Waits for one of the sockets, or until the earliest of the times. Returns at once if a time
+    /// has already passed.
     pub(crate) fn wait(&self, sockets: &[Waitable<'_>], due: impl IntoIterator<Item = Option<LocalTime>>) {
         let now = clock::now();
         let next = due.into_iter().flatten().min();
@@ -96,7 +96,7 @@ impl Context {
         self.shared.waker.wait(sockets, timeout);
     }
 
-    /// Waits for `interval`. Returns false, and sooner, if the worker is dropped meanwhile.
+    /// Waits for `interval`. If the worker is dropped in the meantime, returns early, with `false`.
     #[must_use]
     pub fn pause(&self, interval: Nanos) -> bool {
         let end = clock::now() + interval;
@@ -107,7 +107,7 @@ impl Context {
     }
 }
 
-/// A thread. It ends when this is dropped.
+/// A thread, which ends when this is dropped.
 #[derive(Debug)]
 pub struct Worker {
     shared: Arc<Shared>,
@@ -116,7 +116,7 @@ pub struct Worker {
 
 impl Worker {
     /// Starts a thread, as a real-time thread if that is requested and permitted. The thread is
-    /// running when this returns, so that a library may be unloaded immediately afterwards.
+    /// already running when this returns, so that a library may be unloaded immediately afterwards.
     ///
     /// # Errors
     /// [`Error::Io`] if the system cannot provide a thread or the means to wake it.
@@ -135,8 +135,9 @@ impl Worker {
         };
         let thread = std::thread::Builder::new().name(name.to_owned()).spawn(run);
         let thread = thread.map_err(Error::io("cannot start a thread"))?;
-        // What a thread registers when it begins needs the lock that the loader holds while it
-        // unloads a library, and unloading our library waits for its threads.
+        // Wait until the thread is running. To start, a thread needs the loader lock, which is held
+        // while a library is unloaded, and unloading our library waits for its threads, so a thread
+        // that has not started yet would cause a deadlock.
         shared.scheduling.wait();
         Ok(Self { shared, thread: Some(thread) })
     }
@@ -146,7 +147,7 @@ impl Worker {
         self.shared.scheduling.get().cloned().unwrap_or(Scheduling::Normal)
     }
 
-    /// Wakes the thread if it waits; otherwise its next wait returns at once.
+    /// Wakes the thread if it is waiting; otherwise, its next wait returns at once.
     pub(crate) fn wake(&self) {
         self.shared.waker.wake();
     }
@@ -168,17 +169,19 @@ impl Drop for Worker {
     fn drop(&mut self) {
         self.shared.stopping.store(true, Ordering::Release);
         self.shared.waker.wake();
-        // A thread that drops its own worker ends after the call in which it does.
+        // If a thread drops its own worker, it ends after the current call, and cannot be joined
+        // here.
         let is_this_thread = self.is_this_thread();
         if let Some(thread) = self.thread.take().filter(|_| !is_this_thread) {
-            // The panic has been printed, and nobody can handle it.
+            // An error means that the thread has panicked. The panic has been printed, and cannot
+            // be handled here.
             let _ = thread.join();
         }
     }
 }
 
-/// Lets the calling thread run before all threads that are not real-time, if the system permits
-/// that; for threads that stand in for a sound card.
+/// Makes the calling thread a real-time thread, if the system permits it. This is for threads that
+/// stand in for a sound card.
 pub fn ask_for_real_time() -> Scheduling {
     ask_for(PROMPT)
 }

@@ -1,7 +1,7 @@
-//! Rows as CSV: one line per row of each receiver.
+//! Reads and writes traces as CSV, with one line per row of each receiver.
 //!
-//! Numbers have fixed decimals, a missing value is an empty field, and lines end in a line feed, so
-//! that the same run gives the same bytes on every platform.
+//! Numbers have a fixed number of decimals, a missing value is an empty field, and lines end in a
+//! line feed, so that the same run yields the same bytes on every platform.
 
 use crate::{ClockState, TraceRow};
 use engine::text::TextError;
@@ -9,7 +9,7 @@ use std::io::{Read, Write};
 use std::str::FromStr;
 use thiserror::Error;
 
-/// The receiver, then the fields of [`TraceRow`] in their order.
+/// The names of the columns: the receiver, followed by the fields of [`TraceRow`] in order.
 const COLUMNS: [&str; 40] = [
     "receiver",
     "time_s",
@@ -53,52 +53,52 @@ const COLUMNS: [&str; 40] = [
     "displayed_level_percent",
 ];
 
-/// The first column about playback; where nothing was played, these are empty.
+/// Index of the first column about playback. These columns are empty if nothing was played.
 const PLAYBACK: usize = 7;
 
-/// Length of the longest file that is read, in bytes: more than the rows below take.
+/// Maximum length of a file that is read, in bytes: more than [`MOST_ROWS`] rows need.
 const LONGEST_FILE: u64 = 2_000_000_000;
 /// Maximum number of rows that are read: two weeks of four receivers with a row a second. They take
-/// some 2 GB of memory.
+/// about 2 GB of memory.
 const MOST_ROWS: usize = 5_000_000;
 /// Maximum number of receivers whose rows are read: more than a picture can distinguish.
 const MOST_RECEIVERS: usize = 100;
-/// Longest name of a receiver, in characters.
+/// Maximum length of a receiver's name, in characters.
 const LONGEST_NAME: usize = 255;
-/// Latest time of a row, s: 30 years.
+/// Largest time of a row, s: 30 years.
 const LATEST_S: f64 = 1e9;
-/// Maximum number of characters of a field that an error repeats.
+/// Maximum number of characters of a field that are quoted in an error.
 const LONGEST_PIECE: usize = 60;
 
 /// Why a file is not a trace.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum TraceError {
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error(transparent)]
     Unreadable(#[from] std::io::Error),
-    /// It is not text.
+    /// The file is not text.
     #[error(transparent)]
     Text(#[from] TextError),
-    /// It is too long.
+    /// The file is too long.
     #[error("the file is longer than {LONGEST_FILE} bytes; cut it, as each part with the first line is a trace")]
     TooLong,
-    /// It has too many rows.
+    /// The file has too many rows.
     #[error(
         "line {line}: there are more than {MOST_ROWS} rows; cut the file, as each part with the first line is a trace"
     )]
     Rows {
-        /// Counted from 1.
+        /// The line, counted from 1.
         line: u64,
     },
-    /// It has too many receivers.
+    /// The file has too many receivers.
     #[error(
         "line {line}: there are more than {MOST_RECEIVERS} receivers, and `{name}` is one more; put them into several files"
     )]
     Receivers {
-        /// Counted from 1.
+        /// The line, counted from 1.
         line: u64,
-        /// Of the receiver.
+        /// The name of the receiver.
         name: String,
     },
     /// The rows of a receiver are not in order of time.
@@ -106,27 +106,27 @@ pub enum TraceError {
         "line {line}: time_s is {time_s} after a row of {before_s} s; right would be the rows of a receiver in order of time"
     )]
     Order {
-        /// Counted from 1.
+        /// The line, counted from 1.
         line: u64,
-        /// Of the row.
+        /// The time of the row.
         time_s: f64,
-        /// Of the row before it.
+        /// The time of the previous row.
         before_s: f64,
     },
-    /// It is not CSV.
+    /// The file is not CSV.
     #[error(transparent)]
     Csv(#[from] csv::Error),
-    /// It has other columns.
+    /// The file has other columns.
     #[error("this is no trace: its first line must be `{}`", COLUMNS.join(","))]
     Columns,
     /// A field is invalid.
     #[error("line {line}: {column} is `{found}`; right would be {right}")]
     Field {
-        /// Counted from 1.
+        /// The line, counted from 1.
         line: u64,
-        /// Its name.
+        /// The name of the column.
         column: &'static str,
-        /// Its text.
+        /// The text of the field.
         found: String,
         /// What would be right.
         right: &'static str,
@@ -140,7 +140,7 @@ pub struct Writer<W: Write> {
 }
 
 impl<W: Write> Writer<W> {
-    /// Begins a file with the names of the columns.
+    /// Begins a file, with the names of the columns as its first line.
     ///
     /// # Errors
     /// If `to` cannot be written.
@@ -150,12 +150,12 @@ impl<W: Write> Writer<W> {
         Ok(Self { writer })
     }
 
-    /// Writes a row; `with_playback` is false where only a clock was run.
+    /// Writes a row. `with_playback` is false if only a clock was run.
     ///
     /// # Errors
-    /// If it cannot be written.
+    /// If the output cannot be written.
     pub fn write(&mut self, receiver: &str, row: &TraceRow, with_playback: bool) -> Result<(), csv::Error> {
-        // Everything that is written can be read again.
+        // The name is cut off so that everything that is written can be read again.
         let name: String = receiver.chars().take(LONGEST_NAME).collect();
         let mut fields = fields(&name, row);
         if !with_playback {
@@ -164,16 +164,16 @@ impl<W: Write> Writer<W> {
         self.writer.write_record(fields)
     }
 
-    /// Flushes what was written so far.
+    /// Flushes the rows written so far.
     ///
     /// # Errors
-    /// If it cannot be written.
+    /// If the output cannot be written.
     pub fn flush(&mut self) -> Result<(), csv::Error> {
         Ok(self.writer.flush()?)
     }
 }
 
-/// Reads a trace: the receivers in the order in which they first appear, with their rows.
+/// Reads a trace. Returns the receivers in the order in which they first appear, with their rows.
 ///
 /// ```
 /// use trace::{TraceRow, Writer, read};
@@ -188,7 +188,7 @@ impl<W: Write> Writer<W> {
 /// ```
 ///
 /// # Errors
-/// If it is not a trace.
+/// If the input is not a trace.
 pub fn read(from: impl Read) -> Result<Vec<(String, Vec<TraceRow>)>, TraceError> {
     let mut bytes = Vec::new();
     from.take(LONGEST_FILE + 1).read_to_end(&mut bytes)?;
@@ -383,8 +383,8 @@ fn optional(value: Option<f64>, decimals: usize) -> String {
     value.map_or_else(String::new, |value| fixed(value, decimals))
 }
 
-/// A number with that many decimals, or nothing if it is unknown. A negative zero loses its sign,
-/// because the sign would depend on rounding.
+/// Formats a number with this many decimals; empty if the number is unknown (NaN). A negative zero
+/// loses its sign, because the sign would depend on rounding.
 fn fixed(value: f64, decimals: usize) -> String {
     if value.is_nan() {
         return String::new();

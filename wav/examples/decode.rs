@@ -1,5 +1,5 @@
-//! Decodes a WAV file to bare 32-bit floats: `decode FILE` or `decode - < FILE`, for comparison
-//! with other readers.
+//! Decodes a WAV file to raw 32-bit floats, for comparison with other readers: `decode FILE` or
+//! `decode - < FILE`.
 
 use std::io::{Read, Write};
 use std::path::Path;

@@ -1,43 +1,44 @@
-//! Where the samples end.
+//! Determines where the samples end.
 //!
-//! Headers are often wrong about that: a pipe's header was written before the length was known, a
-//! recorder lost its power, a length did not fit into 32 bits. So the lengths that are stated only
-//! say where to look: see the table in the crate's documentation.
+//! Headers are often wrong about the length: the header on a pipe was written before the length was
+//! known, a recorder lost power, or a length did not fit in 32 bits. So the stated lengths only
+//! show where the samples may end; see the rules in the crate's documentation.
 
 use crate::Notice;
 use crate::container::{Container, RIFF_HEADER_BYTES, WAVE64_HEADER_BYTES, is_name};
 use crate::lookahead::Lookahead;
 use std::io::{self, Read};
 
-/// Lengths that writers put down when they do not know: SoX 0x7FFFF000, others 0x7FFFFFFF,
-/// 0x80000000, 0xFFFFF000 or these less a header. That there is less audio than such a length needs
-/// no word.
+/// Lengths that writers state if they do not know the length: SoX 0x7FFFF000,
+/// others 0x7FFFFFFF, 0x80000000, 0xFFFFF000, or one of these minus the length of a header. If
+/// there is less audio than such a length states, this is not reported.
 const PLACEHOLDERS: [std::ops::RangeInclusive<u64>; 3] =
     [0x7FFF_0000..=0x8000_0000, 0xFFFF_0000..=0xFFFF_FFFF, 0x7FFF_FFFF_0000_0000..=u64::MAX];
-/// Chunks that come behind the samples in the field. What has one of these names is a chunk,
-/// whatever its length.
+/// Names of chunks that follow the samples in practice. Data that begins with one of these names is
+/// a chunk, whatever its length.
 const TRAILING_CHUNKS: [&[u8; 4]; 28] = [
     b"LIST", b"bext", b"iXML", b"axml", b"bxml", b"sxml", b"chna", b"cue ", b"smpl", b"inst", b"fact", b"JUNK",
     b"junk", b"FLLR", b"PAD ", b"PEAK", b"peak", b"levl", b"cart", b"id3 ", b"ID3 ", b"afsp", b"plst", b"acid",
     b"umid", b"ubxt", b"_PMX", b"data",
 ];
-/// Tags of other formats that are put behind WAV files: ID3v2, ID3v1, APEv2.
+/// Tags of other formats that are appended to WAV files: ID3v2, ID3v1, APEv2.
 const TAGS: [&[u8]; 3] = [b"ID3", b"TAG", b"APETAGEX"];
-/// What has a name that is not known and a length beyond this is taken for samples: four random
-/// bytes are a name once in 54 times, and a length below this once in 256.
+/// Maximum length of a chunk with an unknown name; data that states a greater length is taken for
+/// samples. Four random bytes form a name once in 54 times, and a length up to this once in 256
+/// times.
 const LONGEST_UNKNOWN_CHUNK: u64 = 1 << 24;
 
 /// The lengths of the samples that a header states.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Stated {
-    /// Ascending, in bytes, none of them 0.
+    /// The stated lengths other than 0, ascending, in bytes.
     lengths: Vec<u64>,
-    /// Whether 0 is stated, and nothing else.
+    /// Whether the only stated length is 0.
     zero: bool,
 }
 
 impl Stated {
-    /// Of a `ds64` chunk and of the `data` chunk itself.
+    /// Creates the set of lengths from the `ds64` chunk and the `data` chunk itself.
     pub(crate) fn new(lengths: [Option<u64>; 2]) -> Self {
         let zero = lengths.iter().flatten().any(|length| *length == 0);
         let mut lengths: Vec<u64> = lengths.into_iter().flatten().filter(|length| *length > 0).collect();
@@ -47,26 +48,26 @@ impl Stated {
     }
 }
 
-/// The samples, as bytes.
+/// The samples of a file, as bytes.
 pub(crate) struct Body {
     container: Container,
     /// Where the samples begin in the file.
     start: u64,
-    /// Bytes that were read.
+    /// Number of bytes that have been read.
     done: u64,
-    /// Lengths at which the samples may end, ascending: the next one first.
+    /// Lengths at which the samples may end, ascending, so the next one is first.
     ends: Vec<u64>,
     /// The longest length that the header states.
     stated: Option<u64>,
-    /// Whether the last of `ends` is believed even if what follows is no chunk.
+    /// Whether the samples end at the last of `ends` even if no chunk follows there.
     last_is_certain: bool,
-    /// Whether there is less audio than `stated`, and that was told.
+    /// Whether there is less audio than `stated`, which has been reported.
     is_short: bool,
     over: bool,
 }
 
 impl Body {
-    /// The next byte of `input` is the first one of the samples.
+    /// Creates the body. The next byte of `input` must be the first one of the samples.
     pub(crate) fn new<R: Read>(
         input: &mut Lookahead<R>,
         container: Container,
@@ -95,8 +96,8 @@ impl Body {
         Ok(body)
     }
 
-    /// Finds out whether there is any audio. A length of 0 means that there is none, or that nobody
-    /// wrote the length.
+    /// Determines whether there is any audio. A length of 0 means that there is none, or that the
+    /// length was never written.
     fn begin<R: Read>(&mut self, input: &mut Lookahead<R>, zero: bool, notices: &mut Vec<Notice>) -> io::Result<()> {
         let (at, remaining, container) = (self.start, input.remaining(), self.container);
         let ahead = input.peek(if zero { container.header_bytes() } else { 1 })?;
@@ -109,7 +110,7 @@ impl Body {
         Ok(())
     }
 
-    /// Fills `out` with bytes of samples; fewer only at their end.
+    /// Fills `out` with bytes of samples. Returns fewer bytes only at the end of the samples.
     pub(crate) fn read<R: Read>(
         &mut self,
         input: &mut Lookahead<R>,
@@ -133,7 +134,7 @@ impl Body {
         Ok(filled)
     }
 
-    /// The file or the pipe ended.
+    /// Handles the end of the file or pipe.
     fn end_of_input(&mut self, notices: &mut Vec<Notice>) {
         self.over = true;
         if let Some(stated_bytes) = self.stated
@@ -145,7 +146,7 @@ impl Body {
         }
     }
 
-    /// As many bytes were read as one of the lengths says.
+    /// Decides whether the samples end here, after as many bytes as one of the lengths states.
     fn possible_end<R: Read>(&mut self, input: &mut Lookahead<R>, notices: &mut Vec<Notice>) -> io::Result<()> {
         let length = self.ends.remove(0);
         let (at, remaining, container) = (input.position(), input.remaining(), self.container);
@@ -168,10 +169,10 @@ impl Body {
     }
 }
 
-/// Lengths of which a writer kept the lower 32 bits only.
+/// Possible lengths if a writer has stored only the lower 32 bits.
 fn wrapped(length: u64, remaining: u64) -> impl Iterator<Item = u64> {
     let most = if length < 1 << 32 { (remaining - length) >> 32 } else { 0 };
-    // A file of 64 GiB is a day of 64 channels.
+    // At most 64 GiB are considered: about two hours of 64 channels with 24 bits at 48 kHz.
     (1..=most.min(16)).map(move |times| length + (times << 32))
 }
 
@@ -179,7 +180,7 @@ fn is_placeholder(length: u64) -> bool {
     PLACEHOLDERS.iter().any(|range| range.contains(&length))
 }
 
-/// Whether a chunk or a tag begins here; `remaining` is what is left of a file.
+/// Whether a chunk or a tag begins here. `remaining` is the number of bytes to the end of the file.
 fn is_chunk(container: Container, ahead: &[u8], remaining: Option<u64>) -> bool {
     if container == Container::Wave64 {
         let Some(length) = ahead.get(16..WAVE64_HEADER_BYTES).and_then(|bytes| bytes.try_into().ok()) else {

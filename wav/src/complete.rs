@@ -1,18 +1,19 @@
-//! Files whose writer could not complete them.
+//! Completes files that their writer could not complete.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
-/// Offsets of `nBlockAlign` in the `fmt ` chunk, and of the first chunk in the file.
+/// Offset of `nBlockAlign` in the `fmt ` chunk, and offset of the first chunk in the file, bytes.
 const BLOCK_ALIGN: usize = 12;
 const FIRST_CHUNK: u64 = 12;
-/// Name and length of a chunk.
+/// Length of a chunk's name and length, bytes.
 pub(crate) const CHUNK_HEADER: u64 = 8;
 
-/// Has a RIFF file that could not be written to its end, as on a full disk, tell the length that it
-/// has: that of the whole frames in it. What follows them is cut off. Returns how many frames there
-/// are. Where the header itself did not fit there are none, and the file stays as it is.
+/// Completes a RIFF file that could not be written to its end, for example because the disk was
+/// full: its header is changed to state the length of the whole frames in it, and anything after
+/// them is cut off. Returns the number of frames. If the header itself did not fit, this is 0, and
+/// the file is left unchanged.
 ///
 /// # Errors
 /// If the file cannot be read or changed.
@@ -25,13 +26,13 @@ pub fn complete(path: &Path) -> io::Result<u64> {
     file.set_len(data + data_bytes)?;
     for (at, bytes) in [(4, data + data_bytes - CHUNK_HEADER), (data - 4, data_bytes)] {
         file.seek(SeekFrom::Start(at))?;
-        // A file of 4 GiB is the most that RIFF has.
+        // RIFF cannot state a length of 4 GiB or more.
         file.write_all(&u32::try_from(bytes).unwrap_or(u32::MAX).to_le_bytes())?;
     }
     Ok(frames)
 }
 
-/// Where the samples begin, and how long a frame is.
+/// Finds where the samples begin, and the length of a frame, bytes.
 pub(crate) fn find_data(file: &mut File, length: u64) -> io::Result<Option<(u64, u16)>> {
     let (mut at, mut frame_bytes) = (FIRST_CHUNK, 0);
     while at + CHUNK_HEADER <= length {

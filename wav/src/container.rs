@@ -1,4 +1,4 @@
-//! The chunks up to the first sample.
+//! Reads the chunks up to the first sample.
 
 use crate::body::Stated;
 use crate::format::EXTENSIBLE_BYTES;
@@ -6,26 +6,30 @@ use crate::lookahead::Lookahead;
 use crate::{Error, Format};
 use std::io::Read;
 
-/// More chunks before the samples than any recorder writes; bounds the reading of a pipe that never
-/// ends.
+/// Maximum number of chunks before the samples, which is more than any recorder writes. It limits
+/// how much is read from an endless pipe.
 const MAX_CHUNKS: usize = 1000;
-/// RIFF has 32 bits for lengths; this one means that the length is in `ds64`, or not known.
+/// The 32-bit length which means that the actual length is in `ds64`, or unknown.
 const NOT_IN_32_BITS: u32 = u32::MAX;
-/// Length of `ds64` before its table, and of an entry of that (EBU Tech 3306, 3.5).
+/// Length of `ds64` before its table, and length of an entry in this table, bytes (EBU
+/// Tech 3306, 3.5).
 const DS64_BYTES: usize = 28;
 const DS64_ENTRY_BYTES: usize = 12;
-/// Entries of the table that are kept: lengths of chunks beyond 4 GiB that are not the samples.
+/// Maximum number of entries that are kept from the table, which states the lengths of chunks
+/// beyond 4 GiB other than the samples.
 const MAX_LONG_CHUNKS: usize = 16;
 
-/// Wave64 names chunks by GUIDs. Those of RIFF and LIST have an ending of their own.
+/// Wave64 names chunks by GUIDs: the GUID of the RIFF chunk, and the common ending of the others,
+/// except LIST.
 const WAVE64_RIFF: [u8; 16] = *b"riff\x2E\x91\xCF\x11\xA5\xD6\x28\xDB\x04\xC1\x00\x00";
 const WAVE64_ENDING: [u8; 12] = *b"\xF3\xAC\xD3\x11\x8C\xD1\x00\xC0\x4F\x8E\xDB\x8A";
-/// A Wave64 chunk's GUID and length; the length includes these bytes.
+/// Length of a Wave64 chunk header (GUID and length), bytes. The stated length includes the header.
 pub(crate) const WAVE64_HEADER_BYTES: usize = 24;
-/// A RIFF chunk's name and length; the length does not include them.
+/// Length of a RIFF chunk header (name and length), bytes. The stated length does not include the
+/// header.
 pub(crate) const RIFF_HEADER_BYTES: usize = 8;
 
-/// What kind of chunks a file has.
+/// The kind of chunks in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Container {
     /// RIFF, RF64 and BW64.
@@ -34,7 +38,7 @@ pub(crate) enum Container {
 }
 
 impl Container {
-    /// Length of a chunk's name and length.
+    /// Length of a chunk header, bytes.
     pub(crate) const fn header_bytes(self) -> usize {
         match self {
             Self::Riff => RIFF_HEADER_BYTES,
@@ -42,7 +46,7 @@ impl Container {
         }
     }
 
-    /// Bytes between the end of a chunk of so many bytes and the next chunk.
+    /// Number of padding bytes between a chunk of this length and the next chunk.
     pub(crate) const fn padding(self, bytes: u64) -> u64 {
         match self {
             Self::Riff => bytes % 2,
@@ -51,7 +55,7 @@ impl Container {
     }
 }
 
-/// What is known when the next byte is the first one of the samples.
+/// The contents of a header, up to the first byte of the samples.
 pub(crate) struct Header {
     pub(crate) container: Container,
     pub(crate) format: Format,
@@ -59,7 +63,7 @@ pub(crate) struct Header {
 }
 
 impl Header {
-    /// Reads up to the first sample.
+    /// Reads the header, up to the first sample.
     pub(crate) fn read<R: Read>(input: &mut Lookahead<R>) -> Result<Self, Error> {
         let container = read_magic(input)?;
         let mut format = None;
@@ -91,7 +95,7 @@ impl Header {
     }
 }
 
-/// Reads the first bytes of a file, and tells what it is.
+/// Reads the first bytes of a file, and determines its container.
 fn read_magic<R: Read>(input: &mut Lookahead<R>) -> Result<Container, Error> {
     let start = input.peek(16)?;
     if start == WAVE64_RIFF {
@@ -117,7 +121,7 @@ fn read_magic<R: Read>(input: &mut Lookahead<R>) -> Result<Container, Error> {
         [b'c', b'a', b'f', b'f', ..] => "CAF",
         [b'.', b's', b'n', b'd', ..] => "AU",
         [b'I', b'D', b'3', ..] => "MP3",
-        // Eleven bits of ones begin a frame of MPEG audio.
+        // A frame of MPEG audio begins with eleven bits set to one.
         [0xFF, next, ..] if *next >= 0xE0 => "MP3",
         [_, _, _, _, b'f', b't', b'y', b'p', ..] => "MP4",
         _ => "another kind of file",
@@ -127,9 +131,9 @@ fn read_magic<R: Read>(input: &mut Lookahead<R>) -> Result<Container, Error> {
 
 /// The header of a chunk.
 struct Chunk {
-    /// The name by RIFF; of Wave64's GUIDs the beginning, which is the same.
+    /// The RIFF name, or the beginning of a Wave64 GUID, which is the same.
     name: [u8; 4],
-    /// Length of its content in bytes.
+    /// Length of the chunk's content in bytes.
     bytes: u64,
 }
 
@@ -155,7 +159,8 @@ impl Chunk {
                 let length = u64::from_le_bytes(length);
                 let known = header[4..16] == WAVE64_ENDING;
                 let name = if known { [header[0], header[1], header[2], header[3]] } else { [0; 4] };
-                // A length of 0 for the samples means that the file was never completed.
+                // If the length of the samples is too small for the header, for example 0, the file
+                // was never completed.
                 match length.checked_sub(WAVE64_HEADER_BYTES as u64) {
                     Some(bytes) => Ok(Self { name, bytes }),
                     None if name == *b"data" => Ok(Self { name, bytes: 0 }),
@@ -166,15 +171,15 @@ impl Chunk {
     }
 }
 
-/// Names of chunks are of printable ASCII.
+/// Whether four bytes can be the name of a chunk, which consists of printable ASCII characters.
 pub(crate) fn is_name(name: &[u8; 4]) -> bool {
     name.iter().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
-/// Lengths of 64 bits, of RF64 and BW64.
+/// The 64-bit lengths in RF64 and BW64 files.
 #[derive(Default)]
 struct LongLengths {
-    /// Of the samples, if there is a `ds64` chunk.
+    /// The length of the samples, if there is a `ds64` chunk.
     data: Option<u64>,
     others: Vec<([u8; 4], u64)>,
 }
@@ -193,7 +198,7 @@ impl LongLengths {
         Self { data: long(8), others: table.filter_map(entry).collect() }
     }
 
-    /// Length of a chunk that is not the samples.
+    /// The length of a chunk other than the samples.
     fn of(&self, chunk: &Chunk) -> u64 {
         let long = self.others.iter().find(|(name, _)| *name == chunk.name);
         match long {
@@ -202,13 +207,13 @@ impl LongLengths {
         }
     }
 
-    /// What the header says of the samples' length.
+    /// The lengths of the samples that the header states.
     fn stated(&self, data: &Chunk) -> Stated {
         Stated::new([self.data, Some(data.bytes).filter(|bytes| *bytes != u64::from(NOT_IN_32_BITS))])
     }
 }
 
-/// The first bytes of a chunk's content; the rest is skipped.
+/// Reads the first bytes of a chunk's content, and skips the rest.
 fn read_start<'a, R: Read>(input: &mut Lookahead<R>, bytes: u64, start: &'a mut [u8]) -> Result<&'a [u8], Error> {
     let kept = usize::try_from(bytes).map_or(start.len(), |bytes| bytes.min(start.len()));
     read_exact(input, &mut start[..kept])?;
@@ -224,21 +229,21 @@ fn skip<R: Read>(input: &mut Lookahead<R>, bytes: u64) -> Result<(), Error> {
     if input.skip(bytes)? == bytes { Ok(()) } else { Err(Error::EndsInHeader { at: input.position() }) }
 }
 
-/// Skips the padding between a chunk and the next one. Some writers forget the byte that makes a
-/// RIFF chunk even.
+/// Skips the padding between a chunk and the next one. Some writers omit the byte that pads a RIFF
+/// chunk to an even length.
 fn skip_padding<R: Read>(input: &mut Lookahead<R>, container: Container, bytes: u64) -> Result<(), Error> {
     let padding = container.padding(bytes);
     let is_forgotten = container == Container::Riff && padding == 1 && is_pad_forgotten(input.peek(9)?);
     if is_forgotten { Ok(()) } else { skip(input, padding) }
 }
 
-/// Whether the next chunk begins at once behind one of odd length.
+/// Whether the next chunk follows a chunk of odd length without padding.
 fn is_pad_forgotten(ahead: &[u8]) -> bool {
     let name_at = |at: usize| ahead.get(at..).and_then(|rest| rest.first_chunk::<4>());
     match (name_at(0), name_at(1)) {
         (_, Some(b"data" | b"fmt ")) => false,
         (Some(b"data" | b"fmt "), _) => true,
-        // A pad byte is 0 by the specification, and no name begins with it.
+        // According to the specification, a pad byte is 0, and no name begins with 0.
         (Some(name), _) => is_name(name),
         (None, _) => false,
     }

@@ -1,23 +1,22 @@
-//! Cue points: named places in a file that players and editors show.
+//! Cue points: labelled positions in a file, which players and editors display.
 
 use crate::complete::{CHUNK_HEADER, find_data};
 use std::fs::OpenOptions;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
-/// A named place.
+/// A labelled position.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cue {
-    /// The frame, from 0.
+    /// The frame, counted from 0.
     pub frame: u32,
-    /// What is there, in words.
+    /// The text of the label.
     pub label: String,
 }
 
-/// Adds cue points to a complete RIFF file that has none, after its samples: a `cue ` chunk, and a
-/// list of labels. A file that has no samples, that has other chunks after them, or that would
-/// exceed the 4 GiB of RIFF stays as it is, and so does one for no cue points. Returns whether they
-/// were added.
+/// Adds cue points after the samples of a complete RIFF file: a `cue ` chunk, and a list of labels.
+/// The file is left unchanged if it has no samples, if other chunks follow the samples, if it would
+/// exceed the 4 GiB of RIFF, or if `cues` is empty. Returns whether cue points were added.
 ///
 /// ```no_run
 /// let fault = wav::Cue { frame: 48_000, label: "crackle".to_owned() };
@@ -40,22 +39,25 @@ pub fn add_cues(path: &Path, cues: &[Cue]) -> io::Result<bool> {
     let riff = u32::try_from(padded + chunks.len() as u64 - CHUNK_HEADER);
     let (Ok(riff), true) = (riff, length == end || length == padded) else { return Ok(false) };
     file.seek(SeekFrom::Start(end))?;
-    // Samples of an odd length have a pad byte.
+    // Samples with an odd length in bytes are followed by a pad byte.
     file.write_all(&[0; 1][..(padded - end) as usize])?;
     file.write_all(&chunks)?;
-    // Last, so that a file whose chunks did not fit is read without them.
+    // The length is written last, so that if the chunks do not fit on the disk, the file is read
+    // without them.
     file.seek(SeekFrom::Start(4))?;
     file.write_all(&riff.to_le_bytes())?;
     Ok(true)
 }
 
-/// The chunks `cue ` and `LIST` of type `adtl` (IBM and Microsoft, 1991, chapter 3).
+/// Creates the `cue ` chunk, and the `LIST` chunk of type `adtl` (IBM and Microsoft, 1991,
+/// chapter 3).
 fn chunks(cues: &[Cue]) -> Vec<u8> {
     let mut points = (cues.len() as u32).to_le_bytes().to_vec();
     let mut labels = b"adtl".to_vec();
     for (name, cue) in (1_u32..).zip(cues) {
-        // Name, position in a play list, chunk, its start and that of its block, which are 0 for
-        // samples in one chunk, and the frame.
+        // A cue point consists of its name, its position in a play list, the name of the chunk, the
+        // start of the chunk and of the block, which are both 0 for samples in one chunk, and the
+        // frame.
         for number in [name, cue.frame] {
             points.extend(number.to_le_bytes());
         }

@@ -1,59 +1,60 @@
-//! What is wrong with a file: refusals, and findings that do not keep it from being read.
+//! What is wrong with a file: errors, for which it is refused, and notices, with which it is still
+//! read.
 
 use std::io;
 use thiserror::Error;
 
-/// Why a file is refused. Each message says where in the file, and what would be right; it does not
-/// name the file.
+/// Why a file is refused. Each message states the position in the file and what would be right, but
+/// does not contain the name of the file.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The system refused to open or to read it.
+    /// The system failed to open or read the file.
     #[error("cannot be read: {0}")]
     Io(#[from] io::Error),
-    /// Another kind of file.
+    /// The file is of another kind.
     #[error("this is {found}, not WAV: a RIFF, RF64, BW64 or Wave64 file with PCM or float samples is needed")]
     NotWav {
-        /// What it looks like.
+        /// The kind of file that it appears to be.
         found: &'static str,
     },
-    /// It ends before its samples.
+    /// The file ends before its samples.
     #[error("the file ends at byte {at}, within its header: a `fmt ` and a `data` chunk are needed")]
     EndsInHeader {
         /// Length of the file in bytes.
         at: u64,
     },
-    /// Something other than a chunk stands where a chunk should.
+    /// There is no chunk where one should begin.
     #[error("at byte {at} a chunk should begin, but there is none: the header is damaged")]
     NoChunk {
         /// Position in bytes.
         at: u64,
     },
-    /// More chunks than any recorder writes.
+    /// There are more chunks before the samples than any recorder writes.
     #[error("no samples come within the first {chunks} chunks, up to byte {at}: a `data` chunk is needed")]
     TooManyChunks {
-        /// Chunks that were read.
+        /// Number of chunks that were read.
         chunks: usize,
         /// Position in bytes.
         at: u64,
     },
-    /// The samples come first.
+    /// The samples precede their format.
     #[error("the `data` chunk at byte {at} comes before any `fmt ` chunk: the format must come first")]
     NoFormat {
         /// Position of the `data` chunk in bytes.
         at: u64,
     },
-    /// A `fmt ` chunk that cannot be complete.
+    /// A `fmt ` chunk is too short to be complete.
     #[error("the `fmt ` chunk at byte {at} has {bytes} bytes: {needed} are needed")]
     FormatTooShort {
         /// Position in bytes.
         at: u64,
-        /// Its length in bytes.
+        /// Length of the chunk in bytes.
         bytes: u64,
-        /// The least length in bytes.
+        /// The minimum length in bytes.
         needed: usize,
     },
-    /// Samples that are no PCM and no floats.
+    /// The samples are neither PCM nor floats.
     #[error(
         "the `fmt ` chunk at byte {at} says that the samples are {codec} (format tag {tag:#06x}): PCM (1) or float (3) is needed"
     )]
@@ -62,10 +63,10 @@ pub enum Error {
         at: u64,
         /// `wFormatTag`, or the first word of the subformat.
         tag: u16,
-        /// Its name.
+        /// Name of the codec.
         codec: &'static str,
     },
-    /// A size of samples that is not read.
+    /// The sample size is not supported.
     #[error(
         "the `fmt ` chunk at byte {at} says {bits} bits a sample: 8 to 32 bits PCM, or 32 or 64 bits float are needed"
     )]
@@ -75,7 +76,7 @@ pub enum Error {
         /// `wBitsPerSample`.
         bits: u16,
     },
-    /// More valid bits than there are.
+    /// There are more valid bits than bits.
     #[error("the `fmt ` chunk at byte {at} says {valid} valid bits in samples of {bits}: at most {bits} can be valid")]
     ValidBits {
         /// Position in bytes.
@@ -85,7 +86,7 @@ pub enum Error {
         /// `wBitsPerSample`.
         bits: u16,
     },
-    /// `nBlockAlign` contradicts the rest, so that the place of a sample is not known.
+    /// `nBlockAlign` contradicts the other fields, so the positions of samples are unknown.
     #[error(
         "the `fmt ` chunk at byte {at} says frames of {block_align} bytes, but {channels} channels of {bits} bits are {right} bytes: samples of {bits} bits in larger containers need WAVE_FORMAT_EXTENSIBLE"
     )]
@@ -101,7 +102,7 @@ pub enum Error {
         /// What `nBlockAlign` should be.
         right: usize,
     },
-    /// No channels, too many, or no sample rate.
+    /// There are no channels or too many, or the sample rate is 0.
     #[error("the `fmt ` chunk at byte {at} says {channels} channels at {sample_rate_hz} Hz: 1 to {max} channels and a rate above 0 are needed", max = crate::MAX_CHANNELS)]
     Layout {
         /// Position in bytes.
@@ -113,58 +114,58 @@ pub enum Error {
     },
 }
 
-/// A finding about a file that is read all the same.
+/// A finding about a file that does not prevent it from being read.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Notice {
     /// There is no audio.
     NoAudio {
-        /// Where samples would begin, in bytes.
+        /// Position at which the samples would begin, in bytes.
         at: u64,
-        /// The chunk that begins there instead, or what looked like one.
+        /// The name of the chunk that begins there instead, or four bytes that look like one.
         follows: Option<[u8; 4]>,
     },
-    /// The file was never completed: its length is 0, but there is audio.
+    /// The file was never completed: the stated length is 0, but there is audio.
     Unfinished {
-        /// Where its samples begin, in bytes.
+        /// Position at which the samples begin, in bytes.
         at: u64,
     },
-    /// There is less audio than the header says.
+    /// There is less audio than the header states.
     Truncated {
-        /// Bytes of audio that the header says.
+        /// Number of bytes of audio that the header states.
         stated_bytes: u64,
-        /// Bytes of audio that there are.
+        /// Number of bytes of audio in the file.
         found_bytes: u64,
     },
-    /// The samples go on behind the length that the header says.
+    /// The samples continue beyond the length that the header states.
     GoesOn {
-        /// Bytes of audio that the header says.
+        /// Number of bytes of audio that the header states.
         stated_bytes: u64,
     },
-    /// Behind the samples of a file there is something that is no chunk.
+    /// The samples are followed by data that is not a chunk.
     Trailing {
-        /// Where it begins, in bytes.
+        /// Position of this data, in bytes.
         at: u64,
-        /// How long it is, in bytes.
+        /// Length of this data, in bytes.
         bytes: u64,
     },
     /// The samples end within a frame.
     PartialFrame {
-        /// Bytes of the frame that are there.
+        /// Number of bytes of the frame that are present.
         bytes: usize,
-        /// Bytes of a whole frame.
+        /// Number of bytes in a whole frame.
         frame_bytes: usize,
     },
-    /// Floats that are no finite numbers.
+    /// There are floats that are not finite numbers.
     NotFinite {
-        /// How many samples.
+        /// Number of such samples.
         samples: u64,
-        /// The first one's frame, from 0.
+        /// The frame of the first such sample, counted from 0.
         first_frame: u64,
     },
-    /// Floats beyond full scale.
+    /// There are floats beyond full scale.
     OverFullScale {
-        /// How many samples.
+        /// Number of such samples.
         samples: u64,
         /// The largest magnitude; full scale is 1.
         peak: f32,

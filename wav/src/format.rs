@@ -1,12 +1,12 @@
-//! The `fmt ` chunk: how samples are stored.
+//! Parses the `fmt ` chunk, which states how samples are stored.
 
 use crate::Error;
 
-/// Most channels of a file: sixteen times what an AES67 stream can carry. Bounds the memory that a
-/// frame takes.
+/// Maximum number of channels in a file: sixteen times as many as an AES67 stream can carry. This
+/// limits the memory for a frame.
 pub const MAX_CHANNELS: u16 = 1024;
 
-/// Length of a `fmt ` chunk: WAVEFORMAT with the bits of PCM, and WAVEFORMATEXTENSIBLE.
+/// Length of a `fmt ` chunk, bytes: PCMWAVEFORMAT, and WAVEFORMATEXTENSIBLE.
 const PLAIN_BYTES: usize = 16;
 pub(crate) const EXTENSIBLE_BYTES: usize = 40;
 
@@ -15,8 +15,8 @@ const PCM: u16 = 0x0001;
 const FLOAT: u16 = 0x0003;
 const EXTENSIBLE: u16 = 0xFFFE;
 
-/// Subformats behind their first word: `KSDATAFORMAT_SUBTYPE_*` (ksmedia.h), and the same of
-/// ambisonic files.
+/// Subformats without their first word: `KSDATAFORMAT_SUBTYPE_*` (ksmedia.h), and the corresponding
+/// GUID in ambisonic files.
 const SUBFORMATS: [[u8; 14]; 2] = [
     [0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xAA, 0, 0x38, 0x9B, 0x71],
     [0, 0, 0x21, 0x07, 0xD3, 0x11, 0x86, 0x44, 0xC8, 0xC1, 0xCA, 0, 0, 0],
@@ -27,7 +27,7 @@ const SUBFORMATS: [[u8; 14]; 2] = [
 pub enum Encoding {
     /// 8 bits, offset binary: 128 is silence.
     U8,
-    /// 16 bits, two's complement, as are the longer ones.
+    /// 16 bits, two's complement, like the longer integers.
     S16,
     /// 24 bits in 3 bytes.
     S24,
@@ -52,8 +52,8 @@ impl Encoding {
         }
     }
 
-    /// Appends whole samples to `out`. Integers up to 24 bits are exact; longer ones and 64-bit
-    /// floats are rounded to the nearest `f32`.
+    /// Decodes whole samples and appends them to `out`. Integers up to 24 bits are exact; longer
+    /// ones and 64-bit floats are rounded to the nearest `f32`.
     pub(crate) fn decode(self, bytes: &[u8], out: &mut Vec<f32>) {
         match self {
             Self::U8 => out.extend(bytes.iter().map(|&byte| (f32::from(byte) - 128.0) / 128.0)),
@@ -70,17 +70,17 @@ fn extend<const BYTES: usize>(bytes: &[u8], out: &mut Vec<f32>, decode: impl Fn(
     out.extend(bytes.as_chunks().0.iter().map(|sample| decode(*sample)));
 }
 
-/// Finite numbers stay finite.
+/// Converts a sample to `f32`, so that finite numbers stay finite.
 fn narrow(sample: f64) -> f32 {
     if sample.is_finite() { sample.clamp(f64::from(f32::MIN), f64::from(f32::MAX)) as f32 } else { sample as f32 }
 }
 
-/// What a file holds.
+/// The format of the samples in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Format {
-    /// How its samples are stored.
+    /// How the samples are stored.
     pub encoding: Encoding,
-    /// Bits of a sample that mean something; the rest of the container is below them.
+    /// Number of significant bits of a sample. The unused bits of the container are below them.
     pub valid_bits: u16,
     /// Channels, 1 to [`MAX_CHANNELS`].
     pub channels: u16,
@@ -89,7 +89,7 @@ pub struct Format {
 }
 
 impl Format {
-    /// Samples that fill their container.
+    /// Creates a format with samples that fill their container.
     #[must_use]
     pub const fn new(encoding: Encoding, channels: u16, sample_rate_hz: u32) -> Self {
         Self { encoding, valid_bits: 8 * encoding.bytes() as u16, channels, sample_rate_hz }
@@ -101,8 +101,8 @@ impl Format {
         self.encoding.bytes() * self.channels as usize
     }
 
-    /// Reads the first [`EXTENSIBLE_BYTES`] of a `fmt ` chunk that stands at byte `at` and is
-    /// `bytes` long.
+    /// Parses a `fmt ` chunk, given its first [`EXTENSIBLE_BYTES`]. The chunk is at byte `at` and
+    /// is `bytes` long.
     pub(crate) fn parse(chunk: &[u8], at: u64, bytes: u64) -> Result<Self, Error> {
         let word = |at: usize| chunk.get(at..at + 2).map_or(0, |word| u16::from_le_bytes([word[0], word[1]]));
         let too_short = |needed| Error::FormatTooShort { at, bytes, needed };
@@ -132,7 +132,7 @@ impl Format {
             (PCM | FLOAT, _) => return Err(Error::Bits { at, bits }),
             _ => return Err(Error::Codec { at, tag, codec: codec_name(tag) }),
         };
-        // Some writers leave it at 0, which says nothing.
+        // Some writers leave this field at 0, which has no meaning.
         valid_bits = if tag == FLOAT || valid_bits == 0 { bits } else { valid_bits };
         if valid_bits > bits {
             return Err(Error::ValidBits { at, valid: valid_bits, bits });
@@ -145,7 +145,7 @@ impl Format {
     }
 }
 
-/// Names of other format tags (mmreg.h), the ones that are met in WAV files.
+/// Names of other format tags (mmreg.h) that occur in WAV files.
 const fn codec_name(tag: u16) -> &'static str {
     match tag {
         0x0002 => "Microsoft ADPCM",

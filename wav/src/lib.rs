@@ -1,30 +1,32 @@
-//! Reads the samples of WAV files as `f32` of full scale ±1: the one reader of the simulator and of
+//! Reads the samples of WAV files as `f32` with full scale ±1, for the simulator and for
 //! `aes67 send`.
 //!
-//! Model: a file is read once from front to back, so a pipe does as well as a file. Three
-//! containers are known: RIFF/WAVE with 32-bit lengths, RF64 and BW64 whose `ds64` chunk holds
-//! 64-bit lengths, and Wave64. Chunks before the samples are skipped, except `fmt ` and `ds64`. The
-//! memory that is needed does not depend on the file.
+//! Model: a file is read once from front to back, so it may also be a pipe. Three containers are
+//! supported: RIFF/WAVE with 32-bit lengths, RF64 and BW64 whose `ds64` chunk contains 64-bit
+//! lengths, and Wave64. Chunks before the samples are skipped, except `fmt ` and `ds64`. The
+//! required memory does not depend on the file.
 //!
 //! Rules:
-//! * The size of a sample is that of the container by `fmt `: its bits rounded up to whole bytes.
-//!   `nBlockAlign` must agree.
-//! * Valid bits below the container are left-justified in it (`WAVEFORMATEXTENSIBLE`), so full
-//!   scale is the container's.
-//! * A length on a pipe is a hint: the samples end there only if the pipe does, or if another chunk
-//!   begins there.
-//! * A length in a file is believed if the file is that long. Where it is not, the samples end with
+//! * The size of a sample is the size of its container according to `fmt `: its bits rounded up to
+//!   whole bytes. `nBlockAlign` must agree.
+//! * If there are fewer valid bits than bits in the container, they are left-justified
+//!   (`WAVEFORMATEXTENSIBLE`), so full scale is the container's.
+//! * On a pipe, a stated length is only a hint: the samples end there only if the pipe ends there,
+//!   or if another chunk begins there.
+//! * In a file, a stated length is used if the file is long enough. Otherwise, the samples end with
 //!   the file, and a [`Notice`] says so.
-//! * A length of 0 is no audio if nothing or another chunk follows; else the file was never
-//!   completed, and is read to its end.
-//! * A length that is not known (`0xFFFFFFFF`) means to the end.
-//! * The pad byte of odd chunks may be missing: the next chunk is looked for at both places.
-//! * Floats that are NaN or infinite are silence, counted in a [`Notice`]. Those beyond full scale
-//!   are kept and counted; whoever makes integers of them clips them.
+//! * A length of 0 means that there is no audio if nothing or another chunk follows. Otherwise, the
+//!   file was never completed, and is read to its end.
+//! * If the length is unknown (`0xFFFFFFFF`), the samples are read to the end.
+//! * The pad byte after a chunk of odd length may be missing, so the next chunk may begin at either
+//!   position.
+//! * Floats that are NaN or infinite are replaced with silence, and counted in a [`Notice`]. Floats
+//!   beyond full scale are kept and counted; they are clipped where samples are converted to
+//!   integers.
 //!
-//! hound, which writes this project's WAV files, is not used to read them because it misreads
-//! valid bits below the container, believes every length, and knows neither RF64 nor 64-bit
-//! floats.
+//! hound, which writes this project's WAV files, is not used to read them, because it misreads
+//! samples with fewer valid bits than their container, trusts every length, and supports neither
+//! RF64 nor 64-bit floats.
 //!
 //! Sources: IBM and Microsoft, "Multimedia Programming Interface and Data Specifications 1.0", 1991
 //! (RIFF, WAVE); Microsoft, `WAVEFORMATEXTENSIBLE` (mmreg.h) and "Multiple channel audio data and

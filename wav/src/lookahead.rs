@@ -6,28 +6,29 @@ use std::io::{self, ErrorKind, Read};
 /// How much there is to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extent {
-    /// A file of so many bytes.
+    /// A file with this many bytes.
     Bytes(u64),
-    /// A pipe: until it ends.
+    /// A pipe, which is read until it ends.
     Unknown,
 }
 
 impl Extent {
-    /// Of an open file; what is no regular file (a pipe, a terminal) has no length.
+    /// The extent of an open file. Anything other than a regular file, such as a pipe or a
+    /// terminal, has no known length.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// If the system does not report the file's metadata.
     pub fn of(file: &File) -> io::Result<Self> {
         let metadata = file.metadata()?;
         Ok(if metadata.is_file() { Self::Bytes(metadata.len()) } else { Self::Unknown })
     }
 }
 
-/// Bytes that can be looked at before they are read: the longest chunk header (Wave64) and a pad
-/// byte.
+/// Number of bytes that can be peeked at: enough for the longest chunk header (Wave64) and the
+/// padding before it.
 const AHEAD: usize = 32;
 
-/// Reads whole blocks, and peeks.
+/// A reader that fills whole blocks, and can peek ahead.
 pub(crate) struct Lookahead<R> {
     reader: R,
     extent: Extent,
@@ -41,12 +42,12 @@ impl<R: Read> Lookahead<R> {
         Self { reader, extent, ahead: [0; AHEAD], ahead_bytes: 0, position: 0 }
     }
 
-    /// Bytes that were read; those that were only peeked at do not count.
+    /// Number of bytes that have been read, without those that were only peeked at.
     pub(crate) fn position(&self) -> u64 {
         self.position
     }
 
-    /// Bytes from here to the end; `None` for a pipe.
+    /// Number of bytes from here to the end; `None` for a pipe.
     pub(crate) fn remaining(&self) -> Option<u64> {
         match self.extent {
             Extent::Bytes(bytes) => Some(bytes.saturating_sub(self.position)),
@@ -54,7 +55,8 @@ impl<R: Read> Lookahead<R> {
         }
     }
 
-    /// The next bytes, at most [`AHEAD`]; fewer than asked for only at the end.
+    /// Returns the next bytes without consuming them, at most [`AHEAD`]. Returns fewer than
+    /// requested only at the end.
     pub(crate) fn peek(&mut self, bytes: usize) -> io::Result<&[u8]> {
         let wanted = bytes.min(AHEAD);
         if self.ahead_bytes < wanted {
@@ -63,7 +65,7 @@ impl<R: Read> Lookahead<R> {
         Ok(&self.ahead[..wanted.min(self.ahead_bytes)])
     }
 
-    /// Fills `out`; returns fewer bytes only at the end.
+    /// Fills `out`. Returns the number of bytes, which is smaller than requested only at the end.
     pub(crate) fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let known = self.ahead_bytes.min(out.len());
         out[..known].copy_from_slice(&self.ahead[..known]);
@@ -75,7 +77,7 @@ impl<R: Read> Lookahead<R> {
         Ok(known + filled)
     }
 
-    /// Reads and forgets; returns fewer bytes only at the end.
+    /// Skips bytes. Returns their number, which is smaller than requested only at the end.
     pub(crate) fn skip(&mut self, bytes: u64) -> io::Result<u64> {
         let mut block = [0; 4096];
         let mut skipped = 0;

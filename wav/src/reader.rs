@@ -1,4 +1,4 @@
-//! Frames out of bytes.
+//! Decodes frames from a file.
 
 use crate::body::{Body, Stated};
 use crate::container::{Container, Header};
@@ -10,10 +10,10 @@ use std::path::Path;
 
 /// Files are read in pieces of this many bytes.
 const BUFFER_BYTES: usize = 1 << 18;
-/// Bytes that are decoded at once.
+/// Number of bytes that are decoded at once.
 const BLOCK_BYTES: usize = 1 << 14;
 
-/// A WAV file that is read from front to back.
+/// Reads a WAV file from front to back.
 pub struct Reader<R> {
     input: Lookahead<R>,
     format: Format,
@@ -25,7 +25,7 @@ pub struct Reader<R> {
     over: bool,
 }
 
-/// What was wrong with floats.
+/// Counts of invalid floats.
 #[derive(Default)]
 struct Floats {
     not_finite: u64,
@@ -35,11 +35,11 @@ struct Floats {
 }
 
 impl Reader<BufReader<File>> {
-    /// Opens a file, or what else can be read by a path (a named pipe, `/dev/fd/0`), and reads its
-    /// header.
+    /// Opens a file, or anything else that can be read through a path (a named pipe, `/dev/fd/0`),
+    /// and reads its header.
     ///
     /// # Errors
-    /// [`Error`]: what is wrong with it.
+    /// If the file cannot be read; the [`Error`] describes the reason.
     pub fn open(path: &Path) -> Result<Self, Error> {
         let file = File::open(path)?;
         let extent = Extent::of(&file)?;
@@ -48,10 +48,11 @@ impl Reader<BufReader<File>> {
 }
 
 impl<R: Read> Reader<R> {
-    /// Reads the header of a file whose first byte comes next.
+    /// Creates a reader for a file, and reads its header. The next byte of `reader` must be the
+    /// first byte of the file.
     ///
     /// # Errors
-    /// [`Error`]: what is wrong with it.
+    /// If the file cannot be read; the [`Error`] describes the reason.
     pub fn new(reader: R, extent: Extent) -> Result<Self, Error> {
         let mut input = Lookahead::new(reader, extent);
         let Header { container, format, stated } = Header::read(&mut input)?;
@@ -60,10 +61,10 @@ impl<R: Read> Reader<R> {
         Ok(Self::of(input, format, body, notices))
     }
 
-    /// Bare samples without a header, until the end.
+    /// Creates a reader for raw samples without a header, up to the end of `reader`.
     ///
     /// # Errors
-    /// Whatever `reader` says.
+    /// If `reader` fails.
     pub fn bare(reader: R, format: Format) -> io::Result<Self> {
         let mut input = Lookahead::new(reader, Extent::Unknown);
         let mut notices = Vec::new();
@@ -75,22 +76,22 @@ impl<R: Read> Reader<R> {
         Self { input, format, body, notices, block: Vec::new(), frames: 0, floats: Floats::default(), over: false }
     }
 
-    /// What the file holds.
+    /// The format of the samples.
     pub const fn format(&self) -> Format {
         self.format
     }
 
-    /// What was found out about the file since the last call: on opening, and at the end of the
+    /// The notices since the last call. They arise when the file is opened, and at the end of the
     /// samples.
     pub fn take_notices(&mut self) -> Vec<Notice> {
         std::mem::take(&mut self.notices)
     }
 
-    /// Appends up to `frames` frames to `out`, interleaved, full scale ±1; returns how many. Fewer
-    /// come only at the end, and from there on none.
+    /// Appends up to `frames` frames to `out`, interleaved, with full scale ±1. Returns the number
+    /// of frames, which is smaller than requested only at the end, and then 0.
     ///
     /// # Errors
-    /// Whatever the reader says; the frames before that were appended.
+    /// If the underlying reader fails. The frames before the error have been appended.
     pub fn read(&mut self, frames: usize, out: &mut Vec<f32>) -> io::Result<usize> {
         let frame_bytes = self.format.frame_bytes();
         let mut appended = 0;
@@ -120,7 +121,8 @@ impl<R: Read> Reader<R> {
         }
     }
 
-    /// The samples are over, within a frame if some bytes are left.
+    /// Records the notices at the end of the samples. If `bytes` is not 0, the samples end within a
+    /// frame.
     fn end(&mut self, bytes: usize) {
         self.over = true;
         let Floats { not_finite, first_frame, over_full_scale, peak } = self.floats;

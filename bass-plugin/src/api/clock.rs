@@ -1,4 +1,4 @@
-//! The clock, without a stream.
+//! The functions for a clock without a stream.
 
 use super::clock_view;
 use super::{Handles, text_from};
@@ -17,16 +17,16 @@ use net::timer::{PacedTimer, Tick};
 use std::ffi::{c_char, c_void};
 use std::sync::{Mutex, PoisonError};
 
-/// The value of a domain that stands for the setting.
+/// The domain value that means the domain in the settings.
 const BY_SETTING: u32 = u32::MAX;
 
-/// The clock that `BASS_AES67_ClockStart` or `BASS_AES67_ClockStartOn` started.
+/// The clock that was started by `BASS_AES67_ClockStart` or `BASS_AES67_ClockStartOn`.
 static STARTED: Mutex<Option<Timeline>> = Mutex::new(None);
 static TIMERS: Handles<Mutex<Option<PacedTimer>>> = Handles::new(0x6700_0000, "timer");
 static STATUS: Recent = Recent::new();
 
-/// A host's procedure. Arguments: its pointer, the clock's time in ns, and how many calls were left
-/// out.
+/// A host's timer procedure. Arguments: its pointer, the clock's time in ns, and how many calls
+/// were skipped.
 type TimerProc = unsafe extern "system" fn(*mut c_void, u64, u32);
 
 #[cfg(unix)]
@@ -36,8 +36,8 @@ pub(super) fn end() {
     drop(started);
 }
 
-/// Uses the options; the clock may be running already, as in programs that start it for each
-/// stream.
+/// Starts the clock according to the options. It is not an error if the clock is already running,
+/// because some programs start it for each stream.
 #[unsafe(no_mangle)]
 extern "system" fn BASS_AES67_ClockStart() -> i32 {
     guarded(0, || {
@@ -52,7 +52,7 @@ extern "system" fn BASS_AES67_ClockStart() -> i32 {
 #[unsafe(no_mangle)]
 unsafe extern "system" fn BASS_AES67_ClockStartOn(interface: *const c_char, domain: u32) -> i32 {
     guarded(0, || {
-        // SAFETY: as the header asks for.
+        // SAFETY: the C header requires the host to guarantee this.
         let interface = unsafe { text_from(interface) };
         i32::from(report_isolated(|| start(interface.as_deref(), domain)).is_some())
     })
@@ -71,8 +71,8 @@ fn start(interface: Option<&str>, domain: u32) -> Result<(), BassError> {
     }
     threads::stay_loaded();
     *started = Some(match settings.clock_mode {
-        // The program that disciplines the system's clock may use PTP's ports. This clock needs no
-        // network, but an interface that is named should exist.
+        // The program that disciplines the system clock may use the PTP ports, so they are not
+        // opened. This clock needs no network, but if an interface is named, it must exist.
         ClockChoice::System => {
             interface.map(|_| settings.interface(interface)).transpose()?;
             Timeline::System(clock::system()?)
@@ -93,7 +93,7 @@ extern "system" fn BASS_AES67_ClockStop() -> i32 {
     })
 }
 
-/// The status of the clock, or an error if none is running.
+/// The status of the clock, or an error if no clock is running.
 fn view() -> Result<ClockView, BassError> {
     let known = isolated(|| clock::newest().map(|timeline| ClockView::of(&timeline)));
     known.ok_or_else(|| BassError::new(code::NOTAVAIL, "no clock runs"))
@@ -119,14 +119,14 @@ extern "system" fn BASS_AES67_GetClockStats() -> *const c_char {
     guarded(std::ptr::null(), || STATUS.hand_out(&clock_view().text, false).cast())
 }
 
-/// Writes a number of the host.
+/// Writes a number to the host's memory, or reports the error.
 ///
 /// # Safety
-/// `out` is null or points to a `T`.
+/// `out` must be null or point to a writable `T`.
 unsafe fn give<T>(out: *mut T, value: Result<T, BassError>) -> i32 {
     let out = if out.is_null() { Err(BassError::parameter("no place for the answer")) } else { Ok(out) };
     let given = out.and_then(|out| {
-        // SAFETY: as the caller says, and not null.
+        // SAFETY: the pointer is not null, and the caller guarantees that it is valid.
         value.map(|value| unsafe { out.write_unaligned(value) })
     });
     i32::from(report(given).is_some())
@@ -134,7 +134,7 @@ unsafe fn give<T>(out: *mut T, value: Result<T, BassError>) -> i32 {
 
 #[unsafe(no_mangle)]
 unsafe extern "system" fn BASS_AES67_ClockGetOffset(offset_ns: *mut i64) -> i32 {
-    // SAFETY: as the header asks for.
+    // SAFETY: the C header requires the host to guarantee this.
     guarded(0, || unsafe { give(offset_ns, view().map(|view| view.offset_ns)) })
 }
 
@@ -144,7 +144,7 @@ unsafe extern "system" fn BASS_AES67_ClockGetGrandmaster(identity: *mut u64) -> 
         0 => Err(BassError::new(code::NOTAVAIL, "no grandmaster is known")),
         known => Ok(known),
     };
-    // SAFETY: as the header asks for.
+    // SAFETY: the C header requires the host to guarantee this.
     guarded(0, || unsafe { give(identity, known()) })
 }
 
@@ -154,7 +154,7 @@ unsafe extern "system" fn BASS_AES67_ClockGetTime(time_ns: *mut u64) -> i32 {
         let time = view()?.ptp_ns.and_then(|time| u64::try_from(time).ok());
         time.ok_or_else(|| BassError::new(code::NOTAVAIL, "PTP time is not known"))
     };
-    // SAFETY: as the header asks for.
+    // SAFETY: the C header requires the host to guarantee this.
     guarded(0, || unsafe { give(time_ns, known()) })
 }
 
@@ -170,7 +170,7 @@ unsafe extern "system" fn BASS_AES67_TimerStart(
     })
 }
 
-/// Range of periods, in us.
+/// Range of timer periods, in us.
 const PERIODS_US: std::ops::RangeInclusive<u32> = 100..=10_000_000;
 
 fn start_timer(period_us: u32, procedure: Option<TimerProc>, user: HostPointer) -> Result<u32, BassError> {
@@ -183,11 +183,11 @@ fn start_timer(period_us: u32, procedure: Option<TimerProc>, user: HostPointer) 
     threads::stay_loaded();
     let call = move |tick: Tick| {
         mark_as_ours();
-        // Captures the whole of it, not only the pointer.
+        // This makes the closure capture the whole `HostPointer`, and not only the pointer in it.
         let user = &user;
         let time_ns = u64::try_from(tick.due.as_nanos()).unwrap_or(0);
         let missed = u32::try_from(tick.missed).unwrap_or(u32::MAX);
-        // SAFETY: the host keeps its procedure and pointer valid until it stops the timer.
+        // SAFETY: the host keeps its procedure and its pointer valid until it stops the timer.
         unsafe { procedure(user.0, time_ns, missed) };
     };
     let timer = PacedTimer::start(timeline, Nanos::from_micros(i64::from(period_us)), call)?;
@@ -199,8 +199,8 @@ extern "system" fn BASS_AES67_TimerStop(timer: u32) -> i32 {
     guarded(0, || {
         let stop = || {
             let timer = TIMERS.remove(timer)?;
-            // Taken out of its cell: when this returns, the thread has ended, unless it is the
-            // caller.
+            // The timer is dropped here, so its thread has ended when this function returns, unless
+            // that thread is the caller.
             let taken = timer.lock().unwrap_or_else(PoisonError::into_inner).take();
             drop(taken);
             Ok(())

@@ -1,4 +1,4 @@
-//! The list of announced streams.
+//! The functions for the list of announced streams.
 
 use super::{text_from, write_sized};
 use crate::boundary::{guarded, report, report_isolated};
@@ -15,7 +15,7 @@ use std::ffi::c_char;
 #[unsafe(no_mangle)]
 unsafe extern "system" fn BASS_AES67_DiscoveryStart(interface: *const c_char) -> i32 {
     guarded(0, || {
-        // SAFETY: as the header asks for.
+        // SAFETY: the C header requires the host to guarantee this.
         let wanted = unsafe { text_from(interface) };
         let start = || settings::get().interface(wanted.as_deref()).and_then(discovery::start);
         i32::from(report_isolated(start).is_some())
@@ -43,7 +43,7 @@ unsafe extern "system" fn BASS_AES67_DiscoveryGet(index: u32, out: *mut SourceIn
                 BassError::parameter(format!("there is no stream {index}; counted from 0 there are {}", streams.len()))
             })
         });
-        // SAFETY: as the header asks for.
+        // SAFETY: the C header requires the host to guarantee this.
         let filled =
             found.and_then(|(description, stream)| unsafe { write_sized(out, info_of(&description, &stream)) });
         i32::from(report(filled).is_some())
@@ -59,7 +59,7 @@ fn streams() -> Result<Vec<(Description, StreamDescription)>, BassError> {
         (1..).zip(streams).map(move |(number, stream)| {
             let mut description = description.clone();
             if several {
-                // In the form that a URL selects it by.
+                // The name gets the form by which a URL selects the stream.
                 description.name += &format!("#{number}");
             }
             (description, stream)

@@ -1,4 +1,4 @@
-//! Output streams.
+//! The functions for output streams.
 
 use super::{Handles, text_from, thousandths, write_sized};
 use crate::boundary::{guarded, report, report_isolated};
@@ -18,21 +18,22 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 
 static OUTPUTS: Handles<Kept> = Handles::new(0x6600_0000, "output");
 
-/// An output, and its handle.
+/// An output, and the form of the structures that its host uses.
 struct Kept {
     output: Output,
     form: OutputForm,
 }
 
-/// A handle in C: a pointer that is a number, so that an invalid handle is only an error.
+/// A handle in C: a number in the form of a pointer, which is never dereferenced, so that an
+/// invalid handle is only an error.
 type Handle = *mut c_void;
 
-/// The number of a handle; 0, which no handle has, for invalid ones.
+/// Converts a handle to its number. For invalid handles, returns 0, which is never assigned.
 fn number_of(handle: Handle) -> u32 {
     u32::try_from(handle.addr()).unwrap_or(0)
 }
 
-/// `BASS_AES67_OUTPUT_*`.
+/// The values of `BASS_AES67_OUTPUT_*`.
 mod state {
     pub(super) const STOPPED: u32 = 0;
     pub(super) const WAITING: u32 = 1;
@@ -56,7 +57,7 @@ pub(super) fn end() {
 #[unsafe(no_mangle)]
 unsafe extern "system" fn BASS_AES67_OutputCreate(channel: u32, settings: *const c_void) -> Handle {
     guarded(std::ptr::null_mut(), || {
-        // SAFETY: as the header asks for.
+        // SAFETY: the C header requires the host to guarantee this.
         let made = unsafe { made_from(channel, settings) };
         let handle = report(made.map(|made| OUTPUTS.add(made))).unwrap_or(0);
         std::ptr::without_provenance_mut(handle as usize)
@@ -64,13 +65,13 @@ unsafe extern "system" fn BASS_AES67_OutputCreate(channel: u32, settings: *const
 }
 
 /// # Safety
-/// `settings` is null, or points to a structure of the header, of either form.
+/// `settings` must be null, or point to a structure in one of the two forms of the header.
 unsafe fn made_from(channel: u32, settings: *const c_void) -> Result<Kept, BassError> {
     if settings.is_null() {
         return Err(BassError::parameter("no settings: the group at least is needed"));
     }
-    // SAFETY: as the caller says; both forms are longer than this, which is read before anything
-    // else.
+    // SAFETY: the caller guarantees a valid structure, and both forms are longer than these four
+    // bytes.
     let first = unsafe { settings.cast::<[u8; 4]>().read_unaligned() };
     let form = OutputForm::of(first).ok_or_else(|| {
         let (size, right) = (u32::from_ne_bytes(first), size_of::<OutputSettings>());
@@ -80,15 +81,16 @@ unsafe fn made_from(channel: u32, settings: *const c_void) -> Result<Kept, BassE
         ))
     })?;
     let config = match form {
-        // SAFETY: it is of this form.
+        // SAFETY: the structure has this form.
         OutputForm::Plain => plain_config(channel, unsafe { settings.cast::<PlainOutputSettings>().read_unaligned() }),
-        // SAFETY: it is of this form.
+        // SAFETY: the structure has this form.
         OutputForm::Sized => unsafe { config_from(channel, settings.cast::<OutputSettings>().read_unaligned()) },
     };
     Ok(Kept { output: Output::new(config?), form })
 }
 
-/// The settings of the public header's structure: a stream of 24 bits on the clock of the options.
+/// Converts the settings in the plain form of the header's structure: a 24-bit stream on the clock
+/// of the options.
 fn plain_config(channel: u32, given: PlainOutputSettings) -> Result<OutputConfig, BassError> {
     let own = settings::get();
     let group = Ipv4Addr::from(given.group);
@@ -124,9 +126,9 @@ fn plain_config(channel: u32, given: PlainOutputSettings) -> Result<OutputConfig
 }
 
 /// # Safety
-/// The pointers are null or to strings that end in a zero.
+/// The pointers must be null or point to zero-terminated strings.
 unsafe fn config_from(channel: u32, given: OutputSettings) -> Result<OutputConfig, BassError> {
-    // SAFETY: the pointers are null or to strings, as the caller says.
+    // SAFETY: the caller guarantees that the pointers are null or point to strings.
     let [name, group, second_group, interface, second_interface] = unsafe {
         [given.name, given.group, given.second_group, given.interface, given.second_interface]
             .map(|text| text_from(text))
@@ -145,7 +147,7 @@ unsafe fn config_from(channel: u32, given: OutputSettings) -> Result<OutputConfi
     };
     let mut sender = sender_config(channel, &asked, address(&group, given.port)?)?;
     sender.secondary = second_group.map(|group| address(&group, given.port).map(Into::into)).transpose()?;
-    // Refused now rather than when it is started.
+    // Invalid settings are refused now rather than when the output is started.
     engine::send::Sender::new(sender).map_err(|error| BassError::parameter(error.to_string()))?;
     Ok(OutputConfig {
         channel,
@@ -184,7 +186,7 @@ fn address(group: &str, port: u32) -> Result<SocketAddrV4, BassError> {
     Ok(SocketAddrV4::new(address, port))
 }
 
-/// The packet settings of both forms; 0 is the default.
+/// The packet settings that both forms contain; 0 means the default.
 struct Asked {
     bits: u32,
     payload_type: u32,
@@ -218,7 +220,7 @@ fn sender_config(channel: u32, given: &Asked, to: SocketAddrV4) -> Result<Sender
     })
 }
 
-/// A number from the system's entropy.
+/// A random number from the system's entropy.
 fn seed() -> u64 {
     use std::hash::{BuildHasher, Hasher};
     std::hash::RandomState::new().build_hasher().finish()
@@ -246,7 +248,8 @@ extern "system" fn BASS_AES67_OutputIsRunning(output: Handle) -> i32 {
     guarded(0, || i32::from(report_isolated(|| Ok(OUTPUTS.find(output)?.output.is_running())).unwrap_or(false)))
 }
 
-/// The rate of an output's clock in ppm, 0 with an error if there is no such output.
+/// The rate of an output's clock in ppm. If there is no such output, reports an error and
+/// returns 0.
 fn frequency_ppm(output: Handle) -> f64 {
     let output = number_of(output);
     report_isolated(|| Ok(OUTPUTS.find(output)?.output.view().frequency_ppm)).unwrap_or(0.0)
@@ -280,11 +283,12 @@ unsafe extern "system" fn BASS_AES67_OutputGetStats(output: Handle, out: *mut c_
             Ok((kept.form, stats_of(&kept.output), plain_stats_of(&kept.output)))
         });
         let written = known.and_then(|(form, sized, plain)| match form {
-            // SAFETY: as the header asks for: the structure is of the form of the configuration.
+            // SAFETY: the C header requires that the structure has the same form as the settings.
             OutputForm::Sized => unsafe { write_sized(out.cast::<OutputStats>(), sized) },
             OutputForm::Plain if out.is_null() => Err(BassError::parameter("no structure to be filled")),
             OutputForm::Plain => {
-                // SAFETY: as above, and not null.
+                // SAFETY: the C header requires that the structure has the same form as the
+                // settings, and the pointer is not null.
                 unsafe { out.cast::<PlainOutputStats>().write_unaligned(plain) };
                 Ok(())
             }
@@ -293,7 +297,7 @@ unsafe extern "system" fn BASS_AES67_OutputGetStats(output: Handle, out: *mut c_
     })
 }
 
-/// The statistics of the public header's structure.
+/// The statistics in the plain form of the header's structure.
 fn plain_stats_of(output: &Output) -> PlainOutputStats {
     let view = output.view();
     let (packets, send_errors) = view.sender.map_or((0, 0), |status| {
@@ -311,7 +315,7 @@ fn plain_stats_of(output: &Output) -> PlainOutputStats {
 fn stats_of(output: &Output) -> OutputStats {
     let view = output.view();
     let Some(status) = view.sender else { return OutputStats::default() };
-    // An output is one stream.
+    // An output has exactly one stream.
     let stream = &status.streams[0];
     let (sender, late) = (&stream.sender, &stream.departures);
     OutputStats {

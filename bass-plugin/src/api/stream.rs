@@ -1,4 +1,4 @@
-//! Statistics of a stream.
+//! The function for a stream's statistics.
 
 use super::write_sized;
 use crate::boundary::{guarded, report};
@@ -9,7 +9,7 @@ use bass_ffi::threads::isolated;
 use engine::Nanos;
 use net::stream::ReceiverStatus;
 
-/// `BASS_AES67_STATE_*`.
+/// The values of `BASS_AES67_STATE_*`.
 mod state {
     pub(super) const WAITING: u32 = 0;
     pub(super) const STARTING: u32 = 1;
@@ -25,7 +25,7 @@ unsafe extern "system" fn BASS_AES67_GetStats(handle: u32, out: *mut Stats) -> i
             let status = stream.status().unwrap_or_default();
             Ok(stats_of(&stream, &status))
         });
-        // SAFETY: as the header asks for.
+        // SAFETY: the C header requires the host to guarantee this.
         i32::from(report(known.and_then(|stats| unsafe { write_sized(out, stats) })).is_some())
     })
 }

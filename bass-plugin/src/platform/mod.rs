@@ -1,4 +1,4 @@
-//! What depends on the operating system: finding BASS in this process.
+//! Code that depends on the operating system: finds BASS in this process.
 
 #[cfg(unix)]
 mod unix;

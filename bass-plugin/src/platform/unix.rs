@@ -1,9 +1,10 @@
-//! Linux; and macOS, for which it is type-checked and has not run.
+//! Finds BASS's functions on Linux and macOS. The code is type-checked for macOS, but has not run
+//! there.
 
 use std::ffi::{CStr, c_void};
 
-/// The address of a function of BASS; null if this process has none. `libbass.so` makes itself
-/// global when it is loaded, so that it is found wherever it came from.
+/// The address of a BASS function; null if BASS is not loaded. `libbass.so` makes its symbols
+/// global when it is loaded, so that they are found wherever it was loaded from.
 pub(crate) fn bass_symbol(name: &CStr) -> *const c_void {
     // SAFETY: the name ends in a zero byte, and RTLD_DEFAULT is always valid.
     unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) }

@@ -1,13 +1,13 @@
-//! Livewire: channel numbers, and the advertisements of its nodes.
+//! Livewire: channel numbers, and the advertisements that nodes send.
 //!
 //! Model: a channel is a number from 1 to 32767, and its group is 239.192.0.0 plus that number.
-//! Nodes advertise their sources on 239.192.255.3, port 4001: all of them after a change and at
-//! long intervals, and in between a summary that only shows that the node is alive. A datagram has
-//! a header of 16 bytes, followed by *phrases*: four letters, a type, and an operand whose length
-//! depends on the type.
+//! Nodes advertise on 239.192.255.3, port 4001: they list all their sources after a change and at
+//! long intervals, and in between send a summary that only shows that the node is alive. A datagram
+//! has a header of 16 bytes, followed by *phrases*: four letters, a type, and an operand whose
+//! length depends on the type.
 //!
-//! Assumptions: the format is not published. This description is based on what others have observed
-//! on the wire (`read_lw_sources` by N. Prater and its successors). Unknown phrases are skipped. An
+//! Assumptions: the format is not published. This description is based on observations of others on
+//! the wire (`read_lw_sources` by N. Prater and its successors). Unknown phrases are skipped. An
 //! unknown type is an error, because its length is unknown, too.
 
 use crate::event_queue::EventQueue;
@@ -87,16 +87,16 @@ impl fmt::Display for Channel {
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LivewireError {
-    /// It does not begin with the header of an advertisement.
+    /// The datagram does not begin with the header of an advertisement.
     #[error("this is no message of Livewire's")]
     Header,
-    /// It ends within a phrase.
+    /// The datagram ends within a phrase.
     #[error("it ends within a phrase")]
     Truncated,
     /// The length of the next operand is unknown.
     #[error("type {0:#04x} is not known")]
     Type(u8),
-    /// It is a message of another kind, such as a request for a channel.
+    /// The datagram is a message of another kind, such as a request for a channel.
     #[error("this is a message of another kind")]
     OtherKind,
 }
@@ -106,7 +106,7 @@ pub enum LivewireError {
 pub struct LivewireSource {
     /// Its channel.
     pub channel: Channel,
-    /// Its name at the node.
+    /// Its name on the node.
     pub name: String,
 }
 
@@ -129,7 +129,7 @@ impl Advertisement {
     /// Parses a datagram. Sources that are not ordinary channels, such as backfeeds, are ignored.
     ///
     /// # Errors
-    /// If it is not an advertisement.
+    /// If the datagram is not an advertisement.
     pub fn parse(datagram: &[u8]) -> Result<Self, LivewireError> {
         let mut rest = datagram.get(HEADER..).ok_or(LivewireError::Header)?;
         if datagram[..MAGIC.len()] != MAGIC {
@@ -175,7 +175,7 @@ impl Advertisement {
     }
 }
 
-/// Takes the next phrase from `rest`.
+/// Removes the next phrase from `rest` and returns it.
 fn phrase<'a>(rest: &mut &'a [u8]) -> Result<(&'a [u8; 4], Operand<'a>), LivewireError> {
     let opcode = rest.split_first_chunk::<4>().ok_or(LivewireError::Truncated)?;
     let (opcode, after) = opcode;
@@ -239,8 +239,8 @@ struct Node {
     heard_at: LocalTime,
 }
 
-/// The current advertisements of nodes. Sans-IO: time and datagrams are arguments, and memory is
-/// bounded.
+/// The sources that nodes currently advertise. Sans-IO: time and datagrams are arguments, and
+/// memory is bounded.
 #[derive(Debug, Default)]
 pub struct LivewireDirectory {
     nodes: BTreeMap<Ipv4Addr, Node>,
@@ -251,7 +251,7 @@ impl LivewireDirectory {
     /// Handles a datagram from `node`.
     ///
     /// # Errors
-    /// If it is not an advertisement, in which case nothing changes.
+    /// If the datagram is not an advertisement. Nothing changes in this case.
     pub fn handle_datagram(&mut self, now: LocalTime, node: Ipv4Addr, datagram: &[u8]) -> Result<(), LivewireError> {
         let advertisement = Advertisement::parse(datagram)?;
         let count: usize = self.nodes.values().map(|node| node.sources.len()).sum();
@@ -307,12 +307,12 @@ impl LivewireDirectory {
         self.nodes.values().map(|node| node.heard_at + TIMEOUT).min()
     }
 
-    /// The next change that has not been polled yet.
+    /// Removes and returns the next change.
     pub fn poll_event(&mut self) -> Option<LivewireEvent> {
         self.events.pop()
     }
 
-    /// All sources.
+    /// All sources that are currently advertised.
     pub fn entries(&self) -> impl Iterator<Item = LivewireEntry> {
         self.nodes.iter().flat_map(|(address, node)| {
             node.sources.iter().map(|(channel, name)| LivewireEntry {

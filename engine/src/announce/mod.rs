@@ -1,5 +1,5 @@
-//! Describing and announcing streams: descriptions ([`sdp`]) and their announcement ([`sap`]), and
-//! the advertisements of [`livewire`].
+//! Descriptions of streams ([`sdp`]), their announcement ([`sap`]), and Livewire advertisements
+//! ([`livewire`]).
 
 pub mod livewire;
 pub mod sap;

@@ -8,13 +8,13 @@
 use crate::units::Nanos;
 
 /// Once the clocks have settled, a phase error larger than this is removed by a jump. Judgement: 5
-/// frames at 48 kHz, which a trim would take minutes to remove.
+/// frames at 48 kHz. A trim would take minutes to remove such an error.
 const ALIGNED: Nanos = Nanos::from_micros(100);
 /// [`ALIGNED`] as a multiple of the setpoint's standard deviation; the larger of the two limits
 /// applies. Judgement: the uncertainty of the setpoint itself is not an error.
 const ALIGNED_SIGMAS: f64 = 1.0;
 /// A phase error larger than this is removed by a jump at any time, if it persists. Judgement: the
-/// trim, limited to 20 ppm, would take 100 s to remove it.
+/// trim, which is limited to 20 ppm, would take 100 s to remove such an error.
 const JUMP: Nanos = Nanos::from_millis(2);
 /// [`JUMP`] as a multiple of the setpoint's standard deviation; the larger of the two limits
 /// applies. Judgement: exceeded by chance once in 16 000 (normal distribution).
@@ -23,8 +23,8 @@ const JUMP_SIGMAS: f64 = 4.0;
 /// stalls of a host.
 const JUMP_PATIENCE: Nanos = Nanos::from_millis(500);
 /// Each jump that reverses the previous one doubles the time for which the next error is tolerated,
-/// up to this limit, because the reference then wanders by an amount that is not known yet.
-/// Judgement: measuring the wander takes about as long.
+/// up to this limit, because reversals show that the reference wanders by an amount that is not
+/// known yet. Judgement: measuring the wander takes about this long.
 const LONGEST_PATIENCE: Nanos = Nanos::from_secs(16);
 /// When there has been no error beyond [`JUMP`] for this multiple of the patience, the patience is
 /// reset to [`JUMP_PATIENCE`]. Judgement: 16 s at the shortest patience, 8.5 min at the longest.
@@ -33,7 +33,7 @@ const FORGIVEN_AFTER: i64 = 32;
 /// The correction of a phase error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Correction {
-    /// No correction yet.
+    /// The phase error is not corrected for now.
     Hold,
     /// The setpoint is moved to the current position.
     Adopt,
@@ -67,7 +67,8 @@ impl Setpoint {
 pub(crate) struct Alignment {
     age: Nanos,
     is_settled: bool,
-    /// How long the phase error has been large, and how long it has been small.
+    /// Time since the phase error became large, and time since it became small; zero while it is
+    /// not.
     error_duration: Nanos,
     calm_duration: Nanos,
     /// How long an error must persist before a jump.
@@ -95,7 +96,7 @@ impl Alignment {
         self.is_settled && phase_error.abs() <= JUMP
     }
 
-    /// Accounts for a block whose phase error is not to be corrected.
+    /// Counts a block whose phase error is not to be corrected.
     pub(crate) fn wait(&mut self, block: Nanos) {
         self.age += block;
     }

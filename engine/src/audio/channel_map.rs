@@ -31,7 +31,7 @@ pub enum ChannelMapError {
         output: usize,
         /// The input channel, from 0.
         input: usize,
-        /// Number of channels of the stream, or the maximum for any stream.
+        /// Number of channels in the stream, or the maximum for any stream.
         channels: usize,
     },
 }
@@ -97,7 +97,7 @@ impl ChannelMap {
     /// Checks that a stream of this format has all selected channels.
     ///
     /// # Errors
-    /// [`ChannelMapError::Input`] if it lacks one of them.
+    /// [`ChannelMapError::Input`] if the stream lacks one of them.
     pub(crate) fn check(&self, format: StreamFormat) -> Result<(), ChannelMapError> {
         let channels = format.channels();
         for output in 0..self.outputs {
@@ -109,13 +109,13 @@ impl ChannelMap {
     }
 }
 
-/// Decodes payloads to the output channels, into its own memory.
+/// Decodes payloads and maps their channels to the output channels, in its own memory.
 #[derive(Debug)]
 pub(crate) struct Decoder {
     format: StreamFormat,
     map: ChannelMap,
     decoded: Vec<f32>,
-    /// Empty if the map is the identity.
+    /// Buffer for the mapped audio; empty if the map is the identity.
     mapped: Vec<f32>,
 }
 
@@ -126,8 +126,8 @@ impl Decoder {
         Self { format, map, decoded: vec![0.0; frames * format.channels()], mapped: vec![0.0; mapped] }
     }
 
-    /// Decodes a payload to interleaved audio of the output channels, which is empty if the payload
-    /// does not have the stream's format.
+    /// Decodes a payload. Returns the interleaved audio for the output channels, which is empty if
+    /// the payload does not have the stream's format.
     pub(crate) fn decode(&mut self, payload: &[u8]) -> &[f32] {
         let frames = self.format.decode_into(payload, &mut self.decoded).unwrap_or(0);
         let decoded = &self.decoded[..frames * self.format.channels()];

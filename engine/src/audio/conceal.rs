@@ -1,10 +1,10 @@
 //! Concealment of missing audio.
 //!
 //! Model: at the beginning of a gap, [linear prediction](super::linear_prediction) continues the
-//! audio, so that the waveform has no corner. The prediction is crossfaded with the last pitch
-//! period, which is repeated without a seam for up to 10 ms and then faded to silence. The audio
-//! after a gap is crossfaded in. A jump of the read position is a gap of length zero, which the
-//! same crossfade hides. So no network event causes a discontinuity in the output.
+//! audio, so that waveform and slope are continuous. The prediction is crossfaded with the last
+//! pitch period, which is repeated seamlessly for up to 10 ms and then faded to silence. The audio
+//! after a gap is crossfaded in. A jump of the read position is treated as a gap of length zero,
+//! and hidden by the same crossfade. So no network event causes a discontinuity in the output.
 //!
 //! The waveform substitution follows Goodman et al., "Waveform substitution techniques for
 //! recovering missing speech segments", IEEE Trans. ASSP, 1986. The constants limit all loops;
@@ -13,19 +13,20 @@
 use super::linear_prediction::Predictor;
 use crate::units::{Nanos, SampleRate};
 
-/// Length of the substitution at full level. Judgement: a longer repetition is heard as a tone.
+/// Length of the substitution at full level. Judgement: a longer repetition would be heard as a
+/// tone.
 const SUBSTITUTE: Nanos = Nanos::from_millis(10);
 /// Length of the fade to silence after [`SUBSTITUTE`]. Judgement: long enough to avoid a click.
 const FADE_OUT: Nanos = Nanos::from_millis(10);
 /// Length of the crossfade into the audio after a gap or a jump. Judgement: long enough to avoid a
 /// click.
 const FADE_IN: Nanos = Nanos::from_millis(5);
-/// Shortest pitch period that is tried. Judgement: a pitch of 500 Hz.
+/// Shortest pitch period that is considered. Judgement: a pitch of 500 Hz.
 const SHORTEST_PERIOD: Nanos = Nanos::from_millis(2);
-/// Longest pitch period that is tried. Judgement: a pitch of 83 Hz.
+/// Longest pitch period that is considered. Judgement: a pitch of 83 Hz.
 const LONGEST_PERIOD: Nanos = Nanos::from_millis(12);
 /// Length of the audio before the gap that is compared with earlier audio to find the period.
-/// Judgement: two of the shortest periods.
+/// Judgement: twice the shortest period.
 const TEMPLATE: Nanos = Nanos::from_millis(4);
 /// Length of the crossfade from the prediction to the repeated period. Judgement: predictions do
 /// not remain accurate for longer.
@@ -41,7 +42,7 @@ const SEAM: Nanos = Nanos::from_millis(1);
 enum State {
     /// Audio passes unchanged.
     Playing,
-    /// A gap is being filled; `filled` frames so far.
+    /// A gap is being filled; `filled` frames have been filled so far.
     Filling { filled: usize },
     /// Audio is being crossfaded in over the substitute; `filled` frames have been substituted, and
     /// `faded` frames have been faded in.
@@ -107,7 +108,8 @@ impl Concealer {
         let frames = lengths.history();
         Self {
             channels,
-            // The first audio is faded in over a silent substitute.
+            // The initial state is the end of a gap, so that the first audio is faded in over
+            // silence.
             state: State::Filling { filled: lengths.substitute + lengths.fade_out },
             history: vec![0.0; frames * channels],
             oldest: 0,
@@ -143,7 +145,7 @@ impl Concealer {
         self.remember(audio);
     }
 
-    /// Fills a run of missing audio.
+    /// Fills a run of missing audio with the substitute.
     pub(crate) fn conceal(&mut self, audio: &mut [f32]) {
         let mut filled = match self.state {
             State::Filling { filled } => filled,
@@ -172,8 +174,9 @@ impl Concealer {
         self.lengths.fade_in
     }
 
-    /// Like [`Concealer::splice`], when the audio that would have followed is known. That audio is
-    /// crossfaded with the next audio, unless concealment or a crossfade is already in progress.
+    /// Like [`Concealer::splice`], for a jump where the audio that would have followed is known.
+    /// That audio is crossfaded with the next audio, unless concealment or a crossfade is already
+    /// in progress.
     pub(super) fn splice_from(&mut self, continuation: &[f32]) {
         if self.state != State::Playing {
             self.splice();
@@ -240,7 +243,8 @@ impl Concealer {
         sample * (1.0 - smoothstep(share(filled - substitute + 1, fade_out)))
     }
 
-    /// Finds the lag at which the signal before the gap is most similar to itself.
+    /// Finds the pitch period: the lag at which the signal before the gap is most similar to
+    /// itself.
     fn find_period(&mut self) -> usize {
         let frames = self.lengths.history();
         for i in 0..frames {
@@ -289,8 +293,8 @@ fn share(part: usize, whole: usize) -> f32 {
     part as f32 / whole as f32
 }
 
-/// A cubic polynomial from 0 at `x` = 0 to 1 at `x` = 1, with slope 0 at both ends, so that the
-/// audio thread needs no cosine for a fade.
+/// The weight of a fade: a cubic polynomial from 0 at `x` = 0 to 1 at `x` = 1, with slope 0 at both
+/// ends. Unlike a raised cosine, it needs no call to a cosine function on the audio thread.
 fn smoothstep(x: f32) -> f32 {
     x * x * (3.0 - 2.0 * x)
 }

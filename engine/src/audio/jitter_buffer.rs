@@ -7,12 +7,12 @@
 use crate::units::Frames;
 use std::ops::Range;
 
-/// Media position that marks an empty slot. Judgement: positions start near 0 and increase by
-/// 48 000 per second, so they never reach it.
+/// Media position that marks an empty slot. Judgement: positions start near 0 and increase, so they
+/// never reach this value.
 pub(crate) const NO_FRAME: i64 = i64::MIN;
 
-/// Number of frames that are compared at once. Judgement: they fill one or two vector registers of
-/// a processor.
+/// Number of frames whose tags are compared at once. Judgement: the tags fill a few vector
+/// registers.
 const COMPARED: usize = 8;
 
 /// Result of inserting a packet.
@@ -24,7 +24,7 @@ pub enum Insertion {
     Duplicate,
     /// All frames had already been played or skipped.
     Late,
-    /// The packet is ahead by more than the length of the buffer.
+    /// The packet is further ahead of the cursor than the buffer is long.
     TooEarly,
 }
 
@@ -98,8 +98,8 @@ impl JitterBuffer {
         if stored { Insertion::Stored } else { Insertion::Duplicate }
     }
 
-    /// Stores a packet if all of its frames are still to be played and their slots hold only older
-    /// frames. Returns whether it did.
+    /// Stores a packet if all of its frames are still to be played and their slots contain only
+    /// older frames. Returns whether the packet was stored.
     fn store_new(&mut self, cursor: Frames, first: Frames, samples: &[f32]) -> bool {
         if first < cursor {
             return false;
@@ -123,8 +123,8 @@ impl JitterBuffer {
         true
     }
 
-    /// Stores the frames of a packet that are still to be played and not in the buffer yet. Returns
-    /// whether there were any.
+    /// Stores those frames of a packet that are still to be played and not in the buffer yet.
+    /// Returns whether there were any.
     fn store_each(&mut self, cursor: Frames, first: Frames, samples: &[f32]) -> bool {
         let mut stored = false;
         for (position, frame) in (first.get()..).zip(samples.chunks_exact(self.channels)) {
@@ -171,8 +171,8 @@ impl JitterBuffer {
         (present, length)
     }
 
-    /// Whether [`COMPARED`] frames from `first` on are present; also `false` if they extend beyond
-    /// the end of the ring.
+    /// Whether [`COMPARED`] frames from `first` on are present. Returns `false`, too, if their
+    /// slots extend beyond the end of the ring.
     fn are_present(&self, first: i64) -> bool {
         let slot = self.slot(first);
         let tags = self.tags.get(slot..slot + COMPARED).unwrap_or_default();
@@ -220,8 +220,8 @@ impl JitterBuffer {
         self.end > position.get()
     }
 
-    /// Length of the run of present frames that begins at `first`. The part that is known from the
-    /// last call is not searched again.
+    /// Length of the run of present frames that begins at `first`. The part of the run that is
+    /// known from the last call is not searched again.
     #[must_use]
     pub fn contiguous_frames(&mut self, first: Frames) -> Frames {
         let is_known = self.known_run.contains(&first.get());

@@ -1,11 +1,12 @@
 //! Linear prediction: the most probable continuation of a signal.
 //!
-//! Model: the signal is an autoregressive process. Its coefficients are computed from its past by
-//! Burg's method (J. P. Burg, "Maximum entropy spectral analysis", 1967), which finds the
-//! reflection coefficients that minimise the error of predicting the past both forwards and
-//! backwards. Their magnitude never exceeds 1, so the prediction does not grow without bound. The
-//! first predicted samples differ from the true ones by no more than the innovation of the signal,
-//! so value, slope and curvature are continuous.
+//! Model: the signal is an autoregressive process. The model's coefficients are computed from the
+//! signal's past by Burg's method (J. P. Burg, "Maximum entropy spectral analysis", 1967), which
+//! finds the reflection coefficients that minimise the error of predicting the past both forwards
+//! and backwards. Their magnitude never exceeds 1, so the prediction does not grow without bound.
+//! The first predicted sample differs from the true one only by the innovation, the part of the
+//! signal that the past does not determine, so value, slope and curvature are practically
+//! continuous.
 //!
 //! Cost: about 5 x order x frames multiplications per prediction. Nothing is allocated after
 //! creation.
@@ -32,8 +33,8 @@ impl Predictor {
         Self { past: zeros.clone(), forward: zeros.clone(), backward: zeros, coefficients: [0.0; ORDER] }
     }
 
-    /// Computes the coefficients from the past, oldest sample first. A shorter past is preceded by
-    /// silence.
+    /// Computes the coefficients from the past samples, oldest first. If there are too few samples,
+    /// silence is assumed before them.
     pub(super) fn learn(&mut self, past: impl DoubleEndedIterator<Item = f32>) {
         self.past.fill(0.0);
         for (to, sample) in self.past.iter_mut().rev().zip(past.rev()) {

@@ -1,10 +1,10 @@
-//! Audio components that receiving, capturing and relaying share.
+//! Audio components shared by the receiver, the capture of a sound card, and the relay.
 //!
 //! The path from a clock map to samples is built from the same components: a [`JitterBuffer`]
 //! indexed by media position, concealment of missing audio, a [`RateController`] that turns two
 //! measured rates and a phase error into the resampling ratio, and the decision whether a phase
-//! error is trimmed or removed by a jump. None of them allocates after its creation, locks, or
-//! makes system calls.
+//! error is trimmed or removed by a jump. After creation, none of them allocates, locks, or makes
+//! system calls.
 
 mod alignment;
 mod channel_map;

@@ -1,12 +1,12 @@
-//! Rate control: the step by which audio is read from the source, so that the sink neither runs out
-//! of audio nor falls behind.
+//! Rate control: determines the step by which audio is read from the source, so that the sink
+//! neither runs out of audio nor falls behind.
 //!
 //! Model: the step is the ratio of two *measured* rates, both relative to the host's clock. In a
 //! receiver, these are the rates of the sender's media clock (from arrivals) and of the sound card
 //! (from callbacks). A slow proportional trim removes the remaining phase error. There is no
 //! integrator, because the clock estimators already integrate. The buffer level is not used for
-//! control: it is a sawtooth that beats at the relative rate difference times the packet rate, a
-//! frequency too low for any loop to filter out.
+//! control. It varies as a sawtooth at the packet rate times the relative rate difference, for
+//! example 0.01 Hz at 1000 packets/s and 10 ppm, a frequency too low for any loop to filter out.
 
 use crate::clock::TargetMotion;
 use crate::units::{Nanos, Ppb};
@@ -26,14 +26,15 @@ const LARGE_ERROR: Nanos = Nanos::from_micros(250);
 /// Fast trimming ends when the error is below this. Judgement: one frame at 48 kHz.
 const SMALL_ERROR: Nanos = Nanos::from_micros(20);
 /// Fast trimming also requires an error of this many standard deviations of the setpoint: the
-/// larger of the stated one and the one observed from the setpoint's [motion](TargetMotion) is
-/// used. Judgement: exceeded by chance once in 16 000 (normal distribution).
+/// larger of the stated standard deviation and the one estimated from the setpoint's
+/// [motion](TargetMotion) is used. Judgement: exceeded by chance once in 16 000 (normal
+/// distribution).
 const LARGE_SIGMAS: f64 = 4.0;
 /// Fast trimming also ends when the error is below this many standard deviations. Judgement:
-/// exceeded by chance in half of the cases (normal distribution).
+/// exceeded by chance about half of the time (normal distribution).
 const SMALL_SIGMAS: f64 = 0.7;
-/// Largest phase trim. Judgement: inaudible as a change of pitch even if it comes and goes; abrupt
-/// steps are noticed from about 170 ppm on.
+/// Largest phase trim. Judgement: inaudible as a change of pitch even if the trim comes and goes;
+/// listeners notice abrupt steps from about 170 ppm on.
 const TRIM_LIMIT: Ppb = Ppb::from_ppm(20.0);
 /// Largest change of the trim, ppb per second. Judgement: the limit is reached in 20 s.
 const TRIM_SLEW: f64 = 1000.0;
@@ -41,22 +42,22 @@ const TRIM_SLEW: f64 = 1000.0;
 /// noise of the callback times out of the pitch.
 const SMOOTHING_HZ: f64 = 0.3;
 /// In a new stream, the low-pass averages over at most this fraction of the stream's age.
-/// Judgement: the first measured rates are far off.
+/// Judgement: the first measured rates are inaccurate, so they must not count for long.
 const YOUNG_SHARE: f64 = 0.25;
-/// Largest deviation of the ratio. Judgement: a larger one means that the nominal sample rate is
-/// wrong, not the crystal.
+/// Largest deviation of the ratio. Judgement: a larger deviation cannot come from crystals, and
+/// means that the nominal sample rate is wrong.
 const AUTHORITY: Ppb = Ppb::from_ppm(500.0);
 
 /// Input of a rate controller for each block.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RateInput {
-    /// Length of the coming block.
+    /// Duration of the next block.
     pub block: Nanos,
     /// Rate, relative to the host's clock, of the clock that the audio comes from: the sender's
-    /// media clock in a receiver, the sound card's in a capture.
+    /// media clock in a receiver, the sound card's clock in a capture.
     pub source_rate: Ppb,
-    /// Rate, relative to the host's clock, of the clock that the audio goes to: the sound card's in
-    /// a receiver, the media clock's in a capture.
+    /// Rate, relative to the host's clock, of the clock that the audio goes to: the sound card's
+    /// clock in a receiver, the media clock in a capture.
     pub sink_rate: Ppb,
     /// The phase error to be trimmed: how far the playback or capture position lags its setpoint.
     /// If it is positive, the ratio must increase.
@@ -68,7 +69,7 @@ pub struct RateInput {
 
 /// Determines the ratio of frames read from the source to frames written to the sink.
 pub trait RateController: Send {
-    /// The ratio at the end of the coming block, relative to the nominal one.
+    /// The ratio at the end of the next block, relative to the nominal ratio.
     fn ratio(&mut self, input: &RateInput) -> Ppb;
 }
 
@@ -100,7 +101,7 @@ pub struct FusedRateController {
 }
 
 impl FusedRateController {
-    /// The trim for an error, before its slew rate is limited.
+    /// The trim for a phase error, before the slew-rate limit.
     fn wanted_trim_ppb(&mut self, behind: Nanos, sigma: Nanos) -> f64 {
         let behind_ns = behind.as_nanos_f64();
         let told_ns = sigma.as_nanos_f64();

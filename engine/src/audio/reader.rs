@@ -1,4 +1,4 @@
-//! Reading from a jitter buffer, and concealing missing audio.
+//! Reads from a jitter buffer, and conceals missing audio.
 
 use super::conceal::Concealer;
 use super::jitter_buffer::JitterBuffer;
@@ -59,8 +59,8 @@ impl Reader {
     }
 
     /// Prepares a jump of the read position away from `cursor`. The next audio is crossfaded with
-    /// the frames from `cursor` on if they are present and fit into `scratch`, otherwise with the
-    /// concealment's substitute.
+    /// the frames from `cursor` on if they are present and fit into `scratch`, and otherwise with
+    /// the concealer's substitute.
     pub(crate) fn splice_at(&mut self, cursor: Frames, scratch: &mut [f32]) {
         let wanted = self.concealer.splice_frames();
         match self.buffer.run(cursor, wanted) {

@@ -1,9 +1,9 @@
-//! Reduction of a block of samples to a single one.
+//! Reduces a block of samples to a single sample.
 //!
-//! Model: packets are late, never early. Among N packets with exponential jitter of mean J, the
-//! least late one is late by J / N on average, whereas their mean has a standard error of J /
-//! sqrt(N). With normal jitter, the mean is better. So blocks are reduced in both ways, and the
-//! estimator selects the result with the smaller uncertainty.
+//! Model: packets are late, never early. If the lateness of N packets is exponential with mean J,
+//! the least late packet is late by J / N on average, whereas the mean of the N packets has a
+//! standard error of J / sqrt(N). If the lateness is normal, the mean is better. So each block is
+//! reduced in both ways, and the estimator selects the result with the smaller uncertainty.
 //!
 //! Both reductions are late on average. This mean lateness cancels between the two directions if
 //! their blocks hold the same number of samples and the lateness has the same distribution in both
@@ -30,7 +30,7 @@ pub(super) struct Reduced {
     pub(super) count: u32,
 }
 
-/// A block that is being filled, with samples of one direction.
+/// A block that is being filled with samples from one direction.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Block {
     reduction: Reduction,
@@ -39,7 +39,8 @@ pub(super) struct Block {
     /// Time and offset of the first sample. The fields below are relative to them.
     start: LocalTime,
     base_ns: f64,
-    /// Time and offset of the least late sample or, for the mean, the sums over all samples.
+    /// Time and offset of the least late sample (minimum), or the sums of the times and offsets of
+    /// all samples (mean).
     time_s: f64,
     offset_ns: f64,
 }
@@ -49,8 +50,9 @@ impl Block {
         Self { reduction, direction, count: 0, start: LocalTime::ZERO, base_ns: 0.0, time_s: 0.0, offset_ns: 0.0 }
     }
 
-    /// Adds a sample and returns the number of samples in the block. `rate_ppb` is the known rate
-    /// of the offset, which must be allowed for when samples taken at different times are compared.
+    /// Adds a sample and returns the number of samples in the block. `rate_ppb` is the rate at
+    /// which the offset is known to change; its effect is removed before samples taken at different
+    /// times are compared.
     pub(super) fn add(&mut self, sample: &Sample, rate_ppb: f64) -> u32 {
         if self.count == 0 {
             (self.start, self.base_ns) = (sample.at, sample.offset_ns);

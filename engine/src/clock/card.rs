@@ -6,8 +6,8 @@
 //! * After an interruption of playback (xrun, suspend, device error), all further callbacks are
 //!   late by the length of the pause. A sufficiently long run of late callbacks proves this. The
 //!   offset is then moved by the smallest lateness in the run, and the rate is kept.
-//! * A card may lose a single cycle. On a busy host, the usual lateness of callbacks hides the
-//!   loss, so it is [detected](super::shift) in the least late callbacks.
+//! * A card may lose a single cycle. On a busy host, callbacks are often as late as that, so the
+//!   loss is [detected](super::shift) from the least late callbacks.
 //! * Until such a shift is proven, late callbacks are withheld from the estimator, because the
 //!   scheduler may merely have delayed them for a while.
 //! * Callbacks that appear early prove that the offset was moved too far.
@@ -71,7 +71,7 @@ pub(crate) struct CardClock {
 
 impl CardClock {
     /// Creates the clock of a card with the nominal rate `rate`. `remembered` is the deviation from
-    /// it, if measured in an earlier session.
+    /// the nominal rate that was measured in an earlier session, if any.
     pub(crate) fn new(rate: SampleRate, remembered: Option<Ppb>) -> Self {
         let known = RatePrior::remembered(remembered);
         let estimator = Estimator::of_crystal(EstimatorConfig::of_one_way(known, JITTER));
@@ -79,8 +79,8 @@ impl CardClock {
         Self { rate, known, origin: None, last: None, played: Frames::ZERO, estimator, far: None, near: None, shifts }
     }
 
-    /// Restarts the card's time if the callback at `now` is the first one after an absence of the
-    /// card. Returns whether it is.
+    /// Restarts the card's time and returns true if the callback at `now` is the first one after an
+    /// absence of the card.
     pub(crate) fn restarts_at(&mut self, now: LocalTime) -> bool {
         let away = self.last.replace(now).is_some_and(|last| now.since(last) >= AWAY);
         if away {
@@ -92,8 +92,8 @@ impl CardClock {
         away
     }
 
-    /// Processes a callback at `now` that requests `frames` frames. Returns its time without
-    /// jitter.
+    /// Processes a callback at `now` that requests `frames` frames. Returns the time of the
+    /// callback without its jitter.
     pub(crate) fn callback(&mut self, now: LocalTime, frames: usize) -> LocalTime {
         self.observe(now, frames);
         let smoothed = self.map().map_or(now, |map| map.local_at(self.played));
@@ -134,8 +134,8 @@ impl CardClock {
 
     /// Judges a sample that is late by `estimated_ns` relative to the map, and moves the offset if
     /// the sample proves a shift. Returns whether the estimator may use the sample. The allowance
-    /// for jitter is limited to the length of a callback: an estimate that is far off mistakes its
-    /// own error for jitter, and would otherwise stay wrong for minutes.
+    /// for jitter is limited to the length of a callback. Without this limit, an estimator that is
+    /// far off would mistake its own error for jitter and stay wrong for minutes.
     fn belongs(&mut self, sample: &Sample, estimated_ns: f64, callback: Nanos) -> bool {
         let envelope_ns = self.estimator.lateness(sample);
         let late_ns = estimated_ns.max(envelope_ns);
@@ -167,8 +167,8 @@ impl CardClock {
         true
     }
 
-    /// Moves the offset after a proven shift of the least late callbacks. If callbacks already
-    /// scattered by more than the length of one before the shift, the offset is reacquired instead.
+    /// Moves the offset after a proven shift of the least late callbacks. If callbacks scattered by
+    /// more than one callback length even before the shift, the offset is reacquired instead.
     fn shift(&mut self, shift: &Shift, callback_ns: f64) {
         (self.far, self.near) = (None, None);
         if shift.noise_ns < callback_ns {
@@ -179,8 +179,8 @@ impl CardClock {
         }
     }
 
-    /// Whether callbacks are late, as after an xrun, or early, but a shift has not been proven yet.
-    /// Another possible cause is that the host's clock has been set, which makes packets appear
+    /// Whether callbacks are early, or late as after an xrun, while a shift has not been proven
+    /// yet. The cause may also be that the host's clock has been set, which makes packets appear
     /// late or early, too.
     pub(crate) fn is_in_doubt(&self) -> bool {
         self.far.is_some_and(|run| run.samples >= PROOF.samples) || self.shifts.is_in_doubt()

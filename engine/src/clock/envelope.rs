@@ -1,11 +1,11 @@
 //! Detects that the estimated envelope of one-way timestamps is too late.
 //!
 //! Model: packets and callbacks are late by any amount, never early, so the least late ones form an
-//! envelope. While it is being learnt, individual samples come before the estimated envelope, and
-//! so do most samples of a burst. But if every sample in a quarter of a second comes before it, the
-//! estimate is wrong: the first packet of a timeline was late, or the host was stalled so often
-//! that the estimate followed the stalls. A filter cannot detect this, because it learns its own
-//! error as noise.
+//! envelope. While the envelope is being learnt, individual samples come before the estimated
+//! envelope, and so do most samples of a burst. But if every sample in a quarter of a second comes
+//! before the envelope, the estimate is wrong: the first packet of a timeline was late, or the host
+//! was stalled so often that the estimate followed the stalls. A filter cannot detect this, because
+//! it learns its own error as noise.
 
 use super::outlier_run::{OutlierRun, Proof};
 use super::sample::Sample;

@@ -9,12 +9,13 @@
 //! ways, to its least late sample and to its mean. Each reduction feeds a [model
 //! set](super::model_set) of [Kalman filters](super::kalman) that assume different process noise.
 //! Within a set, the filter that predicts best is active. Of the two sets, the one with the smaller
-//! uncertainty is active, with hysteresis, because their offsets differ by the mean of the jitter.
+//! uncertainty is active, with hysteresis, because the offsets of the two sets differ by the mean
+//! jitter.
 //!
 //! A filter mistakes its own large error for noise and then corrects it slowly. So where packets
-//! travel in one direction only, the estimator reacquires the offset as soon as the
-//! [envelope](super::envelope) is proven to be late. It then restarts from the most precise rate
-//! measured so far.
+//! travel in one direction only, the offset is reacquired as soon as the
+//! [envelope](super::envelope) is proven to be late. The estimator then restarts from the most
+//! precise rate measured so far.
 //!
 //! The published uncertainty combines the covariance of the active filter, its distance from an
 //! agile filter and, where the mean is active, the error caused by [unequal
@@ -44,16 +45,16 @@ use core::cell::OnceCell;
 /// alternate.
 const SWITCH_FACTOR: f64 = 2.0;
 /// Age of the estimate at which the variances of the model sets are first compared. Before that,
-/// they are dominated by the error of the initial offset, which is mostly the path delay.
-/// Judgement: time for some ten Delay_Reqs.
+/// the variances are dominated by the error of the initial offset, which is mostly the path delay.
+/// Judgement: long enough for about ten Delay_Reqs.
 const SELECT_AFTER: Nanos = Nanos::from_secs(30);
-/// Like [`SELECT_AFTER`], but where no delay is estimated. Judgement: time for hundreds of packets,
-/// or some fifty callbacks.
+/// Like [`SELECT_AFTER`], but where no delay is estimated. Judgement: long enough for hundreds of
+/// packets, or about fifty callbacks.
 const SELECT_AFTER_ONE_WAY: Nanos = Nanos::from_secs(1);
-/// When selection moves from one model set to the other, the difference of their offsets is kept as
-/// a bias so that the output does not step (bumpless transfer). This is the largest bias that is
-/// kept, as a multiple of the jitter. Judgement: the mean of exponential jitter lags its envelope
-/// by 1 jitter.
+/// Largest bias that is kept permanently, as a multiple of the jitter. When selection moves from
+/// one model set to the other, the difference between their offsets is kept as a bias so that the
+/// output does not step (bumpless transfer). Judgement: the mean of exponential jitter lags its
+/// envelope by 1 jitter.
 const BIAS_JITTERS: f64 = 1.5;
 /// Time constant with which the bias beyond [`BIAS_JITTERS`] decays, s. Judgement: a decay of 1 ms
 /// with this time constant changes the rate by 33 ppm at most.
@@ -62,16 +63,17 @@ const BIAS_DECAY_S: f64 = 30.0;
 /// the speed grows linearly with the excess. Judgement: an excess of milliseconds is not jitter,
 /// but an error that increases the latency.
 const BIAS_FAST_NS: f64 = 1e6;
-/// Memory of the jitter, in samples. Judgement: 50 s of Syncs at the interval of AES67's media
-/// profile.
+/// Memory of the jitter estimate, in samples. Judgement: 50 s of Syncs at the interval of AES67's
+/// media profile.
 const JITTER_SAMPLES: f64 = 400.0;
-/// When jitter is learnt from PTP messages, which anybody can forge, lateness is clipped to this
-/// many times the jitter. With exponential jitter, one sample in ten million is later. Derived:
-/// with [`JITTER_SAMPLES`], one message raises the jitter by at most 4 %, and the jitter of a
-/// network that has become worse is learnt within a few hundred messages.
+/// Lateness is clipped to this multiple of the jitter before the jitter is learnt from it. This is
+/// done for PTP messages, because anybody can forge them. With exponential jitter, one sample in
+/// ten million is later. Derived: with [`JITTER_SAMPLES`], one message raises the jitter by at most
+/// 4 %, and the jitter of a network that has become worse is learnt within a few hundred messages.
 const LARGEST_LATENESS: f64 = 16.0;
-/// Standard deviation of a proven change of rate as a fraction of the change, in addition to its
-/// standard error. Judgement: the line that proves the change may begin before the change.
+/// Standard deviation of a proven change of rate as a fraction of the change, in addition to the
+/// standard error of the measurement. Judgement: the line that proves the change may begin before
+/// the change.
 const RATE_CHANGE_SHARE: f64 = 0.5;
 /// Largest standard deviation of a rate that has just changed, ppb. Judgement: no two clocks differ
 /// by more (1000 ppm). Forged timestamps may seem to prove a change 10^9 times as large. If the
@@ -83,8 +85,8 @@ const WANDER_NOISE: f64 = 2.0;
 /// Largest deviation that still counts as noise, in standard deviations of a packet or of the
 /// estimate. Judgement: exceeded by chance once in 370 (normal distribution).
 const NOISES: f64 = 3.0;
-/// Index of the model set that is fed by the least late samples. Judgement: it is active first,
-/// because queueing noise is the rule.
+/// Index of the model set that is fed by the least late samples. Judgement: this set is active
+/// first, because most noise is queueing noise.
 const MINIMUM: usize = 0;
 /// Index of the model set that is fed by the means. Definition: the other index.
 const MEAN: usize = 1;
@@ -92,8 +94,8 @@ const MEAN: usize = 1;
 /// Prior knowledge of the path delay.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum DelayModel {
-    /// There is no delay, or it cannot be distinguished from the offset and is part of it (RTP
-    /// arrivals, callbacks).
+    /// There is no delay, or the delay cannot be distinguished from the offset and is included in
+    /// it (RTP arrivals, callbacks).
     Absorbed,
     /// The delay is estimated from both directions.
     Estimated {
@@ -107,7 +109,7 @@ pub enum DelayModel {
 pub struct EstimatorConfig {
     /// Rate of the other clock relative to the host's clock, as far as it is known.
     pub rate: Ppb,
-    /// Standard deviation of the rate. Unknown crystals differ by up to 100 ppm.
+    /// Standard deviation of the rate. Unknown crystals deviate by up to 100 ppm.
     pub rate_sigma: Ppb,
     /// Initial jitter of the timestamps.
     pub jitter: Nanos,
@@ -147,7 +149,7 @@ pub struct Estimator {
     /// Index of the active set.
     active: usize,
     /// Cache of the active filter's estimate, predicted to the newest sample. It is filled on first
-    /// use, reused until the next sample, and emptied by whatever changes the sets.
+    /// use, reused until the next sample, and emptied by every change of the sets.
     predicted: OnceCell<Estimate>,
     started_at: LocalTime,
     updated_at: LocalTime,
@@ -157,15 +159,15 @@ pub struct Estimator {
     /// Mean lateness of packets, where both directions are measured.
     excess: Excess,
     /// Detector of rate changes, where packets travel in one direction only. It takes the least
-    /// late packet of each interval of [`GATHERED`].
+    /// late packet in each interval of length [`GATHERED`].
     unsteady: UnsteadyDetector<GATHERED_KEPT>,
     /// The interval that is being filled: its beginning, its least late sample, and the lateness of
     /// that sample, ns.
     gathered: Option<(LocalTime, Sample, f64)>,
     /// The most precise rate so far, allowing for its age.
     steady: Option<SteadyRate>,
-    /// Added to the offset of the active set, so that the output does not step when the selection
-    /// changes.
+    /// Bias that is added to the offset of the active set, ns, so that the output does not step
+    /// when the selection changes.
     bias_ns: f64,
     /// Whether the other clock is a free-running crystal, so that its wander is not measured.
     is_crystal: bool,
@@ -402,8 +404,8 @@ impl Estimator {
         self.predicted.take();
     }
 
-    /// Slowly reduces the bias to [`BIAS_JITTERS`], because a mean is late by little more than one
-    /// jitter.
+    /// Slowly reduces the bias to [`BIAS_JITTERS`], because the mean is little more than one jitter
+    /// later than the minimum.
     fn bleed_off(&mut self, elapsed_s: f64) {
         let Some(model_sets) = &self.model_sets else { return };
         let offset_ns = |set: usize| model_sets[set].active().offset_ns(self.updated_at);
@@ -440,9 +442,9 @@ impl Estimator {
         })
     }
 
-    /// Standard deviation at `now` of the part of the error that changes, ns; infinite before the
-    /// first sample. It excludes the constant error caused by unequal lateness in the two
-    /// directions and, unless the delay is measured (`two_way`), the uncertainty of the delay.
+    /// Standard deviation at `now` of the varying part of the error, ns; infinite before the first
+    /// sample. It excludes the constant error caused by unequal lateness in the two directions and,
+    /// unless the delay is measured (`two_way`), the uncertainty of the delay.
     #[must_use]
     pub(crate) fn precision_ns(&self, now: LocalTime, two_way: bool) -> f64 {
         let Some((set, estimate)) = self.active_estimate() else { return f64::INFINITY };
@@ -451,8 +453,8 @@ impl Estimator {
         if variance.is_nan() { f64::INFINITY } else { libm::sqrt(variance.max(0.0)) }
     }
 
-    /// Standard deviation at `now` with which the estimate predicts a packet in the given
-    /// direction, without the noise of the packet, ns; infinite before the first sample.
+    /// Standard deviation at `now` of the prediction for a packet in the given direction, excluding
+    /// the noise of the packet itself, ns; infinite before the first sample.
     pub(super) fn prediction_ns(&self, now: LocalTime, direction: Direction) -> f64 {
         let Some((set, estimate)) = self.active_estimate() else { return f64::INFINITY };
         let variance = estimate.variance(now, direction) + set.lag_variance(now);
@@ -479,8 +481,8 @@ impl Estimator {
         Nanos::from_nanos_f64(self.jitter_ns)
     }
 
-    /// Standard deviation of a single forward packet, ns. It includes [`WANDER_NOISE`] times the
-    /// wander.
+    /// Standard deviation of the noise of a single forward packet, ns. It includes [`WANDER_NOISE`]
+    /// times the wander.
     #[must_use]
     pub(super) fn packet_noise_ns(&self) -> f64 {
         let variance = self
@@ -525,8 +527,8 @@ impl Estimator {
         self.each(|set| set.change_delay(two_way, |filter| filter.change_path(delay_ns, offset_ns)));
     }
 
-    /// Prepares for packets from another source. All that is known about their noise is that the
-    /// lateness of the first ones differs by up to `apart`.
+    /// Prepares for packets from another source. All that is known about the noise of these packets
+    /// is the spread `apart` of the first packets' lateness.
     pub(super) fn reopen_noise(&mut self, apart: Nanos) {
         let apart_ns = apart.as_nanos_f64();
         self.each(|set| set.change(|filter| filter.reopen_noise(apart_ns)));

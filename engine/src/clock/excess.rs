@@ -1,11 +1,11 @@
-//! Mean lateness of the packets of each direction relative to the least late ones.
+//! Measures the mean lateness of the packets in each direction, relative to the least late ones.
 //!
 //! Model: the path has the same fixed delay in both directions, to which each packet adds a
 //! lateness that is never negative. The mean of many packets contains the mean lateness. If the
 //! mean lateness differs between the directions, half the difference is an error of the offset that
 //! more packets do not reduce. The mean lateness cannot be inferred from the standard deviation,
-//! because their ratio depends on the distribution: it is 1 for an exponential one and 1.7 for a
-//! uniform one. So the mean lateness is measured, as the mean of a window minus its minimum.
+//! because their ratio depends on the distribution: it is 1 for an exponential distribution and 1.7
+//! for a uniform one. So the mean lateness is measured, as the mean of a window minus its minimum.
 //! Windows hold the same number of packets in both directions, so that the lateness of their minima
 //! is about the same fraction of the mean.
 //!
@@ -22,7 +22,7 @@ const MEMORY: f64 = 8.0;
 /// timestamp must not outweigh the others.
 const LARGEST_NOISES: f64 = 5.0;
 
-/// Mean lateness of one direction.
+/// Mean lateness in one direction.
 #[derive(Clone, Copy, Debug)]
 struct DirectionExcess {
     /// Statistics of the current window.
@@ -71,7 +71,7 @@ impl DirectionExcess {
     }
 }
 
-/// Mean lateness of both directions.
+/// Mean lateness in both directions.
 #[derive(Clone, Debug)]
 pub(super) struct Excess {
     directions: [DirectionExcess; 2],

@@ -1,5 +1,5 @@
 //! A Kalman filter for offset, rate, path delay and drift with scalar updates: one of the filters
-//! of a [`super::model_set::ModelSet`].
+//! in a [`super::model_set::ModelSet`].
 //!
 //! Model: the state is x = [offset (ns), rate (ns/s), delay (ns), drift (ns/s^2)]. The rate is a
 //! random walk. In filters for crystals whose temperature changes, the drift is a random walk on
@@ -37,7 +37,7 @@ const SMALLEST: f64 = 1e-12;
 /// Largest standard deviation of the drift, ppb/s. Judgement: typical of a crystal that is warming
 /// up.
 const DRIFT_SIGMA: f64 = 20.0;
-/// Memory of the lag, in innovations. Judgement: about twice the memory of the noise.
+/// Memory of the mean innovation, in innovations. Judgement: about twice the memory of the noise.
 const LAG_MEMORY: f64 = 24.0;
 /// A mean innovation beyond this many of its standard deviations indicates a lag. Judgement:
 /// exceeded by chance once in 370 (normal distribution).
@@ -48,12 +48,12 @@ const FADING: f64 = 1.3;
 /// A lag must also exceed this many standard deviations of the other clock's wander. Judgement: a
 /// slow wander does not average out over a few blocks.
 const WANDER_SIGMAS: f64 = 2.0;
-/// Fraction of the lag that is kept after the covariance has been inflated for it. Judgement: a lag
+/// Fraction of the measured lag that is kept after it has inflated the covariance. Judgement: a lag
 /// that persists inflates it again within a few blocks.
 const EVIDENCE_LEFT: f64 = 0.7;
-/// Fraction of a squared lag of the reverse direction that is added to the variances of delay and
+/// Fraction of a squared lag in the reverse direction that is added to the variances of delay and
 /// offset. Judgement: paths change rarely, and with the full square the estimate would follow every
-/// queue.
+/// queueing delay.
 const DELAY_FADING: f64 = 0.1;
 /// Longest memory of the path delay, s. Judgement: paths last for hours.
 const DELAY_MEMORY_S: f64 = 7200.0;
@@ -65,7 +65,7 @@ const SHORTEST_MEMORY_S: f64 = 10.0;
 /// Factor for the noise variance of a block that is much shorter than usual. Judgement: on average
 /// such a block is late by at least its own noise.
 const SHORT_BLOCK: f64 = 4.0;
-/// Lower limit of the time between two blocks of one direction, as used in calculations, s.
+/// Lower limit of the time between two blocks in one direction, as used in calculations, s.
 /// Judgement: any small value avoids a division by zero.
 const SHORTEST_BLOCK_S: f64 = 1e-3;
 /// Largest innovation that counts fully, in standard deviations; larger ones are clipped, not
@@ -114,7 +114,7 @@ impl ProcessNoise {
 pub(super) struct Kalman {
     reduction: Reduction,
     process_noise: ProcessNoise,
-    /// Upper limit of the growing variance of the delay, ns^2.
+    /// Limit up to which the variance of the delay grows, ns^2.
     delay_prior: f64,
     /// Whether the delay is assumed instead of measured.
     presumed: bool,
@@ -130,7 +130,7 @@ pub(super) struct Kalman {
     phase_wander: PhaseWander,
     /// The largest wander for which the covariance has been inflated.
     misled_by: PhaseWander,
-    /// Time of the last block of each direction.
+    /// Time of the last block in each direction.
     taken_at: [LocalTime; 2],
 }
 
@@ -176,7 +176,7 @@ impl Kalman {
         sign * (offset_ns - (self.offset_ns(at) + sign * self.x[2]))
     }
 
-    /// See [`Estimate::variance`].
+    /// Variance of the current estimate; see [`Estimate::variance`].
     pub(super) fn variance(&self, now: LocalTime, direction: Direction) -> f64 {
         self.estimate().variance(now, direction)
     }
@@ -290,9 +290,9 @@ impl Kalman {
         (density / since_s).max(rms_ns * rms_ns)
     }
 
-    /// Sets the measured wander of the other clock. If it is much larger than the filter has
-    /// assumed so far, the filter has followed it, so the covariance is inflated by the effect of
-    /// the wander on offset and rate.
+    /// Sets the measured wander of the other clock. If the wander is much larger than the filter
+    /// has assumed so far, the filter has followed the wander, so the covariance is inflated by the
+    /// effect of the wander on offset and rate.
     pub(super) fn set_phase_wander(&mut self, wander: PhaseWander) {
         if wander.exceeds(&self.misled_by) {
             self.p[0][0] += wander.rms_ns * wander.rms_ns;
@@ -302,9 +302,9 @@ impl Kalman {
         self.phase_wander = wander;
     }
 
-    /// Removes the effects of rounding: a variance must not become negative over years of updates,
-    /// nor may the covariance become asymmetric, because inflation amplifies asymmetry without
-    /// limit.
+    /// Removes the effects of rounding: over years of updates, a variance must not become negative,
+    /// and the covariance must not become asymmetric, because inflation amplifies any asymmetry
+    /// without limit.
     fn symmetrise(&mut self) {
         for i in 0..STATES {
             for j in 0..i {
@@ -337,9 +337,9 @@ impl Kalman {
         }
     }
 
-    /// Inflates every variance, at most to the variance for an unknown clock.
+    /// Inflates every variance, at most to its value for an unknown clock.
     fn inflate_covariance(&mut self) {
-        // A delay that is part of the offset has no variance, and rounding must not give it one.
+        // A delay that is part of the offset has no variance, and rounding must not introduce one.
         let delay = if self.delay_prior > 0.0 && !self.presumed { DELAY_SIGMA * DELAY_SIGMA } else { 0.0 };
         let most = [f64::INFINITY, RATE_SIGMA * RATE_SIGMA, delay, drift_variance(self.process_noise)];
         // Where only Syncs are received, it is offset - delay that lags, so the lag contains no
@@ -359,7 +359,7 @@ impl Kalman {
         }
     }
 
-    /// Replaces the covariances of the offset by those of offset + `factor` * delay.
+    /// Replaces the offset by offset + `factor` * delay in the covariance matrix.
     fn add_delay_to_offset(&mut self, factor: f64) {
         for j in 0..STATES {
             self.p[0][j] += factor * self.p[2][j];
@@ -430,8 +430,8 @@ impl Kalman {
         self.delay_prior = most_ns * most_ns;
     }
 
-    /// Prepares for a new path to the same time: adds `delay_sigma_ns` to the uncertainty of the
-    /// delay and `offset_sigma_ns` to that of the offset.
+    /// Prepares for a new path to a clock with the same time. `delay_sigma_ns` is added to the
+    /// uncertainty of the delay, and `offset_sigma_ns` to the uncertainty of the offset.
     pub(super) fn change_path(&mut self, delay_sigma_ns: f64, offset_sigma_ns: f64) {
         self.p[0][0] += offset_sigma_ns * offset_sigma_ns;
         self.p[2][2] += delay_sigma_ns * delay_sigma_ns;
@@ -439,8 +439,8 @@ impl Kalman {
         self.forget_innovations();
     }
 
-    /// Prepares for packets over a new path. All that is known about their noise is that the first
-    /// ones differ by up to `apart_ns`.
+    /// Prepares for packets over a new path. All that is known about the noise of these packets is
+    /// the spread `apart_ns` of the first packets' lateness.
     pub(super) fn reopen_noise(&mut self, apart_ns: f64) {
         self.noise.reopen(apart_ns);
     }
@@ -467,7 +467,7 @@ impl Kalman {
         self.lags_ns = [0.0; 2];
     }
 
-    /// Noise of the blocks.
+    /// The noise statistics of the blocks.
     pub(super) fn noise(&self) -> &Noise {
         &self.noise
     }
@@ -498,9 +498,9 @@ impl Kalman {
 pub(super) struct Estimate {
     /// Time of the state.
     pub(super) at: LocalTime,
-    /// See [`Kalman::state`].
+    /// State vector, as in [`Kalman::state`].
     pub(super) x: [f64; STATES],
-    /// See [`Kalman::covariance`].
+    /// Covariance matrix of the state.
     pub(super) p: [[f64; STATES]; STATES],
     process_noise: ProcessNoise,
 }
@@ -513,7 +513,7 @@ impl Estimate {
         dot(&h, &times(&self.p, &h)) + self.process_noise.offset_variance(dt)
     }
 
-    /// Variance at `now` of the quantity that a noiseless packet of this direction would measure
+    /// Variance at `now` of the quantity that a noiseless packet in this direction would measure
     /// (offset - delay if forward, offset + delay if reverse), ns^2.
     pub(super) fn variance(&self, now: LocalTime, direction: Direction) -> f64 {
         let dt = now.since(self.at).as_secs_f64();

@@ -26,28 +26,28 @@ use std::fmt;
 /// Smallest lock threshold T, ns. Judgement: a quarter of a frame at 48 kHz; no consumer of the
 /// clock can notice a smaller error.
 const THRESHOLD_FLOOR_NS: f64 = 5_000.0;
-/// Fraction of the measured jitter that is added to T. Judgement: the error of the mean of a few
-/// samples is smaller, so that a lock takes only seconds on any network.
+/// Fraction of the measured jitter that is added to T. Judgement: the mean of a few samples has a
+/// smaller error than this, so that a lock takes only seconds on any network.
 const THRESHOLD_JITTER_SHARE: f64 = 0.5;
-/// Ratio of the uncertainty at which the clock unlocks to that at which it locks. Judgement: noise
-/// does not change the uncertainty by this factor.
+/// Ratio of the uncertainty at which the clock unlocks to the uncertainty at which it locks.
+/// Judgement: noise does not change the uncertainty by this factor.
 const HYSTERESIS: f64 = 4.0;
-/// Uncertainty up to which a holdover lasts in any case, ns. Judgement: a clock that was locked for
-/// some seconds knows its rate to a few ppm, and must be held while a network elects another
-/// master. It is a tenth of the ceiling, because temperature changes a rate by more than its
-/// measured error.
+/// Uncertainty up to which a holdover always lasts, ns. Judgement: a clock that was locked for some
+/// seconds knows its rate to a few ppm, and must be held while a network elects another master. The
+/// limit is only a tenth of the ceiling, because a change of temperature can change the rate by
+/// more than the measured uncertainty of the rate.
 const HOLDOVER_NS: f64 = CEILING_NS / 10.0;
-/// Largest error of a locked clock, however noisy the network, ns. Judgement: the time of the clock
-/// determines when RTP timestamps are played, and a jitter buffer holds only a few ms.
+/// Largest error of a locked clock, however noisy the network is, ns. Judgement: the time of the
+/// clock determines when RTP timestamps are played, and a jitter buffer holds only a few ms.
 pub(super) const CEILING_NS: f64 = 1e6;
 /// Largest wander (standard deviation) of a master's time that permits a lock, ns. Derived: the
 /// error then exceeds the ceiling 0.3 % of the time (three standard deviations).
 const LARGEST_WANDER_NS: f64 = CEILING_NS / 3.0;
-/// Fraction of [`LARGEST_WANDER_NS`] that the wander must not reach for a first lock. After the
-/// clock has been unlocked, the upper limit of the wander must not reach it either. Judgement:
-/// hysteresis.
+/// Fraction of [`LARGEST_WANDER_NS`] that the wander must stay below for a first lock. Once the
+/// clock has been unlocked, the upper limit of the wander must stay below this fraction, too.
+/// Judgement: hysteresis.
 const STEADY_SHARE: f64 = 0.75;
-/// Fraction of the ceiling that the published uncertainty must not reach for a lock. Judgement:
+/// Fraction of the ceiling that the published uncertainty must stay below for a lock. Judgement:
 /// hysteresis of a factor of two.
 const CEILING_SHARE: f64 = 0.5;
 /// Syncs needed for the first lock. Judgement: 1 s at the interval of AES67's media profile.
@@ -58,10 +58,10 @@ const MIN_REVERSE: u32 = 2;
 /// Judgement: one shows whether the time has changed or the Syncs are wrong.
 const MIN_REVERSE_AGAIN: u32 = 1;
 /// Syncs needed to end a holdover, or to lock again when the path delay is known. Judgement: the
-/// number that proves a step.
+/// same number of Syncs proves a step.
 const MIN_FORWARD_AGAIN: u32 = 4;
-/// Length of the silence that begins a holdover, in Sync intervals. Judgement: two Syncs are easily
-/// lost.
+/// Length of the silence after which a holdover begins, in Sync intervals. Judgement: two Syncs are
+/// easily lost.
 const SILENT_INTERVALS: i64 = 3;
 /// Minimum dwell time: noise cannot end a state earlier. Judgement: four Syncs at the interval of
 /// AES67's media profile.
@@ -74,7 +74,7 @@ pub enum LockState {
     Listening,
     /// A master has been heard, but the estimate is not good enough yet.
     Acquiring,
-    /// The estimate is good enough.
+    /// The estimate is good enough to be used.
     Locked,
     /// The master is silent. The last rate is kept, and the uncertainty grows.
     Holdover,
@@ -106,7 +106,7 @@ impl fmt::Display for LockState {
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum LockCause {
-    /// The first timestamps of a master arrived.
+    /// The first timestamps from a master arrived.
     MasterHeard,
     /// The uncertainty fell below the threshold.
     Converged {
@@ -115,7 +115,7 @@ pub enum LockCause {
         /// The threshold.
         threshold: Nanos,
     },
-    /// The Syncs of the master have ceased.
+    /// The Syncs of the master have stopped.
     MasterSilent {
         /// Time since the last Sync.
         silent_for: Nanos,
@@ -137,12 +137,12 @@ pub enum LockCause {
         /// Size of the step.
         step: Nanos,
     },
-    /// The new master's time differs from the previous master's.
+    /// The new master's time differs from the previous master's time.
     MasterChanged {
         /// Size of the step.
         step: Nanos,
     },
-    /// The master's time wanders too much compared with a crystal.
+    /// The master's time wanders much more than a crystal.
     MasterWanders {
         /// Standard deviation of the wander.
         rms: Nanos,
@@ -150,7 +150,7 @@ pub enum LockCause {
     /// The path delay computed from Syncs and Delay_Resps is impossible: their timestamps
     /// contradict each other.
     ImpossibleDelay {
-        /// The path delay computed from them.
+        /// The computed path delay.
         delay: Nanos,
         /// Time from a Delay_Req to its Delay_Resp, if known.
         round_trip: Option<Nanos>,
@@ -263,10 +263,11 @@ pub(super) struct LockMachine {
     needed: (u32, u32),
     /// Whether the clock has ever entered [`LockState::Unlocked`].
     was_wrong: bool,
-    /// Number of attempts at illegal transitions, and the state that the last ones tried to enter.
+    /// Number of attempted illegal transitions, and the state that the last attempts tried to
+    /// enter.
     illegal: u32,
     refused: Option<LockState>,
-    /// The last transition, until it is polled. The machine continues without waiting for that.
+    /// The last transition, until it is polled. The machine does not wait for the poll.
     pending: Option<LockTransition>,
 }
 
@@ -318,13 +319,13 @@ impl LockMachine {
         self.needed = (MIN_FORWARD_AGAIN, MIN_REVERSE_AGAIN);
     }
 
-    /// Unlocks, because the time of a new master differs from that of the previous one.
+    /// Unlocks, because the time of a new master differs from the previous master's time.
     pub(super) fn on_master_changed(&mut self, now: LocalTime, step: Nanos) {
         self.lose(now, LockCause::MasterChanged { step });
         self.needed = (MIN_FORWARD_AGAIN, MIN_REVERSE_AGAIN);
     }
 
-    /// Discards the evidence, so that the next lock needs as much as the first one.
+    /// Discards the evidence, so that the next lock needs as much evidence as the first lock.
     pub(super) fn forget(&mut self) {
         (self.forward, self.reverse) = (0, 0);
         self.needed = (MIN_FORWARD, MIN_REVERSE);
@@ -426,8 +427,8 @@ impl LockMachine {
         }
         self.refused = None;
         self.pending = Some(LockTransition { at: now, from: self.state, to, cause });
-        // A lock needs evidence gathered since the last one was lost, and the end of a holdover
-        // needs Syncs received since it began.
+        // A lock needs evidence gathered since the last lock was lost, and the end of a holdover
+        // needs Syncs received since the holdover began.
         if !matches!(to, LockState::Locked | LockState::Acquiring) {
             self.forward = 0;
             self.reverse = 0;

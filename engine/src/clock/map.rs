@@ -12,9 +12,9 @@ use crate::units::{Frames, LocalTime, MediaPosition, Nanos, Ppb, PtpTime, SECOND
 pub struct ClockMap {
     /// When the offset was estimated.
     pub(super) at: LocalTime,
-    /// The other clock's elapsed time minus the host clock's at `at`, ns.
+    /// Elapsed time on the other clock minus elapsed time on the host's clock at `at`, ns.
     pub(super) offset_ns: f64,
-    /// Change of the offset: rate of the other clock relative to the host's, ns/s.
+    /// Change of the offset: rate of the other clock relative to the host's clock, ns/s.
     pub(super) rate_ppb: f64,
     /// Variances and covariance of offset (ns) and rate (ns/s).
     pub(super) variance_offset: f64,
@@ -34,8 +34,8 @@ impl ClockMap {
         Self { at, offset_ns, rate_ppb: rate.as_ppb(), ..Self::default() }
     }
 
-    /// The same clock with the same uncertainty, but with a new origin, relative to which it is
-    /// `offset_ns` ahead at `at`.
+    /// The same relation with a new origin, chosen such that the other clock is `offset_ns` ahead
+    /// at `at`. The uncertainty is kept.
     pub(crate) fn seen_from(&self, at: LocalTime, offset_ns: f64) -> Self {
         let span_s = (at - self.at).as_secs_f64();
         let sigma_ns = self.mean_sigma_ns(at);
@@ -54,7 +54,8 @@ impl ClockMap {
         self.at
     }
 
-    /// How far the other clock is ahead of the host's at `t`, ns, both counted from the origin.
+    /// How far the other clock is ahead of the host's clock at `t`, ns, both counted from the
+    /// origin.
     #[must_use]
     pub fn offset_ns(&self, t: LocalTime) -> f64 {
         self.offset_ns + self.rate_ppb * (t - self.at).as_secs_f64()
@@ -67,7 +68,7 @@ impl ClockMap {
         nominal - Nanos::from_nanos_f64(libm::round(correction))
     }
 
-    /// Rate of the other clock relative to the host's.
+    /// Rate of the other clock relative to the host's clock.
     #[must_use]
     pub fn rate(&self) -> Ppb {
         Ppb::new(self.rate_ppb)
@@ -100,8 +101,8 @@ impl ClockMap {
     }
 
     /// Standard deviation of the map itself at `t`, ns, relative to the other clock without its
-    /// wander. Its square grows with the distance T from the estimate as P_off + 2 P_cov T + P_rate
-    /// T^2 + q T^3/3.
+    /// wander. The variance grows with the time T between the estimate and `t` as P_off + 2 P_cov T
+    /// + P_rate T^2 + q T^3/3.
     #[must_use]
     pub fn mean_sigma_ns(&self, t: LocalTime) -> f64 {
         let span_s = (t - self.at).as_secs_f64();

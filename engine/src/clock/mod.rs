@@ -1,4 +1,4 @@
-//! Relating one clock to another from noisy timestamps.
+//! Relates one clock to another by means of noisy timestamps.
 //!
 //! Purpose: PTP time, the sender's media clock and the sound card's clock are all described
 //! relative to one reference, the host's monotonic clock, by *(offset, rate, uncertainty)*: a

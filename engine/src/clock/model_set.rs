@@ -2,11 +2,11 @@
 //! samples (multiple-model estimation).
 //!
 //! Model: a crystal at a constant temperature wanders little, and one that is warming up wanders a
-//! lot. A filter that assumes the wrong process noise either lags or is noisy. So every filter of
-//! the set is scored by how well it predicted the offset 30 s ahead, compared with the current
+//! lot. A filter that assumes the wrong process noise either lags or is noisy. So every filter in
+//! the set predicts the offset 30 s ahead, and is scored by comparing its prediction with the later
 //! estimate of an agile filter, which hardly lags. The active filter is the steadiest one that is
 //! not beaten by any more agile one. A steady filter that predicts far worse is reset to the state
-//! of the active one, so that it is ready when the crystal settles.
+//! of the active filter, so that it is ready when the crystal settles.
 
 use super::block::{Block, Reduction};
 use super::kalman::{Kalman, Prior, ProcessNoise};
@@ -39,7 +39,7 @@ const FIRST_ACTIVE: usize = 1;
 const HORIZON: Nanos = Nanos::from_secs(30);
 /// Number of predictions that wait to be scored. Judgement: one every 5 s.
 const SNAPSHOTS: usize = 6;
-/// Time between predictions. Derived: [`HORIZON`] holds [`SNAPSHOTS`] of them.
+/// Time between predictions. Derived: [`SNAPSHOTS`] predictions within [`HORIZON`].
 #[expect(clippy::cast_possible_wrap, reason = "a small number")]
 const SNAPSHOT_INTERVAL: Nanos = Nanos::new(HORIZON.as_nanos() / SNAPSHOTS as i64);
 /// Memory of the long score, in predictions. Judgement: a quarter of an hour reveals small
@@ -52,7 +52,7 @@ const SHORT_MEMORY: f64 = 12.0;
 /// after the first one.
 const FIRST_SELECTION: f64 = 6.0;
 /// A more agile filter beats a steadier one if its long score (mean square error) is smaller by
-/// this factor. Judgement: a steady output is worth a small error.
+/// this factor. Judgement: a steadier output is preferred even if its error is slightly larger.
 const SWITCH_RATIO_LONG: f64 = 1.1;
 /// Like [`SWITCH_RATIO_LONG`], but for the short score, which is less certain. Judgement: the mean
 /// square of 12 predictions has an error of 40 %.
@@ -69,12 +69,13 @@ const LAG_SIGMAS: f64 = 4.0;
 /// A filter lags if it is far from the reference in this many consecutive snapshots. Judgement: a
 /// single deviation may be an error of the reference.
 const LAG_SNAPSHOTS: u32 = 2;
-/// A forward block of the minimum set holds at most the number of reverse samples so far, divided
-/// by this. Judgement: two reverse blocks are needed to compare the directions.
+/// In the minimum set, a forward block holds at most the number of reverse samples so far, divided
+/// by this. Judgement: the reverse samples so far then fill two blocks of the same size, which are
+/// needed to compare the directions.
 const REVERSE_BLOCKS: u32 = 2;
 /// A forward block may hold one sample more than the last reverse block, plus the reverse block's
-/// size divided by this. Judgement: growth by a quarter keeps the mean lateness of both directions
-/// nearly equal.
+/// size divided by this. For example, it may hold 8 + 1 + 2 = 11 samples after a reverse block with
+/// 8. Judgement: growth by a quarter keeps the mean lateness of both directions nearly equal.
 const COUNT_GROWTH: u32 = 4;
 /// A filter with a drift state becomes eligible when its drift is this many standard deviations
 /// from zero. Judgement: exceeded by chance once in 22 (normal distribution).
@@ -82,11 +83,11 @@ const DRIFT_SIGNIFICANT: f64 = 2.0;
 /// A filter with a drift state stays eligible while its drift is at least this many standard
 /// deviations from zero. Judgement: hysteresis of a factor of two.
 const DRIFT_KEPT: f64 = 1.0;
-/// Mean square errors of prediction up to this many variances of the other clock's wander do not
-/// count against a steady filter. Judgement: 2.4 standard deviations.
+/// A steady filter is not penalised for a mean square prediction error of up to this many times the
+/// variance of the other clock's wander. Judgement: this corresponds to 2.4 standard deviations.
 const EXCUSED: f64 = 6.0;
-/// Longest block. Judgement: twice [`HORIZON`]; a forward block that lasts twice as long, because
-/// it was interrupted, is discarded.
+/// Maximum length of a block. Judgement: about twice [`HORIZON`]. A forward block that lasts twice
+/// as long as this, because it was interrupted, is discarded.
 const LONGEST_BLOCK: Nanos = Nanos::from_secs(64);
 
 /// A filter, the blocks that feed it, and its scores.
@@ -94,7 +95,7 @@ const LONGEST_BLOCK: Nanos = Nanos::from_secs(64);
 struct Member {
     reduction: Reduction,
     filter: Kalman,
-    /// Forward and reverse.
+    /// The forward block and the reverse block.
     blocks: [Block; 2],
     /// Usual number of samples in a forward block. A short block after a silence does not change it
     /// much.
@@ -105,9 +106,9 @@ struct Member {
     reverse_block: u32,
     /// Whether the reverse direction is measured.
     two_way: bool,
-    /// Predictions of the offset, ns, in a ring.
+    /// Ring of predicted offsets, ns.
     snapshots: [f64; SNAPSHOTS],
-    /// Mean square errors of prediction, ns^2, over [`SHORT_MEMORY`] and over [`LONG_MEMORY`].
+    /// Mean square prediction errors, ns^2, over [`SHORT_MEMORY`] and over [`LONG_MEMORY`].
     short: f64,
     long: f64,
     predictions: f64,
@@ -143,8 +144,8 @@ impl Member {
         let count = block.add(sample, self.filter.state()[1]);
         if self.is_full(now, direction, count, length) {
             let reduced = self.blocks[direction.index()].take();
-            // The mean lateness of a short block is larger than that of usual blocks, so it does
-            // not cancel between the directions.
+            // A short block is later on average than a block with the usual number of samples, so
+            // its mean lateness does not cancel between the directions.
             let is_short = self.reduction == Reduction::Minimum && 2 * count < self.forward_count;
             self.filter.update(&reduced, is_short, now);
         }
@@ -229,15 +230,15 @@ impl ModelSet {
         &self.members[self.active].filter
     }
 
-    /// Square of the distance between the active filter and the reference, ns^2. It reveals a lag
-    /// that has just begun and is not visible in the filter's covariance.
+    /// Square of the distance between the active filter and the reference, ns^2. The distance
+    /// reveals a lag that has just begun and is not visible in the filter's covariance yet.
     pub(super) fn lag_variance(&self, now: LocalTime) -> f64 {
         let lag_ns = self.members[REFERENCE].filter.offset_ns(now) - self.active().offset_ns(now);
         lag_ns * lag_ns
     }
 
-    /// Variance of the active filter's error that is not in its covariance, ns^2: lag, and unequal
-    /// lateness of the two directions.
+    /// Error variance of the active filter that its covariance does not include, ns^2: lag, and
+    /// unequal lateness in the two directions.
     pub(super) fn unmodelled_variance(&self, now: LocalTime) -> f64 {
         let asymmetry_ns = self.asymmetry_ns();
         self.lag_variance(now) + asymmetry_ns * asymmetry_ns

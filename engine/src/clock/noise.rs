@@ -1,6 +1,6 @@
 //! The noise of the blocks that feed a [filter](super::kalman), learnt from the blocks.
 //!
-//! Model: the noise of a direction is learnt from *differences of successive innovations* (half
+//! Model: the noise in each direction is learnt from *differences of successive innovations* (half
 //! their mean square: von Neumann's estimator). A filter that lags behind a drift has innovations
 //! that are large and similar. If their squares were mistaken for noise, the filter would slow down
 //! and lag even more, until it diverges. The differences of innovations do not contain the lag.
@@ -19,8 +19,8 @@ use crate::units::LocalTime;
 /// Memory of the noise, in innovations. Judgement: short, because the first innovations contain the
 /// error of the initial state.
 const NOISE_MEMORY: f64 = 10.0;
-/// Memory of the slow noise figure, in innovations. Judgement: the error of a variance is then
-/// about 14 %.
+/// Memory of the long-term noise variance, in innovations. Judgement: the error of a variance is
+/// then about 14 %.
 const SLOW_MEMORY: f64 = 100.0;
 /// Largest insignificant difference between the noise of the two directions, in standard errors.
 /// Judgement: exceeded by chance once in 370 (normal distribution).
@@ -30,47 +30,48 @@ const CHANCE: f64 = 3.0;
 /// overlapping differences.
 const STANDARD_ERROR: f64 = 0.87;
 /// Limit of the noise variance as a multiple of the variance in second differences; any excess is
-/// attributed to lag. Judgement: it takes effect at about three times the standard deviation.
+/// attributed to lag. Judgement: this permits about three times the standard deviation that the
+/// second differences show.
 const TREND: f64 = 10.0;
 /// Weight of the initial noise, in innovations. Judgement: almost none, because it is a guess.
 const PRIOR_WEIGHT: f64 = 0.02;
 /// Weight of the previous path's noise after a change of path, in innovations. Judgement: after
 /// three new innovations, it no longer dominates.
 const REOPENED: f64 = 3.0;
-/// Limit of the squares that are learnt, as a multiple of the variance. Judgement: one outlier must
-/// not make the filter ignore the next ten blocks.
+/// Limit on the squared differences from which the variance is learnt, as a multiple of the
+/// variance. Judgement: one outlier must not make the filter ignore the next ten blocks.
 const LARGEST_SQUARE: f64 = 100.0;
 /// Smallest noise, ns. Judgement: host clocks have a resolution of 10 ns to 100 ns.
 const FLOOR_NS: f64 = 30.0;
 
-/// Noise of one direction.
+/// Noise in one direction.
 #[derive(Clone, Copy, Debug)]
 struct DirectionNoise {
-    /// Variance of one sample; forward: in ns^2; reverse: as a ratio to the forward variance. For
-    /// distributions other than exponential (minimum) or normal (mean), it is valid only for blocks
-    /// of the current length.
+    /// Variance of one sample: in ns^2 for the forward direction, and as a ratio to the forward
+    /// variance for the reverse direction. For distributions other than exponential (minimum) or
+    /// normal (mean), the variance is valid only for blocks of the current length.
     variance: f64,
-    /// Last innovation, and the gain of its block.
+    /// Last innovation, and the [gain](Noise::gain) of its block.
     last: Option<(f64, f64)>,
     count: f64,
-    /// Variance with a long memory, by which the directions are compared, and the number of
+    /// Variance with a long memory, which is used to compare the directions, and the number of
     /// innovations in it.
     slow: f64,
     slow_count: f64,
 }
 
-/// Noise estimated from three consecutive blocks: distance of the last one from the line through
-/// the other two.
+/// Noise estimated from three consecutive blocks: the distance of the last block from the line
+/// through the other two.
 #[derive(Clone, Copy, Debug, Default)]
 struct SecondDifferences {
-    /// Mean square, scaled to one sample, ns^2.
+    /// Mean square of the second differences, scaled to one sample, ns^2.
     variance: f64,
     count: f64,
     last: Option<Point>,
     before_last: Option<Point>,
 }
 
-/// Time and offset of a block, and the gain for its number of samples.
+/// Time and offset of a block, and its [gain](Noise::gain).
 #[derive(Clone, Copy, Debug)]
 struct Point {
     at: LocalTime,
@@ -103,11 +104,11 @@ impl SecondDifferences {
     }
 }
 
-/// Noise of both directions.
+/// Noise in both directions.
 #[derive(Clone, Debug)]
 pub(super) struct Noise {
     reduction: Reduction,
-    /// Forward and reverse.
+    /// Noise in the forward and in the reverse direction.
     directions: [DirectionNoise; 2],
     /// Second differences of the forward blocks.
     second_differences: SecondDifferences,
@@ -131,9 +132,9 @@ impl Noise {
         (one * self.gain(count)).max(FLOOR_NS * FLOOR_NS)
     }
 
-    /// Unit of a direction's variances: reverse variances are stored relative to the forward
-    /// variance. So both directions start with the same noise, and when a network becomes worse,
-    /// the noise of the sparser direction does not lag behind.
+    /// Unit in which the variances of a direction are stored: reverse variances are stored relative
+    /// to the forward variance. So both directions start with the same noise, and when a network
+    /// becomes worse, the noise of the sparser direction does not lag behind.
     fn unit(&self, direction: Direction) -> f64 {
         match direction {
             Direction::Forward => 1.0,
@@ -160,8 +161,8 @@ impl Noise {
         beyond_chance.max(growing) / 2.0
     }
 
-    /// How far the offset may still move while blocks grow, ns: the mean lateness of the minimum of
-    /// a block.
+    /// How far the offset may still move while blocks grow, ns: the mean lateness of the least late
+    /// sample in a block.
     pub(super) fn block_bias_ns(&self) -> f64 {
         match self.reduction {
             Reduction::Minimum => self.lateness_ns(Direction::Forward),
@@ -179,7 +180,7 @@ impl Noise {
         libm::sqrt(noise.slow * gain)
     }
 
-    /// Noise variance of a block of `count` samples, relative to that of one sample.
+    /// Noise variance of a block of `count` samples, relative to the noise variance of one sample.
     fn gain(&self, count: u32) -> f64 {
         let n = f64::from(count.max(1));
         match self.reduction {
@@ -219,8 +220,8 @@ impl Noise {
         reverse.variance *= lagging / forward.variance;
     }
 
-    /// Prepares for a new path. All that is known about its noise is that the first packets differ
-    /// by up to `apart_ns`. The path may be quieter or noisier than the previous one.
+    /// Prepares for a new path. All that is known about its noise is the spread `apart_ns` of the
+    /// first packets' lateness. The path may be quieter or noisier than the previous one.
     pub(super) fn reopen(&mut self, apart_ns: f64) {
         let [forward, reverse] = &mut self.directions;
         let variance = forward.variance.max(apart_ns * apart_ns);
@@ -233,8 +234,8 @@ impl Noise {
         reverse.variance = reverse.variance.max(1.0);
     }
 
-    /// Begins a new series of innovations for a direction: the next one is not compared with the
-    /// last one.
+    /// Begins a new series of innovations for a direction: the next innovation is not compared with
+    /// the last one.
     pub(super) fn interrupt(&mut self, direction: Direction) {
         self.directions[direction.index()].last = None;
         if direction == Direction::Forward {

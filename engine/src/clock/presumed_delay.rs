@@ -3,8 +3,8 @@
 //! Model: the best available knowledge is used, with its standard deviation. In order of
 //! preference:
 //!
-//! * A delay that was measured on this path, or known by comparing this path with another one,
-//!   stays valid.
+//! * A delay that was measured on this path, or is known from a comparison with another path, stays
+//!   valid.
 //! * A round trip to the master, measured by any means, limits the delay, which is then assumed to
 //!   be uniformly distributed between 0 and the whole round trip.
 //! * Otherwise, the delay to another master on the same link is used, because it is probably
@@ -24,9 +24,9 @@ pub(super) struct PresumedDelay {
 /// Standard deviation of the difference between the delays to two masters on the same link.
 /// Derived: half of the difference that [step detection](super::step) accepts as another path.
 const OTHER_PATH: Nanos = Nanos::from_nanos_f64(super::step::ROUTE_DIFFERENCE_NS / 2.0);
-/// A shorter round trip, or a changed uncertainty, is used only if it differs from the old one by
-/// more than 1 / `NEWS_SHARE` of the old one. Judgement: smaller changes are not worth a change of
-/// the estimate.
+/// A shorter round trip, or a different uncertainty, is used only if it differs from the old value
+/// by more than 1 / `NEWS_SHARE` of the old value. Judgement: smaller changes are not worth a
+/// change of the estimate.
 const NEWS_SHARE: i64 = 8;
 
 /// Origin of the delay in the estimate.
@@ -37,7 +37,7 @@ pub(super) enum Origin {
     Nowhere,
     /// Measured or assumed for another master on the same link.
     Link,
-    /// Measured on this path, or known by comparing its packets with the held time.
+    /// Measured on this path, or known from a comparison of its packets with the held time.
     Path,
 }
 
@@ -50,7 +50,7 @@ pub(super) struct DelayKnowledge {
 }
 
 impl DelayKnowledge {
-    /// Records a change of master. `presumed` states whether the delay to the previous one was
+    /// Records a change of master. `presumed` states whether the delay to the previous master was
     /// assumed.
     pub(super) fn change_master(&mut self, presumed: bool) {
         self.round_trip = None;
@@ -59,8 +59,8 @@ impl DelayKnowledge {
         }
     }
 
-    /// Records that packets of the current path were compared with the held time, so that the delay
-    /// of the path is as certain as the held time.
+    /// Records that packets from the current path were compared with the held time, so that the
+    /// delay of the path is as certain as the held time.
     pub(super) fn compare(&mut self) {
         if self.origin == Origin::Link {
             self.origin = Origin::Path;
@@ -84,7 +84,7 @@ impl DelayKnowledge {
         is_usual && (usual.sigma - presumed.sigma).abs() > news
     }
 
-    /// The delay to assume, given the estimated one and the usual one of a local network.
+    /// The delay to assume, given the estimated delay and the usual delay on a local network.
     pub(super) fn presume(&self, estimated: PresumedDelay, usual: PresumedDelay) -> PresumedDelay {
         match (self.origin, self.round_trip) {
             (Origin::Path, _) => estimated,

@@ -2,7 +2,7 @@
 //!
 //! Model: crystals differ by up to 100 ppm, but the rate of one crystal stays within a few ppm at
 //! any temperature. So a stream whose rates were measured in an earlier session starts with them,
-//! and an unknown stream starts at the nominal ratio instead of the first noisy estimate.
+//! and an unknown stream starts at the nominal ratio instead of at the first noisy estimate.
 
 use super::map::ClockMap;
 use crate::units::{LocalTime, Ppb};
@@ -14,18 +14,18 @@ const UNKNOWN: Ppb = Ppb::from_ppm(100.0);
 /// change by some ppm between a cold and a warm room.
 const REMEMBERED: Ppb = Ppb::from_ppm(2.0);
 /// Standard deviation of the rate of a clock that is probably driven by the same oscillator as a
-/// known one: a sender that claims to follow PTP, or the successor of a sender on the same network.
-/// Judgement: five times [`REMEMBERED`].
+/// known clock: a sender that claims to follow PTP, or the successor of a sender on the same
+/// network. Judgement: five times [`REMEMBERED`].
 const INFERRED: Ppb = Ppb::from_ppm(10.0);
 /// A measured rate is used once its standard deviation is below this fraction of the prior's.
-/// Judgement: the change of pitch when it takes over is then small.
+/// Judgement: the change of pitch is then small when the measured rate takes over.
 const FOLLOWED_SHARE: f64 = 0.2;
 
 /// Growth of the standard deviation of a kept rate, ppb per second. Judgement: the drift of a
 /// crystal that is warming up.
 const AGEING_PPB_PER_S: f64 = 20.0;
-/// Smallest standard deviation of a kept rate when an estimator restarts from it. Judgement: the
-/// cause of the restart may have disturbed the rate before it was noticed.
+/// Smallest standard deviation of a kept rate when an estimator restarts from that rate. Judgement:
+/// the cause of the restart may have disturbed the rate before the restart.
 const DISTURBED_RATE: Ppb = Ppb::from_ppm(1.0);
 /// A rate is kept once its standard deviation is below this fraction of the prior's. Judgement: the
 /// same as [`FOLLOWED_SHARE`].
@@ -50,12 +50,12 @@ impl RatePrior {
         Self { rate, sigma: INFERRED }
     }
 
-    /// The measured rate, or the prior rate while that is the better estimate.
+    /// The measured rate, or the prior rate until the measured rate is precise enough.
     pub(crate) fn or_measured(self, clock: Option<ClockMap>) -> Ppb {
         self.updated(clock).rate
     }
 
-    /// Replaces the prior by a measured rate that is precise enough, for a restart of the
+    /// Replaces the prior with the measured rate if that is precise enough, for a restart of the
     /// estimator.
     pub(crate) fn learn(&mut self, clock: Option<ClockMap>) {
         let well = FOLLOWED_SHARE * REMEMBERED.as_ppb();
@@ -64,7 +64,7 @@ impl RatePrior {
         }
     }
 
-    /// The prior for this clock's successor, given the map measured for this one.
+    /// The prior for this clock's successor, given the map measured for this clock.
     pub(crate) fn updated(self, clock: Option<ClockMap>) -> Self {
         let followed = FOLLOWED_SHARE * self.sigma.as_ppb();
         let measured = clock.filter(|clock| clock.rate_sigma().as_ppb() < followed);
@@ -72,7 +72,7 @@ impl RatePrior {
     }
 }
 
-/// The most precise rate that an estimator has known, kept for a restart.
+/// The most precise rate that an estimator has measured, kept for a restart.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SteadyRate {
     at: LocalTime,

@@ -1,9 +1,9 @@
-//! The clock that the user selected, the fallback from it and the return to it: one timeline for
-//! everything that plays or sends.
+//! One timeline for everything that plays or sends. It follows the clock that the user selected,
+//! falls back to another clock while the selected one is unusable, and then returns to it.
 //!
 //! Model: consumers see one [slewed](super::slew) timeline, whatever the source. When the selected
-//! source has been unusable for the fallback time, the timeline continues at another *rate*: that
-//! of the system's clock if it is disciplined, otherwise the last known rate. The phase of the
+//! source has been unusable for the fallback time, the timeline continues at another *rate*: the
+//! rate of the system clock if that is disciplined, otherwise the last known rate. The phase of the
 //! timeline is not changed, so that the fallback is inaudible. When the source returns, the
 //! difference is slewed. The timeline steps, and begins a new epoch, only if the difference is too
 //! large to be slewed or the source itself reports a step.
@@ -25,14 +25,15 @@ const RETURN_DWELL: Nanos = Nanos::from_secs(1);
 /// Interval of [`Reference::poll_timeout`]. Judgement: between updates a slew continues at a
 /// constant rate, which must not overshoot; this is an eighth of the slew's time constant.
 const INTERVAL: Nanos = Nanos::from_millis(250);
-/// Largest uncertainty of a timeline that places RTP timestamps, ns. Judgement: a jitter buffer
-/// holds a few ms.
+/// Largest uncertainty at which the timeline may be used to place RTP timestamps, ns. Judgement: a
+/// jitter buffer holds a few ms.
 const USABLE_SIGMA_NS: f64 = 1e6;
-/// A source that differs by this many of its standard deviations contradicts a timeline in
-/// holdover. Judgement: exceeded by chance once in 370 (normal distribution).
+/// A source that differs from a timeline in holdover by this many of the source's standard
+/// deviations contradicts the timeline. Judgement: exceeded by chance once in 370 (normal
+/// distribution).
 const CONTRADICTED_SIGMAS: f64 = 3.0;
 /// If the selected source is heard for this long without becoming usable, the timeline counts as
-/// unlocked instead of in holdover. Judgement: longer than it takes to lock in any case.
+/// unlocked instead of in holdover. Judgement: locking never takes this long.
 const HEARD_IN_VAIN: Nanos = Nanos::from_secs(60);
 /// A map is wrong if the wander is this many times larger than the map assumes. Judgement: the size
 /// of a wander is known only to within about 50 %.
@@ -44,10 +45,10 @@ const MAX_EVENTS: usize = 16;
 /// The clocks that a user can select.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ClockMode {
-    /// PTP, by our own client.
+    /// PTP, from the engine's own client.
     #[default]
     Ptp,
-    /// The system's clock, which other software (ptp4l with phc2sys, PTPd, NTP) disciplines.
+    /// The system clock, which other software (ptp4l with phc2sys, PTPd, NTP) disciplines.
     System,
     /// The Livewire clock. It gives the time of Livewire streams, which is not the time of day.
     Livewire,
@@ -69,7 +70,7 @@ impl fmt::Display for ClockMode {
     }
 }
 
-/// The user's selection.
+/// The clock that the user selected, and when to fall back from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReferenceConfig {
     /// The selected clock.
@@ -84,12 +85,12 @@ impl Default for ReferenceConfig {
     }
 }
 
-/// Readings of the sources; `None` for those that do not exist.
+/// Readings of the sources; `None` for a source that does not exist.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Sources {
     /// The PTP client.
     pub ptp: Option<ClockReading>,
-    /// The system's clock.
+    /// The system clock.
     pub system: Option<ClockReading>,
     /// The Livewire clock.
     pub livewire: Option<ClockReading>,
@@ -170,13 +171,13 @@ pub struct Reference {
     last: Option<PtpMap>,
     /// Epoch of the last map.
     source_epoch: u32,
-    /// Last state and path delay of the source.
+    /// State and path delay in the last reading of the selected source.
     state: LockState,
     path_delay: PathDelay,
     /// When the selected source became unusable, or usable again.
     useless_since: Option<LocalTime>,
     useful_since: Option<LocalTime>,
-    /// Since when the selected source has been heard without being usable.
+    /// Time since which the selected source has been heard without being usable.
     in_vain_since: Option<LocalTime>,
     advanced_at: Option<LocalTime>,
     events: EventQueue<ReferenceEvent, MAX_EVENTS>,
@@ -284,8 +285,8 @@ impl Reference {
         self.measured(sources).filter(misled).or(held)
     }
 
-    /// The current map of the selected source, even if its time is unusable. Its rate is that of
-    /// the same clock even if its epoch differs.
+    /// The current map of the selected source, even if its time is unusable. The rate belongs to
+    /// the same clock even if the epoch differs.
     fn measured(&self, sources: &Sources) -> Option<ClockMap> {
         let asked = sources.get(self.config.mode);
         asked.and_then(|reading| reading.map).map(|map| *map.clock())
@@ -311,8 +312,8 @@ impl Reference {
     }
 
     /// The timeline as PTP time, to which RTP timestamps refer. It has no map until the timeline
-    /// has followed PTP, a system clock in PTP time, or the Livewire clock. In the last case its
-    /// time is Livewire's own.
+    /// has followed PTP, a system clock in PTP time, or the Livewire clock. In the Livewire case,
+    /// the time is Livewire time, which is not the time of day.
     #[must_use]
     pub fn reading(&self) -> ClockReading {
         let has_time = matches!(self.config.mode, ClockMode::Ptp | ClockMode::System | ClockMode::Livewire);

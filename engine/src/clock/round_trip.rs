@@ -1,16 +1,16 @@
 //! Checks whether a path delay is possible.
 //!
-//! Model: no packet arrives before it was sent. So the round trip computed from a Delay_Resp and
-//! the least late Sync near it is not negative. Nor is it longer than the time from sending the
-//! Delay_Req to receiving the Delay_Resp, which the host's clock alone measures. Jitter does not
-//! affect these bounds, so an attacker cannot relax them by increasing it. The estimate is checked
-//! as well, because it comes from more packets, but its bounds depend on jitter.
+//! Model: no packet arrives before it is sent. So the round trip computed from a Delay_Resp and the
+//! least late Sync near it cannot be negative. Nor can it be longer than the time from sending the
+//! Delay_Req to receiving the Delay_Resp, which is measured by the host's clock alone. Jitter does
+//! not affect these bounds, so an attacker cannot relax them by increasing it. The estimated delay
+//! is checked as well, because it is based on more packets, but its bounds depend on jitter.
 //!
-//! If the times of a master's Syncs and Delay_Resps drift apart, the computed round trip becomes
-//! ever shorter, long before it is negative. If the cause were a shorter path, the Delay_Resp would
-//! also arrive sooner by the same amount. If it does not, the times do not agree. Likewise, a
-//! longer path delays the Delay_Resps, too: if only the Syncs come later, an attacker is delaying
-//! them.
+//! If the times of a master's Syncs and Delay_Resps drift apart, the computed round trip shrinks
+//! steadily. This can be detected long before it becomes negative: if a shorter path were the
+//! cause, the Delay_Resps would also arrive sooner by the same amount, and if they do not, the
+//! times disagree. Likewise, a longer path delays the Delay_Resps, too, so if only the Syncs become
+//! later, an attacker is delaying them.
 //!
 //! Breakdown point: one exchange in five may be forged or have damaged timestamps.
 
@@ -29,15 +29,15 @@ const SYNCS: usize = 8;
 /// Age up to which a Sync is compared with a Delay_Resp while the rate is known. Derived: in that
 /// time, the error of a known rate moves the offset by at most 100 us.
 const OLDEST: Nanos = Nanos::from_secs(10);
-/// Like [`OLDEST`], but while the rate is unknown. Derived: in that time two crystals of +-100 ppm
-/// drift apart by less than [`TOLERANCE_NS`].
+/// Like [`OLDEST`], but while the rate is unknown. Derived: in that time two crystals with +-100
+/// ppm drift apart by less than [`TOLERANCE_NS`].
 const OLDEST_OF_UNKNOWN_RATE: Nanos = Nanos::from_secs(2);
 /// Tolerated error of the round trip, ns. Judgement: software timestamps have errors of about 100
-/// us, and the error of the time is half that of the round trip.
+/// us, and the error of the time is half the error of the round trip.
 const TOLERANCE_NS: f64 = CEILING_NS * 3.0 / 4.0;
 /// Largest difference between the change of the round trip and the change of the time until the
-/// Delay_Resp, ns. Derived: as two exchanges are the proof, a master's time that drifts by 250 ppm
-/// relative to a crystal is detected before its error reaches the ceiling.
+/// Delay_Resp, ns. Derived: because two exchanges are sufficient proof, a master's time that drifts
+/// by 250 ppm relative to a crystal is detected before its error reaches the ceiling.
 const UNEXPLAINED_NS: f64 = CEILING_NS * 2.0 / 5.0;
 /// Largest allowance for jitter on top of [`UNEXPLAINED_NS`] where the round trip has become
 /// shorter, ns. Judgement: jitter must not relax the bound without limit.
@@ -98,13 +98,14 @@ impl Exchange {
     }
 }
 
-/// How much longer the computed round trip may become by noise alone, while the exchange takes no
-/// longer, ns.
+/// How much longer the computed round trip may become through noise alone, although the exchange
+/// takes no longer, ns.
 fn longer_by_noise_ns(jitter: Nanos) -> f64 {
     UNEXPLAINED_NS + LONGER_JITTERS * jitter.as_nanos_f64()
 }
 
-/// Reference with which later exchanges on a path are compared: the first possible exchanges on it.
+/// The baseline with which later exchanges on a path are compared: the first exchanges on that path
+/// that are possible.
 #[derive(Clone, Copy, Debug, Default)]
 struct Baseline {
     shortest: Option<Exchange>,
@@ -135,14 +136,14 @@ pub(super) struct RoundTrips {
     heard: usize,
     exchanges: [Option<Exchange>; EXCHANGES],
     count: usize,
-    /// References for exchanges on the current path and on the previous one.
+    /// Baselines for exchanges on the current path and on the previous path.
     baseline: Baseline,
     former: Baseline,
     /// Time from Delay_Req to Delay_Resp of the exchange whose sample comes next: an upper limit of
-    /// its round trip.
+    /// the round trip.
     longest: Option<Nanos>,
-    /// The newest Delay_Resp, which waits for the next Sync: if the time has stepped since the
-    /// previous Sync, only the next one shows the step.
+    /// The newest Delay_Resp, which waits for the next Sync, because a step of the time since the
+    /// previous Sync is visible only in the next one.
     pending: Option<(Sample, Option<Nanos>)>,
 }
 
@@ -204,8 +205,8 @@ impl RoundTrips {
         self.count += 1;
     }
 
-    /// Whether an exchange contradicts the reference of the current path and, if known, that of the
-    /// previous path, allowing for the jitter of the packets.
+    /// Whether an exchange contradicts the baseline of the current path and, if known, the baseline
+    /// of the previous path, allowing for the jitter of the packets.
     fn contradicts(&self, exchange: &Exchange, jitter: Nanos) -> bool {
         let shortest = self.exchanges.iter().flatten().filter_map(|exchange| exchange.longest).min();
         let contradicts = |(before, quickest): (Exchange, Nanos)| {
@@ -218,8 +219,8 @@ impl RoundTrips {
         self.baseline.known().is_some_and(contradicts) && self.former.known().is_none_or(contradicts)
     }
 
-    /// Whether the path explains that Syncs are later by `later_ns`: the newest exchange took
-    /// correspondingly longer than earlier ones, or fits the previous path.
+    /// Whether the path explains why Syncs are later by `later_ns`: either the newest exchange took
+    /// correspondingly longer than earlier ones, or it fits the previous path.
     pub(super) fn explains_later(&self, later_ns: f64, jitter: Nanos) -> bool {
         let newest = self.count.checked_sub(1).and_then(|newest| self.exchanges[newest % EXCHANGES]);
         let Some((now, newest)) = self.baseline.known().zip(newest) else { return true };
@@ -230,8 +231,8 @@ impl RoundTrips {
         explains(now) || self.former.known().is_some_and(explains)
     }
 
-    /// The second shortest duration of the newest exchanges: the shortest may come from a damaged
-    /// timestamp.
+    /// The second shortest duration among the newest exchanges, because the shortest may come from
+    /// a damaged timestamp.
     pub(super) fn shortest(&self) -> Option<Nanos> {
         let mut sorted = self.exchanges.map(|exchange| exchange.and_then(|exchange| exchange.longest));
         sorted.sort_unstable_by_key(|longest| longest.unwrap_or(Nanos::new(i64::MAX)));

@@ -33,9 +33,10 @@ impl Direction {
 /// One timestamp pair.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sample {
-    /// Timestamp of the host.
+    /// The host's timestamp.
     pub at: LocalTime,
-    /// The other clock's timestamp minus the host's, both counted from the caller's origins, ns.
+    /// The other clock's timestamp minus the host's timestamp, both counted from the caller's
+    /// origins, ns.
     pub offset_ns: f64,
     /// Direction in which the packet travelled.
     pub direction: Direction,

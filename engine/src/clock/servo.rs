@@ -42,9 +42,9 @@ use crate::units::{LocalTime, Nanos, PtpTime};
 pub struct TimestampPair {
     /// Direction in which the message travelled.
     pub direction: Direction,
-    /// Timestamp of the host.
+    /// The host's timestamp.
     pub local: LocalTime,
-    /// Timestamp of the master.
+    /// The master's timestamp.
     pub remote: PtpTime,
 }
 
@@ -56,13 +56,14 @@ pub struct ClockReading {
     /// Map from host time to PTP time, if there is one. Use it for playout only while
     /// [`LockState::is_usable`].
     pub map: Option<PtpMap>,
-    /// Changes with every step of PTP time. Times of different epochs cannot be compared.
+    /// Number that changes with every step of PTP time. Times from different epochs cannot be
+    /// compared.
     pub epoch: u32,
     /// Origin of the path delay in the map.
     pub path_delay: PathDelay,
 }
 
-/// Whether the timestamps of a message agree with the held time.
+/// Result of comparing the timestamps of a message with the held time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Agreement {
     /// They agree within the noise; the value is the difference.
@@ -86,7 +87,7 @@ pub enum PathDelay {
 
 /// Estimates PTP time from PTP timestamps.
 pub trait ClockServo {
-    /// Processes a timestamp pair of the current master.
+    /// Processes a timestamp pair from the current master.
     fn observe(&mut self, pair: &TimestampPair);
 
     /// Announces that the next timestamps come from a new master or over a new path.
@@ -99,20 +100,20 @@ pub trait ClockServo {
     /// path delay is at most `round_trip`.
     fn round_trip(&mut self, _round_trip: Nanos) {}
 
-    /// Reports that the recent timestamps turned out not to be the master's, but that the next ones
-    /// are. A clock without a usable time then starts again.
+    /// Reports that the recent timestamps turned out not to come from the master, but that the next
+    /// ones do. A clock without a usable time then starts again.
     fn reacquire(&mut self, _now: LocalTime) {}
 
     /// Announces that the Delay_Resp whose timestamps are observed next arrived `longest` after its
     /// Delay_Req left. This includes the time that the master took to answer.
     fn exchange_took(&mut self, _longest: Nanos) {}
 
-    /// Compares timestamps with the held time; `None` while none is held.
+    /// Compares timestamps with the held time; `None` while no time is held.
     fn agreement(&self, _pair: &TimestampPair) -> Option<Agreement> {
         None
     }
 
-    /// Reports that another sender has begun (`contested`) or ceased to use the master's identity.
+    /// Reports that another sender has begun (`contested`) or stopped using the master's identity.
     /// During the contest, [`ClockServo::agreement`] compares with the earlier estimate, and the
     /// caller passes only timestamps that agree to [`ClockServo::observe`], unless no time is held.
     fn contest(&mut self, _now: LocalTime, _contested: bool) {}
@@ -126,7 +127,7 @@ pub trait ClockServo {
     /// The estimate at `now`.
     fn reading(&self, now: LocalTime) -> ClockReading;
 
-    /// Why the clock cannot lock, if that is known and time alone will not change it.
+    /// Why the clock cannot lock, if the reason is known and will not pass with time.
     fn obstacle(&self) -> Option<LockCause> {
         None
     }

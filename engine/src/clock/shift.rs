@@ -1,6 +1,5 @@
-//! Detection of permanent shifts: packets come later or earlier than before because the sender's
-//! audio has slipped or the path has changed, or callbacks come later because the card has lost
-//! cycles.
+//! Detects permanent shifts: packets come later or earlier than before because the sender's audio
+//! has slipped or the path has changed, or callbacks come later because the card has lost cycles.
 //!
 //! Model: for a while, packets may be late by any amount. If the cause is jitter of the path, a
 //! stalled host or a sender that sends in bursts, some packets still arrive in time, or their
@@ -11,14 +10,16 @@
 //!
 //! Deviating packets are withheld from the estimator until a shift is proven, because a filter
 //! mistakes a step for a change of rate. They are not withheld forever: a network that has become
-//! worse must be learnt. Single late packets are normal, and are accepted while others are in time.
+//! worse must be learnt. Single late packets are normal, and are accepted as long as other packets
+//! arrive in time.
 
 use super::newest::Newest;
 use super::sample::Sample;
 use crate::units::{LocalTime, Nanos};
 
-/// Length of the windows; the least late packet of each is judged. Judgement: longer than the
-/// bursts of senders, so that the window contains one of the last packets of a burst.
+/// Length of the windows; the least late packet in each window is judged. Judgement: longer than
+/// the bursts that senders produce, so that every window contains one of the last packets of a
+/// burst, which are the least late.
 const WINDOW: Nanos = Nanos::from_millis(125);
 /// Number of consecutive windows that prove that packets come later. Judgement: few queues last
 /// that long, and the playout delay covers them.
@@ -26,9 +27,9 @@ const LATE_PROOF: usize = 5;
 /// Number of consecutive windows that prove that packets come earlier. Judgement: no queue makes
 /// packets early.
 const EARLY_PROOF: usize = 3;
-/// Smallest shift that is detected, ns; the estimator and the trim of playout correct smaller ones.
-/// Judgement: the delays of paths through a few switches differ by this much, and so do the send
-/// cycles of senders.
+/// Smallest shift that is detected, ns; the estimator and the playout trim correct smaller ones.
+/// Judgement: smaller deviations are normal, because the delays of paths through a few switches
+/// differ by up to this much, and so do the moments within its cycle at which a sender sends.
 const SMALLEST_NS: f64 = 500_000.0;
 /// Largest deviation of a window that counts as noise, in multiples of the RMS deviation.
 /// Judgement: exceeded by chance once in a million (normal distribution).
@@ -41,10 +42,11 @@ const ALIKE_NS: f64 = 200_000.0;
 const FIRST_NOISE_NS: f64 = 100_000.0;
 /// Memory of the deviation, in windows. Judgement: four seconds.
 const NOISE_MEMORY: f64 = 32.0;
-/// The noise is learnt from deviations clipped to this many times the limit. Judgement: one outlier
-/// must not hide the next ones.
+/// Deviations are clipped to this many times the limit before the noise is learnt from them.
+/// Judgement: one outlier must not hide the next ones.
 const LEARNT_LIMITS: f64 = 2.0;
-/// Minimum age of an estimate that is used to detect shifts. Judgement: it has converged by then.
+/// Minimum age of an estimate that is used to detect shifts. Judgement: the estimate has converged
+/// by then.
 const GROWN_UP: Nanos = Nanos::from_secs(2);
 /// Longest time for which samples are withheld. Judgement: several times longer than the proof.
 const PATIENCE: Nanos = Nanos::from_secs(2);
@@ -69,11 +71,11 @@ pub(crate) struct Shift {
     pub(crate) least: Sample,
     /// Number of packets that prove the shift.
     pub(crate) packets: u32,
-    /// Usual deviation of the least late packets before the shift, ns.
+    /// RMS deviation of the least late packets before the shift, ns.
     pub(crate) noise_ns: f64,
 }
 
-/// The least late of several packets.
+/// The least late packet among several.
 #[derive(Clone, Copy, Debug)]
 struct Least {
     since: LocalTime,
@@ -128,10 +130,10 @@ impl Run {
     }
 }
 
-/// Detects shifts in the packets of one path.
+/// Detects shifts in the arrival times of packets on one path.
 #[derive(Clone, Debug)]
 pub(crate) struct ShiftDetector {
-    /// Beginning of the estimate, and the newest packet since then.
+    /// Times of the first and of the newest packet of the current estimate.
     began: Option<LocalTime>,
     newest_at: LocalTime,
     window: Option<Least>,
@@ -252,7 +254,7 @@ impl ShiftDetector {
     }
 
     /// Whether a packet comes earlier than is possible, judging by the packets so far. The limit is
-    /// doubled, because a single packet deviates more than the least late one of a window.
+    /// doubled, because a single packet deviates more than the least late packet in a window.
     pub(crate) fn is_early(&self, at: LocalTime, late_ns: f64) -> bool {
         let is_grown_up = self.began.is_some_and(|began| at.since(began) >= GROWN_UP);
         is_grown_up && late_ns < -2.0 * self.limit_ns()

@@ -13,7 +13,7 @@
 //! Messages that cannot all be true [suspend](doubt) the estimate.
 //!
 //! If a master answers no Delay_Req, the path delay is only [assumed](super::presumed_delay), and
-//! the uncertainty is enlarged accordingly. A measured delay stays valid when the answers end, and
+//! the uncertainty is enlarged accordingly. A measured delay stays valid when the answers stop, but
 //! becomes less certain with time.
 
 use super::estimator::{DelayModel, Estimator, EstimatorConfig};
@@ -38,17 +38,17 @@ const STEP_SIGMAS: f64 = 6.0;
 /// steps by themselves.
 const STEP_FLOOR_NS: f64 = 20_000.0;
 /// Earliness above which a forward packet is suspected to show a step, as a multiple of the jitter.
-/// Judgement: where packets are early as often as late, this is about [`STEP_NOISES`]. The jitter
-/// is used because packets that were held back hardly change it, whereas they increase the noise of
-/// packets for a while.
+/// Judgement: if packets are early as often as late, this limit is about as large as
+/// [`STEP_NOISES`]. The jitter is used because packets that were held back hardly change it,
+/// whereas they increase the noise of packets for a while.
 const EARLY_JITTERS: f64 = 2.0;
-/// Number of packets of a new master that are compared with the held time. Judgement: half a second
-/// of Syncs at the interval of AES67's media profile.
+/// Number of packets from a new master that are compared with the held time. Judgement: half a
+/// second of Syncs at the interval of AES67's media profile.
 const CHANGE_PROOF: u32 = 4;
 /// Smallest uncertainty of the delay of a new path. Judgement: a few switches add this much delay.
 const NEW_PATH_SIGMA: Nanos = Nanos::from_micros(20);
-/// Fraction of the apparent difference between two paths that may be a difference of time.
-/// Judgement: most of it is due to the paths.
+/// Fraction of the apparent difference between two paths that may be a difference between the two
+/// masters' times. Judgement: most of it is due to the paths.
 const TIME_SHARE: f64 = 0.125;
 /// In the lock threshold, a wander (standard deviation) counts as a jitter (mean) this many times
 /// as large. Derived: the threshold contains half of the jitter, so it grows by two standard
@@ -61,13 +61,13 @@ const UNANSWERED: u32 = 8;
 /// A change of rate that has moved the time by more than this counts as a step for the lock.
 /// Derived: half of the error that a locked clock may have.
 const MOVED_NS: f64 = CEILING_NS / 2.0;
-/// If this many Syncs have not led to a lock, a step makes the clock reacquire. Judgement: 4 s at
+/// Number of Syncs without a lock after which a step makes the clock reacquire. Judgement: 4 s at
 /// the default interval of AES67, within which the clock locks to a good master.
 const FRUITLESS: u32 = 32;
 /// Number of Syncs after which an estimate that has never been good enough is discarded and
 /// reacquired; each further attempt takes twice as many. Judgement: 16 s at the default interval of
-/// AES67. The estimate may have learnt from forged messages that have ceased since. If it only
-/// needs more time, restarting it loses no more than the time that it has already taken.
+/// AES67. The estimate may have been learnt from forged messages that have stopped since. If it
+/// merely needs more time, a restart wastes no more than the time already spent.
 const PATIENCE: u32 = 128;
 
 /// Configuration of a [`SlaveClock`].
@@ -75,10 +75,10 @@ const PATIENCE: u32 = 128;
 pub struct SlaveClockConfig {
     /// Initial values of the estimator.
     pub estimator: EstimatorConfig,
-    /// Sync interval until the messages state it.
+    /// Sync interval to assume until the messages state it.
     pub sync_interval: Nanos,
-    /// Delay of an unknown path, and its standard deviation, to which the jitter of the timestamps
-    /// is added.
+    /// Delay to assume for an unknown path, and its standard deviation, to which the jitter of the
+    /// timestamps is added.
     pub assumed_delay: (Nanos, Nanos),
 }
 
@@ -102,7 +102,8 @@ impl Default for SlaveClockConfig {
     }
 }
 
-/// The first packets of a new master, compared with the time held from the previous one.
+/// The first packets of a new master, which are compared with the time held from the previous
+/// master.
 #[derive(Clone, Copy, Debug, Default)]
 struct NewMaster {
     /// The newest packets and their lateness, ns.
@@ -111,7 +112,7 @@ struct NewMaster {
 
 impl NewMaster {
     /// Processes a packet. Once the newest packets agree, returns the lateness of the least late
-    /// one and the spread of their lateness. They agree if they differ by less than
+    /// packet and the spread of the lateness. The packets agree if they differ by less than
     /// [`ROUTE_DIFFERENCE_NS`] plus twice `limit_ns`, the largest deviation of a packet that may be
     /// noise. The time of a master whose packets do not agree is unknown.
     fn take(&mut self, sample: Sample, late_ns: f64, limit_ns: f64) -> Option<(f64, Nanos)> {
@@ -129,7 +130,7 @@ impl NewMaster {
     }
 }
 
-/// PTP time as a slave sees it.
+/// PTP time, as estimated by a slave.
 #[derive(Clone, Debug)]
 pub struct SlaveClock {
     config: SlaveClockConfig,
@@ -149,13 +150,13 @@ pub struct SlaveClock {
     round_trips: RoundTrips,
     /// Whether the clock has ever been usable with the current estimate.
     was_good: bool,
-    /// When the estimate was suspended; `None` if it is not.
+    /// When the estimate was suspended; `None` if it is not suspended.
     suspended: Option<LocalTime>,
     /// Cause of the last suspension or reacquisition, until the clock is locked.
     doubted: Option<LockCause>,
     /// Number of consecutive Delay_Resps that yield an impossible path delay.
     impossible: u32,
-    /// Number of Syncs since the estimate began, and the limit at which acquisition restarts.
+    /// Number of Syncs since the estimate began, and the number at which acquisition restarts.
     fruitless: u32,
     patience: u32,
     /// Whether the current master has ever answered a Delay_Req.
@@ -207,8 +208,8 @@ impl SlaveClock {
         }
     }
 
-    /// Creates a clock whose packets travel in one direction only, so that their delay is part of
-    /// its time.
+    /// Creates a clock whose packets travel in one direction only, so that the packet delay is part
+    /// of the clock's time.
     #[must_use]
     pub(super) fn one_way(config: SlaveClockConfig) -> Self {
         Self { path_delay: PathDelay::Assumed, ..Self::new(config) }
@@ -241,13 +242,13 @@ impl SlaveClock {
         Sample { at: pair.local, offset_ns: offset.as_nanos_f64(), direction: pair.direction }
     }
 
-    /// Standard deviation of the part of the error that changes, ns; infinite before the first
-    /// packet. It includes the uncertainty of the delay only where Delay_Resps measure it.
+    /// Standard deviation of the varying part of the error, ns; infinite before the first packet.
+    /// It includes the uncertainty of the delay only where Delay_Resps measure the delay.
     fn precision_ns(&self, now: LocalTime) -> f64 {
         self.estimator.precision_ns(now, self.is_two_way())
     }
 
-    /// Whether Delay_Resps measure the delay, or must be awaited because nothing else is known
+    /// Whether Delay_Resps measure the delay, or are still awaited because nothing else is known
     /// about the delay. Otherwise, only Syncs provide information.
     fn is_two_way(&self) -> bool {
         let is_known = self.answered || self.presumed.is_some();
@@ -312,7 +313,7 @@ impl SlaveClock {
                 self.estimator.update(sample);
             }
             Judgement::Step(_) if self.fruitless >= FRUITLESS => {
-                // The estimate has not been good enough for so long that it must stem from another
+                // The estimate has not been good enough for so long that it must come from another
                 // clock or from forged messages.
                 self.reacquire(sample.at);
                 return false;
@@ -341,8 +342,8 @@ impl SlaveClock {
         }
     }
 
-    /// Follows a change of the rate that this packet and earlier ones prove. Returns whether there
-    /// was one; the change then includes this packet.
+    /// Applies a change of the rate if this packet and earlier ones prove one. Returns whether they
+    /// do; the applied change already includes this packet.
     fn change_rate(&mut self, sample: Sample, late_ns: f64, limit_ns: f64) -> bool {
         let sigma_ns = self.precision_ns(sample.at);
         self.unsteady.take(sample, late_ns, sigma_ns);
@@ -396,8 +397,8 @@ impl SlaveClock {
         }
     }
 
-    /// Prepares for packets over a new path, which are late by `late_ns` relative to the old one.
-    /// Only Delay_Resps can show whether part of that is a change of the time.
+    /// Prepares for packets over a new path, which are late by `late_ns` relative to the old path.
+    /// Only Delay_Resps can show whether part of this lateness is a change of the time.
     fn change_path(&mut self, late_ns: f64) {
         self.known = contest::Known::default();
         self.unsteady.forget();
@@ -480,8 +481,8 @@ impl ClockServo for SlaveClock {
         (self.answered, self.unanswered, self.presumed) = (false, 0, None);
     }
 
-    /// Discards the estimate and starts again, unless the clock is usable. In that case, it keeps
-    /// the time that it holds.
+    /// Discards the estimate and starts again, unless the clock is usable. A usable clock keeps the
+    /// time that it holds.
     fn reacquire(&mut self, now: LocalTime) {
         if self.lock.state().is_usable() {
             return;

@@ -1,32 +1,33 @@
 //! A timeline that avoids steps.
 //!
 //! Model: the published timeline approaches its target exponentially, with time constant
-//! [`TIME_CONSTANT_S`] and a rate that differs from the target's by [`LARGEST_SLEW_PPB`] at most.
-//! So the timeline follows a new estimate or another source without a step in phase, and with an
-//! inaudible change of rate (200 ppm is a third of a cent). A difference that would take too long
-//! to slew is a step: the epoch changes, and consumers align again.
+//! [`TIME_CONSTANT_S`] and at a rate that differs from the target's rate by at most
+//! [`LARGEST_SLEW_PPB`]. So the timeline follows a new estimate or another source without a step in
+//! phase, and with an inaudible change of rate (200 ppm is a third of a cent). A difference that
+//! would take too long to slew is stepped instead: the epoch changes, and consumers align again.
 
 use super::map::{ClockMap, PtpMap};
 use crate::units::{LocalTime, Nanos, Ppb, PtpTime};
 
-/// Time constant of the approach, s. Judgement: short for a listener, but long enough to smooth the
-/// noise of the estimate.
+/// Time constant of the approach, s. Judgement: too short for a listener to notice, but long enough
+/// to smooth the noise of the estimate.
 const TIME_CONSTANT_S: f64 = 2.0;
 /// Largest difference of rate during the approach, ppb. Judgement: a third of a cent, which is
 /// inaudible.
 const LARGEST_SLEW_PPB: f64 = 200_000.0;
-/// Larger differences cause a step. Derived: slewing them would take about a minute.
+/// Difference from the target above which the timeline is stepped. Derived: slewing this difference
+/// takes about a minute.
 const STEP: Nanos = Nanos::from_millis(10);
 /// Largest change of rate per second while coasting, ppb/s. Judgement: a change of 100 ppm takes 10
 /// s.
 const RATE_SLOPE_PPB: f64 = 10_000.0;
 
-/// The timeline.
+/// A timeline that is slewed towards its target.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Slew {
     published: Option<PtpMap>,
     epoch: u32,
-    /// Difference between target and timeline at the last call, ns; 0 while there is no target.
+    /// Target minus timeline at the last call, ns; 0 while there is no target.
     behind_ns: f64,
 }
 
@@ -37,7 +38,7 @@ impl Slew {
         self.published.as_ref()
     }
 
-    /// Number of steps of the timeline.
+    /// Number of times that the timeline has been stepped.
     pub(super) fn epoch(&self) -> u32 {
         self.epoch
     }

@@ -1,25 +1,25 @@
-//! Detection of steps of the other clock and of changes of the path.
+//! Detects steps of the other clock and changes of the path.
 //!
 //! Model: a packet can be late for many reasons, but early only if the clock stepped forward or the
 //! path became shorter. If it is earlier by more than the path delay, the clock stepped. Early
-//! packets have little noise, so even a smaller deviation is suspicious if it is to the early side.
-//! A step backward makes forward packets late, but so do queues and longer paths. The step is
-//! proven as soon as a reverse packet is early by the same amount, or at once if no path could be
-//! that long. Forward packets that stay late by the same amount, without an early reverse packet,
-//! took another path.
+//! packets have little noise, so even a smaller deviation is suspicious if the packet is early. A
+//! step backward makes forward packets late, but so do queues and longer paths. The step is proven
+//! as soon as a reverse packet is early by the same amount, or at once if no path could be that
+//! long. Forward packets that stay late by the same amount, without an early reverse packet, took
+//! another path.
 //!
 //! While such a run lasts, its packets are withheld from the estimator, but only for a limited
-//! time: a network that has become worse must be learnt. Nor are they withheld if a step is
-//! impossible: if forward packets are not late at the same time, reverse packets only appear early
-//! because previous ones were late.
+//! time: a network that has become worse must be learnt. Early reverse packets are not withheld if
+//! forward packets are not late at the same time. A step is then impossible, and the reverse
+//! packets only appear early because previous ones were late.
 
 use super::newest::Newest;
 use super::sample::Direction;
 
-/// Number of consecutive packets that must agree as proof. Judgement: half a second of Syncs at the
-/// interval of AES67's media profile.
+/// Number of consecutive packets that must agree to prove a step or a change of path. Judgement:
+/// half a second of Syncs at the interval of AES67's media profile.
 const PROOF: u32 = 4;
-/// Maximum number of packets of one run that are withheld from the estimator. Judgement: 2 s of
+/// Maximum number of packets in one run that are withheld from the estimator. Judgement: 2 s of
 /// Syncs at the interval of AES67's media profile.
 const QUARANTINE: u32 = 16;
 /// Packets agree if their deviations from the estimate differ by less than this fraction of the
@@ -28,13 +28,13 @@ const QUARANTINE: u32 = 16;
 const AGREEMENT: f64 = 0.5;
 /// Packets must also differ by less than this multiple of the possible noise to agree. Judgement:
 /// the noise of each packet may have either sign. Packets that queue while a host is stalled are
-/// timestamped together, so their lateness differs by the interval at which they were sent; that is
-/// usually more, so they show no step.
+/// timestamped together, so their lateness differs by the interval at which they were sent. This
+/// interval usually exceeds the limit, so such packets show no step.
 const AGREEMENT_LIMITS: f64 = 2.0;
-/// A delay that no path has, ns. Judgement: four times the delay of a path via a geostationary
+/// Delay that no path exceeds, ns. Judgement: four times the delay of a path via a geostationary
 /// satellite.
 const LONGEST_DELAY_NS: f64 = 1e9;
-/// Largest expected difference between the delays of two paths, ns. Judgement: some switches that
+/// Largest expected difference between the delays of two paths, ns. Judgement: a few switches that
 /// forward full frames at 100 Mbit/s.
 pub(super) const ROUTE_DIFFERENCE_NS: f64 = 200_000.0;
 
@@ -45,28 +45,28 @@ pub(super) enum Judgement {
     Accept,
     /// The sample is withheld from the estimator.
     Quarantine,
-    /// The other clock has stepped by this, ns. Apply the step, then process the sample.
+    /// The other clock has stepped by this amount, ns. Apply the step, then process the sample.
     Step(f64),
-    /// Forward packets take this much longer, ns. Apply the change, then process the sample.
+    /// Forward packets now take this much longer, ns. Apply the change, then process the sample.
     PathChange(f64),
 }
 
-/// Limits by which deviations are judged.
+/// Limits against which deviations are judged.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     /// Largest deviation that may be noise, ns.
     pub(super) noise_ns: f64,
     /// Largest earliness of forward packets that may be noise, ns.
     pub(super) earliness_ns: f64,
-    /// The most by which the path may become shorter, ns.
+    /// Largest amount by which the path may become shorter, ns.
     pub(super) shortening_ns: f64,
 }
 
-/// Consecutive packets of one direction that are all early or all late.
+/// Consecutive packets in one direction that are all early or all late.
 #[derive(Clone, Copy, Debug)]
 struct Run {
     count: u32,
-    /// Smallest and largest deviation of the run.
+    /// Smallest and largest deviation in the run.
     least_ns: f64,
     most_ns: f64,
     /// Deviations of the newest packets.
@@ -105,7 +105,7 @@ impl Run {
         (self.count >= PROOF && agree).then_some((least_ns, most_ns))
     }
 
-    /// Whether all packets of the run agree.
+    /// Whether all packets in the run agree.
     fn is_uniform(&self) -> bool {
         self.most_ns - self.least_ns < AGREEMENT * self.most_ns
     }
@@ -155,8 +155,8 @@ impl StepDetector {
 
     fn proven(&self, limits: &Limits) -> Option<Judgement> {
         if let Some((_, early_ns)) = self.early_forward.agreed() {
-            // The earliest packet of the run has the least jitter, so its earliness is used. If the
-            // path is wrongly taken to be shorter, reverse packets will show that the time has
+            // The earliest packet of the run has the least jitter, so its earliness is used. If
+            // this wrongly assumes a shorter path, reverse packets will show that the time has
             // stepped.
             let shorter = early_ns < limits.shortening_ns.max(ROUTE_DIFFERENCE_NS);
             return Some(if shorter { Judgement::PathChange(-early_ns) } else { Judgement::Step(early_ns) });

@@ -1,11 +1,12 @@
-//! The system's clock as a reference, for hosts on which other software disciplines it: ptp4l with
+//! The system clock as a reference, for hosts on which other software disciplines it: ptp4l with
 //! phc2sys, PTPd, chrony.
 //!
-//! Model: the caller reads the system's clock between two readings of the monotonic clock, and asks
-//! the kernel how well it is disciplined. A [`SlaveClock`] without a path delay processes the pairs
-//! like Syncs. So a step of the system's clock, for example when somebody sets it, is detected and
-//! begins a new epoch, and a rate that does not settle is noticed. The kernel's answer decides
-//! whether the clock is used at all; our own estimate decides whether it is trusted.
+//! Model: the caller reads the system clock between two readings of the monotonic clock, and asks
+//! the kernel how well the system clock is disciplined. A [`SlaveClock`] without a path delay
+//! processes the pairs like Syncs. So a step of the system clock, for example when somebody sets
+//! it, is detected and begins a new epoch, and a rate that does not settle is noticed. The kernel's
+//! answer decides whether the clock is used at all; the engine's own estimate decides whether it is
+//! trusted.
 
 use super::estimator::DelayModel;
 use super::lock::{LockState, LockTransition};
@@ -15,13 +16,14 @@ use super::slave::{SlaveClock, SlaveClockConfig};
 use crate::units::{LocalTime, Nanos, Ppb, PtpTime};
 use std::fmt;
 
-/// Largest estimated error of a clock that is used. Judgement: the packet time of AES67.
+/// Largest estimated error with which the system clock is used. Judgement: the packet time of
+/// AES67.
 const USABLE_ERROR: Nanos = Nanos::from_millis(1);
-/// Longest time between the two readings of the monotonic clock. Judgement: if it is longer, the
-/// program was interrupted in between.
+/// Longest time between the two readings of the monotonic clock. Judgement: if this time is longer,
+/// the program was interrupted in between.
 const LONGEST_READING: Nanos = Nanos::from_micros(100);
 
-/// Timescale of the system's clock.
+/// Timescale of the system clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SystemEpoch {
     /// TAI, like PTP.
@@ -42,7 +44,7 @@ impl SystemEpoch {
     }
 }
 
-/// State of the system's clock according to the kernel (`adjtimex(2)` on Linux).
+/// State of the system clock according to the kernel (`adjtimex(2)` on Linux).
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Discipline {
     /// Whether the clock is disciplined (not `STA_UNSYNC`).
@@ -58,21 +60,21 @@ pub struct Discipline {
 pub struct SystemReading {
     /// Reading of the host's monotonic clock before the system clock was read.
     pub before: LocalTime,
-    /// Reading of the system's clock.
+    /// Reading of the system clock.
     pub system: PtpTime,
-    /// Reading of the host's monotonic clock after the system's clock was read.
+    /// Reading of the host's monotonic clock after the system clock was read.
     pub after: LocalTime,
     /// State according to the kernel.
     pub discipline: Discipline,
 }
 
-/// How far the system's clock can be trusted.
+/// How far the system clock can be trusted.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct SystemReport {
     /// State according to the kernel, at the last reading.
     pub discipline: Discipline,
-    /// Rate of the system's clock relative to the monotonic clock.
+    /// Rate of the system clock relative to the monotonic clock.
     pub rate: Ppb,
     /// Standard deviation of [`SystemReport::rate`].
     pub rate_sigma: Ppb,

@@ -1,15 +1,16 @@
-//! Detection of confused timescales.
+//! Detects confused timescales.
 //!
-//! TAI, GPS time and UTC run at the same rate, whole seconds apart. Equipment that confuses them is
-//! wrong by exactly such a difference, which therefore identifies the mistake.
+//! TAI, GPS time and UTC run at the same rate, but whole seconds apart. Equipment that confuses two
+//! of them is wrong by exactly the difference between the two, so the size of the error identifies
+//! the mistake.
 
 use crate::units::Nanos;
 use std::fmt;
 
-/// TAI - UTC since 2017-01-01 (IERS Bulletin C 52; no later one has changed it).
+/// TAI - UTC since 2017-01-01 (IERS Bulletin C 52; no later bulletin has changed it).
 const TAI_MINUS_UTC: Nanos = Nanos::from_secs(37);
-/// TAI - GPS time, which is constant (IS-GPS-200, 3.3.4: GPS time began at UTC of 1980-01-06, when
-/// TAI - UTC was 19 s).
+/// TAI - GPS time, which is constant (IS-GPS-200, 3.3.4: GPS time began at 0 h UTC on 1980-01-06,
+/// when TAI - UTC was 19 s).
 const TAI_MINUS_GPS: Nanos = Nanos::from_secs(19);
 /// Tolerance for a known difference. Judgement: devices that are set by hand have smaller errors.
 const TOLERANCE: Nanos = Nanos::from_millis(500);
@@ -56,8 +57,8 @@ impl fmt::Display for TimescaleMix {
     }
 }
 
-/// A time difference, displayed with the mistake that it indicates, if that is a known one: "37.000
-/// s (TAI and UTC are mixed)".
+/// A time difference, displayed with the mistake that it indicates, if any: "37.0 s (TAI and UTC
+/// are mixed)".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Difference(pub Nanos);
 

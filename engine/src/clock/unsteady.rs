@@ -1,5 +1,5 @@
-//! Detection of abrupt changes of a clock's rate, caused by a time service that slews the host's
-//! clock or the master's.
+//! Detects abrupt changes of a clock's rate, caused by a time service that slews the host's clock
+//! or the master's clock.
 //!
 //! Model: crystals change their rate slowly, and a [model set](super::model_set) of filters follows
 //! them. Slewing changes the rate by up to hundreds of ppm from one packet to the next, and no
@@ -9,10 +9,10 @@
 //! error is computed from the packets themselves, so that the proof takes as few packets as their
 //! noise permits: with 20 us of jitter, 6 packets for a change of 500 ppm, and 32 for 50 ppm.
 //!
-//! A growing queue also makes the lateness of packets grow along a line, but makes no packet early.
-//! So a line of late packets must be confirmed by a reverse packet that is early by the same
-//! amount. Early packets need no confirmation. Around a step, the lateness does not lie on a
-//! straight line; steps are detected [separately](super::step).
+//! A growing queue also makes the lateness grow along a line, but it never makes a packet early. So
+//! a line of late packets must be confirmed by a reverse packet that is early by the same amount.
+//! Early packets need no confirmation. Around a step, the lateness does not lie on a straight line;
+//! steps are detected [separately](super::step).
 //!
 //! Until the proof, the earliness of packets is published as a *displacement* that is added to the
 //! uncertainty: a packet cannot be early unless the estimate is wrong.
@@ -27,29 +27,29 @@ use crate::units::{LocalTime, Nanos};
 pub(super) const FORWARD: usize = 64;
 /// Number of reverse packets that are kept. Judgement: 8 s at one Delay_Req per second.
 const REVERSE: usize = 8;
-/// Numbers of packets through which a line is fitted. Judgement: each about a third larger than the
-/// one before.
+/// Numbers of packets through which lines are fitted. Judgement: each number is about a third
+/// larger than the one before.
 const LINES: [usize; 8] = [6, 8, 12, 16, 24, 32, 48, FORWARD];
 /// Number of standard errors by which a slope must differ from zero. Derived: with 6 points, this
 /// is exceeded by chance once in 370 lines (Student's t, 4 degrees of freedom, two-sided), and with
 /// more points much less often.
 const SLOPE_ERRORS: f64 = 6.6;
-/// Fraction of the fitted lateness by which a reverse packet must be early to confirm a line, and
-/// by which the line must lead away from the estimate over its length. Judgement: half, because
-/// both are noisy.
+/// Fraction of the fitted lateness that is required in two tests of a line: a reverse packet must
+/// be early by this much to confirm the line, and over its length the line must lead away from the
+/// estimate by this much. Judgement: half, because both are noisy.
 const MIRRORED: f64 = 0.5;
-/// Fraction of a line's slope that each half of it must have. Judgement: a step has its slope in
-/// only one half.
+/// Fraction of a line's slope that each half of the line must have. Judgement: a line fitted
+/// through a step has slope in only one half.
 const STRAIGHT: f64 = 0.25;
 /// Number of points on a line of late packets that prove a change of rate where the reverse
-/// direction is not measured. Judgement: 1.5 s at one point per [`GATHERED`]. A
-/// filling queue looks like a change of rate, but is full by then.
+/// direction is not measured. Judgement: 1.5 s at one point per [`GATHERED`]. A filling queue looks
+/// like a change of rate, but the queue is full by then.
 const ONE_WAY_LINE: usize = 12;
-/// Number of points that are kept where only one direction is measured. Derived: the line lengths
-/// of [`LINES`] up to 16.
+/// Number of points that are kept where only one direction is measured. Derived: enough for the
+/// first four lengths in [`LINES`].
 pub(super) const GATHERED_KEPT: usize = 16;
-/// Where packets come often, the least late packet of each interval of this length forms one point.
-/// Judgement: the Sync interval of AES67's media profile.
+/// Length of the intervals into which frequent packets are grouped; the least late packet in each
+/// interval forms one point. Judgement: the Sync interval of AES67's media profile.
 pub(super) const GATHERED: Nanos = Nanos::from_millis(125);
 /// Largest earliness that counts as noise, in multiples of its RMS value so far. Judgement:
 /// exceeded by chance once in 16 000 (normal distribution).
@@ -67,8 +67,8 @@ pub(super) struct RateChange {
     /// Change of the offset's rate, ns/s, and its standard error.
     pub(super) rate_ppb: f64,
     pub(super) error_ppb: f64,
-    /// Time of the newest packet, how far the offset has moved by then, ns, and the standard
-    /// deviation of that movement.
+    /// Time of the newest packet, the distance that the offset has moved by then, ns, and the
+    /// standard deviation of this distance.
     pub(super) at: LocalTime,
     pub(super) moved_ns: f64,
     pub(super) sigma_ns: f64,
@@ -166,7 +166,7 @@ impl LevelBound {
     fn may_exceed(&self, limit_ns: f64) -> bool {
         let mean = self.t / self.n;
         let leverage = 1.0 / self.n + mean * mean / (self.tt - self.t * mean);
-        // In this form, NaN counts as possibly exceeding the limit.
+        // Written in this form, NaN counts as possibly exceeding the limit.
         let within = leverage * self.yy * Self::ROUNDING < limit_ns * limit_ns;
         !within
     }
@@ -199,8 +199,8 @@ impl<const N: usize> UnsteadyDetector<N> {
         }
     }
 
-    /// Discards the packets, because the estimate has changed: it already includes them, or their
-    /// lateness no longer applies.
+    /// Discards the packets, because the estimate has changed: either it now includes these
+    /// packets, or their lateness was relative to an estimate that is no longer valid.
     pub(super) fn forget(&mut self) {
         self.forward.clear();
         self.reverse.clear();
@@ -254,7 +254,7 @@ impl<const N: usize> UnsteadyDetector<N> {
             count += 1;
         }
         // Where the reverse direction is measured, a line of late packets is proven by an early
-        // reverse packet. Every other line is proven by its level.
+        // reverse packet. Every other line is proven only if its level exceeds `limit_ns`.
         let is_early = |sample: &Sample| -late_ns(sample) > limit_ns;
         let any_level = !is_one_way && self.reverse.iter().any(is_early);
         let (mut level, mut summed) = (LevelBound::default(), 0);

@@ -1,34 +1,35 @@
-//! Distinguishing the master's packets from forged ones that carry its identity.
+//! Distinguishes the master's own packets from forged packets that carry the master's identity.
 //!
 //! Model: nobody can suppress the master's own packets, and these agree with the time that the
 //! clock holds (the *held time*). So packets that contradict the held time by more than the
-//! possible error of a locked clock are ignored while others agree with it. They are used only
-//! after more than [`PROOF`] consecutive contradictions. The master's own packets must then be
-//! among them, which means that its time has changed. Packets that are early while others agree,
-//! and more packets than one master sends, are evidence of another sender. Late packets are not,
-//! because any packet may be late. From the first evidence until two seconds after the last (a
-//! *contest*), the servo holds the time by its [earlier
-//! estimate](crate::clock::ClockServo::contest), and only packets that agree with that estimate are
+//! possible error of a locked clock are ignored while other packets agree with it. They are used
+//! only after more than [`PROOF`] consecutive contradictions: the master's own packets must then be
+//! among them, so the master's time has changed. Packets that are early while others agree, and
+//! more packets than one master sends, are evidence of another sender. Late packets are no
+//! evidence, because any packet may be late. From the first evidence until two seconds after the
+//! last (a *contest*), the servo keeps the time with an [earlier
+//! estimate](crate::clock::ClockServo::contest), and only packets that agree with this estimate are
 //! used.
 //!
 //! Breakdown point: an attacker who uses the master's identity and address can move the clock by no
-//! more than that estimate allows, but can keep a clock that has never been locked from locking.
+//! more than the earlier estimate allows, but can keep a clock that has never been locked from
+//! locking.
 
 use super::PACKET_INTERVAL;
 use crate::clock::Agreement;
 use crate::units::{LocalTime, Nanos};
 
-/// Timestamps that contradict the held time by more than the possible error of a locked clock are
-/// ignored at first. Smaller contradictions are passed to the servo at once, so that it does not
-/// stay locked to a time that drifts away.
+/// Contradiction above which a packet is ignored at first: the possible error of a locked clock.
+/// Smaller contradictions are passed to the servo at once. Otherwise, the servo would stay locked
+/// to the held time while the master's time drifts away.
 const APART: Nanos = Nanos::from_millis(1);
 /// Number of consecutive contradicting packets above which the master's time must have changed.
 const PROOF: u32 = 8;
 /// How long a contest lasts after the last evidence of another sender.
 const QUIET: Nanos = Nanos::from_secs(2);
-/// Number of recent packets over which their rate is measured. If they arrived within
-/// `RATE_INTERVALS` packet intervals, two thirds of the time that the master takes to send them,
-/// there is another sender.
+/// Number of recent packets over which the packet rate is measured. If they arrived within
+/// `RATE_INTERVALS` packet intervals, which is two thirds of the time that one master takes to send
+/// them, there is another sender.
 const RATE: usize = 24;
 const RATE_INTERVALS: i64 = 16;
 
@@ -39,7 +40,7 @@ pub(super) struct Contest {
     /// Number of consecutive contradicting packets, and how many of them were early.
     contradicting: u32,
     early: u32,
-    /// Arrival times of the last packets, as a ring buffer.
+    /// Ring buffer of the last arrival times.
     at: [Option<LocalTime>; RATE],
     count: usize,
 }
@@ -86,7 +87,7 @@ impl Contest {
         self.until.replace(at + QUIET).is_none()
     }
 
-    /// Ends the contest if it is over by `now`; returns whether it did.
+    /// Ends the contest if it is over by `now`. Returns whether the contest has ended.
     pub(super) fn settle(&mut self, now: LocalTime) -> bool {
         let ended = self.until.is_some_and(|until| until <= now);
         if ended {

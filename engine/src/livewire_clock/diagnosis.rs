@@ -1,4 +1,4 @@
-//! Why there is no clock, in a sentence for the user.
+//! Explains to the user, in one sentence, why there is no clock.
 
 use super::masters::{HEARD, Master};
 use super::wire::ClockPacketError;
@@ -13,9 +13,9 @@ use std::fmt;
 pub enum ClockDiagnosis {
     /// Nothing has been received.
     Nothing,
-    /// Only other packets have been received.
+    /// Only datagrams that are not packets of the clock have been received.
     NoClock(ClockPacketError),
-    /// Too few packets of a master have been received so far.
+    /// Too few packets from a master have been received so far.
     Few {
         /// The master.
         master: Master,
@@ -29,15 +29,15 @@ pub enum ClockDiagnosis {
         /// Duration of the silence.
         silent_for: Nanos,
     },
-    /// Its packets jitter so much that their path delay may exceed the permitted error of a locked
-    /// clock.
+    /// The master's packets jitter so much that the path delay may exceed the permitted error of a
+    /// locked clock.
     Jitter {
         /// The master.
         master: Master,
         /// How late packets are on average.
         jitter: Nanos,
     },
-    /// The clock servo rejects its time.
+    /// The clock servo rejects the master's time.
     Servo {
         /// The master.
         master: Master,

@@ -4,11 +4,11 @@ use super::wire::{ClockPacket, MasterIdentity, PACKET_LEN};
 use super::{MASTER_TIMEOUT, PACKET_INTERVAL};
 use crate::units::{LocalTime, Nanos, PtpTime};
 
-/// The middle of the usual range of packet intervals.
+/// Packet interval: the middle of the usual range.
 const INTERVAL: Nanos = Nanos::new((PACKET_INTERVAL.0.as_nanos() + PACKET_INTERVAL.1.as_nanos()) / 2);
 
-/// How long the master listens before it sends: long enough to lock to another master, whose time
-/// it then continues, and to notice a better one.
+/// How long the master listens before it sends: long enough to notice a better master, and for the
+/// caller to lock to another master's time in order to continue it.
 const LISTEN: Nanos = Nanos::from_secs(3);
 
 /// Serves a Livewire clock, and is silent while a better master sends.
@@ -51,7 +51,7 @@ impl LivewireMaster {
         &self.identity
     }
 
-    /// Handles a datagram that was sent to the group. While a better master sends, this one is
+    /// Handles a datagram that was sent to the group. While a better master sends, this master is
     /// silent.
     pub fn handle_datagram(&mut self, now: LocalTime, datagram: &[u8]) {
         let Ok(ClockPacket { master, .. }) = ClockPacket::parse(datagram) else { return };
@@ -73,7 +73,7 @@ impl LivewireMaster {
         self.better.map_or(self.due, |(_, until)| until.max(self.due))
     }
 
-    /// Returns the packet that is due at `now`, which states the time `time`; `None` if none is
+    /// Returns the packet that is due at `now`, with the time `time` in it; `None` if no packet is
     /// due.
     pub fn poll_transmit(&mut self, now: LocalTime, time: PtpTime) -> Option<[u8; PACKET_LEN]> {
         if now < self.poll_timeout() {

@@ -1,8 +1,9 @@
-//! The masters that send a Livewire clock.
+//! The table of masters that send a Livewire clock.
 //!
-//! Model: a table of recent masters, by MAC address. It is bounded, and so is the number of entries
-//! of one IP address. Masters with the fewest packets that agree with each other are removed first,
-//! then those whose last packet is oldest. The master that is followed is never removed.
+//! Model: the table holds recent masters, by MAC address. Its size is bounded, and so is the number
+//! of entries with the same IP address. Masters with the fewest packets that agree with each other
+//! are removed first, then the masters whose last packet is oldest. The master that is followed is
+//! never removed.
 
 use super::MASTER_TIMEOUT;
 use super::wire::{CLOCK_FRAME, ClockPacket, MacAddress, MasterIdentity};
@@ -13,23 +14,24 @@ use std::net::Ipv4Addr;
 /// Number of packets that must agree with each other before a master is followed: a quarter
 /// of a second's worth.
 pub const HEARD: u32 = 8;
-/// Like [`HEARD`], for a master whose time differs from the held time: two seconds' worth.
+/// Like [`HEARD`], but for a master whose time differs from the held time: two seconds' worth.
 const HEARD_OF_OTHER_TIME: u32 = 64;
 /// Maximum number of masters that are remembered.
 const CAPACITY: usize = 16;
-/// Maximum number of masters of one address; a device has one clock, and perhaps several network
-/// interfaces.
+/// Maximum number of masters with the same IP address; a device has one clock, and perhaps several
+/// network interfaces.
 const CAPACITY_OF_ADDRESS: usize = 4;
-/// Two packets agree with each other if their times advance by as much as local time, within this
-/// tolerance. A delayed receiving thread makes a timestamp at most 150 ms late.
+/// Tolerance for the agreement of two packets: the time that passes from one packet to the other
+/// may differ by this much from the local time between their arrivals. A delayed receiving thread
+/// makes a timestamp at most 150 ms late.
 const LATEST: Nanos = Nanos::from_millis(200);
 
 /// A master, and the source of its packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Master {
-    /// The identity that it sends.
+    /// The identity in the packets.
     pub identity: MasterIdentity,
-    /// The source address of its packets.
+    /// The source address of the packets.
     pub source: Ipv4Addr,
 }
 
@@ -52,8 +54,8 @@ impl Told {
         self.time + (at - self.at)
     }
 
-    /// Determines the time of a packet. Its count wraps, so the possible time closest to `near` is
-    /// used.
+    /// Determines the time of a packet. The count in the packet wraps, so the possible time closest
+    /// to `near` is used.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "modulo 2^32, as the counter wraps")]
     pub(super) fn unwrap(packet: &ClockPacket, at: LocalTime, near: Option<PtpTime>) -> Self {
         let frame_ns = i128::from(CLOCK_FRAME.as_nanos());
@@ -91,7 +93,8 @@ pub(super) struct Masters {
 
 impl Masters {
     /// Records a packet that arrived at `at`, when the held time was `held`. Returns the time in
-    /// it; `None` if it comes from a different address than the other packets of its master.
+    /// the packet; `None` if the packet comes from a different address than the master's other
+    /// packets.
     pub(super) fn hear(
         &mut self,
         packet: &ClockPacket,
@@ -119,8 +122,8 @@ impl Masters {
         Some(told)
     }
 
-    /// The master to follow, and the last time that it sent; `agrees` states whether a time agrees
-    /// with the held time.
+    /// The master to follow, and the newest time received from it; `agrees` states whether a time
+    /// agrees with the held time.
     pub(super) fn best(&self, now: LocalTime, agrees: impl Fn(&Told) -> bool) -> Option<(Master, Told)> {
         let is_ready = |entry: &&Entry| {
             let enough = entry.count >= HEARD_OF_OTHER_TIME || entry.count >= HEARD && agrees(&entry.newest);

@@ -1,6 +1,6 @@
 //! The Livewire clock: the time by which Livewire devices sample, separate from PTP.
 //!
-//! Model: one device of the network is the master and sends a [packet](ClockPacket) with its time
+//! Model: one device on the network is the master and sends a [packet](ClockPacket) with its time
 //! every 30 to 40 ms to [`GROUP`]. Receivers do not answer, so the path delay cannot be measured.
 //! It is assumed instead, as for a PTP master that answers no Delay_Reqs, and its uncertainty is
 //! included in the uncertainty of the time. The servo is the same as for PTP:
@@ -12,14 +12,14 @@
 //! the RTP timestamp is the time in audio frames, modulo 2^32, even after the count of clock frames
 //! has wrapped.
 //!
-//! Masters: the one with the highest priority is followed; among equals, the one with the lowest
-//! MAC address. Anyone can send packets with any identity. So a master is followed only when
-//! [several](HEARD) of its packets agree with each other. If its time differs from the time that
-//! the clock already holds (the *held time*), its packets must agree for two seconds. The number of
-//! remembered masters is bounded. Packets with the identity of a known master are ignored if they
-//! come from another address. Packets of the followed master are also ignored if they contradict
-//! the held time while others agree with it (`contest`). Livewire has no authentication: anyone who
-//! keeps sending with the highest priority becomes the master.
+//! Masters: the master with the highest priority is followed; among masters with equal priority,
+//! the lowest MAC address wins. Anyone can send packets with any identity. So a master is followed
+//! only when [several](HEARD) of its packets agree with each other. If its time differs from the
+//! time that the clock already holds (the *held time*), its packets must agree for two seconds. The
+//! number of remembered masters is bounded. Packets with the identity of a known master are ignored
+//! if they come from another address. Packets from the followed master are also ignored if they
+//! contradict the held time while others agree with it (`contest`). Livewire has no authentication:
+//! anyone who keeps sending with the highest priority becomes the master.
 
 mod contest;
 mod diagnosis;

@@ -19,28 +19,28 @@ const SILENCE_INTERVAL: Nanos = Nanos::from_millis(100);
 const ADVANCE: Nanos = Nanos::from_millis(100);
 /// Maximum number of events that wait in the queue.
 const MAX_EVENTS: usize = 16;
-/// Another master's time is taken for the held time if the two differ by no more than this, the
-/// possible error of a locked clock.
+/// Another master's time counts as the same as the held time if the two differ by no more than
+/// this, which is the possible error of a locked clock.
 const SAME_TIME: Nanos = Nanos::from_millis(1);
-/// Another master's time is regarded as a continuation of the previous master's if the two differ
-/// by no more than this, which is two path delays through a few switches of a local network. The
-/// servo treats such a difference as a change of the path.
+/// Another master's time is regarded as a continuation of the previous master's time if the two
+/// differ by no more than this, which is two path delays through a few switches on a local network.
+/// The servo treats such a difference as a change of the path.
 const SAME_BUT_FOR_PATH: Nanos = Nanos::from_micros(200);
 
 /// The largest standard deviation of a locked clock, ns. The servo knows the uncertainty of the
-/// timestamps, and adds that of the assumed path delay, which is as large as the jitter of the
-/// packets.
+/// timestamps, and adds the uncertainty of the assumed path delay, which is as large as the packet
+/// jitter.
 const LARGEST_SIGMA_NS: f64 = SAME_TIME.as_nanos_f64();
 
 /// Counters of a clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ClockCounters {
-    /// Packets of the master that is followed.
+    /// Packets from the master that is followed.
     pub packets: u64,
-    /// Packets of the followed master that were ignored because they contradict the held time.
+    /// Packets from the followed master that were ignored because they contradict the held time.
     pub contested: u64,
-    /// Packets of other masters.
+    /// Packets from other masters.
     pub not_the_master: u64,
     /// Packets with the identity of a known master that came from another address.
     pub other_source: u64,
@@ -52,15 +52,15 @@ pub struct ClockCounters {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// It is not a packet of the clock.
+    /// The datagram is not a packet of the clock.
     #[error(transparent)]
     Malformed(#[from] ClockPacketError),
-    /// It has the identity of a master whose packets come from another address.
+    /// The datagram has the identity of a master whose packets come from another address.
     #[error("{0} sends its clock from another address")]
     OtherSource(MacAddress),
 }
 
-/// Follows the Livewire clock of a network.
+/// Follows the Livewire clock on a network.
 ///
 /// Contract (sans-IO): pass every datagram to the [group](super::GROUP) and [port](super::PORT) to
 /// [`LivewireClock::handle_datagram`]; call [`LivewireClock::handle_timeout`] when
@@ -90,7 +90,7 @@ pub struct LivewireClock {
     masters: Masters,
     /// The current master, or the last one.
     parent: Option<Master>,
-    /// Whether that master is silent, and when its last packet was received.
+    /// Whether `parent` is silent, and when its last packet was received.
     silent: bool,
     heard_at: Option<LocalTime>,
     contest: Contest,
@@ -266,7 +266,8 @@ impl LivewireClock {
         }
     }
 
-    /// Follows a master; `goes_on` states whether its time continues that of the previous master.
+    /// Follows a master; `goes_on` states whether the master's time continues the previous master's
+    /// time.
     fn follow(&mut self, now: LocalTime, master: Master, goes_on: bool) {
         let before = self.parent.replace(master);
         self.silent = false;
@@ -285,7 +286,7 @@ impl LivewireClock {
         self.events.push(ClockEvent::Silent(parent));
     }
 
-    /// Processes a packet of the followed master.
+    /// Processes a packet from the followed master.
     fn take(&mut self, told: Told) {
         let pair = TimestampPair { direction: Direction::Forward, local: told.at, remote: told.time };
         let agreement = self.clock.agreement(&pair);
@@ -301,7 +302,8 @@ impl LivewireClock {
             return;
         }
         self.clock.observe(&pair);
-        // The delay cannot be requested; the servo treats this like a request without an answer.
+        // The delay cannot be requested. The servo treats this in the same way as an unanswered
+        // request.
         self.clock.request_unanswered(told.at);
         self.tell_transition();
     }

@@ -1,7 +1,8 @@
-//! The packet of the Livewire clock as bytes.
+//! The wire format of a Livewire clock packet.
 //!
-//! An RTP header with an extension that holds the time (according to the public dissector and the
-//! manuals of the devices; no specification has been published). All numbers are big-endian:
+//! A packet is an RTP header with an extension that holds the time. The format is taken from the
+//! public dissector and the device manuals, because no specification has been published. All
+//! numbers are big-endian:
 //!
 //! | bytes | field |
 //! |---|---|
@@ -41,7 +42,7 @@ const PROFILE: u16 = 0xFA1A;
 const EXTENSION_WORDS: u16 = 5;
 const SYNC: u32 = 0x0C00_CABA;
 const MAGIC: u8 = 0xAC;
-/// Frames of audio at 48 kHz in a clock frame.
+/// Number of audio frames at 48 kHz in a clock frame.
 const AUDIO_FRAMES: u32 = 12;
 
 /// The MAC address of a master, which identifies it. Among masters of equal priority, the lowest
@@ -104,7 +105,7 @@ impl fmt::Display for MasterIdentity {
 pub struct ClockPacket {
     /// Sequence number.
     pub sequence: u16,
-    /// Counts frames of audio at 48 kHz.
+    /// Count of audio frames at 48 kHz.
     pub timestamp: RtpTimestamp,
     /// SSRC.
     pub ssrc: u32,
@@ -152,7 +153,7 @@ impl ClockPacket {
     /// Parses a datagram. Bytes after the packet are ignored.
     ///
     /// # Errors
-    /// [`ClockPacketError`] if it is not a packet of the low-rate clock.
+    /// [`ClockPacketError`] if the datagram is not a packet of the low-rate clock.
     pub fn parse(datagram: &[u8]) -> Result<Self, ClockPacketError> {
         let available = datagram.len();
         let Some(packet) = datagram.first_chunk::<PACKET_LEN>() else {
@@ -231,28 +232,28 @@ impl ClockPacket {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ClockPacketError {
-    /// It is too short.
+    /// The datagram is too short.
     #[error("a packet of the Livewire clock has {PACKET_LEN} bytes, and this one {available}")]
     Truncated {
-        /// Its length.
+        /// The length of the datagram, bytes.
         available: usize,
     },
-    /// It is not RTP with a header extension.
+    /// The datagram is not RTP with a header extension.
     #[error("no RTP packet with a header extension: it begins with {first_byte:#04x}")]
     NoExtension {
-        /// Its first byte.
+        /// The first byte of the datagram.
         first_byte: u8,
     },
-    /// It has a different header extension.
+    /// The header extension is a different one.
     #[error("the header extension {0:#06x} is not the Livewire clock's, {PROFILE:#06x}")]
     Profile(u16),
-    /// It is a packet of another kind, such as the fast clock's.
+    /// The packet is of another kind, such as a packet of the fast clock.
     #[error("the kind of packet {0:#010x} is not {SYNC:#010x}")]
     Kind(u32),
     /// Byte 26 is not 0xAC.
     #[error("byte 26 is {0:#04x} and not {MAGIC:#04x}")]
     Magic(u8),
-    /// The number of microticks exceeds a clock frame.
+    /// The number of microticks is too large for a clock frame.
     #[error("microtick {0}: a clock frame has {MICROTICKS}")]
     Microticks(u16),
     /// The priority is out of range.

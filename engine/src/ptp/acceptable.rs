@@ -1,6 +1,6 @@
-//! Lists of the clocks and addresses that a port accepts messages from.
+//! Lists of clocks and addresses from which a port accepts messages.
 
-/// Maximum number of entries of a list. Judgement: networks have two or four grandmasters and some
+/// Maximum number of entries in a list. Judgement: networks have two or four grandmasters and some
 /// boundary clocks.
 const MOST: usize = 16;
 
@@ -31,10 +31,10 @@ impl<T: Copy> Default for Acceptable<T> {
 impl<T: Copy + PartialEq> Acceptable<T> {
     /// Accepts everything.
     pub const EVERYTHING: Self = Self([None; MOST]);
-    /// Maximum number of entries of a list.
+    /// Maximum number of entries in a list.
     pub const MOST: usize = MOST;
 
-    /// Creates a list of the given entries; `None` if there are more than [`Acceptable::MOST`].
+    /// Creates a list with the given entries; `None` if there are more than [`Acceptable::MOST`].
     #[must_use]
     pub fn new(accepted: &[T]) -> Option<Self> {
         let mut list = Self::default();

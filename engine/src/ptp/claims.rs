@@ -1,11 +1,12 @@
-//! Competing timestamps: several Syncs in one Sync interval, or several answers to one Delay_Req.
+//! Resolves competing timestamps: several Syncs in one Sync interval, or several answers to one
+//! Delay_Req.
 //!
 //! Purpose: anyone on the network can impersonate a master, but nobody can suppress the master's
-//! own messages. So a single Sync in an interval is genuine, and of several, at most one is
-//! genuine. Several are held back for an interval, and the one that agrees best with the time that
-//! the clock already holds (the *held time*) is used. If the clock holds no time, they are used if
-//! they agree with each other; otherwise none of them is used. A *contest* lasts from the first
-//! evidence of another sender until some time after the last.
+//! own messages. So a single Sync in an interval is genuine, and among several Syncs, at most one
+//! is genuine. Several Syncs are held back for most of an interval, and the Sync that agrees best
+//! with the time that the clock already holds (the *held time*) is used. If the clock holds no
+//! time, the Syncs are used only if they agree with each other. A *contest* lasts from the first
+//! evidence of another sender until some time after the last evidence.
 //!
 //! Breakdown point: while a time is held, an attacker's message replaces the master's only if it
 //! agrees better with the held time. So an attacker can move the clock by no more than the
@@ -29,9 +30,9 @@ const WINDOW_SHARE: (i64, i64) = (3, 4);
 /// before `QUIET` has passed.
 const QUIET_INTERVALS: i64 = 4;
 const QUIET: Nanos = Nanos::from_secs(2);
-/// Number of recent Syncs over which their rate is measured. If they arrived within
-/// `RATE_INTERVALS` Sync intervals, two thirds of the time that the master takes to send them,
-/// there is another sender.
+/// Number of recent Syncs over which the rate of Syncs is measured. If they arrived within
+/// `RATE_INTERVALS` Sync intervals, which is two thirds of the time that one master takes to send
+/// them, there is another sender.
 const RATE: usize = 24;
 const RATE_INTERVALS: i64 = 16;
 /// Timestamps agree with each other if they differ by less than this, the possible error of a
@@ -75,7 +76,7 @@ pub(super) struct Claims {
     until: Option<LocalTime>,
     syncs: Window<TimestampPair>,
     answers: Window<Answered>,
-    /// Arrival times of the last Syncs, as a ring buffer.
+    /// Ring buffer of the arrival times of the last Syncs.
     syncs_at: [Option<LocalTime>; RATE],
     count: usize,
     /// Arrival time of the last Sync that was used because it agreed with the held time.
@@ -94,7 +95,7 @@ impl Claims {
         self.until.is_some()
     }
 
-    /// Ends the contest if it is over by `now`; returns whether it did.
+    /// Ends the contest if it is over by `now`. Returns whether the contest has ended.
     pub(super) fn settle(&mut self, now: LocalTime) -> bool {
         let ended = self.until.is_some_and(|until| until <= now);
         if ended {
@@ -159,9 +160,9 @@ fn window(sync_interval: Nanos) -> Nanos {
     Nanos::new(sync_interval.as_nanos() * WINDOW_SHARE.0 / WINDOW_SHARE.1)
 }
 
-/// Whether all these pairs may come from one master: any two successive ones belong to the same
-/// Sync, or were sent an interval apart and received together because this host had stalled. The
-/// newest is then the most accurate, because it waited least.
+/// Whether all these pairs may come from one master. This is so if any two successive pairs either
+/// belong to the same Sync, or were sent an interval apart and received together because this host
+/// had stalled. After a stall, the newest pair is the most accurate, because it waited least.
 pub(super) fn may_be_of_one(pairs: &[TimestampPair], sync_interval: Nanos) -> bool {
     pairs.windows(2).all(|two| {
         let apart = two[1].local - two[0].local;

@@ -56,22 +56,22 @@ pub enum ServedTime {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PortConfig {
-    /// Identity of our own port. It also seeds the random spacing of Delay_Reqs.
+    /// Identity of our own port. It also seeds the random generator that spaces Delay_Reqs.
     pub identity: PortIdentity,
-    /// domainNumber: messages of other domains are counted and ignored.
+    /// domainNumber: messages in other domains are counted and ignored.
     pub domain_number: u8,
-    /// majorSdoId: messages with another value are counted and ignored. 0, or 1 for gPTP and
-    /// AirPlay. Four bits.
+    /// majorSdoId, 4 bits: 0, or 1 for gPTP and AirPlay. Messages with another value are counted
+    /// and ignored.
     pub sdo_id: u8,
-    /// Announce intervals of silence after which a master is dropped.
+    /// Number of announce intervals without an Announce after which a master is dropped.
     pub announce_receipt_timeout: u8,
     /// Interval between our Announces, 2^n s. It also scales the time for which the port listens
     /// before it becomes master.
     pub log_announce_interval: i8,
     /// Interval between our Syncs, 2^n s.
     pub log_sync_interval: i8,
-    /// Mean interval between Delay_Reqs, 2^n s. A slave uses it until a Delay_Resp of the master
-    /// states a different one. A master states it in its Delay_Resps.
+    /// Mean interval between Delay_Reqs, 2^n s. A slave uses this interval until a Delay_Resp from
+    /// the master states a different one. A master states this interval in its Delay_Resps.
     pub log_min_delay_req_interval: i8,
     /// priority1 of our clock.
     pub priority_1: u8,
@@ -86,15 +86,16 @@ pub struct PortConfig {
     /// As slave: the unicast masters, from which messages are requested at the intervals above.
     /// `None` for multicast masters.
     pub unicast: Option<UnicastConfig>,
-    /// Clocks that are accepted as master; messages of others are counted and ignored.
+    /// Clocks that are accepted as master; messages from other clocks are counted and ignored.
     pub accept_masters: Acceptable<ClockIdentity>,
     /// Accepted source addresses of messages.
     pub accept_sources: Acceptable<PeerAddress>,
-    /// Authentication of messages. Without it, all messages are accepted; with it, only those
-    /// signed with one of its keys.
+    /// Authentication of messages. `None` accepts all messages; otherwise, only messages signed
+    /// with one of the keys are accepted.
     pub authentication: Option<Authentication>,
     /// As master: whether a Follow_Up carries the departure time of each Sync. Otherwise, a Sync
-    /// carries the time at which it was composed, so its error is the time that sending takes.
+    /// carries the time at which it was composed, and this time is wrong by the duration of
+    /// sending.
     pub two_step: bool,
     /// As master: the time to serve.
     pub served_time: ServedTime,

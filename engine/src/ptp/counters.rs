@@ -17,51 +17,51 @@ pub struct PortCounters {
     pub other_source: u64,
     /// Messages from addresses that are not accepted.
     pub refused_sources: u64,
-    /// Messages of masters that are not accepted.
+    /// Messages from masters that are not accepted.
     pub refused_masters: u64,
-    /// Messages of another domain.
+    /// Messages in another domain.
     pub other_domain: u64,
-    /// Messages with another majorSdoId, such as those of gPTP and AirPlay.
+    /// Messages with another majorSdoId, such as gPTP and AirPlay messages.
     pub other_sdo: u64,
-    /// Our own messages that came back to us, and Announces of others that name our clock as
-    /// grandmaster.
+    /// Our own messages that came back to us, and Announces from other clocks that name our clock
+    /// as grandmaster.
     pub own: u64,
-    /// Messages of alternate masters.
+    /// Messages from alternate masters.
     pub alternate_master: u64,
-    /// Sync, Follow_Up and Delay_Resp of ports that are not the selected master.
+    /// Syncs, Follow_Ups and Delay_Resps from ports other than the selected master.
     pub not_the_master: u64,
     /// Messages that are not signed with one of our keys, if authentication is on.
     pub unauthenticated: u64,
     /// Announces.
     pub announces: u64,
-    /// Syncs of the selected master.
+    /// Syncs from the selected master.
     pub syncs: u64,
-    /// Follow_Ups of the selected master.
+    /// Follow_Ups from the selected master.
     pub follow_ups: u64,
-    /// Delay_Resps of the selected master to us.
+    /// Delay_Resps from the selected master to us.
     pub delay_responses: u64,
-    /// Syncs and Follow_Ups of the selected master that were repeated, or far too late.
+    /// Syncs and Follow_Ups from the selected master that were repeated or far too late.
     pub repeated: u64,
     /// Follow_Ups whose Sync has not arrived.
     pub unmatched_follow_ups: u64,
     /// Two-step Syncs whose Follow_Up has not arrived.
     pub unmatched_syncs: u64,
-    /// Syncs, Follow_Ups and Delay_Resps of the selected master whose times do not agree with each
-    /// other.
+    /// Syncs, Follow_Ups and Delay_Resps from the selected master whose times do not agree with
+    /// each other.
     pub implausible: u64,
-    /// Timestamps that were not used because a competing one agrees better with the held time, or
-    /// because it is unknown which of the competing ones is the master's.
+    /// Timestamps that were not used because a competing timestamp agrees better with the held
+    /// time, or because it is unknown which of the competing timestamps comes from the master.
     pub contested: u64,
-    /// Delay_Resps to requests other than the open one.
+    /// Delay_Resps to requests other than the open request.
     pub stale_responses: u64,
-    /// Delay_Reqs that were not answered before the next one.
+    /// Delay_Reqs that were not answered before the next Delay_Req.
     pub unanswered_requests: u64,
-    /// Delay_Reqs that were answered, but whose departure time was not known before the next one.
-    /// Such answers cannot be used.
+    /// Delay_Reqs that were answered, but whose departure time was not known before the next
+    /// Delay_Req. Such answers cannot be used.
     pub unstamped_requests: u64,
-    /// Delay_Reqs of other clocks that we answered as master.
+    /// Delay_Reqs from other clocks that we answered as master.
     pub answered_requests: u64,
-    /// Messages that were not sent, because nobody drained the queue or because the time to serve
-    /// does not fit in a timestamp.
+    /// Messages that were not sent, because the caller did not drain the queue or because the time
+    /// to serve does not fit in a timestamp.
     pub unsent: u64,
 }

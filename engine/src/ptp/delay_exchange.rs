@@ -1,12 +1,13 @@
-//! Matching Delay_Reqs with their Delay_Resps.
+//! Matches Delay_Reqs with their Delay_Resps.
 //!
 //! Model: t3 and t4 belong together if a Delay_Resp names our port and the sequence id of the last
 //! request. One exchange is open at a time; an answer to an older request is ignored. Corrections
 //! are applied here (IEEE 1588-2019, 11.3).
 //!
-//! Every host on the network receives a multicast Delay_Req, and can answer it with the master's
-//! identity before the master does. So the first answer yields the expected pair, and further
-//! answers yield *alternatives*, among which a caller that already knows the time can choose.
+//! Every host on the network receives a multicast Delay_Req, and can forge an answer with the
+//! master's identity before the master answers. So the first answer yields the expected pair, and
+//! further answers yield *alternatives*, among which a caller that already knows the time can
+//! choose.
 
 use super::counters::PortCounters;
 use super::wire::CorrectionField;
@@ -70,7 +71,8 @@ impl DelayExchange {
         self.open && self.answers[0].is_some() && self.sent.is_none()
     }
 
-    /// Records the departure time of the request, which may arrive before or after the answer.
+    /// Records the departure time of the request, which may become known before or after the answer
+    /// arrives.
     pub(super) fn transmitted(&mut self, sequence_id: u16, sent: LocalTime) {
         if self.open && sequence_id == self.sequence_id && self.sent.is_none() {
             self.sent = Some(sent);
@@ -102,7 +104,7 @@ impl DelayExchange {
         contradicts
     }
 
-    /// The next answer that has not been polled yet, in the order of arrival.
+    /// The next answer that has not been polled yet, in order of arrival.
     pub(super) fn poll_answer(&mut self) -> Option<Answered> {
         let (sent, answer) = self.sent.zip(*self.answers.get(self.told)?)?;
         self.told += 1;

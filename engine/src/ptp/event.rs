@@ -34,13 +34,13 @@ pub enum PortEvent {
     /// The selected master sends Follow_Ups although its Syncs do not set twoStepFlag. The
     /// Follow_Ups are used nevertheless.
     FlagContradicted(PortIdentity),
-    /// The selected master's messages contradict each other, and are not used.
+    /// The selected master's messages contradict each other, so they are not used.
     Doubted(Fault),
     /// The selected master's messages agree with each other again.
     Trusted,
     /// Messages that claim to come from the selected master contradict each other. Until
-    /// [`PortEvent::Settled`], only those that agree with the time that the clock already holds are
-    /// used.
+    /// [`PortEvent::Settled`], only messages that agree with the time that the clock already holds
+    /// are used.
     Contested(PortIdentity),
     /// Messages that claim to come from the selected master no longer contradict each other.
     Settled,
@@ -53,10 +53,10 @@ pub enum PortEvent {
     },
     /// The clock's lock state has changed.
     Lock(LockTransition),
-    /// The port stays in its state, because the state machine (IEEE 1588-2019, 9.2.5) has no
-    /// transition for this cause. This is a bug in the engine; please report it.
+    /// The port stays in its current state, because the state machine (IEEE 1588-2019, 9.2.5) has
+    /// no transition for this cause. This is a bug in the engine; please report it.
     IllegalTransition {
-        /// The state in which it stays.
+        /// The state in which the port stays.
         state: PortState,
         /// The cause of the attempted transition.
         cause: StateCause,

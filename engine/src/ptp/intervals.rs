@@ -1,11 +1,11 @@
-//! The interval of a master's Syncs.
+//! Determines the interval between a master's Syncs.
 //!
 //! Model: the interval stated in logMessageInterval is used if Syncs arrive at about that interval.
-//! Some masters state one interval and use another, and the actual one is needed to detect silence.
-//! So if the two differ, the interval is measured from the last few distances between Syncs: it is
-//! their median or, if the median is shorter than the stated interval, the second longest of them.
-//! As a result, forged Syncs directly after the master's own do not make the rest of the interval
-//! look like silence.
+//! Some masters state one interval and use another, and the actual interval is needed to detect
+//! silence. So if the two differ, the interval is measured from the last few distances between
+//! Syncs: it is the median distance or, if the median is shorter than the stated interval, the
+//! second longest distance. As a result, forged Syncs that directly follow the master's Syncs do
+//! not make the rest of the interval look like silence.
 
 use crate::units::{LocalTime, Nanos};
 
@@ -32,7 +32,7 @@ impl SyncIntervals {
         }
     }
 
-    /// The interval that the master uses; `told` is the interval that its messages state.
+    /// The interval that the master uses; `told` is the interval stated in the master's messages.
     pub(super) fn interval(&self, told: Nanos) -> Nanos {
         let agrees = |measured: Nanos| measured <= told.times(AGREEMENT) && told <= measured.times(AGREEMENT);
         let Some(measured) = self.ranked(DISTANCES / 2).filter(|&middle| !agrees(middle)) else { return told };

@@ -1,5 +1,5 @@
-//! PTP, the Precision Time Protocol of IEEE 1588 version 2, as far as an AES67 device needs it:
-//! following the best clock of a domain, or being that clock.
+//! PTP, the Precision Time Protocol (IEEE 1588 version 2), as far as an AES67 device needs it: the
+//! port follows the best clock in a domain, or is the best clock itself.
 //!
 //! Sans-IO: times and datagrams are passed in and out, and nothing here reads a clock or opens a
 //! socket.

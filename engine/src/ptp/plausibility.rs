@@ -1,16 +1,16 @@
-//! Consistency checks of a master's messages: only timestamps that agree with each other reach the
-//! clock servo.
+//! Checks whether a master's messages are consistent: only timestamps that agree with each other
+//! reach the clock servo.
 //!
 //! Model: between two Syncs, the master's time advances by as much as local time, except for delay
 //! variation and steps. After a step, one Sync is implausible, and the following ones are plausible
 //! again; a time that stands still or jumps repeatedly stays implausible. Syncs and Delay_Resps
-//! carry the same time, so they differ by path delays only, and no path delay reaches a second. Nor
-//! does any message stay in the network for that long, whatever its correctionField states.
+//! carry the same time, so they differ only by path delays, and no path delay reaches a second. No
+//! message stays in the network for a second either, whatever its correctionField states.
 //!
-//! A single implausible message is discarded, and so is each message with an impossible correction.
-//! When several are implausible, all are discarded until they agree again, and a [`Fault`] gives
-//! the reason. The errors that remain are smaller than a path delay, and are handled by the [clock
-//! servo](crate::clock::SlaveClock).
+//! A single implausible message is discarded, and so is every message with an impossible
+//! correction. When several messages are implausible, all messages are discarded until they agree
+//! again, and a [`Fault`] gives the reason. The errors that remain are smaller than a path delay,
+//! and are handled by the [clock servo](crate::clock::SlaveClock).
 
 use super::wire::CorrectionField;
 use crate::clock::{Difference, Direction, TimestampPair};
@@ -28,12 +28,13 @@ const LATEST: Nanos = Nanos::from_millis(200);
 const SYNCS: u32 = 8;
 const SYNCS_AT_FAULT: u32 = 3;
 const SYNCS_IN_ORDER: u32 = 4;
-/// Number of consecutive implausible Delay_Resps at which a fault begins: a single one may be
+/// Number of consecutive implausible Delay_Resps at which a fault begins: a single response may be
 /// forged, or may have been sent before a step.
 const ANSWERS_AT_FAULT: u32 = 2;
-/// Number of impossible corrections at which a fault begins: a single one may come from a damaged
-/// message. They are forgotten after `CORRECTIONS_IN_ORDER` messages without one, which is a few
-/// seconds of Syncs and Follow_Ups, so that an occasional wrong Delay_Resp is still reported.
+/// Number of impossible corrections at which a fault begins: a single impossible correction may
+/// come from a damaged message. Impossible corrections are forgotten after `CORRECTIONS_IN_ORDER`
+/// messages without one, which is a few seconds of Syncs and Follow_Ups, so that an occasional
+/// wrong Delay_Resp is still reported.
 const CORRECTIONS_AT_FAULT: u32 = 2;
 const CORRECTIONS_IN_ORDER: u32 = 64;
 
@@ -41,17 +42,17 @@ const CORRECTIONS_IN_ORDER: u32 = 64;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
-    /// Its Syncs repeat the same time.
+    /// The master's Syncs repeat the same time.
     StandsStill {
         /// The time.
         at: PtpTime,
     },
-    /// Its time jumps repeatedly from one Sync to the next.
+    /// The master's time jumps repeatedly from one Sync to the next.
     Jumps {
         /// The last jump.
         by: Nanos,
     },
-    /// Its Syncs and its Delay_Resps have different times.
+    /// The master's Syncs and Delay_Resps carry different times.
     Apart {
         /// Time of the Delay_Resps minus time of the Syncs.
         by: Nanos,
@@ -85,7 +86,7 @@ pub(super) struct Plausibility {
     last_forward: Option<TimestampPair>,
     /// The last Syncs as bits, the newest in the lowest bit; 1 for an implausible Sync.
     unfit: u8,
-    /// The last fault of the Syncs' time, while it lasts.
+    /// The last fault in the times of Syncs, while it lasts.
     sync_fault: Option<Fault>,
     /// Consecutive implausible Delay_Resps.
     unfit_answers: u32,
@@ -98,7 +99,7 @@ pub(super) struct Plausibility {
 struct Corrections {
     newest: Nanos,
     count: u32,
-    /// Messages since the newest one.
+    /// Number of messages since the newest impossible correction.
     since: u32,
 }
 
@@ -116,7 +117,7 @@ impl Plausibility {
         true
     }
 
-    /// Judges these timestamps. Returns whether they are admitted to the servo.
+    /// Judges a pair of timestamps. Returns whether it may be passed to the servo.
     pub(super) fn admits(&mut self, pair: &TimestampPair) -> bool {
         let fits = match pair.direction {
             Direction::Forward => self.judge_sync(pair),
@@ -125,7 +126,7 @@ impl Plausibility {
         fits && self.contradiction().is_none()
     }
 
-    /// Records that these timestamps agree with a time that is known from another source.
+    /// Records that a pair of timestamps agrees with a time that is known from another source.
     pub(super) fn confirm(&mut self, pair: &TimestampPair) {
         match pair.direction {
             Direction::Forward => {
@@ -169,7 +170,7 @@ impl Plausibility {
         fits
     }
 
-    /// Forgets the master's answers once it has stopped answering.
+    /// Forgets the master's answers, because the master has stopped answering.
     pub(super) fn forget_answers(&mut self) {
         self.unfit_answers = 0;
     }
@@ -180,8 +181,8 @@ impl Plausibility {
         self.contradiction().or(told.map(|corrections| Fault::Correction { by: corrections.newest }))
     }
 
-    /// The fault by which times contradict each other, so that none of them can be used; `None` if
-    /// there is none.
+    /// The fault that makes times contradict each other, so that none of them can be used; `None`
+    /// if there is no such fault.
     fn contradiction(&self) -> Option<Fault> {
         if self.unfit_answers >= ANSWERS_AT_FAULT {
             return Some(Fault::Apart { by: self.apart });

@@ -1,7 +1,7 @@
-//! PTP profiles as data: defaults and permitted values.
+//! PTP profiles: their default values and permitted ranges.
 //!
-//! A profile only governs what this port sends and which domain it belongs to. Intervals of other
-//! clocks are taken from their messages, whatever the profile.
+//! A profile only governs what this port sends and which domain it belongs to. The intervals of
+//! other clocks are taken from their messages, whatever the profile says.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -28,7 +28,7 @@ pub struct Profile {
     pub log_sync_interval: Parameter<i8>,
     /// Mean interval between Delay_Reqs, 2^n s.
     pub log_min_delay_req_interval: Parameter<i8>,
-    /// Announce intervals of silence after which a master is dropped.
+    /// Number of announce intervals without an Announce after which a master is dropped.
     pub announce_receipt_timeout: Parameter<u8>,
     /// priority1 of our clock.
     pub priority_1: Parameter<u8>,

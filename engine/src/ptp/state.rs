@@ -1,19 +1,20 @@
-//! States of a port, and their changes (IEEE 1588-2019, 9.2.5 and 9.3.3).
+//! States of a port, and the transitions between them (IEEE 1588-2019, 9.2.5 and 9.3.3).
 //!
-//! Model: an ordinary clock has one port, so the state decision compares only our own data set D0
-//! with the best foreign one, Erbest. State changes are rows of a table, one for clocks that may
-//! serve time (figure 30 of the standard) and one for clocks that never do (figure 31).
+//! Model: an ordinary clock has one port, so the state decision compares only our own data set, D0,
+//! with the best foreign data set, Erbest. State changes are the rows of two tables: one for clocks
+//! that may serve time (figure 30 of the standard), and one for clocks that never serve time
+//! (figure 31).
 //!
-//! Some states are omitted, because a port would leave them at once: INITIALIZING (a port that
-//! exists is initialised), FAULTY and DISABLED (socket errors are handled elsewhere), PRE_MASTER
-//! (9.2.6.11 makes an ordinary clock wait there for 0 intervals).
+//! Some states of the standard are omitted: INITIALIZING (every port that exists is initialised),
+//! FAULTY and DISABLED (socket errors are handled elsewhere), and PRE_MASTER (according to
+//! 9.2.6.11, an ordinary clock waits there for 0 intervals).
 
 use super::bmca::DataSet;
 use crate::units::LocalTime;
 use std::cmp::Ordering;
 use std::fmt;
 
-/// A clock with a clockClass from 1 to this value never follows another clock (IEEE 1588-2019,
+/// Largest clockClass of clocks that never follow another clock; the smallest is 1 (IEEE 1588-2019,
 /// 7.6.2.5 and 9.3.3).
 const LAST_CLASS_THAT_NEVER_FOLLOWS: u8 = 127;
 
@@ -24,7 +25,7 @@ pub enum PortState {
     Listening,
     /// We serve the time.
     Master,
-    /// A better clock serves the time, and ours never follows.
+    /// A better clock serves the time, and our clock never follows another clock.
     Passive,
     /// A master is selected; its clock is not followed yet.
     Uncalibrated,
@@ -50,7 +51,8 @@ impl fmt::Display for PortState {
 pub enum StateCause {
     /// BMC_MASTER: our data set is the best.
     BmcMaster,
-    /// BMC_PASSIVE: another clock is better, but a clock of our class never follows.
+    /// BMC_PASSIVE: another clock is better, but a clock with our clockClass never follows another
+    /// clock.
     BmcPassive,
     /// BMC_SLAVE: another clock is better.
     BmcSlave,
@@ -157,8 +159,8 @@ pub(super) enum Recommendation {
     Slave,
 }
 
-/// The state decision algorithm for our data set `own` (D0) and the best foreign one (Erbest, which
-/// is also Ebest, because there is only one port).
+/// The state decision algorithm for our data set `own` (D0) and the best foreign data set (Erbest,
+/// which is also Ebest, because there is only one port).
 pub(super) fn recommend(slave_only: bool, own: &DataSet, best: Option<&DataSet>, state: PortState) -> Recommendation {
     let Some(best) = best else {
         let listens = slave_only || state == PortState::Listening;

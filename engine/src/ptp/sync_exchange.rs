@@ -1,20 +1,21 @@
-//! Matching Syncs with their Follow_Ups.
+//! Matches Syncs with their Follow_Ups.
 //!
 //! Model: a Sync and a Follow_Up match, and yield t1 and t2, if they have the same sender, source
 //! address and sequence id, whichever arrives first. Corrections are applied here (IEEE 1588-2019,
-//! 11.2), so that clocks receive corrected timestamps. A Sync is used only once, and Syncs shortly
-//! before the last one used are ignored.
+//! 11.2), so that clocks receive corrected timestamps. Each Sync is used only once, and Syncs whose
+//! sequence id is shortly before the last one used are ignored.
 //!
-//! A Follow_Up takes precedence over the flag of its Sync: some masters clear twoStepFlag but send
-//! Follow_Ups, and their Syncs then carry no time. So the first Sync without the flag is kept until
-//! the next Sync, in case a Follow_Up arrives in between.
+//! A Follow_Up takes precedence over the twoStepFlag of its Sync, because some masters clear this
+//! flag but send Follow_Ups, and their Syncs then carry no time. So the first Sync without the flag
+//! is kept until the next Sync, in case a Follow_Up arrives in between.
 //!
 //! Anyone can forge a Sync or a Follow_Up with a master's identity and address, before or after the
-//! genuine one. So, of the messages with one sequence id, the first Sync and the first Follow_Up
-//! yield the expected pair; all others yield *alternatives*, among which a caller that already
-//! knows the time can choose. Messages that contradict each other are a *conflict*. The number of
-//! open exchanges is bounded, and the oldest is dropped first: an attacker who always sends more
-//! than [`OPEN`] Syncs between a Sync of the master and its Follow_Up prevents any match.
+//! genuine one. So, among the messages with the same sequence id, the first Sync and the first
+//! Follow_Up yield the expected pair. All other messages yield *alternatives*, among which a caller
+//! that already knows the time can choose. Messages that contradict each other are a *conflict*.
+//! The number of open exchanges is bounded, and the oldest is dropped first: an attacker who always
+//! sends more than [`OPEN`] Syncs between a Sync of the master and its Follow_Up prevents any
+//! match.
 
 use super::counters::PortCounters;
 use super::transmit::PeerAddress;
@@ -23,14 +24,15 @@ use crate::clock::{Direction, TimestampPair};
 use crate::units::{LocalTime, Nanos, PtpTime};
 use std::collections::VecDeque;
 
-/// The key of a Sync and its Follow_Up.
+/// The key that a Sync shares with its Follow_Up: sender, source address and sequence id.
 type SyncKey = (PortIdentity, PeerAddress, u16);
 
-/// Syncs whose sequence id is at most this far behind the last one used are repetitions. Those
-/// further behind come from a master that has restarted, which must not be ignored for long.
+/// Largest distance of a Sync's sequence id behind the last one used at which the Sync counts as a
+/// repetition. Syncs that are further behind come from a master that has restarted, and such a
+/// master must not be ignored for long.
 const REPETITIONS: u16 = 32;
 /// Number of consecutive Syncs with neither twoStepFlag nor a Follow_Up after which the flag is
-/// trusted again: at a loss of 5 %, four consecutive Follow_Ups are lost once in 160,000 times.
+/// trusted again: with 5 % packet loss, four consecutive Follow_Ups are lost once in 160,000 times.
 const FLAG_BELIEVED: u32 = 4;
 /// Maximum number of open exchanges: a Follow_Up arrives a few ms after its Sync, 20 ms at worst,
 /// so even a thousand forged Syncs per second do not displace the master's exchange.
@@ -38,7 +40,7 @@ const OPEN: usize = 24;
 /// Maximum number of Syncs, and of Follow_Ups, that an exchange keeps: the first and the newest
 /// ones.
 const CLAIMS: usize = 4;
-/// Time within which a copy of a Sync arrives over another path; a later one is from another
+/// Time within which a copy of a Sync arrives over another path; a later copy comes from another
 /// sender.
 const DETOUR: Nanos = Nanos::from_millis(10);
 /// Accepted intervals: 2^-7 s to 2^4 s.
@@ -52,7 +54,7 @@ enum Unflagged {
     Unknown,
     /// One-step Syncs, which carry the time.
     OneStep,
-    /// Two-step Syncs, with the number of consecutive ones without a Follow_Up.
+    /// Two-step Syncs, with the number of consecutive Syncs without a Follow_Up.
     FollowedUp(u32),
 }
 
@@ -88,8 +90,8 @@ impl Exchange {
 
     /// The timestamps of a Sync and a Follow_Up.
     fn pair(sync: Arrival, told: Told) -> TimestampPair {
-        // A Follow_Up with a timestamp of zero carries no time; this Sync does, as its cleared
-        // twoStepFlag states.
+        // A Follow_Up with a timestamp of zero carries no time. The Sync carries the time, as its
+        // cleared twoStepFlag states.
         if !sync.flagged && told.origin == PtpTime::EPOCH && sync.origin != PtpTime::EPOCH {
             return sync.alone();
         }
@@ -104,9 +106,9 @@ impl Arrival {
     }
 }
 
-/// Adds a message, and returns its index. If there is no room, it replaces the second oldest. The
-/// newest messages are always kept, so the master's own is kept however many forged ones precede
-/// it.
+/// Adds a message, and returns its index. If there is no room, the new message replaces the second
+/// oldest one. The newest messages are always kept, so the master's own message is kept however
+/// many forged messages precede it.
 fn add<T>(claims: &mut [Option<T>; CLAIMS], claim: T) -> usize {
     let place = claims.iter().position(Option::is_none).unwrap_or_else(|| {
         claims[1..].rotate_left(1);
@@ -124,13 +126,13 @@ fn forward(sent: PtpTime, received: LocalTime) -> TimestampPair {
 pub(super) struct SyncExchange {
     /// Open exchanges, the oldest first.
     open: VecDeque<Exchange>,
-    /// The newest Sync that waits for its Follow_Up, and (`early`) the newest Follow_Up that waits
-    /// for its Sync.
+    /// The newest Sync that waits for its Follow_Up (`waiting`), and the newest Follow_Up that
+    /// waits for its Sync (`early`).
     waiting: Option<SyncKey>,
     early: Option<SyncKey>,
     used: Option<SyncKey>,
     unflagged: Unflagged,
-    /// Consecutive Syncs whose Follow_Up has not arrived.
+    /// Number of consecutive Syncs whose Follow_Up has not arrived.
     unfollowed: u32,
     alternatives: VecDeque<TimestampPair>,
     conflict: bool,
@@ -175,8 +177,9 @@ impl SyncExchange {
         self.matched(key)
     }
 
-    /// Adds an arrival to its exchange, and its pairs with the Follow_Ups of that exchange to the
-    /// alternatives. Returns whether the exchange had an arrival already.
+    /// Adds the arrival of a Sync to its exchange. If it is not the first, the pairs that it forms
+    /// with the Follow_Ups of the exchange become alternatives. Returns whether the exchange
+    /// already had an arrival.
     fn add_sync(&mut self, key: SyncKey, arrival: Arrival, interval: Nanos) -> bool {
         let exchange = self.exchange_or_new(key);
         let place = add(&mut exchange.syncs, arrival);
@@ -240,8 +243,9 @@ impl SyncExchange {
         pair
     }
 
-    /// Adds a Follow_Up to its exchange, and its pairs with the Syncs of that exchange to the
-    /// alternatives. Returns whether the exchange had a Follow_Up already.
+    /// Adds a Follow_Up to its exchange. The pairs that it forms with the Syncs of the exchange
+    /// become alternatives, except the expected pair. Returns whether the exchange already had a
+    /// Follow_Up.
     fn add_follow_up(&mut self, key: SyncKey, told: Told, now: LocalTime, interval: Nanos) -> bool {
         let exchange = self.exchange_or_new(key);
         if exchange.follow_ups.contains(&Some(told)) {
@@ -267,7 +271,7 @@ impl SyncExchange {
         matches!(self.unflagged, Unflagged::FollowedUp(_))
     }
 
-    /// Number of consecutive Syncs that announced a Follow_Up which has not arrived.
+    /// Number of consecutive Syncs that announced a Follow_Up that has not arrived.
     pub(super) fn unfollowed(&self) -> u32 {
         self.unfollowed
     }

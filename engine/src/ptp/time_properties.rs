@@ -5,24 +5,24 @@ use super::wire::{Announce, Flags};
 /// timeSource of a free-running clock (IEEE 1588-2019, table 6).
 const INTERNAL_OSCILLATOR: u8 = 0xA0;
 
-/// timePropertiesDS (IEEE 1588-2019, 8.2.4), as Announces carry it.
+/// timePropertiesDS (IEEE 1588-2019, 8.2.4), as carried by Announces.
 ///
-/// For display and announcement only. Nothing here may be applied to times: a media clock counts
-/// the grandmaster's timescale unchanged, whatever its epoch.
+/// The properties are only displayed and announced. None of them may be applied to times, because a
+/// media clock follows the grandmaster's timescale unchanged, whatever its epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimeProperties {
     /// TAI - UTC in seconds, if the grandmaster knows it.
     pub current_utc_offset: Option<i16>,
-    /// The last minute of the UTC day has 61 seconds.
+    /// Whether the last minute of the current UTC day has 61 seconds.
     pub leap_61: bool,
-    /// The last minute of the UTC day has 59 seconds.
+    /// Whether the last minute of the current UTC day has 59 seconds.
     pub leap_59: bool,
-    /// The time comes from a primary reference.
+    /// Whether the time comes from a primary reference.
     pub time_traceable: bool,
-    /// The frequency comes from a primary reference.
+    /// Whether the frequency comes from a primary reference.
     pub frequency_traceable: bool,
-    /// The timescale is PTP, which is TAI since 1970; otherwise it is arbitrary, such as UTC or
-    /// uptime.
+    /// Whether the timescale is PTP, which is TAI counted from 1970. Any other timescale is
+    /// arbitrary, such as UTC or uptime.
     pub ptp_timescale: bool,
     /// timeSource (IEEE 1588-2019, table 6).
     pub time_source: u8,
@@ -69,8 +69,7 @@ impl TimeProperties {
         }
     }
 
-    /// The properties of the same timescale when it is continued by a clock that has lost its
-    /// reference.
+    /// The properties of this timescale when it is continued by a clock that has no reference.
     #[must_use]
     pub(super) fn held(self) -> Self {
         Self { time_traceable: false, frequency_traceable: false, time_source: INTERNAL_OSCILLATOR, ..self }

@@ -1,4 +1,4 @@
-//! The timers of a port: an enum of all timers, and a table of their due times.
+//! The timers of a port, and the table of their due times.
 
 use crate::units::LocalTime;
 

@@ -1,4 +1,4 @@
-//! The datagrams that a port sends, and the tokens by which departure times are reported.
+//! The datagrams that a port sends, and the tokens with which departure times are reported.
 
 use super::authentication::{self, Authentication};
 use super::wire::{Body, Header, Message, MessageType, PortIdentity, Tlvs, WireError};
@@ -14,7 +14,7 @@ const CAPACITY: usize = 106 + authentication::LONGEST_TLV;
 /// Maximum number of datagrams that wait in the queue.
 const MAX_QUEUED: usize = 64;
 
-/// The address of a peer; its port follows from the message.
+/// The address of a peer; the UDP port follows from the message.
 pub type PeerAddress = std::net::IpAddr;
 
 /// The destination of a datagram.
@@ -26,17 +26,17 @@ pub enum Destination {
     Unicast(PeerAddress),
 }
 
-/// The UDP port of a datagram (IEEE 1588-2019, C.2).
+/// The class of a message, which determines its UDP port (IEEE 1588-2019, C.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MessageClass {
     /// Timestamped messages: port 319.
     Event,
-    /// The others: port 320.
+    /// All other messages: port 320.
     General,
 }
 
 impl MessageClass {
-    /// The class of messages of this type.
+    /// The class of messages with this type.
     #[must_use]
     pub const fn of(message_type: MessageType) -> Self {
         if message_type.is_event() { Self::Event } else { Self::General }
@@ -67,7 +67,7 @@ impl TransmitToken {
     }
 }
 
-/// The bytes of a message, inline.
+/// The bytes of a message, stored without heap allocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Datagram {
     bytes: [u8; CAPACITY],
@@ -94,9 +94,9 @@ impl Deref for Datagram {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Transmit {
-    /// Its destination.
+    /// The destination of the message.
     pub destination: Destination,
-    /// Its UDP port.
+    /// The class of the message, which determines its UDP port.
     pub class: MessageClass,
     /// If set, report the departure time of the datagram to `handle_transmitted` with this token.
     pub timestamp: Option<TransmitToken>,
@@ -145,8 +145,8 @@ impl Transmit {
     }
 }
 
-/// Messages that have not been polled yet. A full queue refuses messages, so that it does not grow
-/// if nobody drains it.
+/// Queue of messages that have not been polled yet. A full queue refuses messages, so that it does
+/// not grow if the caller does not drain it.
 #[derive(Clone, Debug)]
 pub(super) struct Outbox {
     queue: VecDeque<Transmit>,

@@ -4,7 +4,7 @@
 //! shifts. After such a shift, all packets arrive later or earlier than before, which the estimator
 //! cannot distinguish from a change of rate. The offset is then moved at once, and the rate is
 //! kept. If the arrivals were widely scattered before the shift, the estimate is discarded, except
-//! for a well-known rate.
+//! for its most precise rate so far.
 
 use crate::clock::{ClockMap, Estimator, EstimatorConfig, Judgement, RatePrior, Sample, Shift, ShiftDetector};
 use crate::units::{LocalTime, Nanos};
@@ -23,12 +23,12 @@ pub(super) struct Arrivals {
     shifts: ShiftDetector,
     /// When the arrivals last shifted.
     shifted_at: Option<LocalTime>,
-    /// Whether the offset is still that of the previous timeline.
+    /// Whether the offset still belongs to the previous timeline.
     is_moved: bool,
 }
 
 impl Arrivals {
-    /// Creates the arrivals of a sender with this prior rate.
+    /// Creates the estimator for a sender whose rate has this prior.
     pub(super) fn new(rate: RatePrior) -> Self {
         let estimator = Estimator::new(EstimatorConfig::of_one_way(rate, JITTER));
         Self { estimator, shifts: ShiftDetector::default(), shifted_at: None, is_moved: false }
@@ -57,9 +57,9 @@ impl Arrivals {
         None
     }
 
-    /// Assumes a shift without proof, because all packets arrive too late to be used, so a wrong
-    /// assumption does no harm. Returns the shift; `None` if the packets are not late compared with
-    /// earlier ones.
+    /// Assumes a shift without proof. Call this only when all packets arrive too late to be used,
+    /// so that a wrong assumption does no harm. Returns the shift; `None` if the packets are not
+    /// late compared with earlier ones.
     pub(super) fn assume_shift(&mut self, now: LocalTime) -> Option<Shift> {
         let shift = self.shifts.assume(now)?;
         self.shift(now, &shift);

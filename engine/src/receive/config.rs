@@ -30,8 +30,8 @@ pub enum DepthFrom {
     /// packet's first frame waits.
     #[default]
     Sending,
-    /// The time that the timestamp of the packet's first frame denotes, which is one packet time
-    /// earlier. The depth is then the link offset of AES67-2018, 7.5.
+    /// The time denoted by the timestamp of the packet's first frame, which is one packet time
+    /// before the packet is sent. The depth is then the link offset of AES67-2018, 7.5.
     Stamp,
 }
 
@@ -54,14 +54,14 @@ pub struct StreamConfig {
     /// Relation of the timestamps to PTP.
     pub media_clock: MediaClock,
     /// How long the first frame of a packet without network delay waits for the callback that plays
-    /// it. If the timestamps are related to PTP and PTP time is known, this is exact, and the link
-    /// offset is longer by one packet time. Otherwise, the smallest network delay adds to the
-    /// depth. Because a callback fetches a whole block at once, the margin for late packets is this
-    /// depth minus one block.
+    /// the frame. If the timestamps are related to PTP and PTP time is known, this is exact, and
+    /// the link offset is longer by one packet time. Otherwise, the smallest network delay adds to
+    /// the depth. Because a callback fetches a whole block at once, the margin for late packets is
+    /// this depth minus one block.
     pub target_depth: Nanos,
     /// Reference point of [`StreamConfig::target_depth`] and [`StreamConfig::depth_limit`].
     pub depth_from: DepthFrom,
-    /// The limit up to which late packets may increase the depth. If it does not exceed
+    /// The limit up to which late packets may increase the depth. If the limit does not exceed
     /// [`StreamConfig::target_depth`], the latency is constant (presentation-time playout).
     pub depth_limit: Nanos,
     /// Nominal rate of the sound card.
@@ -100,9 +100,9 @@ pub struct WarmStart {
 }
 
 impl StreamConfig {
-    /// Creates the simplest configuration: all channels of the stream in their order, any payload
-    /// type, timing by arrivals, a constant depth, and a card with the stream's nominal rate, whose
-    /// actual rate is not known from an earlier session.
+    /// Creates the simplest configuration: all channels of the stream in order, any payload type,
+    /// timing by arrivals, a constant depth, and no rates from an earlier session. The card has the
+    /// stream's nominal rate.
     ///
     /// ```
     /// use engine::rtp::format::{Encoding, StreamFormat};

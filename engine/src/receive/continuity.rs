@@ -6,8 +6,9 @@
 //! arrive before it can have been sent, and is not longer than the line's packets. Any other packet
 //! is *held*. If the established line continues in the meantime, the held packets are from another
 //! sender and are refused. If the line has ended (it has been silent for longer than the usual
-//! interval of its packets), the sender itself has jumped: the held packets are released in order,
-//! and none is lost. If the sender jumps after a pause, its packets are not held at all.
+//! interval between its packets), the sender itself has jumped to new sequence numbers or
+//! timestamps: the held packets are released in order, and none is lost. If the sender jumps after
+//! a pause, its packets are not held at all.
 //!
 //! There is no majority vote: one packet of the established line outweighs any number of others,
 //! however fast they arrive. Breakdown points: an attack succeeds if the attacker
@@ -30,8 +31,8 @@ use std::net::IpAddr;
 /// How long a line must be regular before it is established. Judgement: longer than it takes to
 /// prove that packets permanently arrive earlier, so that such packets are held only once.
 const REGULAR: Nanos = Nanos::from_millis(750);
-/// Number of packets that a line needs before it is established. Judgement: about the same time as
-/// [`REGULAR`] with packets of 20 ms, the longest in use.
+/// Number of packets that a line needs before it is established. Judgement: about as long as
+/// [`REGULAR`] with 20 ms packets, the longest in use.
 const REGULAR_PACKETS: u32 = 32;
 /// Accepted ratio of the timestamp advance of an established line to the elapsed time. Judgement:
 /// wide enough for a description that states 44.1 kHz instead of 48 kHz, or the reverse.
@@ -39,7 +40,7 @@ const ADVANCE: std::ops::RangeInclusive<f64> = 0.8..=1.25;
 /// Maximum number of lines that are watched at the same time. Judgement: the stream's line, the
 /// previous one, and six that claim to follow it.
 const LINES: usize = 8;
-/// Maximum number of packets that are held. Judgement: 128 ms of 1 ms packets, as many as may
+/// Maximum number of packets that are held. Judgement: 128 ms with 1 ms packets, as many as may
 /// arrive before the end of a line is detected while no other sender is active.
 const MOST_HELD: usize = 128;
 /// Maximum number of packets that are held because they are on the line but early. Judgement: when
@@ -52,16 +53,17 @@ const GAPS: (i64, i64) = (3, 2);
 /// Shortest silence after which a line has ended, in packet times of the line. Judgement: reordered
 /// and lost packets leave gaps of two or three.
 const PACKETS_APART: i64 = 4;
-/// Shortest silence after which a line has ended; the longer of the two applies. Judgement: a host
-/// may timestamp packets this late.
+/// Shortest silence after which a line has ended; the longer of this time and [`PACKETS_APART`]
+/// packet times applies. Judgement: a host may timestamp packets this late.
 const SHORTEST_PATIENCE: Nanos = Nanos::from_millis(5);
 /// Longest silence after which a line has ended; during an attack, this limit always applies.
 /// Derived: the silence after which another source may take over.
 const LONGEST_PATIENCE: Nanos = Nanos::from_millis(250);
 /// An attack is considered over when no packet has been refused for this long. Judgement: longer
-/// than any patience.
+/// than [`LONGEST_PATIENCE`].
 const ATTACK: Nanos = Nanos::from_secs(1);
-/// Time constant with which the longest gap decays. Judgement: several bursts of a bursty network.
+/// Time constant with which the longest gap decays. Judgement: long enough to contain several
+/// bursts of a bursty network.
 const GAP_MEMORY: Nanos = Nanos::from_secs(4);
 /// How long a line that has ended is remembered. Judgement: longer than it takes to notice an
 /// attack.
@@ -69,8 +71,8 @@ const REMEMBERED: Nanos = Nanos::from_secs(10);
 /// Packets that are older than the newest one by more than this do not belong to the stream.
 /// Judgement: slightly less than the 1 s that counts as a jump of the timestamps.
 const OLDEST: Nanos = Nanos::from_millis(900);
-/// Largest number of frames of a packet; a larger difference of timestamps is a jump. Judgement:
-/// packets in use have at most 1920.
+/// Largest number of frames in a packet; a larger difference between consecutive timestamps is a
+/// jump. Judgement: packets in use have at most 1920.
 const MOST_FRAMES: i64 = 8192;
 /// Maximum number of consecutive packets without audio after which a line is still recognised.
 /// Judgement: keep-alives are sent one at a time.
@@ -122,10 +124,10 @@ impl Held {
 /// The decision on a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It belongs to the stream, and follows the packets that [`Continuity::poll_released`]
+    /// The packet belongs to the stream, and follows the packets that [`Continuity::poll_released`]
     /// returns.
     Take,
-    /// It is held, or refused at once because too many packets are held.
+    /// The packet is held, or refused at once because too many packets are held.
     Held,
 }
 
@@ -223,7 +225,7 @@ impl Line {
         self.packets = self.packets.saturating_add(1);
     }
 
-    /// Whether this line is regular enough for a stream.
+    /// Whether this line is regular enough to be established.
     fn is_regular(&self, rate: SampleRate) -> bool {
         let elapsed = self.at.since(self.since);
         let advance = self.timestamp.get().wrapping_sub(self.first.get());
@@ -231,7 +233,8 @@ impl Line {
         elapsed >= REGULAR && self.packets >= REGULAR_PACKETS && ADVANCE.contains(&share)
     }
 
-    /// Whether a packet is so far behind the newest one that it no longer belongs to the stream.
+    /// Whether a packet is so far behind the newest one that it no longer counts as part of the
+    /// stream.
     fn is_old(&self, rate: SampleRate, ahead: i64) -> bool {
         self.packet_time(rate).times(-ahead) > OLDEST
     }
@@ -247,7 +250,7 @@ impl Line {
 struct Tail {
     ssrc: Ssrc,
     sequence: SequenceNumber,
-    /// Timestamp at the end of its audio.
+    /// Timestamp of the frame that follows its audio.
     end: RtpTimestamp,
     at: LocalTime,
 }
@@ -272,7 +275,7 @@ pub struct Continuity {
 }
 
 impl Continuity {
-    /// Creates the state for a stream with this sample rate, without an established line.
+    /// Creates the state for a stream with this sample rate. No line is established yet.
     #[must_use]
     pub fn new(rate: SampleRate) -> Self {
         Self {
@@ -289,10 +292,10 @@ impl Continuity {
         }
     }
 
-    /// Judges the packet of a datagram that has `frames` frames in the described format. `is_early`
-    /// states whether the packet arrives before it can have been sent, according to the estimate of
-    /// the sender's clock. If a packet is accepted, the packets of [`Continuity::poll_released`]
-    /// precede it.
+    /// Judges the packet in a datagram, which has `frames` frames in the described format.
+    /// `is_early` states whether the packet arrives before it can have been sent, according to the
+    /// estimate of the sender's clock. If the packet is accepted, the packets that
+    /// [`Continuity::poll_released`] returns precede it.
     #[expect(clippy::cast_possible_truncation, reason = "a packet has fewer than 2^16 frames")]
     pub fn judge(&mut self, datagram: Datagram<'_>, packet: &RtpPacket<'_>, frames: usize, is_early: bool) -> Verdict {
         let header = packet.header;
@@ -351,8 +354,8 @@ impl Continuity {
             return Verdict::Held;
         }
         if let Some(ahead) = place {
-            // The packet is on the sender's line, but arrives early or is longer, so the line
-            // starts again with it.
+            // The packet is on the sender's line, but arrives early or is longer than the line's
+            // packets, so the line starts again with this packet.
             let mut line = Line { proven: false, length: packet.payload.len(), packets: 0, since: now, ..line };
             line.first = packet.header.timestamp;
             line.extend(now, ahead.max(0), packet);
@@ -376,7 +379,8 @@ impl Continuity {
         }
     }
 
-    /// The next held packet that belongs to the stream.
+    /// Removes and returns the next packet that was held and has been found to belong to the
+    /// stream.
     pub fn poll_released(&mut self) -> Option<Held> {
         self.released.pop_front()
     }
@@ -399,14 +403,14 @@ impl Continuity {
         std::mem::take(&mut self.refused)
     }
 
-    /// Whether the newest held packet is from this source.
+    /// Whether the newest held packet comes from this source.
     #[must_use]
     pub fn holds_of(&self, ssrc: Ssrc) -> bool {
         let newest = self.held.back().and_then(|held| RtpPacket::parse(&held.bytes).ok());
         newest.is_some_and(|newest| newest.header.ssrc == ssrc)
     }
 
-    /// Discards the stream, and counts the held packets as refused.
+    /// Discards all lines and held packets, and counts the held packets as refused.
     pub fn restart(&mut self) {
         *self = Self { refused: self.refused + self.held.len() as u64, ..Self::new(self.rate) };
     }
@@ -459,8 +463,8 @@ impl Continuity {
         if packet.payload.len() <= line.length {
             return place.is_none();
         }
-        // The description may be wrong, so the size of a frame is derived from the line's own
-        // packets.
+        // The described format may be wrong, so the number of frames is derived from the payload
+        // length and the line's own packets.
         let frames =
             line.frames.unwrap_or(0) * Frames::of(packet.payload.len()).get() / Frames::of(line.length.max(1)).get();
         let length = self.rate.duration(Frames::new(frames));
@@ -493,8 +497,8 @@ impl Continuity {
             match line.place(&packet).filter(is_ours) {
                 // The established line has not yet reached the held packet's position.
                 Some(1..) => self.held.push_back(held),
-                // The line has passed the held packet's position without another packet there, so
-                // the held packet was early but genuine.
+                // The line has passed the held packet's position, and no other packet had this
+                // position, so the held packet was early but genuine.
                 Some(..0) => self.released.push_back(held),
                 // The held packet is a copy of the newest packet.
                 Some(0) if packet.payload == newest.payload => self.released.push_back(held),
@@ -517,7 +521,7 @@ impl Continuity {
         self.attacked_at = Some(now);
     }
 
-    /// Tracks a packet outside the established line, whose own line may become established.
+    /// Records a packet outside the established line on its own line, which may become established.
     fn follow(&mut self, now: LocalTime, packet: &RtpPacket<'_>) {
         let place = |line: &Option<Line>| line.as_ref().and_then(|line| line.place(packet));
         let Some(index) = self.lines.iter().position(|line| place(line).is_some()) else {
@@ -543,7 +547,7 @@ impl Continuity {
         self.established = Some(index);
     }
 
-    /// Index of the line that is least likely to be the stream's, which a new line replaces.
+    /// Index of the line that is least likely to be the stream's. A new line replaces it.
     fn least_worth(&self, now: LocalTime) -> usize {
         let worth = |(index, line): &(usize, &Option<Line>)| {
             let Some(line) = line else { return (0, 0, LocalTime::ZERO) };

@@ -5,9 +5,10 @@
 //! been larger by that time. So the target is increased by that time, and the packet can still be
 //! played.
 //!
-//! Each change is a crossfade that may be heard, and a network that has delayed packets may do so
+//! Each change is a crossfade that may be audible, and a network that has delayed packets may do so
 //! again. So the target is decreased only after a period in which every packet arrived early enough
-//! for the smaller depth, with a margin. If an increase follows a decrease, this period is doubled.
+//! for the smaller depth, with a margin. If an increase follows a decrease, the required period is
+//! doubled.
 
 use super::config::{DepthFrom, StreamConfig};
 use crate::units::{LocalTime, Nanos};
@@ -15,21 +16,21 @@ use crate::units::{LocalTime, Nanos};
 /// The target is increased in steps of this size. Judgement: large enough that a run of ever later
 /// packets causes few jumps; a phase error of this size triggers a jump anyway.
 const STEP: Nanos = Nanos::from_millis(2);
-/// Increases within this time are attributed to the same cause. Judgement: longer than it takes to
-/// prove that packets permanently arrive later.
+/// Increases within this time of each other are attributed to the same cause. Judgement: longer
+/// than it takes to prove that packets permanently arrive later.
 const ONE_TROUBLE: Nanos = Nanos::from_secs(1);
 /// Time without late packets before the target is decreased. Judgement: a scan of a wireless
 /// network, a backup or an update delays packets several times within a minute.
 const QUIET: Nanos = Nanos::from_secs(60);
-/// Upper limit of [`QUIET`] after it has been doubled. Judgement: one delay per hour then causes
-/// two crossfades per hour.
+/// Upper limit of the quiet time when it is doubled. Judgement: one delay per hour then causes two
+/// crossfades per hour.
 const LONGEST_QUIET: Nanos = Nanos::from_secs(3600);
 /// Number of parts into which the quiet time is divided; the smallest margin is kept for each part.
-/// Judgement: the small margins at the end of a disturbance are then discarded at most a sixth of
-/// the quiet time too late.
+/// Judgement: the small margins at the end of a disturbance are then kept for at most a sixth of
+/// the quiet time too long.
 const PARTS: usize = 6;
-/// Margin by which packets must still be early after the target has been decreased. Derived: one
-/// step.
+/// Margin with which packets must still arrive in time after the target has been decreased.
+/// Derived: one step.
 const RESERVE: Nanos = STEP;
 
 #[derive(Clone, Copy, Debug)]
@@ -47,7 +48,7 @@ pub(super) struct Depth {
     quiet: Quiet,
 }
 
-/// The period without late or nearly late packets.
+/// The current period without late or nearly late packets.
 #[derive(Clone, Copy, Debug)]
 struct Quiet {
     since: LocalTime,
@@ -91,8 +92,8 @@ impl Quiet {
         *newest = Some(newest.map_or(spare, |least| least.min(spare)));
     }
 
-    /// Smallest margin of all packets in the required period; `None` if the period is not over yet,
-    /// or if no packet arrived.
+    /// Smallest margin of all packets in the required period; `None` if this period is not over
+    /// yet, or if no packet arrived in it.
     fn spare(&mut self, now: LocalTime) -> Option<Nanos> {
         if now.since(self.since) < self.necessary {
             return None;
@@ -140,15 +141,15 @@ impl Depth {
         self.requested.max(self.limit)
     }
 
-    /// Largest network delay of a packet that can still be played when each callback fetches a
-    /// whole block of this length at once. The depth may have to be increased first, which the
-    /// first late packet does.
+    /// Largest network delay with which a packet can still be played, if each callback fetches a
+    /// whole block of this length at once. The depth may have to be increased for that; the first
+    /// late packet triggers the increase.
     pub(super) fn latest(&self, block: Nanos) -> Nanos {
         self.target().min(self.maximum() - block)
     }
 
-    /// Begins with a new source, whose packets have this length. The increase is discarded, because
-    /// the new source may have a better network path.
+    /// Begins with a new source, whose packets have this duration. The increase is discarded,
+    /// because the new source may have a better network path.
     pub(super) fn begin(&mut self, packet: Nanos) {
         let (requested, limit) = self.configured;
         let until_sent = match self.from {
@@ -176,9 +177,9 @@ impl Depth {
         decrease
     }
 
-    /// Processes a packet that was `late` for its playout. Returns the increase of the target,
-    /// which is zero if the packet would be too late even at the limit, because more depth would
-    /// then only add latency.
+    /// Processes a packet that missed its playout by `late`. Returns the increase of the target.
+    /// The increase is zero if the packet would be too late even at the limit, because more depth
+    /// would then only add latency.
     pub(super) fn increase_for(&mut self, now: LocalTime, late: Nanos) -> Nanos {
         self.quiet.begin(now);
         let room = self.limit - self.target();
@@ -225,7 +226,7 @@ impl Depth {
     }
 }
 
-/// The largest whole number of steps that does not exceed a time.
+/// The largest multiple of [`STEP`] that does not exceed this time in nanoseconds.
 fn steps(ns: i64) -> Nanos {
     STEP.times(ns / STEP.as_nanos())
 }

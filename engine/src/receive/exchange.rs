@@ -9,8 +9,8 @@ pub struct ControlSnapshot {
     /// Number of restarts of the media timeline. Positions in different generations cannot be
     /// compared.
     pub generation: u32,
-    /// Number of permanent shifts of the arrivals. Playout that is timed by arrivals follows them
-    /// at once.
+    /// Number of permanent shifts of the arrivals. Playout that is timed by arrivals follows each
+    /// shift at once.
     pub shifts: u32,
     /// Map from host time to the media position of the packet that would arrive at that time
     /// without queueing delay.
@@ -21,8 +21,9 @@ pub struct ControlSnapshot {
     /// Map from host time to media position, derived from PTP; `None` while the sender does not
     /// follow PTP or PTP is unusable.
     pub reference: Option<MediaMap>,
-    /// Number of frames in the packet that began the timeline. A packet is sent this many frames
-    /// after the time of its first frame.
+    /// Number of frames in the packet that began the timeline. An ideal sender sends a packet when
+    /// it has captured this many frames, so the packet leaves this much later than its timestamp
+    /// states.
     pub packet_frames: u32,
     /// Whether the packets contradict the stream's description, in which case this generation must
     /// not be played.
@@ -58,20 +59,20 @@ pub struct PlayoutStats {
     /// The actual depth: how far playout is behind the arrivals at the last callback. The card's
     /// own latency is not included.
     pub actual_depth: Nanos,
-    /// The actual link offset (AES67-2018, 7.5): the time that passes between the instant that a
-    /// frame's timestamp denotes and the callback that plays the frame. `None` while playout is
-    /// timed by arrivals only.
+    /// The actual link offset (AES67-2018, 7.5): the time from the instant that a frame's timestamp
+    /// denotes to the callback that plays the frame. `None` while playout is timed by arrivals
+    /// only.
     pub link_offset: Option<Nanos>,
-    /// Contiguous audio after the read position at the last callback.
+    /// Duration of the contiguous audio after the read position at the last callback.
     pub fill: Nanos,
-    /// Callbacks that needed audio which had not arrived.
+    /// Callbacks that needed audio that had not arrived.
     pub underruns: u64,
     /// Frames that were concealed, for any reason.
     pub concealed_frames: u64,
     /// Packets that arrived after the playout of their first frame, including those that were still
     /// played because the depth was increased. Duplicates are not counted.
     pub late_packets: u64,
-    /// Packets that arrived after their playout and have not been played.
+    /// Packets that arrived after their playout and were not played.
     pub dropped_packets: u64,
     /// Packets that arrived twice.
     pub duplicate_packets: u64,

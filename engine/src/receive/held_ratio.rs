@@ -1,24 +1,25 @@
-//! The rate ratio of sender and sound card while the host's clock, against which both are measured,
-//! is unsteady.
+//! The ratio of the sender's rate to the sound card's while the host clock, against which both are
+//! measured, is unsteady.
 //!
-//! Model: the ratio of the sender's crystal to the card's does not depend on the host's clock. A
-//! time service that slews the host's clock changes both measured rates by the same amount, but not
-//! at the same moment: the many arrivals show the change early, the few callbacks late. So a change
-//! of the ratio that is too large for crystals is ignored while either rate is being measured
-//! again, and for as long afterwards as the other rate may take to show the same change. If it
-//! persists, one of the crystals or the device has changed, and the new ratio is used.
+//! Model: the ratio of the sender's crystal frequency to the card's does not depend on the host
+//! clock. A time service that slews the host clock changes both measured rates by the same amount,
+//! but not at the same moment: arrivals are frequent and show it early, callbacks are rarer and
+//! show it late. So a change of the ratio that is too large for crystals is ignored while either
+//! rate is being measured again, and afterwards for as long as the other rate may take to show the
+//! same change. If the change persists, a crystal has drifted or a device has been replaced, and
+//! the new ratio is used.
 
 use crate::units::{Nanos, Ppb};
 
 /// Largest abrupt change of the ratio that crystals may cause; a larger change is used only after
-/// [`PATIENCE`]. Judgement: a device that replaces another one on the same network is assumed to
-/// stay within this limit, so that its rate is used at once.
+/// [`PATIENCE`]. Judgement: a device that replaces another one on the same network usually differs
+/// by less, so its rate is used at once.
 const APART: Ppb = Ppb::from_ppm(10.0);
-/// Standard deviation above which a rate is considered as being measured again. Judgement: the rate
-/// of a crystal is known more accurately than this within seconds.
+/// A rate with a larger standard deviation is considered to be still under measurement after a
+/// change. Judgement: the rate of a crystal is known more accurately than this within seconds.
 const SETTLED: Ppb = Ppb::from_ppm(2.0);
-/// Time within which both rates must show the same change. Judgement: twice the 1.5 s that a run of
-/// late callbacks takes to prove the change.
+/// Time within which both rates must show the same change. Judgement: twice the 1.5 s after which a
+/// run of late callbacks proves the change.
 const PATIENCE: Nanos = Nanos::from_secs(3);
 
 /// A rate and its standard deviation.
@@ -31,7 +32,7 @@ pub(super) struct MeasuredRate {
 /// Holds the last trusted rates of sender and card while their measured ratio is not trusted.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct HeldRatio {
-    /// Rates of media and card; `None` until both have been measured accurately.
+    /// Rates of the media clock and of the card; `None` until both have been measured accurately.
     held: Option<[Ppb; 2]>,
     apart_for: Nanos,
 }

@@ -1,11 +1,11 @@
-//! The control half of a receiver: from datagrams to packets with media positions, and a media
-//! clock.
+//! The control half of a receiver: it turns datagrams into packets with media positions, and
+//! estimates the media clock.
 //!
 //! Model: RTP timestamps are unwrapped to a 64-bit timeline for each *generation*. A new source
 //! (SSRC) or a jump of the timestamps starts a new generation, and the audio half then realigns
 //! itself. The rate of the old generation is kept, because most restarts come from the same device.
-//! A source that changes nothing but its SSRC continues the stream. The media clock is estimated
-//! from arrivals, even if the sender claims to follow PTP, so that the rate never depends on a PTP
+//! A source that changes only its SSRC continues the stream. The media clock is estimated from
+//! arrivals, even if the sender claims to follow PTP, so that the rate never depends on a PTP
 //! master.
 
 mod admission;
@@ -29,7 +29,7 @@ use crate::units::{Frames, LocalTime, NANOS_PER_SECOND, Nanos, Ppb, PtpTime, Rtp
 /// A media clock whose rate is known to this standard deviation can be a reference. Judgement: an
 /// error of this size moves a timeline by 1 us per second.
 const USABLE_RATE: Ppb = Ppb::from_ppm(1.0);
-/// A timeline is abandoned when all packets have arrived after their playout for this long.
+/// A timeline is abandoned if, for this long, all packets have arrived after their playout.
 /// Judgement: as long as the silence after which another source takes over.
 const ONLY_LATE: Nanos = Nanos::from_millis(250);
 
@@ -37,8 +37,8 @@ const ONLY_LATE: Nanos = Nanos::from_millis(250);
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct IngestStats {
-    /// Sequence counts of both legs together: lost packets arrived on neither leg, and duplicates
-    /// are the copies that arrived later.
+    /// Sequence counts of both legs together. A packet is lost if it arrived on neither leg; the
+    /// later copy of a packet is a duplicate.
     pub sequence: SequenceCounts,
     /// Packets received from all sources since the start, without duplicates. The counts of
     /// [`IngestStats::sequence`] restart with each source.
@@ -65,14 +65,14 @@ pub struct IngestStats {
     /// Number of timelines that began with a new source or with unrelated timestamps, including the
     /// first one.
     pub sources: u32,
-    /// Number of permanent shifts: packets were found to arrive later, or earlier, than before.
+    /// Number of permanent shifts, after which all packets arrive later, or earlier, than before.
     pub shifts: u32,
     /// Size of the last shift; negative if packets arrive earlier.
     pub shifted_by: Nanos,
     /// Rate of the sender's media clock relative to the host's clock.
     pub media_rate: Ppb,
     /// Whether the sender claims to follow PTP ([`MediaClock::Ptp`]) although its rate differs from
-    /// that of PTP, which warrants an alarm. Playout is then timed by arrivals alone.
+    /// PTP's, which warrants an alarm. Playout is then timed by arrivals alone.
     pub sender_off_ptp: bool,
     /// The sender's rate relative to PTP, if the sender claims to follow PTP and both rates are
     /// known.
@@ -94,7 +94,7 @@ struct Timeline {
 }
 
 impl Timeline {
-    /// Whether a packet with another SSRC is the next packet of the stream.
+    /// Whether a packet with another SSRC continues the stream as its next packet.
     fn goes_on_with(&self, packet: &RtpPacket<'_>, frames: Frames) -> bool {
         self.legs.newest().is_some_and(|newest| self.rtp.continues(&packet.header, newest, frames))
     }
@@ -153,7 +153,7 @@ impl Ingest {
     /// address may be accepted.
     ///
     /// # Errors
-    /// The same as those of [`Ingest::handle`].
+    /// The same as [`Ingest::handle`].
     pub fn handle_datagram(&mut self, leg: Leg, now: LocalTime, datagram: &[u8]) -> Result<(), IngestError> {
         self.handle(Datagram { leg, at: now, from: None, bytes: datagram })
     }
@@ -179,7 +179,8 @@ impl Ingest {
         stats
     }
 
-    /// The refusals of [`Ingest::stats`] alone.
+    /// Only the refusals from [`Ingest::stats`], without the cost of computing the other
+    /// statistics.
     #[must_use]
     pub const fn stats_of_refusals(&self) -> &Refusals {
         &self.stats.refusals
@@ -202,7 +203,8 @@ impl Ingest {
         *self.playout_stats.read()
     }
 
-    /// Accepts a packet that continues the stream, or that nothing contradicts.
+    /// Accepts a packet that continues the stream, or for which there is no evidence to the
+    /// contrary.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a packet has fewer than 2^16 frames")]
     fn accept(&mut self, leg: Leg, now: LocalTime, packet: &RtpPacket<'_>) -> Result<(), IngestError> {
         self.conformance.observe(now, packet);
@@ -240,7 +242,7 @@ impl Ingest {
     }
 
     /// Withdraws the packets that have been passed on but not played, and ends the timeline. The
-    /// next packet that is accepted begins a new one.
+    /// next accepted packet begins a new timeline.
     fn silence(&mut self) {
         if self.timeline.is_none() && self.snapshot.silenced {
             return;
@@ -335,7 +337,7 @@ impl Ingest {
         rtp.newest
     }
 
-    /// Prior for the rate of the first sender.
+    /// Prior for the first sender's rate.
     fn rate_prior(&self) -> RatePrior {
         let on_ptp = matches!(self.config.media_clock, MediaClock::Ptp { .. });
         let ptp = self.ptp.filter(|_| on_ptp).map(|ptp| *ptp.clock());
@@ -345,9 +347,9 @@ impl Ingest {
         }
     }
 
-    /// Whether a packet that arrived at `now` and ends at `end` has missed its playout. If it
-    /// arrived long before the callback that passed its position, it was in time, and the host was
-    /// stalled afterwards.
+    /// Whether a packet that arrived at `now` and ends at `end` has missed its playout. A packet
+    /// that arrived long before the callback that passed its position was in time: the host was
+    /// stalled before the packet was processed.
     fn is_late(&mut self, now: LocalTime, end: Frames) -> bool {
         let playout = self.playout_stats.read();
         playout.at.since(now) < ONLY_LATE
@@ -356,13 +358,13 @@ impl Ingest {
     }
 
     /// Returns whether packets have been late for so long that the stream must be realigned to be
-    /// heard. Either the sender's timestamps have gone back by less than a discontinuity, or the
-    /// network delay has increased by more than the depth.
+    /// heard. Either the sender's timestamps have gone back, but not by enough to count as a
+    /// discontinuity, or the network delay has increased by more than the depth.
     fn has_fallen_behind(&mut self, now: LocalTime, end: Frames) -> bool {
         let late = self.is_late(now, end);
         let Some(timeline) = &mut self.timeline else { return false };
-        // After a pause, lateness is timed from the first late packet, because a delayed burst is
-        // over at once.
+        // After a pause, a delayed burst may arrive, which is over at once. So the time for which
+        // packets have been late is counted from that burst, not from before the pause.
         if !late || now.since(timeline.rtp.newest_at) > ONLY_LATE {
             timeline.late_since = None;
             return false;
@@ -429,7 +431,7 @@ fn media_by_ptp(ptp: &PtpMap, offset: u32, rate: SampleRate, timeline: &Timeline
     let ticks = i128::from(since_epoch.as_nanos()) * i128::from(rate.as_hz())
         + i128::from(offset) * i128::from(NANOS_PER_SECOND);
     let whole = ticks.div_euclid(i128::from(NANOS_PER_SECOND));
-    // The fraction of a frame, expressed as the time by which the map is ahead of the whole frame.
+    // The fraction of a frame beyond the whole one, as a time.
     let rest_ns = ticks.rem_euclid(i128::from(NANOS_PER_SECOND)) as f64 / f64::from(rate.as_hz());
     let frame = RtpTimestamp::new(whole as u32).unwrap_near(timeline.rtp.newest);
     let clock = ptp.clock().seen_from(timeline.rtp.newest_at, rest_ns);

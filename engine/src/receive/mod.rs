@@ -2,10 +2,11 @@
 //!
 //! There are two halves, because there are two threads. The control half ([`Ingest`], network
 //! thread) parses packets, estimates the sender's media clock from their arrivals, and passes
-//! packets and clock maps on. The audio half ([`Playout`], sound card's thread) owns the jitter
-//! buffer exclusively and fills each of the card's buffers on demand: it never allocates, locks,
-//! logs or makes system calls, and always fills the whole output. The halves share a lock-free ring
-//! of packets and two wait-free snapshots. [`stream`] creates a connected pair.
+//! packets and clock maps to the audio half. The audio half ([`Playout`], sound card's thread) owns
+//! the jitter buffer exclusively and fills each of the card's buffers on demand: it never
+//! allocates, locks, logs or makes system calls, and always fills the whole output. The halves
+//! share a lock-free ring of packets and two wait-free snapshots. [`stream`] creates a connected
+//! pair.
 
 mod arrivals;
 mod config;

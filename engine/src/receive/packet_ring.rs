@@ -1,23 +1,23 @@
 //! The packets on their way from the control half to the audio half.
 //!
 //! Model: two lock-free rings with one producer and one consumer each, one for the headers and one
-//! for the encoded audio. So the memory and the copying that a packet needs are proportional to its
-//! audio. The audio is written before its header, so the audio of every visible header can be read.
+//! for the encoded audio. So a packet takes memory and copying time in proportion to its audio. The
+//! audio is written before its header, so once a header is visible, its audio can be read.
 
 use crate::rtp::format::MAX_PAYLOAD;
 use crate::units::{Frames, LocalTime, RtpTimestamp};
 
-/// Everything but the audio of a packet. A packet that is longer than AES67 allows is split into
-/// parts, each with its own header.
+/// A packet without its audio. A packet that is longer than AES67 allows is split into parts, each
+/// with its own header.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PacketHeader {
-    /// The media timeline of its position.
+    /// The media timeline that its position refers to.
     pub(super) generation: u32,
     /// The position of its first frame on the unwrapped media timeline.
     pub(super) position: Frames,
     /// Host time of its arrival.
     pub(super) at: LocalTime,
-    /// Number of bytes of its encoded audio.
+    /// Size of its encoded audio, bytes.
     length: usize,
 }
 
@@ -28,7 +28,7 @@ impl PacketHeader {
     }
 }
 
-/// Creates a ring for up to `packets` packets with up to `bytes` of audio in total.
+/// Creates a ring for up to `packets` packets with up to `bytes` bytes of audio in total.
 pub(super) fn packet_ring(packets: usize, bytes: usize) -> (PacketProducer, PacketConsumer) {
     let (headers_in, headers) = rtrb::RingBuffer::new(packets);
     let (audio_in, audio) = rtrb::RingBuffer::new(bytes);
@@ -36,7 +36,7 @@ pub(super) fn packet_ring(packets: usize, bytes: usize) -> (PacketProducer, Pack
     (producer, PacketConsumer { headers, audio, payload: [0; MAX_PAYLOAD] })
 }
 
-/// The control half's end.
+/// The control half's end of the ring.
 pub(super) struct PacketProducer {
     headers: rtrb::Producer<PacketHeader>,
     audio: rtrb::Producer<u8>,
@@ -51,7 +51,7 @@ impl PacketProducer {
     }
 }
 
-/// The audio half's end.
+/// The audio half's end of the ring.
 pub(crate) struct PacketConsumer {
     headers: rtrb::Consumer<PacketHeader>,
     audio: rtrb::Consumer<u8>,
@@ -73,7 +73,7 @@ impl PacketConsumer {
         payload
     }
 
-    /// The number of packets that fit.
+    /// The number of packets that fit in the ring.
     pub(super) fn capacity(&self) -> usize {
         self.headers.buffer().capacity()
     }

@@ -2,7 +2,7 @@
 //! whole buffer.
 //!
 //! Model: the read position is a fractional media frame that advances by the resampling step, even
-//! during silence, so that the latency is the same after an underrun. It is regulated to a
+//! during silence, so that the latency is the same after an underrun. A controller keeps it at a
 //! [setpoint](super::target).
 //!
 //! Contract of [`Playout::pull`]: no allocation, no lock, no log, no system call, no unbounded
@@ -22,12 +22,12 @@ use crate::units::{Frames, LocalTime, MediaPosition, Nanos, SampleRate};
 /// Playout begins once the offset of the arrivals is known to this standard deviation. Judgement:
 /// the initial position is then close enough to the final one.
 const START_SIGMA: Nanos = Nanos::from_micros(200);
-/// Playout begins after about this time even if the arrivals are not known that accurately.
+/// Playout begins after about this time even if the offset is not known to [`START_SIGMA`].
 /// Judgement: otherwise, a delayed first packet would mute a stream for seconds.
 const START_PATIENCE: Nanos = Nanos::from_millis(400);
-/// After a shift of the arrivals, a remaining error smaller than this is trimmed. Judgement: the
-/// error is this small only if the card's clock has shifted as well, because the host's clock has
-/// been set.
+/// After a shift of the arrivals, a remaining error smaller than this is trimmed slowly instead of
+/// by a jump. Judgement: the error is this small only if the card's clock has shifted as well,
+/// which happens when the host clock has been set.
 const WORTH_A_JUMP: Nanos = Nanos::from_micros(200);
 
 /// Audio half of a stream.
@@ -52,7 +52,7 @@ pub struct Playout<D> {
     /// position; the silence before this frame is not counted as loss.
     first_frame: Option<Frames>,
     snapshot: ControlSnapshot,
-    /// Whether the arrivals have shifted and playout has not followed yet.
+    /// Whether the arrivals have shifted and playout has not followed the shift yet.
     follows_shift: bool,
     /// When callbacks resumed after the host had been stalled.
     resumed_at: Option<LocalTime>,
@@ -106,9 +106,9 @@ impl<D: RateController> Playout<D> {
         }
     }
 
-    /// Fills `out` with the audio that the card plays next: a whole number of frames, in which the
-    /// channel map's outputs are interleaved. `now` is the time of the callback. Until the first
-    /// packets have arrived, the audio is silence.
+    /// Fills `out` with the audio that the card plays next: a whole number of frames, with the
+    /// channel map's outputs interleaved. `now` is the time of the callback. Until the first
+    /// packets have arrived, `out` is filled with silence.
     pub fn pull(&mut self, now: LocalTime, out: &mut [f32]) {
         self.pull_fetched(now, out, true);
     }
@@ -162,13 +162,14 @@ impl<D: RateController> Playout<D> {
         }
     }
 
-    /// Receives the latest data and packets of the control half.
+    /// Receives the latest snapshot and packets from the control half.
     fn receive(&mut self, now: LocalTime) {
         let mut snapshot = *self.control.read();
         let is_new = snapshot.generation != self.snapshot.generation;
         let is_silenced = snapshot.silenced && !self.snapshot.silenced;
         if is_new && !snapshot.silenced && self.has_more_to_play() {
-            // Packets of the new source wait in the ring, behind those of the old one.
+            // Packets of the new source wait in the ring until the old source's audio has been
+            // played.
             snapshot = self.snapshot;
         }
         if snapshot.generation != self.snapshot.generation || is_silenced {
@@ -245,8 +246,9 @@ impl<D: RateController> Playout<D> {
         }
     }
 
-    /// Moves the read position back, with a crossfade, because a packet was `late`, so that this
-    /// packet and similarly late ones are played. The position moves as far as the limit permits.
+    /// Moves the read position back, with a crossfade, after a packet arrived `late` frames too
+    /// late, so that it and similarly late packets can be played. If the depth limit does not
+    /// permit this, the position stays where it is.
     fn increase_delay(&mut self, now: LocalTime, late: Frames) {
         let Some(target) = &mut self.target else { return };
         let increase = self.depth.increase_for(now, self.rate.duration(late));
@@ -271,8 +273,8 @@ impl<D: RateController> Playout<D> {
         self.jump(Frames::from_f64(forward));
     }
 
-    /// Discards the read position, so that playout begins again at the setpoint. Nothing has been
-    /// played for so long that the audio need not be continuous.
+    /// Discards the read position, so that playout begins again at the setpoint. Call this only if
+    /// nothing has been played for so long that the audio need not be continuous.
     fn return_to_target(&mut self) {
         if self.cursor.take().is_some() {
             self.target = None;
@@ -289,8 +291,8 @@ impl<D: RateController> Playout<D> {
         self.stats.jumps += 1;
     }
 
-    /// Returns the media position of the next frame to be played. Begins playout if the sender's
-    /// timeline is known.
+    /// Returns the media position of the next frame to be played. Begins playout if it has not
+    /// begun and the sender's timeline is known.
     fn begin(&mut self, now: LocalTime, latest: Nanos) -> Option<MediaPosition> {
         if let Some(cursor) = self.cursor {
             return Some(self.position_of(cursor));
@@ -394,7 +396,7 @@ impl<D: RateController> Playout<D> {
         self.nominal_step * ratio.ratio()
     }
 
-    /// Length of the contiguous audio after the playback position.
+    /// Duration of the contiguous audio after the playback position.
     fn fill(&mut self) -> Nanos {
         let Some(cursor) = self.cursor else { return Nanos::ZERO };
         let frames = self.reader.buffer.contiguous_frames(cursor).as_f64();

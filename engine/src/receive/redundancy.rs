@@ -6,19 +6,19 @@
 //! here, so that the ring to the audio half carries the stream once. A packet that is missing on
 //! one leg is taken from the other one.
 //!
-//! Media clock: each leg has its own estimator, which takes all packets of that leg, first copies
-//! or not. One leg is *followed*: its map is passed to the audio half. If that leg falls silent,
-//! the other leg's map is followed instead, moved by the skew, so that the position does not step.
-//! The rate does not step either, because the other estimator has measured the same sender for as
-//! long. If a single estimator took the first copies from both legs, the lower envelope of the
-//! delays would jump by the skew when the faster leg fails, and the estimator would mistake the
-//! jump for a change of rate. When the failed leg returns, the other one is still followed:
-//! changing back gains nothing, because the latency stays the same.
+//! Media clock: each leg has its own estimator, which uses all packets of that leg, including
+//! second copies. One leg is *followed*: its map is passed to the audio half. If that leg falls
+//! silent, the other leg is followed instead, with its map moved by the skew, so that the position
+//! does not step. The rate does not step either, because the other estimator has measured the same
+//! sender for as long. If a single estimator took the first copies from both legs, the lower
+//! envelope of the delays would jump by the skew when the faster leg fails, and the estimator would
+//! mistake the jump for a change of rate. When the failed leg returns, it is not followed again:
+//! changing back would gain nothing, because the latency stays the same.
 //!
 //! When the source restarts, each leg's estimator keeps its rate, and the first new packet of the
 //! leg sets its offset.
 //!
-//! Assumptions: the legs agree in SSRC, sequence number and timestamp (ST 2022-7 demands identical
+//! Assumptions: the legs agree in SSRC, sequence number and timestamp (ST 2022-7 requires identical
 //! RTP packets), and a leg's delay does not change during an outage of less than a second.
 
 use super::arrivals::Arrivals;
@@ -32,7 +32,7 @@ use crate::units::{Frames, LocalTime, Nanos, Ppb};
 /// network.
 const LEG_SILENCE: Nanos = Nanos::from_millis(100);
 /// A leg that returns after a silence of this length may have a different delay. Judgement: the
-/// time in which networks reroute.
+/// time that networks take to reroute.
 const FORGET_DELAY: Nanos = Nanos::from_secs(1);
 /// A leg may be followed once its rate is known to this standard deviation. Judgement: an error of
 /// this size moves playout by 1 us per second.
@@ -40,11 +40,11 @@ const SETTLED_RATE: Ppb = Ppb::from_ppm(1.0);
 /// Number of newest packets whose copies are recognised. Derived: a skew of 1 s at the shortest
 /// packet time (125 us); a power of two that divides 2^16.
 const REMEMBERED: usize = 8192;
-/// A copy that is this many packets behind the newest packet of its leg has not merely been
-/// reordered (RFC 3550 A.1, MAX_MISORDER).
+/// A copy that is at least this many packets behind the newest packet of its leg has not merely
+/// been reordered (RFC 3550 A.1, MAX_MISORDER).
 const OLD_COPY: i64 = 100;
 /// Number of packets without audio that are remembered, to recognise their copies on the other leg.
-/// Judgement: more keep-alives than any sender has in transit on two networks.
+/// Judgement: more keep-alives than any sender has in transit at once.
 const SKIPPED: usize = 16;
 /// Shifts of both legs within this time are attributed to the sender. Judgement: longer than it
 /// takes to prove a shift.
@@ -61,8 +61,8 @@ pub struct LegStats {
     /// Packets that arrived on this leg after their playout, whether or not they were first. They
     /// would have been missing without the other leg.
     pub late: u64,
-    /// How much later packets arrive on this leg than on the followed one; negative if earlier.
-    /// `None` until packets have arrived on both.
+    /// How much later packets arrive on this leg than on the followed leg; negative if earlier.
+    /// `None` until packets have arrived on both legs.
     pub skew: Option<Nanos>,
     /// Jitter of the arrivals.
     pub jitter: Nanos,
@@ -124,8 +124,9 @@ impl Path {
         if is_new { self.arrivals.take(&sample) } else { None }
     }
 
-    /// Counts a packet. Judged by sequence numbers alone, a leg that returns after a long time
-    /// would seem to have restarted; the packets of the other leg show that it has not.
+    /// Counts a packet. By its sequence numbers alone, a leg that returns after a long time would
+    /// seem to have restarted; its `index`, which the other leg's packets have advanced, shows that
+    /// it has not.
     fn count(&mut self, sequence: SequenceNumber, index: i64) -> Arrival {
         let ahead = self.newest.map_or(0, |newest| index - newest);
         self.newest = Some(self.newest.map_or(index, |newest| newest.max(index)));
@@ -162,8 +163,8 @@ pub(super) struct Legs {
 }
 
 impl Legs {
-    /// Creates the legs of a timeline that begins with a packet on `leg`, from a sender with this
-    /// rate.
+    /// Creates the legs of a timeline that begins with a packet on `leg`, from a sender whose rate
+    /// has this prior.
     pub(super) fn new(leg: Leg, rate: RatePrior) -> Self {
         Self {
             paths: [Path::new(rate), Path::new(rate)],
@@ -203,7 +204,7 @@ impl Legs {
     }
 
     /// Processes a packet. Returns whether it is the first copy, and the permanent shift of the
-    /// stream if this packet proves one.
+    /// stream, if this packet proves one.
     pub(super) fn arrive(&mut self, packet: &Candidate) -> (bool, Option<Nanos>) {
         let first = self.merge.insert(packet.sequence, packet.position);
         let followed = self.followed == packet.leg;
@@ -242,13 +243,13 @@ impl Legs {
         None
     }
 
-    /// Whether `leg` may begin a new timeline. If the legs are skewed, one leg still delivers the
-    /// old timeline when the other one begins the new timeline.
+    /// Whether `leg` may begin a new timeline. Only the followed leg may, unless it is silent,
+    /// because skewed legs change to the new timeline at different times.
     pub(super) fn decides(&self, leg: Leg, now: LocalTime) -> bool {
         leg == self.followed || self.path(self.followed).is_silent(now)
     }
 
-    /// The followed leg's clock, and the time that must be subtracted from its arrivals.
+    /// The followed leg's clock, and the time to subtract from the leg's arrivals.
     pub(super) fn clock(&self) -> Option<(ClockMap, Nanos)> {
         Some((self.path(self.followed).arrivals.map()?, self.carried))
     }
@@ -273,8 +274,8 @@ impl Legs {
         self.path(self.followed).arrivals.jitter()
     }
 
-    /// Sequence counts of both legs together: lost packets arrived on neither leg; reordered
-    /// packets and restarts are summed.
+    /// Sequence counts of both legs together. A packet is lost if it arrived on neither leg;
+    /// reordered packets and restarts are summed.
     pub(super) fn merged(&self) -> SequenceCounts {
         let [a, b] = [0, 1].map(|i| self.paths[i].sequence.counts());
         SequenceCounts {
@@ -311,7 +312,7 @@ impl Legs {
         Some(Nanos::from_nanos_f64(libm::round(followed?.offset_ns(now) - other?.offset_ns(now))))
     }
 
-    /// Follows the other leg if the followed one has failed and the other one's clock is known
+    /// Follows the other leg if the followed leg has failed and the other leg's clock is known
     /// accurately enough.
     fn follow(&mut self, now: LocalTime) {
         let other = self.followed.other();
@@ -319,7 +320,7 @@ impl Legs {
             return;
         }
         let [Some(old), Some(new)] = [self.followed, other].map(|leg| self.path(leg).arrivals.map()) else { return };
-        // A leg that has just begun may be known less accurately than the old map, whose
+        // The map of a leg that has just begun may be less accurate than the old map, whose
         // uncertainty grows slowly.
         let settled = new.rate_sigma() <= SETTLED_RATE || new.sigma_ns(now) < old.sigma_ns(now);
         if let Some(lag) = self.lag(other, now).filter(|_| settled) {
@@ -332,7 +333,7 @@ impl Legs {
 /// Distinguishes the first copy of each packet from later ones, across both legs.
 #[derive(Debug)]
 struct Merge {
-    /// Position of the newest packet with each sequence number, modulo the length.
+    /// Position of the newest packet for each sequence number, which is taken modulo the length.
     positions: Box<[i64]>,
     newest: Option<SequenceNumber>,
     /// Index of the newest packet: its unwrapped sequence number, counted from the first packet

@@ -1,5 +1,5 @@
-//! Refused datagrams, the reasons for their refusal and their counts, and datagrams that accompany
-//! a stream without carrying audio.
+//! Counts of refused datagrams by reason, and detection of datagrams that accompany a stream
+//! without carrying audio.
 
 use super::conformance::Finding;
 use super::source_gate::Intruder;
@@ -12,10 +12,10 @@ use thiserror::Error;
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum IngestError {
-    /// Not RTP.
+    /// The datagram is not RTP.
     #[error(transparent)]
     Rtp(#[from] RtpError),
-    /// A payload type other than the configured one.
+    /// The packet has a payload type other than the configured one.
     #[error("payload type {found}, but the stream's is {expected}")]
     PayloadType {
         /// Payload type of the packet.
@@ -26,10 +26,11 @@ pub enum IngestError {
     /// The payload is not a whole number of frames.
     #[error(transparent)]
     Format(#[from] FormatError),
-    /// A second source with the same group, which is refused while the first one is active.
+    /// A second source sends to the same group. Its packets are refused while the first source is
+    /// active.
     #[error("another source ({0}) sends to the same address")]
     OtherSource(Ssrc),
-    /// The stream comes from a different address, which is still active.
+    /// The datagram comes from an address other than the stream's, which is still active.
     #[error("{0}")]
     OtherAddress(Intruder),
     /// The packet has the stream's SSRC, but does not continue the stream; see
@@ -169,7 +170,7 @@ impl Refusals {
         *counter += 1;
     }
 
-    /// Number of all refused datagrams, without [`Refusals::companions`].
+    /// Total number of refused datagrams, without [`Refusals::companions`].
     #[must_use]
     pub fn total(&self) -> u64 {
         self.reasons().iter().map(|(count, _)| count).sum()

@@ -1,11 +1,12 @@
 //! Restricts a stream to one source address.
 //!
 //! Model: without a source filter, anybody can send to a stream's group. The address of the first
-//! packets becomes the stream's, and packets from other addresses are refused while it is active.
-//! When it has been silent for [`SILENCE`], another address may take over: the sender's address has
-//! changed, or a standby has begun to send. The former address regains the stream once it has been
-//! sending again for [`SILENCE`], so that a stranger who has waited for an outage cannot keep the
-//! stream. Of two addresses that have never had the stream, the first one to send gets it.
+//! packets becomes the stream's, and packets from other addresses are refused while this address is
+//! active. When it has been silent for [`SILENCE`], another address may take over, because the
+//! sender's address has changed or a standby has begun to send. The former address regains the
+//! stream once it has been sending again for [`SILENCE`], so that a stranger who has waited for an
+//! outage cannot keep the stream. Between two addresses that have never had the stream, the first
+//! to send gets it.
 //!
 //! Only accepted packets keep an address active. Each leg of a redundant stream has its own
 //! address. A sender that restarts at its old address is accepted at once.
@@ -22,10 +23,11 @@ use std::net::IpAddr;
 /// so that no other sender takes over in the meantime. A standby has to wait for this time, too.
 const SILENCE: Nanos = Nanos::from_secs(1);
 /// If the packets of a former sender are further apart than this, it is not considered to have
-/// returned. Judgement: the silence after which another source at the same address takes over.
+/// returned. Judgement: the silence after which another source (SSRC) at the same address takes
+/// over.
 const APART: Nanos = Nanos::from_millis(250);
-/// How long after falling silent an address can regain the stream. Judgement: the time that a
-/// device takes to restart.
+/// An address can regain the stream for this long after it has fallen silent. Judgement: the time
+/// that a device takes to restart.
 const REMEMBERED: Nanos = Nanos::from_secs(60);
 
 /// A packet from an address other than the stream's.
@@ -113,8 +115,7 @@ impl SourceGate {
         self.takeover.take()
     }
 
-    /// Returns whether `from` has had the stream before, and has been sending for long enough to
-    /// get it back.
+    /// Whether `from` has had the stream before, and has been sending for long enough to regain it.
     fn is_back(&mut self, now: LocalTime, from: IpAddr) -> bool {
         let Some((sender, former)) = self.sender.zip(self.former).filter(|(_, former)| former.address == from) else {
             return false;

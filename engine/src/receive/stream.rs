@@ -14,13 +14,13 @@ use crate::units::Nanos;
 /// packets (125 us). The ring must hold the packets of one callback interval, and the longest
 /// callbacks have 8192 frames, 171 ms at 48 kHz. Copies from a second leg do not enter the ring.
 const RING_PACKETS: usize = 2048;
-/// Duration of the audio that can wait for the audio thread, limited to that of [`RING_PACKETS`]
-/// packets. Judgement: that number of packets of 1 ms.
+/// Longest audio that can wait for the audio thread; the ring is never larger than [`RING_PACKETS`]
+/// of the largest payloads. Judgement: [`RING_PACKETS`] packets of 1 ms.
 const RING_TIME: Nanos = Nanos::from_millis(2048);
 /// Length of the jitter buffer, as a multiple of the largest depth. Judgement: room for bursts
 /// after a stall.
 const BUFFER_DEPTHS: i64 = 4;
-/// Smallest length of the jitter buffer. Judgement: three of the longest callbacks in use.
+/// Smallest length of the jitter buffer. Judgement: about three of the longest callbacks in use.
 const SMALLEST_BUFFER: Nanos = Nanos::from_millis(500);
 
 /// Creates the two halves of a receiver for one stream, with the engine's own rate controller and

@@ -1,32 +1,33 @@
 //! Checks whether the sender is syntonized to PTP, as its SDP claims.
 //!
-//! Model: a sender that follows PTP has the rate of PTP, whatever the network does to its packets.
-//! So the rate of its media clock, estimated from arrivals, is compared with PTP's; both are
-//! measured against the host's clock. The claim of the SDP is accepted until three conditions hold
-//! at the same time: both rates are known well enough, they have differed for longer than either
-//! takes to settle after a fault, and the sender has moved away from PTP by more than a slave
-//! wanders. From then on, the stream is played without PTP, until the rates have been equal for the
-//! same length of time.
+//! Model: a sender that follows PTP runs at the rate of PTP, whatever the network does to its
+//! packets. So the rate of its media clock, estimated from arrivals, is compared with PTP's; both
+//! are measured against the host clock. The claim of the SDP is accepted until three conditions
+//! hold at the same time: both rates are known well enough, they have differed for longer than
+//! either takes to settle after a fault, and the sender has drifted away from PTP by more than a
+//! PTP slave wanders. From then on, the stream is played without PTP, until the rates have been
+//! equal for the same length of time.
 //!
-//! The phase of a slave is bounded, but its rate need not be close to PTP's: GStreamer's PTP clock
-//! was observed to be 20 to 50 ppm off for 10 s after its start, and later up to 9 ppm off for 20
-//! s; each time, it moved by less than 0.4 ms in total.
+//! The drift is part of the criterion because a slave's phase error is bounded, but its rate need
+//! not be close to PTP's: GStreamer's PTP clock was observed to be 20 to 50 ppm off for 10 s after
+//! its start, and later up to 9 ppm off for 20 s; each time, it drifted by less than 0.4 ms in
+//! total.
 //!
 //! Limit: a sender whose crystal happens to be within the limit of PTP's rate is not detected.
 
 use crate::clock::ClockMap;
 use crate::units::{LocalTime, Nanos, Ppb};
 
-/// Largest rate difference that is still attributed to one clock. Judgement: ten times the wander
-/// of a good PTP slave.
+/// Largest rate difference at which sender and PTP still count as one clock. Judgement: ten times
+/// the wander of a good PTP slave.
 const LIMIT: Ppb = Ppb::from_ppm(3.0);
-/// Below this difference, the rates count as those of one clock again. Judgement: a hysteresis of a
-/// factor of two.
+/// Below this rate difference, sender and PTP count as one clock again. Judgement: a hysteresis of
+/// a factor of two.
 const SAME: Ppb = Ppb::from_ppm(1.5);
-/// How long the evidence must persist. Judgement: when a timeline is slewed after a fault of its
-/// master, it exceeds the limit for a few seconds.
+/// How long the evidence must persist. Judgement: when a clock is slewed after a fault of its
+/// master, its rate exceeds the limit for only a few seconds.
 const PATIENCE: Nanos = Nanos::from_secs(10);
-/// A sender that has moved by this much relative to PTP does not follow PTP. Judgement: twice the
+/// A sender that has drifted by this much relative to PTP does not follow PTP. Judgement: twice the
 /// wander of a poor slave, but little compared with most latencies.
 const MOVED: Nanos = Nanos::from_millis(1);
 /// [`MOVED`] as a multiple of the standard deviation of the combined wander of both clocks; the
@@ -50,7 +51,7 @@ pub(super) struct Syntony {
 struct Against {
     since: LocalTime,
     last: LocalTime,
-    /// How far the sender has moved relative to PTP since then, ns.
+    /// How far the sender has drifted relative to PTP since `since`, ns.
     moved_ns: f64,
 }
 
@@ -59,7 +60,7 @@ impl Against {
         Self { since: now, last: now, moved_ns: 0.0 }
     }
 
-    /// Adds the movement since the last comparison, given the difference of the rates.
+    /// Adds the drift since the last comparison, given the rate difference.
     fn extend(mut self, now: LocalTime, difference: Ppb) -> Self {
         self.moved_ns += difference.as_ppb() * now.since(self.last).as_secs_f64();
         self.last = now;
@@ -77,7 +78,7 @@ impl Syntony {
         }
         self.difference = Ppb::new(sender.rate().as_ppb() - ptp.rate().as_ppb());
         let apart = self.difference.as_ppb().abs();
-        // Once there is a suspicion, it lasts until the difference falls below the smaller limit.
+        // Evidence against the sender is kept until the difference falls below the smaller limit.
         let limit = if self.against.is_some() { SAME } else { LIMIT };
         let is_against = if self.broken { apart < SAME.as_ppb() } else { apart > limit.as_ppb() };
         self.against =

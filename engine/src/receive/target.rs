@@ -3,17 +3,16 @@
 //! Model: the depth is how far playout is behind the *first frame of the packet that the sender
 //! sends now*. With PTP, that frame is known exactly from the sender's own timestamps. So all
 //! receivers with the same depth play the same frame at the same time, whatever their cards and
-//! networks: the link offset of AES67 (AES67-2018, 7.5) is the depth plus one packet time. Without
-//! PTP, the frame is estimated from the arrivals, and playout is later by the smallest network
-//! delay.
+//! networks. The link offset (AES67-2018, 7.5) is the depth plus one packet time. Without PTP, the
+//! frame is estimated from the arrivals, and playout is later by the smallest network delay.
 //!
 //! When PTP is lost, the setpoint is moved to the current playback position, which is inaudible,
 //! and then follows the arrivals. The remaining phase error is dropped, because it can be measured
 //! only with PTP. When PTP returns, the difference is trimmed slowly.
 //!
 //! A new stream is left uncorrected for a while, because its clock estimates are still settling,
-//! and a trim that follows them would be heard as a change of pitch. Then playout is aligned with
-//! the setpoint: with PTP, by one crossfade if necessary; without PTP, the setpoint is moved
+//! and a correction that follows them would be heard as a change of pitch. Then playout is aligned
+//! with the setpoint: with PTP, by one crossfade if necessary; without PTP, the setpoint is moved
 //! instead, because a small error of the depth does not matter.
 //!
 //! Assumption: a sender that follows PTP sends each packet after the time of its first frame, and
@@ -32,24 +31,24 @@ const SETTLING: Nanos = Nanos::from_secs(5);
 /// with the stream locks within seconds or, on a busy network, within half a minute.
 const SETTLING_WITHOUT_PTP: Nanos = Nanos::from_secs(30);
 /// Lower limit for the uncertainty of a wandering reference, as a fraction of its wander.
-/// Judgement: the time constant of a slow wander takes long to measure, and until it is known, the
-/// error of a long average exceeds its estimated standard deviation.
+/// Judgement: the time constant of a slow wander takes a long time to measure, and until it is
+/// known, the error of a long-term average exceeds its estimated standard deviation.
 const WANDER_SHARE: f64 = 1.0;
-/// How long before the time of its first frame a packet may appear to arrive. Judgement: PTP is not
-/// exact, and some senders timestamp late.
+/// How long before the timestamp of its first frame a packet may appear to arrive. Judgement: PTP
+/// is not exact, and some senders timestamp late.
 const EARLY: Nanos = Nanos::from_millis(1);
 
 /// The setpoint of a stream that is being played.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Target {
     rate: SampleRate,
-    /// How far the setpoint was behind the arriving packet at the last callback.
+    /// How far the setpoint was behind the position of the arrivals at the last callback.
     behind_arrivals_frames: f64,
     by_ptp: bool,
-    /// Whether PTP has been lost with this callback.
+    /// Whether PTP was lost between the previous callback and this one.
     left_ptp: bool,
-    /// Standard deviation of the setpoint derived from PTP: that of the estimate, but at least a
-    /// fraction of the wander.
+    /// Standard deviation of the setpoint derived from PTP: the standard deviation of the estimate,
+    /// but at least a fraction of the wander.
     sigma: Nanos,
     alignment: Alignment,
 }
@@ -128,7 +127,7 @@ impl Target {
         (earliest <= transit && transit <= latest).then(|| sent.advanced(-self.rate.frames_in(depth)))
     }
 
-    /// Determines the correction after another block, when playout lags the setpoint by `behind`.
+    /// Determines the correction for a block, given that playout lags the setpoint by `behind`.
     pub(super) fn correct(&mut self, behind: Nanos, block: Nanos) -> Correction {
         if self.left_ptp && self.alignment.may_adopt(behind) {
             self.alignment.wait(block);

@@ -1,4 +1,4 @@
-//! The audio of a relay between input and output: a jitter buffer indexed by media position,
+//! The audio path of a relay between input and output: a jitter buffer indexed by media position,
 //! concealment, and gains.
 
 use super::gain::Gain;
@@ -6,7 +6,7 @@ use crate::audio::{Insertion, Reader};
 use crate::send::Source;
 use crate::units::{Frames, Nanos, SampleRate};
 
-/// Room beyond the latency, for senders whose clock is slightly ahead of ours.
+/// Room in the buffer beyond the latency, for senders whose clock is slightly ahead of ours.
 const MARGIN: Nanos = Nanos::from_millis(100);
 
 /// Outcome of storing a packet of the input.
@@ -16,7 +16,7 @@ pub(super) enum Placement {
     Kept,
     /// All of its frames had already been sent.
     Late,
-    /// It is too far ahead to be kept.
+    /// The packet is too far ahead to be stored.
     Early,
 }
 
@@ -26,7 +26,7 @@ pub(super) struct RelayFeed {
     latency: Frames,
     reader: Reader,
     gains: Vec<Gain>,
-    /// The end of the last frames that were sent; `None` before the first ones.
+    /// Position after the last frame that was sent; `None` before the first one.
     end: Option<Frames>,
     in_gap: bool,
     relayed_frames: u64,
@@ -60,7 +60,7 @@ impl RelayFeed {
         found.map(|channel| channel.set(gain)).is_some()
     }
 
-    /// Number of frames relayed, of frames concealed, and of gaps.
+    /// Number of frames relayed, number of frames concealed, and number of gaps.
     pub(super) fn counts(&self) -> (u64, u64, u64) {
         (self.relayed_frames, self.concealed_frames, self.gaps)
     }
@@ -71,7 +71,7 @@ impl RelayFeed {
         self.end = None;
     }
 
-    /// Stores the input's audio from `first` on; the output is at `position`.
+    /// Stores input audio that begins at `first`, while the output is at `position`.
     pub(super) fn insert(&mut self, position: Frames, first: Frames, audio: &[f32]) -> Placement {
         match self.reader.buffer.insert(position - self.latency, first, audio) {
             Insertion::Stored | Insertion::Duplicate => Placement::Kept,

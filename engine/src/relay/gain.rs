@@ -1,4 +1,4 @@
-//! The gain of one channel, which changes in a ramp to avoid clicks.
+//! The gain of one channel, which changes along a ramp to avoid clicks.
 
 use crate::units::{Nanos, SampleRate};
 

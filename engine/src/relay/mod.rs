@@ -1,15 +1,15 @@
 //! A relay: a received stream is sent again, with constant latency, and with its own gains,
 //! channels, packet time or encoding.
 //!
-//! Model: input and output are on the same PTP clock, so a frame's position on the media timeline
-//! is known from its timestamp alone, and the output's frame n is the input's frame n minus the
-//! latency. Nothing is resampled and no clock is estimated. At unity gain, the output has exactly
-//! the bits of the input.
+//! Model: input and output follow the same PTP clock, so a frame's timestamp alone gives its
+//! position on the media timeline. The output frame at position n is the input frame at position n
+//! minus the latency. Nothing is resampled and no clock is estimated. At unity gain and with the
+//! same encoding, the output samples are bit-identical to the input samples.
 //!
-//! The latency is the difference between the media times of output and input. It must cover the
-//! input's packet time (the first frame of a packet waits for the last one), the network's delay
-//! and its jitter. Frames that have not arrived by then are concealed and counted; packets that
-//! arrive later are counted as late.
+//! The latency is the difference between the media times of output and input. The latency must
+//! cover the input's packet time (the first frame of a packet waits for the last one), the network
+//! delay and the jitter. Frames that have not arrived when they must be sent are concealed and
+//! counted; packets that arrive after that are counted as late.
 //!
 //! Assumptions: the sender of the input follows PTP and states the offset of its timestamps
 //! (`a=mediaclk:direct=`); other streams are received with [`crate::receive::stream`], which
@@ -42,7 +42,8 @@ pub struct RelayConfig {
     pub input: StreamConfig,
     /// The output, which must have the input's sample rate.
     pub output: SenderConfig,
-    /// Media time of the output minus that of the input, rounded up to whole frames.
+    /// How much later a frame's media time is at the output than at the input, rounded up to whole
+    /// frames.
     pub latency: Nanos,
 }
 
@@ -94,7 +95,7 @@ pub struct RelayStats {
     pub gaps: u64,
     /// Packets that arrived after their frames had been sent.
     pub late_packets: u64,
-    /// Packets that were far ahead of PTP time, because the sender is on another clock.
+    /// Packets that were far ahead of PTP time, because the sender follows another clock.
     pub early_packets: u64,
     /// Packets that arrived before PTP time was known.
     pub unplaced_packets: u64,
@@ -164,7 +165,7 @@ impl Relay {
     /// Handles a datagram of the input that was received at `now` on `leg`.
     ///
     /// # Errors
-    /// If it is not a packet of the input. It is then only counted as refused.
+    /// If the datagram is not a packet of the input. The datagram is then only counted as refused.
     pub fn handle_datagram(&mut self, leg: Leg, now: LocalTime, datagram: &[u8]) -> Result<(), IngestError> {
         self.handle(Datagram { leg, at: now, from: None, bytes: datagram })
     }
@@ -173,7 +174,7 @@ impl Relay {
     /// [`Ingest::handle`].
     ///
     /// # Errors
-    /// The same as those of [`Relay::handle_datagram`].
+    /// The same as [`Relay::handle_datagram`].
     pub fn handle(&mut self, datagram: Datagram<'_>) -> Result<(), IngestError> {
         self.ingest.handle(datagram)?;
         while let Some(packet) = self.packets.peek() {
@@ -192,7 +193,7 @@ impl Relay {
         }
     }
 
-    /// Sets the gain of a channel of the output, as a factor; it is reached within 10 ms. Returns
+    /// Sets the gain of an output channel, as a factor, which is reached within 10 ms. Returns
     /// false if there is no such channel, or if the gain is not finite.
     pub fn set_gain(&mut self, channel: usize, gain: f32) -> bool {
         self.feed.set_gain(channel, gain)
@@ -214,7 +215,7 @@ impl Relay {
         self.sender.poll_transmit()
     }
 
-    /// The counters between input and output.
+    /// The relay's own counters.
     #[must_use]
     pub fn stats(&self) -> RelayStats {
         let (relayed_frames, concealed_frames, gaps) = self.feed.counts();
@@ -233,7 +234,7 @@ impl Relay {
         self.sender.stats()
     }
 
-    /// Media time of the output minus that of the input.
+    /// How much later a frame's media time is at the output than at the input.
     #[must_use]
     pub fn latency(&self) -> Frames {
         self.feed.latency()
@@ -246,8 +247,8 @@ impl Relay {
             self.stats.unplaced_packets += 1;
             return;
         }
-        // The positions that the timestamp may stand for are a day apart, so the one closest to the
-        // output's position is used.
+        // Timestamps wrap after 2^32 frames (a day at 48 kHz). Of the possible positions, the one
+        // closest to the output's position is used.
         let timestamp = RtpTimestamp::new(packet.timestamp().get().wrapping_sub(self.offset));
         let first = timestamp.unwrap_near(self.sender.position());
         let audio = self.decoder.decode(payload);

@@ -1,9 +1,9 @@
 //! Resampling from the sender's media clock to the sound card's.
 //!
 //! Purpose: a [`Resampler`] is driven by demand: its caller states how many frames the card needs
-//! and the step (media frames per card frame), and it returns the number of input frames that it
-//! requires. It knows the media position of its next output frame at any moment. Playout is
-//! controlled by that position, so it is public.
+//! and the step (media frames per card frame), and the resampler returns the number of input frames
+//! that it requires. It knows the media position of its next output frame at any moment, and makes
+//! this position public because playout is controlled by it.
 
 mod near_unity;
 mod polyphase;
@@ -37,14 +37,14 @@ pub trait Resampler: Send {
     /// Maximum number of output frames in a block.
     fn max_frames(&self) -> usize;
 
-    /// Announces a block of `frames` output frames over which the step changes linearly from its
+    /// Announces a block of `frames` output frames, during which the step changes linearly from its
     /// current value to `step_end` (media frames per card frame). Returns the number of input
     /// frames that [`process`](Self::process) must be given. Frames beyond
     /// [`max_frames`](Self::max_frames) and steps out of range are clamped.
     fn prepare(&mut self, frames: usize, step_end: f64) -> usize;
 
-    /// Consumes the announced input (interleaved) and fills `output` (interleaved, the announced
-    /// frames).
+    /// Consumes the announced input and fills `output` with the announced number of frames. Both
+    /// are interleaved.
     ///
     /// # Panics
     /// In debug builds, if the slices are not of the announced lengths.

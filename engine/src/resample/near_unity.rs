@@ -1,24 +1,25 @@
-//! Resampler for a stream and a sound card of the same nominal rate.
+//! Resampler for a stream and a sound card with the same nominal rate.
 //!
-//! Purpose: the usual case, in which the step differs from 1 only by the difference of two
-//! crystals. General resamplers are slower, because they allow any step.
+//! Purpose: the usual case, in which the step differs from 1 only by the frequency difference
+//! between two crystals. General resamplers are slower, because they allow any step.
 //!
 //! Model: an output frame at media position `p + f` (`p` whole, `f` in `[0, 1)`) is the sum over 96
-//! input frames of the input times a Kaiser-windowed sinc around `p + f`. Three things follow from
-//! the step being within 1000 ppm of 1:
+//! input frames of the input times a Kaiser-windowed sinc around `p + f`. Because the step is
+//! within 1000 ppm of 1, three simplifications are possible:
 //!
 //! * Aliases of components within 4 kHz of the Nyquist frequency fall next to these components,
 //!   above 20 kHz, and are inaudible. So the transition band may be 20 to 28 kHz, *around* the
 //!   Nyquist frequency, and a short filter with 1 ms of latency suffices.
 //! * The cutoff is exactly the Nyquist frequency, so at `f = 0` the filter is a unit impulse: at
 //!   step 1 the output is the input, bit for bit, 48 frames late.
-//! * `f` hardly moves: by 1e-4 of a frame per frame at 100 ppm. So neighbouring frames share the
-//!   loads of one row of the table, and channels share the interpolated coefficients.
+//! * `f` hardly moves: by 1e-4 of a frame per frame at 100 ppm. So neighbouring frames use the same
+//!   row of the table, which is loaded once for them, and channels share the interpolated
+//!   coefficients.
 //!
 //! The table, the position and the loops are in [`polyphase`](super::polyphase).
 //!
-//! Assumptions: finite samples, and hardly any denormals in the input (a short filter itself
-//! produces none).
+//! Assumptions: samples are finite, and the input contains hardly any denormals, which are slow to
+//! compute with (the short filter itself produces none).
 
 use super::Resampler;
 use super::polyphase::convolver::Convolver;
@@ -38,24 +39,24 @@ const CUTOFF: f64 = 1.0;
 /// Largest deviation of the step from 1, either way: the tolerance of IEC 60958 level II, and the
 /// largest deviation reported for virtual sound cards.
 const MAX_DEVIATION: f64 = 1e-3;
-/// Maximum number of frames in a block, so that deviations of the position fit in an `i64`.
+/// Maximum number of frames in a block. Derived: the deviation of the position over such a block
+/// fits in an `i64`.
 const MAX_FRAMES: usize = 1 << 20;
 
-/// Initial position: the history's second frame, so that the first output frame needs exactly one
-/// input frame.
+/// Initial position: the filter's window begins at the history's second frame, so that the first
+/// output frame needs exactly one input frame.
 const START: PhaseAccumulator = PhaseAccumulator { window: 1, fraction: 0, deviation: 0, increment: 0 };
 
 #[expect(clippy::cast_precision_loss, reason = "powers of two, and a limit with a margin of two")]
 const _: () = assert!(MAX_FRAMES as f64 * MAX_DEVIATION * 2.0 * (ONE as f64) < i64::MAX as f64 / 2.0);
 
-/// The precision of a resampler's arithmetic. Its input and output are in single precision either
-/// way.
+/// The precision of a resampler's arithmetic. Input and output are in single precision either way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Precision {
-    /// Twice as fast; noise and distortion below -142 dB.
+    /// Twice as fast as [`Precision::Double`]; noise and distortion are below -142 dB.
     #[default]
     Single,
-    /// Noise and distortion only from rounding the output: -150 dB.
+    /// The only noise and distortion come from rounding the output: -150 dB.
     Double,
 }
 
@@ -101,18 +102,18 @@ pub struct NearUnityResampler {
 enum Banks {
     Single(Convolver<f32, TAPS>),
     Double(Convolver<f64, TAPS>),
-    /// Nothing is rendered.
+    /// Nothing is computed, and the output is silence.
     None,
 }
 
-/// Returns the filter in single precision. It is computed for the first resampler of the process,
-/// and shared by all.
+/// Returns the filter in single precision. The filter is computed for the first resampler in the
+/// process, and shared by all.
 fn table_of_singles() -> Arc<[Row<f32, TAPS>]> {
     static TABLE: OnceLock<Arc<[Row<f32, TAPS>]>> = OnceLock::new();
     Arc::clone(TABLE.get_or_init(|| table(CUTOFF).into()))
 }
 
-/// See [`table_of_singles`].
+/// Like [`table_of_singles`], in double precision.
 fn table_of_doubles() -> Arc<[Row<f64, TAPS>]> {
     static TABLE: OnceLock<Arc<[Row<f64, TAPS>]>> = OnceLock::new();
     Arc::clone(TABLE.get_or_init(|| table(CUTOFF).into()))
@@ -131,7 +132,7 @@ impl NearUnityResampler {
     /// Like [`new`](Self::new), but with the given precision and kernel.
     ///
     /// # Errors
-    /// The same as for [`new`](Self::new).
+    /// The same as [`new`](Self::new).
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_precision_loss,
@@ -147,7 +148,8 @@ impl NearUnityResampler {
         if !(1..=MAX_CHANNELS).contains(&channels) || !(1..=MAX_FRAMES).contains(&max_frames) {
             return Err(NearUnityError { channels, max_frames });
         }
-        // The window starts at 2 at most, so a block needs at most this much input.
+        // The window starts at frame 2 of the history at most, so a block needs at most this much
+        // input.
         let max_needed = max_frames + (max_frames as f64 * MAX_DEVIATION) as usize + 2;
         let banks = match precision {
             Precision::Single => Banks::Single(Convolver::new(channels, max_needed, table_of_singles())),
@@ -160,12 +162,12 @@ impl NearUnityResampler {
     /// resampler, at a hundredth of its cost. Use it for simulations whose audio is not needed.
     ///
     /// # Errors
-    /// The same as for [`new`](Self::new).
+    /// The same as [`new`](Self::new).
     pub fn silent(channels: usize, max_frames: usize) -> Result<Self, NearUnityError> {
         Ok(Self { banks: Banks::None, ..Self::new(channels, max_frames)? })
     }
 
-    /// Resets to the initial state: no audio, and step 1.
+    /// Resets to the initial state: no audio in the filter, and step 1.
     pub fn reset(&mut self) {
         match &mut self.banks {
             Banks::Single(convolver) => convolver.clear(),
@@ -208,7 +210,7 @@ impl Resampler for NearUnityResampler {
         debug_assert_eq!(input.len(), self.needed * self.channels);
         debug_assert_eq!(output.len(), self.frames * self.channels);
         if input.len() != self.needed * self.channels || output.len() != self.frames * self.channels {
-            // The caller has made a mistake; the output is still defined.
+            // The caller has made a mistake. Silence is still a defined output.
             output.fill(0.0);
             return;
         }
@@ -221,7 +223,7 @@ impl Resampler for NearUnityResampler {
             }
         };
         self.phase = PhaseAccumulator { window: phase.window - self.needed, deviation: self.next_deviation, ..phase };
-        // To process another block without `prepare` is also a mistake of the caller.
+        // Processing another block without calling `prepare` is also a mistake of the caller.
         (self.frames, self.needed) = (0, 0);
     }
 

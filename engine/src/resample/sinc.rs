@@ -1,12 +1,13 @@
-//! Resampler for a stream and a sound card of different nominal rates.
+//! Resampler for a stream and a sound card with different nominal rates.
 //!
-//! Purpose: conversion between 44.1, 48 and 96 kHz, while the step also follows two crystals.
+//! Purpose: conversion between 44.1, 48 and 96 kHz, while the step also follows the drift of two
+//! crystals.
 //!
 //! Model: like [`super::near_unity`], but with a table for each ratio. The cutoff is the lower of
 //! the two Nyquist frequencies, and the transition band lies *around* it, so that a short filter
 //! suffices. From 48 to 44.1 kHz, the band is 20.2 to 23.9 kHz, and its aliases are above 20 kHz
-//! and thus inaudible. If the input's rate is the higher one, the band is a smaller fraction of it,
-//! and requires more taps.
+//! and thus inaudible. If the input rate is the higher one, the band is a smaller fraction of the
+//! input rate, and requires more taps.
 //!
 //! The table is computed with `libm`, and products are summed in a fixed order, so the simulator's
 //! guarantee of identical bytes on any machine holds here, too. (rubato computes its table with the
@@ -33,7 +34,7 @@ const LONG_FROM: f64 = 1.5;
 /// Largest deviation of the step from its nominal value, either way: two crystals of IEC 60958
 /// level II, each with an error of 1000 ppm.
 const MAX_RELATIVE_STEP: f64 = 1.002;
-/// Range of nominal steps: no two audio rates differ by more.
+/// Range of nominal steps. Judgement: no two audio rates differ by a larger factor.
 const STEPS: core::ops::RangeInclusive<f64> = 1.0 / 64.0..=64.0;
 
 static SHORT: SharedTables<f32, TAPS> = SharedTables::new();
@@ -86,7 +87,7 @@ enum Taps {
 
 impl SincResampler {
     /// Creates a resampler for blocks of up to `max_frames` frames at about `nominal_step` media
-    /// frames per card frame (1 where stream and card have the same nominal rate).
+    /// frames per card frame (1 if stream and card have the same nominal rate).
     ///
     /// # Errors
     /// If a parameter is zero or out of range.
@@ -97,7 +98,7 @@ impl SincResampler {
     /// Like [`new`](Self::new), but with the given kernel.
     ///
     /// # Errors
-    /// The same as for [`new`](Self::new).
+    /// The same as [`new`](Self::new).
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_precision_loss,
@@ -121,8 +122,8 @@ impl SincResampler {
             Taps::Short(Convolver::new(channels, max_needed, SHORT.get(cutoff)))
         };
         let deviation = deviation(nominal_step);
-        // Starts at the history's second frame, so that the first output frame needs exactly one
-        // input frame.
+        // The filter's window begins at the history's second frame, so that the first output frame
+        // needs exactly one input frame.
         let phase = PhaseAccumulator { window: 1, fraction: 0, deviation, increment: 0 };
         Ok(Self {
             convolver,
@@ -183,7 +184,7 @@ impl Resampler for SincResampler {
         debug_assert_eq!(input.len(), self.needed * self.channels);
         debug_assert_eq!(output.len(), self.frames * self.channels);
         if input.len() != self.needed * self.channels || output.len() != self.frames * self.channels {
-            // The caller has made a mistake; the output is still defined.
+            // The caller has made a mistake. Silence is still a defined output.
             output.fill(0.0);
             return;
         }
@@ -192,7 +193,7 @@ impl Resampler for SincResampler {
             Taps::Long(convolver) => convolver.process(self.kernel, self.phase, input, output),
         };
         self.phase = PhaseAccumulator { window: phase.window - self.needed, deviation: self.next_deviation, ..phase };
-        // To process another block without `prepare` is also a mistake of the caller.
+        // Processing another block without calling `prepare` is also a mistake of the caller.
         (self.frames, self.needed) = (0, 0);
     }
 

@@ -1,9 +1,9 @@
 //! Linear PCM payloads (RFC 3190 for L24, RFC 3551 4.5.11 for L16).
 //!
 //! A payload holds whole frames: one sample of every channel, interleaved, big-endian, two's
-//! complement. As `f32`, samples are divided by 2^15 or 2^23, so their range is [-1, 1) and every
-//! sample of either encoding is represented exactly: decoding and encoding again yields the same
-//! bytes.
+//! complement. Decoded samples are `f32` values, divided by 2^15 or 2^23, so their range is [-1, 1)
+//! and every sample of either encoding is represented exactly: decoding and encoding again yields
+//! the same bytes.
 
 use std::ops::RangeInclusive;
 
@@ -88,8 +88,8 @@ impl StreamFormat {
     /// frames.
     ///
     /// # Errors
-    /// Those of [`StreamFormat::frames_in_payload`], and [`FormatError::OutputTooSmall`]. Nothing
-    /// is written in these cases.
+    /// The same as [`StreamFormat::frames_in_payload`], and [`FormatError::OutputTooSmall`].
+    /// Nothing is written in these cases.
     pub fn decode_into(self, payload: &[u8], out: &mut [f32]) -> Result<usize, FormatError> {
         let frames = self.frames_in_payload(payload.len())?;
         let needed = frames * self.channels;
@@ -132,13 +132,14 @@ const fn whole_frames(length: usize, frame_length: usize) -> Result<usize, Forma
     Ok(length / frame_length)
 }
 
-/// Full scale of L16 and of L24: powers of two, so that multiplying by them or by their inverses is
+/// Full scale of L16 and of L24. Multiplying by these powers of two, or by their inverses, is
 /// exact.
 const FULL_SCALE_L16: f32 = 32_768.0;
 const FULL_SCALE_L24: f32 = 8_388_608.0;
-/// 1.5 x 2^52. A number of this size has no fraction: adding it rounds to the nearest integer,
-/// halves to even, and leaves that integer in the low bits. Unlike `round_ties_even`, it needs no
-/// function call on processors without such an instruction, and is vectorized.
+/// 1.5 x 2^52. An `f64` of this size has no fraction bits, so adding this constant to a number
+/// rounds the number to the nearest integer, halves to even, and leaves that integer in the low
+/// bits of the sum. Unlike `round_ties_even`, the addition needs no function call on processors
+/// without a rounding instruction, and is vectorized.
 const ROUNDER: f64 = 6_755_399_441_055_744.0;
 
 fn decode_l16(payload: &[u8], out: &mut [f32]) {
@@ -152,8 +153,8 @@ fn decode_l16(payload: &[u8], out: &mut [f32]) {
 fn decode_l24(payload: &[u8], out: &mut [f32]) {
     let (samples, _) = payload.as_chunks();
     for (out, &[high, middle, low]) in out.iter_mut().zip(samples) {
-        // In the upper bytes of an i32, the sign bit is in the right place; the scale includes the
-        // shift by 8 bits.
+        // The sample is in the upper three bytes of the i32, so that its sign bit is the sign of
+        // the i32; the scale compensates for the shift by 8 bits.
         *out = i32::from_be_bytes([high, middle, low, 0]) as f32 * (1.0 / (FULL_SCALE_L24 * 256.0));
     }
 }
@@ -174,7 +175,7 @@ fn encode_l24(samples: &[f32], out: &mut [u8]) {
     }
 }
 
-/// Rounds to the nearest step, halves to even; both limits are whole steps.
+/// Rounds to the nearest step, halves to even, and clips to the range of the encoding.
 #[expect(clippy::cast_possible_truncation, reason = "the low half of the mantissa is the integer")]
 fn quantize(sample: f32, full_scale: f32) -> i32 {
     let sample = if sample.is_nan() { 0.0 } else { sample };
@@ -182,7 +183,7 @@ fn quantize(sample: f32, full_scale: f32) -> i32 {
     (f64::from(steps) + ROUNDER).to_bits() as i32
 }
 
-/// Why audio does not fit a format.
+/// Why audio or a buffer does not fit a format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FormatError {

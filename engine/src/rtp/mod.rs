@@ -1,5 +1,5 @@
-//! RTP (RFC 3550) as far as AES67 uses it: packets, linear PCM payloads, counts of sequence
-//! numbers, and the timeline of timestamps.
+//! RTP (RFC 3550) as far as AES67 uses it: packets, linear PCM payloads, sequence counts, and the
+//! timeline of timestamps.
 
 mod encoding;
 pub mod format;

@@ -39,9 +39,9 @@ impl PacketTime {
     /// The packet times of AES67-2018 7.2, shortest first.
     pub const AES67: [Self; 5] = [Self::US_125, Self::US_250, Self::US_333, Self::MS_1, Self::MS_4];
 
-    /// Number of frames in a packet. It is the same at 44.1 kHz as at 48 kHz, so packets at 44.1
-    /// kHz are slightly longer than their name states. `None` for sample rates that AES67 does not
-    /// define.
+    /// Number of frames in a packet; `None` for sample rates that AES67 does not define. The number
+    /// is the same at 44.1 kHz as at 48 kHz, so packets at 44.1 kHz are slightly longer than their
+    /// name states.
     #[must_use]
     pub const fn frames(self, sample_rate: SampleRate) -> Option<usize> {
         match sample_rate.as_hz() {

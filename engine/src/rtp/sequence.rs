@@ -1,10 +1,10 @@
 //! Sequence numbers, and counts of lost, reordered and duplicate packets.
 //!
 //! The rules are those of RFC 3550 A.1, with three differences. A source is valid from its first
-//! packet, because AES67 streams are configured and not discovered. Duplicates are distinguished
-//! from late packets by a bitmap of the last 128 numbers, so that the number of lost packets is
-//! never negative. And the first of the two packets that confirm a restart is counted, too. Memory
-//! is constant.
+//! packet, because the sources of AES67 streams are configured, not discovered. Duplicates are
+//! distinguished from late packets by a bitmap of the last 128 numbers, so that the number of lost
+//! packets is never negative. And the first of the two packets that prove a restart is counted,
+//! too. Memory is constant.
 
 use std::fmt;
 
@@ -45,7 +45,7 @@ impl SequenceNumber {
         Self(self.0.wrapping_add(1))
     }
 
-    /// Number of packets by which this one was sent after `earlier`, modulo 2^16.
+    /// How many packets after `earlier` this packet was sent, modulo 2^16.
     const fn since(self, earlier: Self) -> u16 {
         self.0.wrapping_sub(earlier.0)
     }
@@ -57,10 +57,10 @@ impl fmt::Display for SequenceNumber {
     }
 }
 
-/// The meaning of a packet's sequence number.
+/// What a packet's sequence number shows about its arrival.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arrival {
-    /// The first packet, or the one after the newest.
+    /// The first packet, or the one that follows the newest packet.
     InOrder,
     /// Newer than the expected packet.
     AfterGap {
@@ -71,8 +71,8 @@ pub enum Arrival {
     Reordered,
     /// Received before.
     Duplicate,
-    /// Too far away to be any of these. If the next packet follows it, it is a restart; until then,
-    /// it is not counted.
+    /// Too far away to be any of these. The packet is not counted unless the next packet follows
+    /// it, which proves a restart.
     OutOfRange,
     /// The packet follows one that was out of range: the source has restarted its numbering.
     Restarted,
@@ -108,8 +108,8 @@ pub struct SequenceCounts {
 #[derive(Clone, Debug, Default)]
 pub struct SequenceTracker {
     run: Option<Run>,
-    /// The number that would confirm a restart: the one after the last packet, if that was out of
-    /// range.
+    /// The number that would confirm a restart: if the last packet was out of range, the number
+    /// after it.
     restart_at: Option<SequenceNumber>,
     counts: SequenceCounts,
 }
@@ -118,9 +118,9 @@ pub struct SequenceTracker {
 #[derive(Clone, Copy, Debug)]
 struct Run {
     newest: SequenceNumber,
-    /// Bit n is set if the packet that is n before the newest one has been received.
+    /// Bit n is set if the packet n places before the newest one has been received.
     received: u128,
-    /// Number of packets sent from the oldest received one up to the newest.
+    /// Number of packets sent from the oldest received one to the newest one, inclusive.
     span: u64,
 }
 
@@ -162,7 +162,7 @@ impl Run {
 }
 
 impl SequenceTracker {
-    /// Counts a packet, and returns the meaning of its number.
+    /// Counts a packet. Returns what its sequence number shows.
     pub fn insert(&mut self, sequence: SequenceNumber) -> Arrival {
         let Some(run) = &mut self.run else {
             self.run = Some(Run::starting_at(sequence));

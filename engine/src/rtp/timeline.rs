@@ -1,9 +1,9 @@
 //! The timeline of an RTP stream: 32-bit timestamps, unwrapped to 64-bit positions.
 //!
-//! Model: while a sender pauses, its timestamps are expected to advance with time. Among the
-//! positions that a timestamp may stand for, the one closest to the expected position is used. A
-//! packet that is further away than [`DISCONTINUITY`] is refused, unless the next packet confirms
-//! the jump ([`PendingJump`]), so that a single wrong timestamp has no effect.
+//! Model: while a sender pauses, its timestamps are expected to advance with time. A timestamp may
+//! stand for several positions, which are 2^32 frames apart; the one closest to the expected
+//! position is used. A packet that is further away than [`DISCONTINUITY`] is refused, unless the
+//! next packet confirms the jump ([`PendingJump`]), so that a single wrong timestamp has no effect.
 //!
 //! A packet from a different source (SSRC) belongs to the timeline if its sequence number and
 //! timestamp continue it; otherwise it is accepted only after the current source has been silent
@@ -13,15 +13,15 @@ use super::sequence::SequenceNumber;
 use super::wire::{RtpHeader, Ssrc};
 use crate::units::{Frames, LocalTime, Nanos, RtpTimestamp, SampleRate};
 
-/// A timestamp that differs from the expected one by this much belongs to a new timeline if the
-/// next packet agrees. Judgement: longer than any error of the host's clock in measuring a pause,
-/// and a wrong decision costs at most a second of audio.
+/// A timestamp that differs from the expected one by more than this belongs to a new timeline if
+/// the next packet agrees. Judgement: longer than any error with which the host clock measures a
+/// pause, and a wrong decision costs at most a second of audio.
 pub const DISCONTINUITY: Nanos = Nanos::from_secs(1);
 /// A different source takes over once the current one has been silent for this long. Judgement:
 /// twelve of the longest packets in use (20 ms), and short enough for a standby sender.
 pub const SOURCE_SILENCE: Nanos = Nanos::from_millis(250);
 
-/// The timeline of a stream, and the position of its newest packet.
+/// The timeline of a stream, with the position of its newest packet.
 ///
 /// ```
 /// use engine::rtp::timeline::RtpTimeline;
@@ -108,9 +108,9 @@ impl RtpTimeline {
 pub struct PendingJump(Option<RtpTimestamp>);
 
 impl PendingJump {
-    /// Returns whether an unexpected packet confirms the jump of the previous one: it must not be a
-    /// copy of that packet, and must be at most `limit` away from it. Otherwise, the next packet
-    /// may confirm this one.
+    /// Returns whether an unexpected packet confirms the jump of the previous unexpected packet: it
+    /// must not be a copy of that packet, and must be at most `limit` away from it. Otherwise, the
+    /// next packet may confirm the jump of this one.
     pub fn confirm(&mut self, timestamp: RtpTimestamp, limit: Frames) -> bool {
         self.0.replace(timestamp).is_some_and(|before| timestamp.confirms(before, limit))
     }

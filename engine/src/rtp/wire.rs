@@ -2,7 +2,7 @@
 //!
 //! [`RtpPacket::parse`] takes any bytes: it never panics, copies or allocates. Contributing sources
 //! and header extensions are skipped, because AES67 gives them no meaning. RTCP is not recognised
-//! here, because it has its own port.
+//! here, because it usually has its own port.
 
 use std::fmt;
 
@@ -19,7 +19,8 @@ const PADDING: u8 = 0x20;
 const EXTENSION: u8 = 0x10;
 const CSRC_COUNT: u8 = 0x0F;
 const CSRC_LEN: usize = 4;
-/// A packet with a different SSRC continues a stream if it is at most this many packets ahead.
+/// A packet with a different SSRC can continue a stream only if it is at most this many packets
+/// ahead.
 const RENAMED_WITHIN: u16 = 64;
 /// Marker bit, in the second byte; the rest is the payload type.
 const MARKER: u8 = 0x80;
@@ -34,7 +35,7 @@ impl fmt::Display for Ssrc {
     }
 }
 
-/// The number of a format in an SDP (RFC 3550 5.1), at most 127.
+/// The number that identifies a format in an SDP (RFC 3550 5.1), at most 127.
 ///
 /// ```
 /// use engine::rtp::wire::PayloadType;
@@ -63,7 +64,7 @@ impl PayloadType {
 pub struct RtpHeader {
     /// The marker bit, which AES67 does not use; some senders set it after silence.
     pub marker: bool,
-    /// Identifies the format of the payload among those of the session.
+    /// Payload type, which identifies the format of the payload.
     pub payload_type: PayloadType,
     /// Sequence number.
     pub sequence: SequenceNumber,
@@ -99,10 +100,10 @@ impl RtpHeader {
         [VERSION << 6, marker | self.payload_type.0, q0, q1, t0, t1, t2, t3, s0, s1, s2, s3]
     }
 
-    /// Whether a packet of `frames` frames belongs to the stream whose newest packet had the number
-    /// `newest` and ended at `end`, even if its SSRC differs: its sequence number and timestamp
-    /// must continue the stream, apart from a few lost packets. Another sender whose timestamps
-    /// follow the same clock would have different sequence numbers.
+    /// Whether this header, of a packet with `frames` frames, belongs to the stream whose newest
+    /// packet had the sequence number `newest` and ended at `end`. The SSRC may differ, but
+    /// sequence number and timestamp must continue the stream, apart from a few lost packets.
+    /// Another sender whose timestamps follow the same clock would have different sequence numbers.
     #[must_use]
     pub fn goes_on_from(&self, newest: SequenceNumber, end: Frames, frames: Frames) -> bool {
         let ahead = self.sequence.get().wrapping_sub(newest.get());
@@ -126,7 +127,7 @@ impl RtpHeader {
 pub struct RtpPacket<'a> {
     /// The fixed fields of the header.
     pub header: RtpHeader,
-    /// The bytes between the header and the padding; may be empty.
+    /// The bytes between the header, with its extension, and the padding; may be empty.
     pub payload: &'a [u8],
 }
 
@@ -134,7 +135,8 @@ impl<'a> RtpPacket<'a> {
     /// Parses a datagram.
     ///
     /// # Errors
-    /// [`RtpError`] if it is not an RTP packet of version 2 whose parts fit in its length.
+    /// [`RtpError`] if the datagram is not an RTP packet of version 2 whose parts fit in its
+    /// length.
     pub fn parse(datagram: &'a [u8]) -> Result<Self, RtpError> {
         let available = datagram.len();
         let Some((fixed, rest)) = datagram.split_first_chunk::<RTP_HEADER_LEN>() else {
@@ -164,7 +166,8 @@ impl<'a> RtpPacket<'a> {
     }
 }
 
-/// Removes the first `count` bytes from `rest`, the end of a datagram of `available` bytes.
+/// Removes the first `count` bytes from `rest`, which is the last part of a datagram of `available`
+/// bytes.
 fn skip(rest: &[u8], count: usize, available: usize) -> Result<&[u8], RtpError> {
     rest.get(count..).ok_or(RtpError::Truncated { needed: available - rest.len() + count, available })
 }
@@ -195,10 +198,10 @@ fn without_padding(rest: &[u8]) -> Result<&[u8], RtpError> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RtpError {
-    /// It ends within the header, the contributing sources or the extension.
+    /// The datagram ends within the header, the contributing sources or the extension.
     #[error("RTP header of {needed} bytes or more in a datagram of {available}")]
     Truncated {
-        /// Required length in bytes, as far as it is known.
+        /// Required length in bytes, as far as it can be determined.
         needed: usize,
         /// Actual length in bytes.
         available: usize,

@@ -1,10 +1,10 @@
-//! A sound card as a source: from its crystal to the media timeline.
+//! A sound card as a source: its audio is resampled from the card's clock to the media timeline.
 //!
 //! Model: playout in reverse, with the same components. The card's clock is estimated from the
-//! times of its callbacks, as for a card that plays. The setpoint for a frame of the media timeline
-//! follows from its PTP time, which is mapped to host time (by the reference's map) and then to a
-//! position in the captured audio (by the card's map). The stream's position advances by the ratio
-//! of the two measured rates, card over PTP, with a slow trim of the remaining phase error; see
+//! times of its callbacks, as for playout. The setpoint for a frame of the media timeline follows
+//! from its PTP time, which is mapped to host time (by the reference's map) and then to a position
+//! in the captured audio (by the card's map). The stream's position advances by the ratio of the
+//! two measured rates, card over PTP, with a slow trim of the remaining phase error; see
 //! [`RateController`].
 //!
 //! There are two halves, because there are two threads: [`CaptureInput`] belongs to the card's
@@ -24,11 +24,11 @@ use crate::rtp::format::MAX_CHANNELS;
 use crate::units::{Frames, LocalTime, MediaPosition, Nanos, Ppb, SampleRate};
 use thiserror::Error;
 
-/// Maximum duration of audio that waits between the halves, and of audio that is kept. Judgement:
-/// longer than the blocks of any card.
+/// Duration of the audio for which the ring between the halves has room, and of the audio that the
+/// sender's half keeps. Judgement: longer than the blocks of any card.
 const BUFFER: Nanos = Nanos::from_millis(500);
-/// Maximum number of blocks that wait between the halves. Judgement: [`BUFFER`] in blocks of 24
-/// frames at 48 kHz.
+/// Maximum number of blocks that wait between the halves. Judgement: slightly more than [`BUFFER`]
+/// with 24-frame blocks at 48 kHz.
 const MOST_BLOCKS: usize = 1024;
 /// Time for which the clock of a new card is left to settle before corrections begin. Judgement:
 /// the same time as in playout.
@@ -74,7 +74,7 @@ pub struct CaptureConfig {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum CaptureError {
-    /// There are no channels, too many, or one that the card does not have.
+    /// There are no channels or too many, or the card lacks one of them.
     #[error("channels {0:?} of a card that has {1}: right would be 1 to {MAX_CHANNELS} of those")]
     Channels(Vec<usize>, usize),
     /// The near-unity resampler refused its configuration.
@@ -175,9 +175,9 @@ pub struct CaptureInput {
 }
 
 impl CaptureInput {
-    /// Passes on a block of all channels of the card, interleaved. `now` is the time at which its
-    /// last frame was captured, as far as the callback knows. The call neither allocates nor waits.
-    /// Audio is lost if it does not fit because the sender takes none.
+    /// Passes on a block of all channels of the card, interleaved. `now` is the time at which the
+    /// last frame was captured, as far as the callback knows. The call neither allocates nor
+    /// blocks. The block is lost if the ring is full because the sender does not read it.
     pub fn push(&mut self, now: LocalTime, samples: &[f32]) {
         let frames = samples.len() / self.card_channels;
         let first = self.captured;
@@ -246,7 +246,7 @@ impl CaptureSource {
         }
     }
 
-    /// Position of the media frame `first` in the card's audio.
+    /// Position in the card's audio that corresponds to the media frame `first`.
     fn place(&self, first: Frames) -> Option<MediaPosition> {
         let captured_at = self.followed?.local_at(self.timeline.begin_of(first));
         Some(self.card?.position_at(captured_at))
@@ -265,7 +265,7 @@ impl CaptureSource {
         self.alignment.moved();
     }
 
-    /// Returns the phase error to be trimmed, after a jump to `wanted` if necessary.
+    /// Jumps to `wanted` if necessary, and returns the phase error that remains to be trimmed.
     fn steer(&mut self, first: Frames, wanted: MediaPosition, block: Nanos) -> Nanos {
         let follows = self.expected == Some(first);
         let Some(cursor) = self.cursor.filter(|_| follows) else {

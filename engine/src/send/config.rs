@@ -25,7 +25,7 @@ pub enum Dither {
     },
 }
 
-/// A stream to be sent.
+/// The configuration of a stream to be sent.
 ///
 /// ```
 /// use engine::rtp::format::{Encoding, PacketTime, StreamFormat};
@@ -43,9 +43,9 @@ pub enum Dither {
 pub struct SenderConfig {
     /// Encoding, rate and channels.
     pub format: StreamFormat,
-    /// Length of the packets.
+    /// Duration of a packet.
     pub packet_time: PacketTime,
-    /// The number of the format in the SDP, usually 96 to 127.
+    /// The number that identifies the format in the SDP, usually 96 to 127.
     pub payload_type: PayloadType,
     /// RTP timestamp at the PTP epoch: `a=mediaclk:direct=` of the SDP. Keep it at 0 unless another
     /// value is necessary, because some receivers ignore it.
@@ -54,8 +54,8 @@ pub struct SenderConfig {
     pub primary: SocketAddr,
     /// Destination of the same packets on the second leg (SMPTE ST 2022-7).
     pub secondary: Option<SocketAddr>,
-    /// How long after the end of its last frame a packet leaves. This time must cover the latency
-    /// of the source, such as a sound card.
+    /// How long after the end of its last frame a packet leaves. The delay must cover the latency
+    /// of the source, for example a sound card.
     pub delay: Nanos,
     /// Noise for 16-bit streams.
     pub dither: Dither,
@@ -94,8 +94,8 @@ pub enum SenderError {
 }
 
 impl SenderConfig {
-    /// Creates the configuration of a stream that is sent to one destination in packets of 1 ms,
-    /// which every AES67 device receives.
+    /// Creates the configuration of a stream that is sent to one destination in 1 ms packets, which
+    /// every AES67 device can receive.
     #[must_use]
     pub const fn new(format: StreamFormat, primary: SocketAddr, seed: u64) -> Self {
         Self {

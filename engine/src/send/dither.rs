@@ -1,17 +1,17 @@
 //! TPDF dither for 16-bit streams.
 //!
-//! Model: two uniform numbers of one step's width are added to each sample before it is rounded.
-//! The mean of the rounded value is then the sample itself, and the error's power does not depend
-//! on the sample (Lipshitz, Wannamaker and Vanderkooy, J. AES 40/5, 1992). The noise of
-//! neighbouring samples and channels is independent.
+//! Model: two random numbers, each uniformly distributed over the width of one step, are added to
+//! each sample before it is rounded. The mean of the rounded value is then the sample itself, and
+//! the error's power does not depend on the sample (Lipshitz, Wannamaker and Vanderkooy, J.
+//! AES 40/5, 1992). The noise is independent between samples and between channels.
 
 /// Number of 16-bit steps per unit of an `f32` sample. Definition: 2^15.
 const STEPS: f32 = 32_768.0;
-/// Scale of a 32-bit random number. Definition: 2^-32.
+/// Factor that scales a 32-bit random number to [0, 1). Definition: 2^-32.
 const TWO_POW_MINUS_32: f32 = 1.0 / 4_294_967_296.0;
 
 /// Generator of the noise, `SplitMix64` (Steele, Lea and Flood, OOPSLA 2014): each draw takes three
-/// multiplications and is split into the two uniform numbers of a sample.
+/// multiplications and is split into the two uniform numbers for one sample.
 #[derive(Clone, Debug)]
 pub(super) struct Tpdf {
     state: u64,
@@ -46,7 +46,8 @@ impl Tpdf {
         z = (z ^ z >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
         z ^= z >> 31;
         let [one, two] = [(z >> 32) as u32, z as u32];
-        // The difference of two uniform numbers is distributed like the sum of two centred ones.
+        // The difference of two uniform numbers has the same distribution as the sum of two
+        // zero-mean ones.
         (one as f32 - two as f32) * TWO_POW_MINUS_32
     }
 }

@@ -1,17 +1,17 @@
 //! A histogram of the lateness of packets.
 //!
-//! Model: logarithmic buckets from 1 us to a second, each a quarter of an octave wide, so the error
-//! of a quantile is at most 19 %. Memory is constant, and nothing is allocated.
+//! Model: logarithmic buckets from 1 us to a second, four per octave, so the error of a quantile is
+//! at most 25 %. Memory is constant, and nothing is allocated.
 
 use crate::units::Nanos;
 
-/// Number of buckets per octave. Judgement: the error of a quantile is then at most 19 %.
+/// Number of buckets per octave. Judgement: the error of a quantile is then at most 25 %.
 const PER_OCTAVE: usize = 4;
 /// Binary logarithm of the smallest lateness that is resolved, ns. Judgement: about 1 us.
 const FIRST_OCTAVE: u32 = 10;
 /// Number of octaves that are resolved. Judgement: up to 2^30 ns, about a second.
 const OCTAVES: usize = 20;
-/// Number of buckets. Derived: the buckets of all octaves, and one for smaller values.
+/// Number of buckets. Derived: [`PER_OCTAVE`] for each octave, and one for smaller values.
 const BUCKETS: usize = OCTAVES * PER_OCTAVE + 1;
 
 /// A histogram of lateness.
@@ -40,8 +40,8 @@ impl Default for LatenessHistogram {
 }
 
 impl LatenessHistogram {
-    /// Counts a packet that left `late` after it was due. A packet that left early is counted as in
-    /// time.
+    /// Counts a packet that left `late` after it was due. A packet that left early is counted with
+    /// the punctual ones.
     pub fn record(&mut self, late: Nanos) {
         self.buckets[bucket(late)] += 1;
         self.count += 1;
@@ -95,7 +95,7 @@ fn bucket(late: Nanos) -> usize {
     index.min(BUCKETS - 1)
 }
 
-/// The first lateness beyond a bucket; the last bucket has no end.
+/// The lateness at which a bucket ends, exclusive; the last bucket has no end.
 #[expect(clippy::cast_possible_wrap, reason = "indices of buckets are small")]
 fn end_of(index: usize) -> Nanos {
     if index == BUCKETS - 1 {

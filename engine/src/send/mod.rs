@@ -4,10 +4,10 @@
 //! combines both with the engine's polling interface. [`capture`] turns a sound card into a source.
 //!
 //! Model: frame n of the media timeline begins at PTP time n / rate, counted from PTP's epoch; its
-//! RTP timestamp is n plus the `mediaclk` offset, modulo 2^32. Both are integer arithmetic on n, so
-//! that no error accumulates over decades. A packet leaves when its last frame has ended: this is
-//! the earliest time at which a sound card could have captured it, and the start of the link offset
-//! for receivers.
+//! RTP timestamp is n plus the `mediaclk` offset, modulo 2^32. Both are computed from n in integer
+//! arithmetic, so that no error accumulates over decades. A packet leaves when its last frame has
+//! ended, which is the earliest time at which a sound card could have captured that frame.
+//! Receivers assume this time when they compute their link offset.
 //!
 //! Assumption: the given timeline ([`crate::clock::Reference`]) does not jump without a new epoch.
 //! [`Sender::set_clock`] describes the effect of such a step.

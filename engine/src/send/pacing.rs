@@ -9,15 +9,15 @@
 use crate::clock::PtpMap;
 use crate::units::{Frames, LocalTime, NANOS_PER_SECOND, Nanos, PtpTime, SampleRate};
 
-/// Packets that are later than this are not sent. Judgement: AES67 requires receivers to hold
-/// 20 ms, so a later packet is useless, and a burst of them after a stall would only disturb other
-/// traffic.
+/// Packets that are later than this are not sent. Judgement: AES67 requires receivers to buffer 20
+/// ms, so a later packet is probably useless, and a burst of such packets after a stall would only
+/// disturb other traffic.
 const LATEST: Nanos = Nanos::from_millis(20);
 /// Largest media position. Judgement: arithmetic on positions then cannot overflow, whatever time a
 /// master sends; the limit corresponds to 700 000 years at 96 kHz.
 const FURTHEST_FRAME: i128 = 1 << 61;
 
-/// The media timeline of a sample rate: frame n begins at PTP time n / rate.
+/// The media timeline for a sample rate: frame n begins at PTP time n / rate.
 ///
 /// ```
 /// use engine::{Frames, PtpTime, SampleRate};
@@ -34,7 +34,7 @@ pub struct MediaTimeline {
 }
 
 impl MediaTimeline {
-    /// Creates the timeline of a sample rate.
+    /// Creates the timeline for a sample rate.
     #[must_use]
     pub const fn new(sample_rate: SampleRate) -> Self {
         Self { sample_rate }
@@ -56,21 +56,21 @@ impl MediaTimeline {
     pub fn begin_of(self, frame: Frames) -> PtpTime {
         let rate = i128::from(self.sample_rate.as_hz());
         let ticks = i128::from(frame.get()) * i128::from(NANOS_PER_SECOND);
-        // The negations make it round up: `div_euclid` rounds down.
+        // `div_euclid` rounds down; the two negations turn this into rounding up.
         PtpTime::from_nanos(-(-ticks).div_euclid(rate))
     }
 }
 
-/// The timeline that is followed.
+/// The map from host time to PTP time that is followed, and its epoch.
 #[derive(Clone, Copy, Debug)]
 struct Followed {
     map: PtpMap,
     epoch: u32,
 }
 
-/// Determines when the packets of a stream leave. Packets begin at whole multiples of their length
-/// since PTP's epoch, so that a restarted sender, or a second one, divides the timeline at the same
-/// positions.
+/// Determines when the packets of a stream leave. Packets begin at whole multiples of their length,
+/// counted from PTP's epoch, so that a restarted or redundant sender divides the timeline at the
+/// same positions.
 ///
 /// ```
 /// use engine::clock::{ClockMap, PtpMap};
@@ -97,8 +97,8 @@ pub struct Pacer {
 }
 
 impl Pacer {
-    /// Creates a pacer for packets of `packet_frames` frames that leave `delay` after their end. No
-    /// packet is due until [`Pacer::set_clock`] is called.
+    /// Creates a pacer for packets of `packet_frames` frames that leave `delay` after the end of
+    /// their last frame. No packet is due until [`Pacer::set_clock`] is called.
     #[must_use]
     pub fn new(sample_rate: SampleRate, packet_frames: usize, delay: Nanos) -> Self {
         let packet_frames = Frames::of(packet_frames).get().max(1);
@@ -112,9 +112,9 @@ impl Pacer {
         }
     }
 
-    /// Follows `map` from `now` on. Returns the number of frames by which the media position jumps,
-    /// if it does. It jumps only in a new epoch, and only if the next packet would be more than one
-    /// packet off.
+    /// Follows `map` from `now` on. If the media position jumps, returns the number of frames. The
+    /// position jumps only in a new epoch, and only if the next packet would otherwise be off by
+    /// more than one packet.
     pub fn set_clock(&mut self, now: LocalTime, map: &PtpMap, epoch: u32) -> Option<Frames> {
         let before = self.followed.replace(Followed { map: *map, epoch });
         let wanted = self.boundary_after(now, map);
@@ -152,7 +152,7 @@ impl Pacer {
         self.move_to(self.next + Frames::new(self.packet_frames));
     }
 
-    /// Skips packets that are too late to be useful; returns their number.
+    /// Skips packets that are too late to be useful. Returns their number.
     pub fn skip_late(&mut self, now: LocalTime) -> u64 {
         let (Some(followed), Some(due)) = (self.followed, self.due()) else { return 0 };
         if now.since(due) <= LATEST {
@@ -172,7 +172,7 @@ impl Pacer {
     /// First frame of the first packet that leaves after `now`.
     fn boundary_after(&self, now: LocalTime, map: &PtpMap) -> Frames {
         let ending = self.timeline.frame_at(map.ptp_at(now - self.delay)).get() + 1;
-        // The negations make it round up: `div_euclid` rounds down.
+        // `div_euclid` rounds down; the two negations turn this into rounding up.
         let packets = -(self.packet_frames - ending).div_euclid(self.packet_frames);
         Frames::new(packets * self.packet_frames)
     }

@@ -1,9 +1,9 @@
-//! From audio to RTP packets.
+//! Turns audio into RTP packets.
 //!
-//! Model: a packet is wholly determined by its media position: the timestamp is the position plus
-//! the `mediaclk` offset (RFC 7273, 5.2). Sequence numbers count only the packets that were written
-//! (RFC 3550, 5.1). Samples are `f32`, which holds 24 bits exactly: the samples of a source that
-//! decodes L24 are sent with the same bytes.
+//! Model: the media position of a packet determines its audio and its timestamp, which is the
+//! position plus the `mediaclk` offset (RFC 7273, 5.2). Sequence numbers count only the packets
+//! that were written (RFC 3550, 5.1). Samples are `f32`, which represents 24-bit samples exactly:
+//! audio that the source has decoded from L24 is sent with the same bytes.
 //!
 //! After creation, nothing is allocated: the packet is written to the packetizer's own memory, from
 //! which both legs are sent.
@@ -25,8 +25,9 @@ pub trait Source {
     /// last packet's audio.
     fn read(&mut self, first: Frames, out: &mut [f32]);
 
-    /// Informs the source of the relation of media time to host time, whenever a better estimate is
-    /// available. A source with its own clock, such as a sound card, uses it for alignment.
+    /// Gives the source the relation between media time and host time, whenever a better estimate
+    /// is available. A source with its own clock, such as a sound card, uses this relation for
+    /// alignment.
     fn set_timeline(&mut self, _timeline: &PtpMap) {}
 }
 

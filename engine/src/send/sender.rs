@@ -1,9 +1,9 @@
-//! A sender: writes the packets of a stream when they are due.
+//! The sender, which writes the packets of a stream when they are due.
 //!
 //! Contract (sans-IO): call [`Sender::set_clock`] with the timeline whenever the reference has been
 //! advanced. When [`Sender::poll_timeout`] is due, call [`Sender::handle_timeout`], which pulls the
-//! audio of one packet, and drain [`Sender::poll_transmit`]. Repeat this while the timeout is due:
-//! a late caller may have several packets to send.
+//! audio for one packet from the source, and drain [`Sender::poll_transmit`]. Repeat this while the
+//! timeout is due: a late caller may have several packets to send.
 
 use super::config::{SenderConfig, SenderError};
 use super::lateness::LatenessHistogram;
@@ -30,15 +30,16 @@ pub struct Transmit<'a> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SenderStats {
-    /// Packets written; with two legs, each is sent twice.
+    /// Packets written. With two legs, each packet is sent twice.
     pub packets: u64,
-    /// Number of times that the stream has jumped because the timeline that it follows has stepped.
+    /// Number of times that the stream has jumped because its reference timeline has stepped.
     pub realignments: u64,
     /// The last jump; negative if the stream jumped back.
     pub last_jump: Frames,
     /// Packets that were skipped because the caller was too late.
     pub skipped_packets: u64,
-    /// Packets of a leg that had not been polled before the next packet was written.
+    /// Packets that were never sent on a leg, because the caller had not polled them before the
+    /// next packet was written.
     pub unsent: u64,
     /// Lateness of packets when they were written.
     pub lateness: LatenessHistogram,
@@ -102,19 +103,19 @@ impl Sender {
         })
     }
 
-    /// Follows the timeline of the reference, whatever its source: while PTP is lost, the timeline
+    /// Follows the reference's timeline, whatever its source: while PTP is lost, the timeline
     /// continues without a jump, and so does the stream. If the reference may fall back to another
     /// clock, its timeline may also pace the stream before PTP time is known. The timestamps are
     /// then on an arbitrary timescale, and [`Reference::reading`] has no map.
     ///
-    /// A new epoch means that PTP time itself has stepped. Timestamps must be PTP time (RFC 7273,
-    /// 5.2), so the stream jumps once to the packet that is due next, unless that differs from the
-    /// planned one by at most one packet. SSRC and sequence numbers continue, and the first packet
-    /// after the jump has the marker bit, which for audio indicates that the difference from the
-    /// previous timestamps has no meaning (RFC 3551, 4.1). A new SSRC would comply more strictly
-    /// with RFC 3550 (3: one timing space per SSRC), but receivers, including ours, would mistake
-    /// it for a second sender in the group and refuse it until the first one had been silent for
-    /// some time.
+    /// A new epoch means that PTP time itself has stepped. Timestamps must be PTP time
+    /// (RFC 7273, 5.2), so the stream jumps once to the packet that is due next on the new
+    /// timeline, unless this packet is at most one packet away from the planned one. SSRC and
+    /// sequence numbers continue, and the first packet after the jump has the marker bit, which for
+    /// audio indicates that the difference from the previous timestamps has no meaning
+    /// (RFC 3551, 4.1). A new SSRC would comply more strictly with RFC 3550 (3: one timing space
+    /// per SSRC), but receivers, including ours, would mistake it for a second sender in the group
+    /// and refuse it until the first one had been silent for some time.
     pub fn set_clock(&mut self, now: LocalTime, reference: &Reference) {
         let Some(timeline) = reference.timeline() else { return };
         if let Some(jump) = self.pacer.set_clock(now, timeline, reference.reading().epoch) {
@@ -159,7 +160,7 @@ impl Sender {
         self.packetizer.renew_ssrc();
     }
 
-    /// The configuration of the stream.
+    /// The stream's configuration.
     #[must_use]
     pub const fn config(&self) -> &SenderConfig {
         &self.config

@@ -1,27 +1,29 @@
-//! Steps of the system's clock. When somebody sets it, earlier stamps are in another time than
-//! later ones.
+//! Steps of the system clock. When somebody sets this clock, earlier stamps are on another
+//! timescale than later ones.
 //!
-//! Model: beside the system's clock there is a steady one, which is slewed together with it and
-//! never set (Linux: `CLOCK_MONOTONIC` beside `CLOCK_REALTIME`). The difference of the two changes
-//! only by steps, however much a time service slews them. So two readings show a step, with an
-//! error of the time that they took. A stamp is converted by the difference that was valid when it
-//! was taken, if that can be only one of the two: a stamp in the new time was taken after the last
-//! reading in the old time, and a stamp in the old time before the first reading in the new time.
-//! If it may be either, its time is unknown.
+//! Model: besides the system clock there is a steady clock, which is slewed together with it but
+//! never set (Linux: `CLOCK_MONOTONIC` for `CLOCK_REALTIME`). The difference between the two clocks
+//! changes only by steps, however much a time service slews them. So two readings reveal a step,
+//! with an error equal to the time that they took. A stamp is converted with the difference that
+//! was valid when it was taken. This is known in most cases, because a stamp in the new time was
+//! taken after the last reading in the old time, and a stamp in the old time was taken before the
+//! first reading in the new time. If a stamp may be either, its time is unknown.
 //!
-//! Assumption: no stamp waits to be read for more than a second longer than its reader says. One
-//! that does, while the clock is set back by about as much, is mistaken for a new one.
+//! Assumption: no stamp waits to be read for more than a second longer than its reader states. If a
+//! stamp waits longer while the clock is set back by about the same time, it is mistaken for a new
+//! one.
 
 use super::{EARLIEST, OLDEST};
 use engine::{Nanos, PtpTime};
 
-/// A smaller step cannot be distinguished from the resolution of the clocks (a microsecond on
-/// macOS), and shifts a stamp by no more than that.
+/// Smallest step that is detected. A smaller step cannot be distinguished from the resolution of
+/// the clocks (a microsecond on macOS), and shifts a stamp by no more than this.
 const SMALLEST: Nanos = Nanos::from_micros(2);
-/// A reading with a larger error still shows steps, but may hide a step of the size of its error.
+/// Largest error of a reading that cannot hide a relevant step. A reading with a larger error still
+/// shows steps, but may hide a step as large as its error.
 const EXACT: Nanos = Nanos::from_micros(2);
 
-/// The system's clock, read between two readings of the steady one.
+/// A reading of the system clock, between two readings of the steady clock.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reading {
     pub(super) before: Nanos,
@@ -43,36 +45,37 @@ impl Reading {
     }
 }
 
-/// The system's time at the zero of the steady clock.
+/// System time at the zero of the steady clock.
 #[derive(Clone, Copy, Debug)]
 struct Origin {
     at: PtpTime,
     error: Nanos,
 }
 
-/// The system's clock was set between two readings.
+/// A step: the system clock was set between two readings.
 #[derive(Clone, Copy, Debug)]
 struct Step {
     old: Origin,
-    /// The last reading before the step and the first one after it, in the steady clock's time.
+    /// The last reading before the step and the first reading after it, in steady-clock time.
     last_old: Nanos,
     first_new: Nanos,
     /// Whether stamps from before an earlier step may still be waiting.
     is_repeated: bool,
 }
 
-/// The system's clock beside the steady one.
+/// Detects steps of the system clock by comparing it with the steady clock.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Steps {
     origin: Option<Origin>,
-    /// When the clock was last read without a hidden step.
+    /// When the clock was last read accurately enough to exclude a hidden step.
     read_at: Nanos,
     last: Option<Step>,
     count: u64,
 }
 
 impl Steps {
-    /// Takes a reading. Returns by how much the clock was set since the last one, if it was.
+    /// Processes a reading. If the clock was set since the last reading, returns the size of the
+    /// step.
     pub(super) fn observe(&mut self, reading: &Reading) -> Option<Nanos> {
         let (now, origin) = (reading.middle(), reading.origin());
         let Some(old) = self.origin else {
@@ -96,8 +99,8 @@ impl Steps {
         None
     }
 
-    /// When a stamp that is no older than `oldest` was taken, in the steady clock's time. `None` if
-    /// that is unknown or impossible.
+    /// When a stamp that is no older than `oldest` was taken, in steady-clock time. `None` if this
+    /// is unknown or impossible.
     pub(super) fn stamped_at(&self, stamp: PtpTime, now: Nanos, oldest: Nanos) -> Option<Nanos> {
         let by = |origin: Origin| {
             let at = stamp - origin.at;
@@ -111,7 +114,7 @@ impl Steps {
         let slack = step.old.error + origin.error + SMALLEST;
         let new = by(origin).filter(|&at| at >= step.last_old - slack);
         let old = by(step.old).filter(|&at| at <= step.first_new + slack);
-        // If both are possible, it may be either.
+        // If both conversions are possible, the time is unknown.
         new.xor(old)
     }
 

@@ -1,4 +1,4 @@
-//! The list of interfaces, for a person to choose from.
+//! The list of interfaces from which a user can choose.
 
 use super::{InterfaceError, parse_mac};
 use crate::platform::link;
@@ -25,7 +25,7 @@ pub struct Listed {
 }
 
 impl Listed {
-    /// All interfaces, by index.
+    /// All interfaces, ordered by index.
     ///
     /// # Errors
     /// If the system does not report them.
@@ -40,7 +40,8 @@ impl Listed {
     }
 }
 
-/// One for each index: some systems report each address in a separate entry.
+/// Merges the entries with the same index, because some systems report each address in a separate
+/// entry.
 fn merge(found: &[NetworkInterface]) -> Vec<Listed> {
     let mut all: Vec<Listed> = Vec::new();
     for interface in found {

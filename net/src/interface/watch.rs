@@ -1,9 +1,9 @@
 //! Watches which interfaces exist.
 //!
-//! Model: asking the system takes up to some ms, which a thread that sends cannot spare. So a
-//! separate thread asks twice a second, and all sockets of the process share its answer. A socket
-//! compares the list with the one that it saw last: as long as nothing changes, it is the same
-//! list.
+//! Model: querying the system takes up to a few ms, which a thread that sends cannot spare. So a
+//! separate thread queries the system twice a second, and all sockets of the process share the
+//! resulting list. As long as nothing changes, the list remains the same object, so a socket only
+//! compares pointers.
 
 use super::{Interface, InterfaceError, same};
 use crate::clock;
@@ -13,21 +13,21 @@ use arc_swap::ArcSwap;
 use engine::Nanos;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-/// How often the system is asked.
+/// How often the system is queried.
 const INTERVAL: Nanos = Nanos::from_millis(500);
 
-/// Watches the interfaces of this host until the last owner drops it.
+/// Watches the interfaces of this host. Ends when the last owner drops it.
 #[derive(Debug)]
 pub(crate) struct Watch {
     latest: Arc<ArcSwap<Vec<Interface>>>,
     _worker: Worker,
 }
 
-/// The running watcher.
+/// The watcher that is currently running, if any.
 static SHARED: Mutex<Weak<Watch>> = Mutex::new(Weak::new());
 
 impl Watch {
-    /// The watcher of this process.
+    /// Returns this process's watcher, and starts it if necessary.
     ///
     /// # Errors
     /// If the system does not report its interfaces, or a thread cannot be started.
@@ -49,10 +49,10 @@ impl Watch {
         self.latest.load_full()
     }
 
-    /// The present state of the interface `known`.
+    /// The current state of the interface `known`.
     ///
     /// # Errors
-    /// If there is neither an interface of its name nor one of its address.
+    /// If no interface has its name or its address.
     pub(crate) fn again(&self, known: &Interface) -> std::result::Result<Interface, InterfaceError> {
         let all = self.latest.load();
         match same(&all, known) {
@@ -70,7 +70,7 @@ fn follow(context: &Context, latest: &ArcSwap<Vec<Interface>>) {
             continue;
         }
         due = clock::now() + INTERVAL;
-        // A system that reports no list now may do so the next time.
+        // If the system reports no list this time, it may do so the next time.
         if let Ok(all) = Interface::all()
             && all != **latest.load()
         {

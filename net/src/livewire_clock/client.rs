@@ -1,4 +1,4 @@
-//! The client's thread, and how it is shared.
+//! The client's thread, and the sharing of clients.
 
 use super::status::LivewireStatus;
 use crate::clock::{self, SystemReader};
@@ -21,33 +21,34 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-/// How often the system's clock is read, and how often the status is published if nothing happens.
+/// How often the system clock is read, and how often the status is published if nothing happens.
 const INTERVAL: Nanos = Nanos::from_millis(125);
-/// Longer than any packet of the clock.
+/// Maximum length of a packet, which is longer than any clock packet.
 const LONGEST_PACKET: usize = 1500;
-/// The clock stays within its network segment.
+/// TTL of clock packets, which stay within their network segment.
 const TTL: u8 = 1;
 
-/// A client's settings.
+/// The settings of a client.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LivewireConfig {
     /// The interface.
     pub interface: Interface,
-    /// The fallback while the clock is not usable.
+    /// What the reference falls back to while the clock is not usable.
     pub reference: ReferenceConfig,
     /// The priority with which this client serves the clock; `None` if it only follows.
     pub serve: Option<u8>,
 }
 
 impl LivewireConfig {
-    /// A client that follows the clock.
+    /// Settings for a client that follows the clock.
     #[must_use]
     pub fn slave(interface: Interface) -> Self {
         let reference = ReferenceConfig { mode: ClockMode::Livewire, ..ReferenceConfig::default() };
         Self { interface, reference, serve: None }
     }
 
-    /// A client that serves the clock with this priority (0 to 15) unless a better master does.
+    /// Settings for a client that serves the clock with this priority (0 to 15) unless a better
+    /// master does.
     #[must_use]
     pub fn master(interface: Interface, priority: u8) -> Self {
         Self { serve: Some(priority), ..Self::slave(interface) }
@@ -59,13 +60,13 @@ impl LivewireConfig {
     }
 }
 
-/// Something that a user would want to know.
+/// An event that a user would want to know about.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum LivewireClockEvent {
-    /// Of the clock.
+    /// An event of the clock.
     Clock(ClockEvent),
-    /// Of the timeline.
+    /// An event of the timeline.
     Reference(ReferenceEvent),
 }
 
@@ -91,10 +92,10 @@ pub struct LivewireClient {
 static CLIENTS: Mutex<BTreeMap<(String, Ipv4Addr), Weak<LivewireClient>>> = Mutex::new(BTreeMap::new());
 
 impl LivewireClient {
-    /// The client of an interface: the running one, or a new one.
+    /// Returns the client for an interface: the one that is running, or a new one.
     ///
     /// # Errors
-    /// If its port is refused, or a client with other settings is running.
+    /// If the port is refused, or a client with other settings is running.
     pub fn shared(config: LivewireConfig) -> Result<Arc<Self>> {
         let key = (config.interface.name.clone(), config.interface.address);
         let mut clients = CLIENTS.lock().unwrap_or_else(PoisonError::into_inner);
@@ -119,7 +120,7 @@ impl LivewireClient {
         Ok(Self { config, status, subscribers, worker })
     }
 
-    /// The present status.
+    /// The current status.
     #[must_use]
     pub fn status(&self) -> Arc<LivewireStatus> {
         self.status.load_full()
@@ -131,7 +132,7 @@ impl LivewireClient {
         self.status.load().reference.reading()
     }
 
-    /// All events from now on.
+    /// Subscribes to all events from now on.
     #[must_use]
     pub fn subscribe(&self) -> Receiver<LivewireClockEvent> {
         self.subscribers.subscribe()
@@ -144,11 +145,11 @@ impl LivewireClient {
     }
 }
 
-/// A clock that is served, and its source.
+/// The state of a client that serves the clock.
 struct Served {
     master: LivewireMaster,
     socket: Socket,
-    /// When its own time began, if no other master was ever followed.
+    /// Start of the client's own time, which is served if no other master has ever been followed.
     began: LocalTime,
     sent: u64,
 }
@@ -163,7 +164,7 @@ struct Driver {
     read_system_at: LocalTime,
     prediction: Prediction,
     reason: String,
-    /// The last error of the sockets, which is reported once.
+    /// The last socket error, which is reported only once.
     fault: Option<io::ErrorKind>,
 }
 
@@ -197,7 +198,7 @@ impl Driver {
     ) {
         let mut inbox = Inbox::new(LONGEST_PACKET);
         while !context.is_stopping() {
-            // What was awaited in vain until then may have arrived since, and still wait to be
+            // Packets that had not arrived by `until` may have arrived since, and still wait to be
             // read.
             let until = self.receive(&mut inbox);
             if self.clock.poll_timeout().is_some_and(|due| due <= until) {
@@ -219,12 +220,13 @@ impl Driver {
         }
     }
 
-    /// Handles a round of packets. Returns the time up to which all arrivals have been handled.
+    /// Handles one round of packets. Returns the time up to which all arrivals have been handled.
     fn receive(&mut self, inbox: &mut Inbox) -> LocalTime {
         let (clock, served) = (&mut self.clock, &mut self.served);
         let round = self.socket.receive(inbox, ROUND, |received, datagram| {
             if served.as_mut().is_none_or(|served| served.follows(received.at, datagram)) {
-                // The clock counts refused packets, and its counters are shown.
+                // The result can be ignored, because the clock counts refused packets, and its
+                // counters are displayed.
                 let _ = clock.handle_datagram(received.at, *received.source.ip(), datagram);
             }
         });
@@ -289,7 +291,8 @@ impl Driver {
         }
     }
 
-    /// A disconnected cable causes one warning, not thirty a second.
+    /// Logs an error unless the last one was of the same kind: a disconnected cable causes one
+    /// warning, not thirty a second.
     fn say_once(&mut self, what: &str, error: &io::Error) {
         if self.fault != Some(error.kind()) {
             self.fault = Some(error.kind());
@@ -299,15 +302,16 @@ impl Driver {
 }
 
 impl Served {
-    /// The time that is served: the time that was followed, or else that of this host's crystal
-    /// since the beginning.
+    /// The time that is served: the followed time, or else the time of this host's crystal since
+    /// the start.
     fn time(&self, followed: ClockReading) -> PtpMap {
         let own = PtpMap::new(self.began, PtpTime::EPOCH, ClockMap::default());
         followed.map.unwrap_or(own)
     }
 
-    /// Handles a packet to the group. Returns whether to follow it: that of a better master, and
-    /// that of any master before we have sent, so that its time continues; but never our own.
+    /// Handles a packet to the group. Returns whether to follow it. We follow packets from a better
+    /// master and, before we have sent anything, packets from any master, so that its time
+    /// continues. We never follow our own packets.
     fn follows(&mut self, at: LocalTime, datagram: &[u8]) -> bool {
         self.master.handle_datagram(at, datagram);
         let own = self.master.identity().mac;

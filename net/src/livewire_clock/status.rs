@@ -1,4 +1,4 @@
-//! The status of a client of the Livewire clock at one moment.
+//! The status of a Livewire clock client at one moment.
 
 use crate::socket::{SocketStats, Timestamping};
 use crate::worker::Scheduling;
@@ -7,50 +7,50 @@ use engine::livewire_clock::{ClockCounters, ClockDiagnosis, Master, MasterIdenti
 use engine::{LocalTime, Nanos, Ppb, PtpTime};
 use std::fmt;
 
-/// The status of a client of the Livewire clock.
+/// The status of a Livewire clock client.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct LivewireStatus {
-    /// When it was published.
+    /// When the status was published.
     pub at: LocalTime,
-    /// The timeline for everything that plays or sends by this client; RTP timestamps refer to
+    /// The timeline for all streams that are paced by this client; RTP timestamps refer to
     /// [`Reference::reading`].
     pub reference: Reference,
     /// The time as estimated, without the slew of the reference.
     pub clock: ClockReading,
     /// The master that is followed.
     pub master: Option<Master>,
-    /// The time that is served, if any is.
+    /// The time that is served, if the clock is served.
     pub served_time: Option<PtpMap>,
     /// Our identity, while we serve the clock.
     pub serves: Option<MasterIdentity>,
-    /// Why there is no clock, if that is known.
+    /// Why there is no clock, if the reason is known.
     pub diagnosis: Option<ClockDiagnosis>,
-    /// Why there is no clock, or else why its state last changed, in words.
+    /// Why there is no clock, or else why its state last changed, as text.
     pub reason: String,
     /// The presumed path delay from the master.
     pub presumed_delay: Nanos,
     /// Running estimate of the jitter of timestamps.
     pub jitter: Nanos,
-    /// Difference of the time from what was predicted a second ago; `None` in the first second and
-    /// after a step.
+    /// Difference between the current time and the time that was predicted a second ago; `None` in
+    /// the first second and after a step.
     pub prediction_error: Option<Nanos>,
-    /// The clock's counters.
+    /// The counters of the clock.
     pub counters: ClockCounters,
-    /// Packets that were sent as master.
+    /// Number of packets that were sent as master.
     pub sent: u64,
     /// The counters of the socket.
     pub socket: SocketStats,
     /// How packets are stamped.
     pub timestamping: Timestamping,
-    /// Whether the system's clock would be usable.
+    /// Whether the system clock would be usable.
     pub system: SystemReport,
     /// How the thread is scheduled.
     pub scheduling: Scheduling,
 }
 
 impl LivewireStatus {
-    /// Rate of the Livewire clock against the host's clock.
+    /// Rate of the Livewire clock relative to the host clock.
     #[must_use]
     pub fn rate(&self) -> Option<Ppb> {
         Some(self.clock.map?.clock().rate())
@@ -78,8 +78,8 @@ impl LivewireStatus {
 
 impl fmt::Display for LivewireStatus {
     /// `Slave to: Livewire/AC050272 p5 192.168.2.114:7000, δ -0.1µs, Freq: +0.72ppm [LOCKED]`: the
-    /// master as devices show it, the error of the last second's prediction, the clock's rate
-    /// against the host's clock, and the state.
+    /// master as devices display it, the error of the prediction a second ago, the clock's rate
+    /// relative to the host clock, and the state.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(serves) = self.serves {
             return write!(f, "Master: {serves} [MASTER]");

@@ -1,11 +1,14 @@
-//! Control messages of sockets, as Linux (`cmsghdr`) and Windows (`WSACMSGHDR`) lay them out.
+//! Parses the control messages of sockets, in the layout of Linux (`cmsghdr`) and Windows
+//! (`WSACMSGHDR`).
 
-/// The header of a message: its length with the header (a machine word), level and type (4 each).
+/// Length of a message header, bytes: the length of header and data (a machine word), the level and
+/// the type (4 bytes each).
 const HEADER: usize = size_of::<usize>() + 8;
-/// Messages begin at multiples of this: `CMSG_ALIGN`, `MAX_NATURAL_ALIGNMENT`.
+/// Messages begin at multiples of this number of bytes (`CMSG_ALIGN`, `MAX_NATURAL_ALIGNMENT`).
 const ALIGNMENT: usize = size_of::<usize>();
 
-/// The level, the type and the data of each message in `bytes`, up to the first truncated one.
+/// Returns the level, the type and the data of each message in `bytes`, up to the first truncated
+/// one.
 pub(crate) fn messages(mut bytes: &[u8]) -> impl Iterator<Item = ((i32, i32), &[u8])> {
     std::iter::from_fn(move || {
         let header = bytes.get(..HEADER)?;

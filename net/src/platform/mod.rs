@@ -1,5 +1,5 @@
-//! What depends on the operating system: reading clocks, control messages of sockets, carriers,
-//! waiting, priorities.
+//! Code that depends on the operating system: clocks, control messages of sockets, link state,
+//! waiting, and thread priorities.
 //!
 //! Each system has a folder with the same modules: `batch`, `clock`, `hardware`, `link`, `process`,
 //! `sleep`, `socket`, `thread`, `wait`.
@@ -11,7 +11,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 mod control;
 #[cfg(target_os = "linux")]
 mod linux;
-// What needs no Mac is tested everywhere.
+// Code that needs no Mac is tested on all systems.
 #[cfg(any(target_os = "macos", test))]
 mod macos;
 #[cfg(not(target_os = "linux"))]
@@ -24,7 +24,7 @@ pub(crate) mod one_by_one;
 pub(crate) mod unsupported;
 #[cfg(windows)]
 mod windows;
-// What needs no Windows is tested everywhere.
+// Code that does not need Windows is tested on all systems.
 #[cfg(any(windows, test))]
 mod windows_control;
 
@@ -39,35 +39,35 @@ pub(crate) use windows::{batch, clock, hardware, link, process, sleep, socket, t
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Datagram {
     pub(crate) length: usize,
-    /// Longer than the buffer: the rest is lost.
+    /// Whether the datagram was longer than the buffer, so that the rest is lost.
     pub(crate) truncated: bool,
     pub(crate) source: SocketAddrV4,
-    /// Its destination, if the socket might receive datagrams for others.
+    /// The datagram's destination, if the socket may receive datagrams for other sockets.
     pub(crate) destination: Option<Ipv4Addr>,
-    /// The index of the interface by which it came, if it is reported.
+    /// The index of the interface on which the datagram arrived, if it is reported.
     pub(crate) interface: Option<u32>,
-    /// Its arrival time.
+    /// When the datagram arrived.
     pub(crate) stamps: Stamps,
-    /// Datagrams that the socket has dropped so far because they were not read in time, if the
-    /// system counts them.
+    /// Number of datagrams that the socket has dropped so far because they were not read in time,
+    /// if the system counts them.
     pub(crate) drops: Option<u32>,
 }
 
-/// When a datagram came or left, if it is known.
+/// When a datagram arrived or left, if known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Stamps {
-    /// Stamped by the system, in the host's time, so that nothing has to be converted.
+    /// Stamped by the system in host time, which needs no conversion.
     pub(crate) host: Option<LocalTime>,
-    /// Stamped by the system, in its own time.
+    /// Stamped by the system in system time.
     pub(crate) system: Option<PtpTime>,
-    /// Stamped by the network card, in the time of its own clock.
+    /// Stamped by the network card in the time of its own clock.
     pub(crate) hardware: Option<PtpTime>,
 }
 
-/// The stamps that a socket requests, besides those of received datagrams.
+/// The stamps that a socket requests, in addition to kernel stamps for received datagrams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct StampsWanted {
-    /// Stamps of sent datagrams.
+    /// Stamps for sent datagrams.
     pub(crate) transmit: bool,
     /// Stamps by the card.
     pub(crate) hardware: bool,
@@ -80,19 +80,19 @@ pub(crate) struct HardwareReading {
     pub(crate) bracket: Bracket,
 }
 
-/// The times before and after a clock was read, on a clock of the host.
+/// The times before and after a clock was read, on one of the host's clocks.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(not(any(target_os = "linux", test)), expect(dead_code, reason = "other systems show no clocks of cards"))]
 pub(crate) enum Bracket {
-    /// On the host's clock.
+    /// On the host clock.
     Host { before: LocalTime, after: LocalTime },
-    /// On the system's clock.
+    /// On the system clock.
     System { before: PtpTime, after: PtpTime },
 }
 
-/// A socket that is waited for.
+/// A socket for which a thread can wait.
 #[cfg(unix)]
 pub(crate) type Waitable<'a> = std::os::fd::BorrowedFd<'a>;
-/// A socket that is waited for.
+/// A socket for which a thread can wait.
 #[cfg(windows)]
 pub(crate) type Waitable<'a> = std::os::windows::io::BorrowedSocket<'a>;

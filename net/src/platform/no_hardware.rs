@@ -1,9 +1,9 @@
-//! Clocks of network cards, on systems that do not expose them to programs such as ours.
+//! Stand-in for the clocks of network cards, on systems where programs cannot read them.
 
 use crate::platform::HardwareReading;
 use std::io;
 
-/// Never exists.
+/// A clock that never exists.
 #[derive(Debug)]
 pub(crate) enum HardwareClock {}
 

@@ -1,5 +1,5 @@
-//! Requests that Unix does not need: programs in the background are not slowed down, a hang-up is a
-//! signal like others, and terminals interpret escape sequences.
+//! Stand-in for requests that are not necessary on Unix: programs in the background are not
+//! throttled, a hang-up is an ordinary signal, and terminals interpret escape sequences.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

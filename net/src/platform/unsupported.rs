@@ -1,4 +1,5 @@
-//! Features that sockets lack on systems that neither stamp sent datagrams nor count dropped ones.
+//! Stand-in for socket features on systems that neither stamp sent datagrams nor count dropped
+//! ones.
 
 use crate::platform::{Stamps, StampsWanted};
 use std::io;
@@ -16,7 +17,7 @@ pub(crate) fn count_drops(_: &UdpSocket) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// Sent datagrams are not stamped.
+/// Always `None`, because sent datagrams are not stamped.
 pub(crate) fn transmitted(_: &UdpSocket) -> Option<(u32, Stamps)> {
     None
 }

@@ -1,9 +1,10 @@
-//! Control messages of Windows (`WSAMSG`): the destination of a datagram, and its arrival time.
+//! Parses the control messages of Windows (`WSAMSG`): the destination of a datagram, and its
+//! arrival time.
 //!
-//! From build 20348 on, the driver of a network card can stamp packets by the performance counter
-//! when it takes them over. A card that is set to stamp by its own clock delivers counts of that
-//! clock instead, and nothing in the message says so: such counts are recognised because they are
-//! not a recent time of the performance counter.
+//! From build 20348 on, the driver of a network card can stamp packets with the performance counter
+//! when it receives them from the card. A card that is configured to stamp with its own clock
+//! delivers counts of that clock instead, and the message does not say which clock was used. Counts
+//! of another clock are recognised because they are not a recent time of the performance counter.
 
 use super::control::messages;
 use engine::{LocalTime, Nanos};
@@ -13,21 +14,21 @@ use std::net::Ipv4Addr;
 const PACKET_INFO: (i32, i32) = (0, 19);
 /// `SOL_SOCKET`, `SO_TIMESTAMP`.
 const TIMESTAMP: (i32, i32) = (0xFFFF, 0x300A);
-/// An older stamp is not of the performance counter. A process may stand still for seconds while
-/// datagrams wait for it, but a socket's buffer does not last longer.
+/// A stamp that is older than this does not come from the performance counter. A process may be
+/// stalled for seconds while datagrams wait for it, but a socket's buffer is full after this time.
 const OLDEST: Nanos = Nanos::from_secs(10);
 const NANOS_PER_SECOND: i128 = 1_000_000_000;
 
 /// Information about a datagram besides its bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Told {
-    /// Its destination, and the index of the interface by which it came.
+    /// The datagram's destination, and the index of the interface on which it arrived.
     pub(super) packet_info: Option<(Ipv4Addr, u32)>,
-    /// Its stamp, in counts of an unknown clock.
+    /// The datagram's stamp, in counts of an unknown clock.
     pub(super) stamp: Option<u64>,
 }
 
-/// Reads the messages at the start of a buffer. Truncated and unknown ones are ignored.
+/// Parses the messages at the start of a buffer. Truncated and unknown messages are ignored.
 pub(super) fn parse(bytes: &[u8]) -> Told {
     let mut told = Told::default();
     for message in messages(bytes) {
@@ -42,12 +43,12 @@ pub(super) fn parse(bytes: &[u8]) -> Told {
     told
 }
 
-/// A part of a message of known length.
+/// Converts a part of a message, whose length is known, to an array.
 fn array<const N: usize>(part: &[u8]) -> [u8; N] {
     part.try_into().expect("a part of this length")
 }
 
-/// Counts of the performance counter as the host's time.
+/// Converts a count of the performance counter to host time.
 pub(super) fn time_of(count: i128, frequency_hz: i128) -> LocalTime {
     let ns = count * NANOS_PER_SECOND / frequency_hz;
     LocalTime::from_nanos(i64::try_from(ns).unwrap_or(i64::MAX))

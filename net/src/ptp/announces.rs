@@ -1,4 +1,4 @@
-//! Masters of any domain, for display.
+//! Lists the PTP masters in all domains, for display.
 
 use super::GROUP;
 use super::LONGEST_MESSAGE;
@@ -14,10 +14,10 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
-/// More masters than any network has; others are ignored.
+/// Maximum number of masters, which is more than any network has; further masters are ignored.
 const MAX_MASTERS: usize = 256;
-/// A master that has not announced itself for this long has disappeared: three of the longest usual
-/// intervals of 2 s.
+/// A master that has not announced itself for this long counts as gone: three times the longest
+/// usual interval of 2 s.
 const SILENCE: Nanos = Nanos::from_secs(6);
 
 /// A port that announces itself.
@@ -31,13 +31,13 @@ pub struct HeardMaster {
     pub from: Ipv4Addr,
     /// Its last Announce.
     pub announce: Announce,
-    /// When that came.
+    /// When this Announce arrived.
     pub heard_at: LocalTime,
 }
 
 type Heard = BTreeMap<(u8, [u8; 8], u16), HeardMaster>;
 
-/// Listens for the Announces of all domains until it is dropped.
+/// Listens for Announces in all domains. Ends when it is dropped.
 #[derive(Debug)]
 pub struct AnnounceListener {
     heard: Arc<ArcSwap<Heard>>,
@@ -59,7 +59,7 @@ impl AnnounceListener {
         Ok(Self { heard, _worker: worker })
     }
 
-    /// The masters that announce themselves, by domain.
+    /// The masters that announce themselves, ordered by domain.
     #[must_use]
     pub fn masters(&self) -> Vec<HeardMaster> {
         self.heard.load().values().copied().collect()
@@ -71,7 +71,7 @@ fn listen(context: &Context, mut socket: Socket, publish: &ArcSwap<Heard>) {
     let mut inbox = Inbox::new(LONGEST_MESSAGE);
     while !context.is_stopping() {
         let before = heard.len();
-        // An error of the socket is temporary, and Announces are repeated.
+        // Socket errors are ignored, because they are temporary, and Announces are repeated.
         let round = socket.receive(&mut inbox, ROUND, |received, datagram| note(&mut heard, received, datagram));
         forget_silent(&mut heard, round.until);
         if round.taken > 0 || heard.len() != before {

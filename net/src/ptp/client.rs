@@ -1,4 +1,4 @@
-//! The client's thread, and how it is shared.
+//! The client's thread, and the sharing of clients.
 
 use super::GROUP;
 use super::LONGEST_MESSAGE;
@@ -23,29 +23,30 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-/// How often the system's clock is read, and how often the status is published if nothing happens.
+/// How often the system clock is read, and how often the status is published if nothing happens.
 const INTERVAL: Nanos = Nanos::from_millis(125);
-/// PTP stays within its network segment, unless routers are boundary clocks.
+/// TTL of multicast messages. PTP stays within its network segment, unless routers are boundary
+/// clocks.
 const TTL: u8 = 1;
-/// Unicast masters may be anywhere.
+/// TTL of messages to unicast masters, which may be in other networks.
 const UNICAST_TTL: u8 = 64;
 
-/// A client's settings.
+/// The settings of a client.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PtpConfig {
     /// The interface.
     pub interface: Interface,
     /// The port; [`Interface::port_identity`] gives its identity.
     pub port: PortConfig,
-    /// The fallback while PTP is not usable.
+    /// What the reference falls back to while PTP is not usable.
     pub reference: ReferenceConfig,
-    /// The best timestamps to be requested: the card's, unless a user wants to see the effect of
-    /// others.
+    /// The best timestamps to request: the card's, unless the user wants to see the effect of less
+    /// accurate ones.
     pub timestamps: Timestamping,
 }
 
 impl PtpConfig {
-    /// A slave in a domain.
+    /// Settings for a slave in a domain.
     #[must_use]
     pub fn slave(interface: Interface, domain: u8) -> Self {
         let identity = interface.port_identity(true);
@@ -53,19 +54,20 @@ impl PtpConfig {
         Self { interface, port, reference: ReferenceConfig::default(), timestamps: Timestamping::Hardware }
     }
 
-    /// A clock that serves a domain if there is no better one.
+    /// Settings for a clock that serves a domain if there is no better clock.
     #[must_use]
     pub fn master(interface: Interface, domain: u8) -> Self {
         let identity = interface.port_identity(false);
         let port = PortConfig {
-            // Once a second, so that a sender need not wait 6 s for its clock.
+            // Announces are sent once a second, so that a sender need not wait 6 s for its clock.
             log_announce_interval: 0,
             ..PortConfig::new(&Profile::AES67_MEDIA, identity).in_domain(domain)
         };
         Self { interface, port, reference: ReferenceConfig::default(), timestamps: Timestamping::Hardware }
     }
 
-    /// Whether the settings are the same. The interface may have another address since.
+    /// Whether the settings are the same. The interface may have got another address in the
+    /// meantime.
     fn is_like(&self, other: &Self) -> bool {
         let identity = self.port.identity;
         let other =
@@ -73,33 +75,34 @@ impl PtpConfig {
         *self == other
     }
 
-    /// The same settings in another profile.
+    /// The same settings with another profile.
     #[must_use]
     pub fn with_profile(self, profile: &Profile) -> Self {
         let make = if self.port.slave_only { PortConfig::slave_only } else { PortConfig::new };
         let port = make(profile, self.port.identity).in_domain(self.port.domain_number);
-        // A master announces itself at least as often as it would have otherwise.
+        // A master announces itself at least as often as with its current settings.
         let log_announce_interval = port.log_announce_interval.min(self.port.log_announce_interval);
         Self { port: PortConfig { log_announce_interval, ..port }, ..self }
     }
 
-    /// The same settings as a slave of unicast masters.
+    /// The same settings for a slave of unicast masters.
     #[must_use]
     pub fn served_by(self, unicast: UnicastConfig) -> Self {
-        // Once a second at least: a master is chosen by two Announces.
+        // Announces are requested at least once a second, because two of them are necessary to
+        // choose a master.
         let log_announce_interval = self.port.log_announce_interval.min(0);
         let port = PortConfig { log_announce_interval, ..self.port }.served_by(unicast);
         Self { port, ..self }
     }
 }
 
-/// Something that a user would want to know.
+/// An event that a user would want to know about.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum PtpEvent {
-    /// Of the port or its clock.
+    /// An event of the port or its clock.
     Port(PortEvent),
-    /// Of the timeline.
+    /// An event of the timeline.
     Reference(ReferenceEvent),
 }
 
@@ -125,10 +128,10 @@ pub struct PtpClient {
 static CLIENTS: Mutex<BTreeMap<(String, u8), Weak<PtpClient>>> = Mutex::new(BTreeMap::new());
 
 impl PtpClient {
-    /// The client of an interface and domain: the running one, or a new one.
+    /// Returns the client for an interface and domain: the one that is running, or a new one.
     ///
     /// # Errors
-    /// If its ports are refused, or a client with other settings is running.
+    /// If the ports are refused, or a client with other settings is running.
     pub fn shared(config: PtpConfig) -> Result<Arc<Self>> {
         let key = (config.interface.name.clone(), config.port.domain_number);
         let mut clients = CLIENTS.lock().unwrap_or_else(PoisonError::into_inner);
@@ -152,7 +155,7 @@ impl PtpClient {
         Ok(Self { config, status, subscribers, worker })
     }
 
-    /// The present status.
+    /// The current status.
     #[must_use]
     pub fn status(&self) -> Arc<PtpStatus> {
         self.status.load_full()
@@ -164,7 +167,7 @@ impl PtpClient {
         self.status.load().reference.reading()
     }
 
-    /// All events from now on.
+    /// Subscribes to all events from now on.
     #[must_use]
     pub fn subscribe(&self) -> Receiver<PtpEvent> {
         self.subscribers.subscribe()
@@ -187,11 +190,11 @@ struct Driver {
     system: SystemReader,
     read_system_at: LocalTime,
     pending_timestamps: PendingTimestamps,
-    /// Departure times that the kernel reported, and those that it did not.
+    /// Number of departure times that the kernel has reported, and of those that it has not.
     transmit_stamps: (u64, u64),
     prediction: Prediction,
     reason: String,
-    /// The last error of the sockets, which is reported once.
+    /// The last socket error, which is reported only once.
     fault: Option<io::ErrorKind>,
 }
 
@@ -201,13 +204,13 @@ impl Driver {
             let any = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, class.udp_port());
             let receive = SocketConfig::receive(config.interface.clone(), any, None);
             Socket::open(SocketConfig {
-                // Messages of unicast masters to other hosts are ignored.
+                // With unicast masters, no group is joined, so that multicast messages are ignored.
                 groups: if config.port.unicast.is_some() { Vec::new() } else { vec![GROUP] },
                 dscp: DSCP_EF,
                 ttl: if config.port.unicast.is_some() { UNICAST_TTL } else { TTL },
                 transmit_timestamps: class == MessageClass::Event,
                 timestamps: match (class, config.timestamps) {
-                    // Cards stamp event messages.
+                    // Cards stamp only event messages.
                     (MessageClass::General, Timestamping::Hardware) => Timestamping::Kernel,
                     (_, best) => best,
                 },
@@ -234,7 +237,7 @@ impl Driver {
     fn run(&mut self, context: &Context, status: &ArcSwap<PtpStatus>, subscribers: &Subscribers<PtpEvent>) {
         let mut inbox = Inbox::new(LONGEST_MESSAGE);
         while !context.is_stopping() {
-            // What was awaited in vain until then may have arrived since, and still wait to be
+            // Messages that had not arrived by `until` may have arrived since, and still wait to be
             // read.
             let until = self.receive(&mut inbox);
             if self.port.poll_timeout().is_some_and(|due| due <= until) {
@@ -261,9 +264,9 @@ impl Driver {
         self.transmit();
     }
 
-    /// Handles a round of messages. The departure times of our own messages come first, because the
-    /// answers to them may have arrived already. Returns the time up to which all arrivals have
-    /// been handled.
+    /// Handles one round of messages. The departure times of our own messages are handled first,
+    /// because the answers to these messages may already have arrived. Returns the time up to which
+    /// all arrivals have been handled.
     fn receive(&mut self, inbox: &mut Inbox) -> LocalTime {
         while let Some((number, at)) = self.event.poll_transmitted() {
             if let Some(token) = self.pending_timestamps.take(number) {
@@ -274,7 +277,8 @@ impl Driver {
         let mut until = clock::now();
         for socket in [&mut self.event, &mut self.general] {
             let round = socket.receive(inbox, ROUND, |received, datagram| {
-                // The port counts refused messages, and its counters are shown.
+                // The result can be ignored, because the port counts refused messages, and its
+                // counters are displayed.
                 let _ = self.port.handle_datagram(received.at, IpAddr::V4(*received.source.ip()), datagram);
             });
             until = until.min(round.until);
@@ -297,7 +301,7 @@ impl Driver {
                 (Ok(Some(number)), Some(token)) => {
                     self.transmit_stamps.1 += u64::from(self.pending_timestamps.push(number, token));
                 }
-                // Without a stamp by the kernel, the middle of the call is the best estimate.
+                // Without a kernel timestamp, the middle of the call is the best estimate.
                 (Ok(None), Some(token)) => {
                     let took = clock::now() - before;
                     self.port.handle_transmitted(token, before + Nanos::new(took.as_nanos() / 2));
@@ -360,7 +364,8 @@ fn address(transmit: &Transmit) -> IpAddr {
     }
 }
 
-/// A disconnected cable causes one warning, not eight a second.
+/// Logs an error unless the last one was of the same kind: a disconnected cable causes one warning,
+/// not eight a second.
 fn say_once(last: &mut Option<io::ErrorKind>, what: &str, error: &io::Error) {
     if *last != Some(error.kind()) {
         *last = Some(error.kind());

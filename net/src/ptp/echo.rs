@@ -1,8 +1,10 @@
-//! Round trips to a host by ICMP echo, for paths whose delay is not measured otherwise.
+//! Measures round-trip times to a host by ICMP echo, for paths whose delay is not measured
+//! otherwise.
 //!
-//! Model: every answer took at least as long as the path there and back, so the shortest of some
-//! round trips is the closest. Hosts answer in their kernels. Some systems give such a socket to
-//! any program, others to privileged programs only: then there is no echo.
+//! Model: every measured round trip is at least as long as the path there and back, so the shortest
+//! of several round trips is the most accurate. Hosts answer in their kernels, and therefore
+//! quickly. Some systems allow any program to open such a socket, others only privileged programs;
+//! if the socket is refused, there is no echo.
 
 use crate::clock;
 use crate::interface::Interface;
@@ -19,15 +21,16 @@ const LATER: Nanos = Nanos::from_secs(10);
 /// Types of messages (RFC 792).
 const ECHO_REPLY: u8 = 0;
 const ECHO_REQUEST: u8 = 8;
-/// Type, code, checksum, identifier and sequence number.
+/// Length of type, code, checksum, identifier and sequence number, bytes.
 const HEADER: usize = 8;
-/// With a payload by which we recognise our own requests.
+/// Length of a message, bytes, with a payload by which we recognise the answers to our own
+/// requests.
 const LENGTH: usize = HEADER + 8;
 
-/// Requests to one host, and its answers.
+/// Sends requests to one host and receives its answers.
 #[derive(Debug)]
 pub(super) struct Echo {
-    /// Not a UDP socket; the type is one that can be waited for.
+    /// An ICMP socket. It has this type because a thread can wait for it.
     socket: UdpSocket,
     next: LocalTime,
     /// The newest request, and when it was sent.
@@ -36,7 +39,7 @@ pub(super) struct Echo {
 }
 
 impl Echo {
-    /// Requests to `peer`; `None` if the system refuses the socket.
+    /// Opens a socket for requests to `peer`; `None` if the system refuses it.
     pub(super) fn open(interface: &Interface, peer: Ipv4Addr) -> Option<Self> {
         let open = |kind: Type| {
             let socket = Socket::new(Domain::IPV4, kind, Some(Protocol::ICMPV4))?;
@@ -76,7 +79,7 @@ impl Echo {
             self.next = now + if self.sequence < FIRST { SOON } else { LATER };
             self.sequence = self.sequence.saturating_add(1);
             let request = request(self.sequence, now);
-            // PTP finds out that a host is unreachable.
+            // Errors are ignored, because PTP itself detects that a host is unreachable.
             self.sent = self.socket.send(&request).ok().map(|_| (request, now));
         }
         round_trip
@@ -93,7 +96,7 @@ fn request(sequence: u16, now: LocalTime) -> [u8; LENGTH] {
     message
 }
 
-/// The internet checksum (RFC 1071) of whole words.
+/// The Internet checksum (RFC 1071) of a message with an even number of bytes.
 fn checksum(message: &[u8]) -> u16 {
     let words = message.chunks_exact(2).map(|word| u32::from(u16::from_be_bytes([word[0], word[1]])));
     let sum = words.sum::<u32>();
@@ -102,7 +105,7 @@ fn checksum(message: &[u8]) -> u16 {
 }
 
 /// Whether a datagram is the answer to a request. Some sockets deliver the IP header as well. The
-/// identifier is the system's.
+/// identifier is not compared, because some systems set it themselves.
 fn is_answer(datagram: &[u8], request: &[u8; LENGTH]) -> bool {
     let header = match datagram.first() {
         Some(first) if first >> 4 == 4 => usize::from(first & 0x0F) * 4,

@@ -1,12 +1,13 @@
-//! Messages whose departure time the kernel has not reported yet.
+//! Sent messages whose departure time the kernel has not reported yet.
 
 use engine::ptp::TransmitToken;
 use std::collections::VecDeque;
 
-/// More messages than are ever in transit. A kernel that reports no times must not fill the memory.
+/// Maximum number of messages that are remembered: more than ever wait at the same time. The limit
+/// matters if the kernel never reports times.
 const MAX_UNTOLD: usize = 32;
 
-/// The kernel's numbers of such messages, and the port's tokens for them.
+/// The kernel's numbers for these messages, and the port's tokens.
 #[derive(Debug)]
 pub(super) struct PendingTimestamps(VecDeque<(u32, TransmitToken)>);
 
@@ -15,7 +16,7 @@ impl PendingTimestamps {
         Self(VecDeque::with_capacity(MAX_UNTOLD))
     }
 
-    /// Adds a message. Returns whether an older one was given up for it.
+    /// Adds a message. Returns whether an older message was discarded to make room.
     pub(super) fn push(&mut self, number: u32, token: TransmitToken) -> bool {
         let is_full = self.0.len() == MAX_UNTOLD;
         if is_full {
@@ -25,7 +26,7 @@ impl PendingTimestamps {
         is_full
     }
 
-    /// Takes out the message of this number.
+    /// Removes the message with this number, and returns its token.
     pub(super) fn take(&mut self, number: u32) -> Option<TransmitToken> {
         let index = self.0.iter().position(|&(pending_timestamps, _)| pending_timestamps == number)?;
         self.0.remove(index).map(|(_, token)| token)

@@ -13,36 +13,35 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct PtpStatus {
-    /// When it was published.
+    /// When the status was published.
     pub at: LocalTime,
     /// The domain.
     pub domain: u8,
-    /// Our own clock.
+    /// Identity of our own clock.
     pub identity: ClockIdentity,
-    /// Our own port.
+    /// Number of our own port.
     pub port_number: u16,
-    /// The timeline for everything that plays or sends by this client; RTP timestamps refer to
+    /// The timeline for all streams that are paced by this client; RTP timestamps refer to
     /// [`Reference::reading`].
     pub reference: Reference,
     /// PTP time as estimated, without the slew of the reference.
     pub clock: ClockReading,
     /// State of the port.
     pub port: PortState,
-    /// Why there is no clock, or else why the state of the port or the clock last changed, in
-    /// words.
+    /// Why there is no clock, or else why the state of the port or the clock last changed, as text.
     pub reason: String,
-    /// Why there is no clock, if that is known.
+    /// Why there is no clock, if the reason is known.
     pub diagnosis: Option<Diagnosis>,
     /// The master that is followed.
     pub master: Option<DataSet>,
-    /// What the master says of its timescale, or what we say as master.
+    /// What the master states about its timescale, or what we state as master.
     pub time_properties: Option<TimeProperties>,
     /// Estimated one-way delay to the master.
     pub mean_path_delay: Nanos,
     /// Running estimate of the jitter of timestamps.
     pub jitter: Nanos,
-    /// Difference of PTP time from what was predicted a second ago; `None` in the first seconds and
-    /// after a step.
+    /// Difference between the current PTP time and the time that was predicted a second ago; `None`
+    /// in the first seconds and after a step.
     pub prediction_error: Option<Nanos>,
     /// The port's counters.
     pub counters: PortCounters,
@@ -50,18 +49,19 @@ pub struct PtpStatus {
     pub event_socket: SocketStats,
     /// How received messages are stamped.
     pub timestamping: Timestamping,
-    /// Why the network card does not stamp them, if that was requested.
+    /// Why the network card does not stamp messages, although that was requested.
     pub hardware_refusal: Option<Arc<str>>,
-    /// Sent messages that the kernel has stamped, and those for which it failed to.
+    /// Number of sent messages that the kernel has stamped, and of those that it has failed to
+    /// stamp.
     pub transmit_stamps: (u64, u64),
-    /// Whether the system's clock would be usable.
+    /// Whether the system clock would be usable.
     pub system: SystemReport,
     /// How the thread is scheduled.
     pub scheduling: Scheduling,
 }
 
 impl PtpStatus {
-    /// The grandmaster of the time: the one that is followed, or this clock.
+    /// The grandmaster: the one that is followed, or this clock if it is master.
     #[must_use]
     pub fn grandmaster(&self) -> Option<ClockIdentity> {
         match self.port {
@@ -70,7 +70,7 @@ impl PtpStatus {
         }
     }
 
-    /// Rate of PTP time against the host's clock.
+    /// Rate of PTP time relative to the host clock.
     #[must_use]
     pub fn rate(&self) -> Option<Ppb> {
         Some(self.clock.map?.clock().rate())
@@ -90,8 +90,8 @@ impl PtpStatus {
 }
 
 impl PtpStatus {
-    /// The line without the domain, in the form that programs for the BASS libraries expect: `Slave
-    /// to: PTP/dca600fffeff2eea:2, δ -270.9µs, Freq: +100.00ppm [LOCKED]`.
+    /// The status line without the domain, in the form that programs for the BASS libraries expect:
+    /// `Slave to: PTP/dca600fffeff2eea:2, δ -270.9µs, Freq: +100.00ppm [LOCKED]`.
     #[must_use]
     pub fn brief(&self) -> impl fmt::Display {
         Line { status: self, domain: String::new() }
@@ -100,23 +100,24 @@ impl PtpStatus {
 
 impl fmt::Display for PtpStatus {
     /// `Slave to: PTP/dca600fffeff2eea:2, domain 10, δ -270.9µs, Freq: +100.00ppm [LOCKED]`: the
-    /// grandmaster, the number of the port that is followed, and the domain; the error of the last
-    /// second's prediction, PTP's rate against the host's clock, and the state; after the state,
-    /// why there is no clock.
+    /// grandmaster, the number of the port that is followed, and the domain; the error of the
+    /// prediction a second ago, PTP's rate relative to the host clock, and the state; after the
+    /// state, why there is no clock, if there is none.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Line { status: self, domain: format!(", domain {}", self.domain) }.fmt(f)
     }
 }
 
-/// A status in one line.
+/// Displays a status in one line.
 struct Line<'a> {
     status: &'a PtpStatus,
-    /// The domain as it is shown after the port.
+    /// The domain as it is displayed after the port.
     domain: String,
 }
 
-/// The state of a clock with or without a master. A clock with a master but without timestamps of
-/// it is shown in the state of the port, because a LISTENING clock has no master.
+/// The state to display for a clock with or without a master. A clock that has a master but no
+/// timestamps from it yet is displayed as UNCALIBRATED, the state of its port, because LISTENING
+/// would mean that there is no master.
 fn state_of(clock: LockState, has_master: bool) -> String {
     match clock {
         LockState::Listening if has_master => PortState::Uncalibrated.to_string(),

@@ -1,4 +1,4 @@
-//! A session of PTP with one AirPlay receiver, on real sockets: see [`engine::ptp::bmca_yield`].
+//! A PTP session with one AirPlay receiver, on real sockets; see [`engine::ptp::bmca_yield`].
 
 use super::LONGEST_MESSAGE;
 use super::echo::Echo;
@@ -18,22 +18,22 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-/// Events that nobody has taken yet.
+/// Maximum number of events that wait to be polled.
 const MAX_EVENTS: usize = 256;
 /// How often the status is published if nothing happens.
 const INTERVAL: Nanos = Nanos::from_millis(125);
-/// Time to wait for the receiver's time before continuing without it.
+/// How long the session waits for the receiver's time before it continues without it.
 const DEADLINE: Nanos = Nanos::from_secs(10);
-/// Unicast within a home network.
+/// TTL of messages, which are sent by unicast within a home network.
 const TTL: u8 = 64;
 
 /// The status of a session.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct YieldStatus {
-    /// When it was published.
+    /// When the status was published.
     pub at: LocalTime,
-    /// Whose timeline counts.
+    /// Whose timeline is used.
     pub state: YieldState,
     /// Whether the receiver's time is known.
     pub outcome: SyncOutcome,
@@ -43,24 +43,25 @@ pub struct YieldStatus {
     pub uncertainty: Option<Nanos>,
     /// The shortest observed round trip to the receiver, by PTP or by echo.
     pub round_trip: Option<Nanos>,
-    /// Whose clock the timeline is: the receiver's grandmaster, or ours.
+    /// Identity of the clock that provides the timeline: the receiver's grandmaster, or ours.
     pub clock_identity: ClockIdentity,
     /// The clock that follows the receiver's.
     pub clock: ClockReading,
     /// The session's counters.
     pub counters: PortCounters,
-    /// Whether ports 319 and 320 are ours. If they are refused or in use, other ports are used.
+    /// Whether the session uses ports 319 and 320. If they are refused or in use, it uses other
+    /// ports.
     pub on_own_ports: bool,
 }
 
 impl YieldStatus {
-    /// Whether the receiver's time is known, one way or both.
+    /// Whether the receiver's time is known, from one-way or two-way messages.
     #[must_use]
     pub fn is_synchronized(&self) -> bool {
         matches!(self.outcome, SyncOutcome::Converged { .. })
     }
 
-    /// Why the receiver's time is not known, or no longer known, in words.
+    /// Why the receiver's time is not known, or no longer known, as text.
     #[must_use]
     pub fn reason(&self) -> String {
         let (clock, counters) = (self.clock_identity, &self.counters);
@@ -88,7 +89,7 @@ impl YieldStatus {
     }
 }
 
-/// A session. It ends when it is dropped.
+/// A running session, which ends when it is dropped.
 #[derive(Debug)]
 pub struct YieldClient {
     status: Arc<ArcSwap<YieldStatus>>,
@@ -97,7 +98,8 @@ pub struct YieldClient {
 }
 
 impl YieldClient {
-    /// Offers our clock to a receiver. Timestamps are as good as `timestamps` if possible.
+    /// Starts a session, which offers our clock to a receiver. `timestamps` are the best timestamps
+    /// to request.
     ///
     /// # Errors
     /// If no socket can be opened.
@@ -111,13 +113,13 @@ impl YieldClient {
         Ok(Self { status, events, _worker: worker })
     }
 
-    /// The present status.
+    /// The current status.
     #[must_use]
     pub fn status(&self) -> YieldStatus {
         **self.status.load()
     }
 
-    /// The next event that was not polled yet.
+    /// The next event that has not been polled yet.
     #[must_use]
     pub fn poll_event(&self) -> Option<YieldEvent> {
         self.events.try_recv().ok()
@@ -133,7 +135,7 @@ struct Driver {
     pending_timestamps: PendingTimestamps,
     echo: Option<Echo>,
     peer: Ipv4Addr,
-    /// The source address of the echo.
+    /// The source address of the echo requests.
     address: Ipv4Addr,
     faulty: bool,
 }
@@ -143,7 +145,7 @@ impl Driver {
         let open = |class: MessageClass, port: u16| {
             let address = SocketAddrV4::new(interface.address, port);
             let transmit_timestamps = class == MessageClass::Event;
-            // Cards know PTP by its port.
+            // Cards recognise PTP by its port number.
             let by_card = transmit_timestamps && port == class.udp_port();
             let timestamps = if best == Timestamping::Hardware && !by_card { Timestamping::Kernel } else { best };
             let receive = SocketConfig::receive(interface.clone(), address, None);
@@ -187,7 +189,7 @@ impl Driver {
             let now = clock::now();
             self.transmit();
             while let Some(event) = self.session.poll_event() {
-                // Nobody reads the events, or the reader has enough of them.
+                // This fails if nobody polls the events, or if the queue is full.
                 let _ = tell.try_send(event);
             }
             status.store(Arc::new(self.status()));
@@ -198,7 +200,7 @@ impl Driver {
         }
     }
 
-    /// Sends the echo from the present address of the interface.
+    /// Opens the echo socket again if the address of the interface has changed.
     fn follow_interface(&mut self) {
         let interface = self.event.interface();
         if interface.address != self.address {
@@ -207,9 +209,9 @@ impl Driver {
         }
     }
 
-    /// Handles a round of messages. The departure times of our own messages come first, because the
-    /// answers to them may have arrived already. Returns the time up to which all arrivals have
-    /// been handled.
+    /// Handles one round of messages. The departure times of our own messages are handled first,
+    /// because the answers to these messages may already have arrived. Returns the time up to which
+    /// all arrivals have been handled.
     fn receive(&mut self, inbox: &mut Inbox) -> LocalTime {
         while let Some((number, at)) = self.event.poll_transmitted() {
             if let Some(token) = self.pending_timestamps.take(number) {
@@ -218,7 +220,8 @@ impl Driver {
         }
         let mut until = clock::now();
         for socket in [&mut self.event, &mut self.general] {
-            // An error of the socket is temporary; the session counts refused messages.
+            // Socket errors are ignored, because they are temporary; the session counts refused
+            // messages.
             let round = socket.receive(inbox, ROUND, |received, datagram| {
                 let _ = self.session.handle_datagram(received.at, IpAddr::V4(*received.source.ip()), datagram);
             });
@@ -246,7 +249,8 @@ impl Driver {
                 }
                 (Ok(_), None) => self.faulty = false,
                 (Err(error), _) => {
-                    // A receiver that is switched off answers each message with an ICMP error.
+                    // Only the first error is logged, because a receiver that is switched off may
+                    // cause an error for each message.
                     if !std::mem::replace(&mut self.faulty, true) {
                         tracing::info!("sending PTP to {peer}: {error}");
                     }

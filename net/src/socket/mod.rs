@@ -1,26 +1,27 @@
-//! UDP sockets of audio networks.
+//! UDP sockets for audio networks.
 //!
-//! Model: a socket belongs to one interface. It takes only datagrams to its own groups, and only
-//! those from the configured source, if there is one. For that, `IP_MULTICAST_ALL` is off:
-//! otherwise a Linux socket receives the groups that any other program of the host has joined on
-//! any interface.
+//! Model: a socket belongs to one interface. It accepts only datagrams to its own groups, and only
+//! those from the configured source, if there is one. For this purpose, `IP_MULTICAST_ALL` is off:
+//! otherwise, a Linux socket would also receive groups that any other program on the host has
+//! joined on any interface.
 //!
-//! If the network has no querier, switches forget a group that nobody renews, after some 260 s. So
-//! groups are left and joined again every 60 to 120 s. Packets that come between the two calls
-//! would be lost. So the calls follow each other within some 20 us, directly after a datagram was
-//! read while no other one waits: the next one is then most of a packet time away. When nothing
-//! comes at all, groups are renewed sooner, and then less and less often, because an interface that
-//! was taken down and came back may have forgotten its groups.
+//! If the network has no IGMP querier, switches forget a group after about 260 s unless its
+//! membership is renewed. So groups are left and joined again every 60 to 120 s. Packets that
+//! arrive between the two calls would be lost. So the calls are made within about 20 us, directly
+//! after a datagram has been read and no other datagram is waiting: the next one is then most of a
+//! packet time away. If nothing arrives at all, groups are renewed sooner, because an interface
+//! that was taken down and came back may have lost its memberships; these renewals become less and
+//! less frequent.
 //!
 //! An interface may get another address, or be removed and created again. A socket that was bound
-//! to the old address, or that sends by the old interface, would no longer work. So the socket
+//! to the old address, or that sends through the old interface, would no longer work. So the socket
 //! checks whether its interface has changed (see `interface::watch`). If it has, or if sending
-//! fails, the socket is set up again until that succeeds: at once, after 0.1 s, and then at
-//! intervals that double up to 2 s.
+//! fails, attempts are made to set the socket up again until one succeeds: at once, after 0.1 s,
+//! and then at intervals that double up to 2 s.
 //!
-//! A process may stand still while the kernel keeps receiving datagrams for it. When the process
-//! resumes, each of these has its arrival time, and `Round::until` is the time up to which
-//! everything has been taken: later datagrams may still wait.
+//! A process may be stalled while the kernel keeps receiving datagrams for it. When the process
+//! resumes, each of these datagrams has its correct arrival time, and `Round::until` is the time up
+//! to which all datagrams have been taken: later ones may still be waiting.
 
 mod config;
 mod recovery;
@@ -42,87 +43,92 @@ use std::io;
 use std::net::{SocketAddr, SocketAddrV4, UdpSocket};
 use std::sync::Arc;
 
-/// The earliest time of renewing memberships, and how much later the last socket of a host does it.
+/// Time after which memberships are renewed at the earliest, and the largest random addition to it,
+/// ms.
 const REJOIN: Nanos = Nanos::from_secs(60);
 const REJOIN_SPREAD_MS: u32 = 60_000;
-/// If no datagram comes that leaves a gap, groups are renewed this much later.
+/// If no suitable moment occurs (directly after a datagram, with none waiting), groups are renewed
+/// this much later.
 const REJOIN_PATIENCE: Nanos = Nanos::from_secs(1);
-/// If datagrams always wait, groups are renewed this much later in any case.
+/// If datagrams are waiting all the time, groups are renewed this much later in any case.
 const REJOIN_OVERDUE: Nanos = Nanos::from_secs(10);
-/// Silence after which groups are renewed; the next renewal follows after twice this time, and so
-/// on.
+/// Silence after which groups are renewed for the first time; the time then doubles with each
+/// renewal.
 const SILENCE: Nanos = Nanos::from_secs(2);
-/// Half a second of a stream of 64 channels at 96 kHz, which comes in packets of 1.5 KiB that the
-/// kernel counts as 2.3.
+/// Receive buffer of a socket, bytes: half a second of a 64-channel stream at 96 kHz, whose 1.5 KiB
+/// packets count as 2.3 KiB in the kernel.
 const RECEIVE_BUFFER: usize = 16 << 20;
-/// Failure of a smaller request is an error.
+/// Smallest acceptable receive buffer, bytes. If the system refuses a request of this size, the
+/// socket cannot be opened.
 const SMALLEST_BUFFER: usize = 64 << 10;
 
-/// The longest UDP datagram: packets beyond an Ethernet frame come in fragments.
+/// Maximum length of a UDP datagram, bytes. Datagrams that do not fit in an Ethernet frame are sent
+/// in fragments.
 pub const LONGEST_DATAGRAM: usize = 65_536;
 
-/// Datagrams that are taken from one socket before its thread does anything else.
+/// Maximum number of datagrams that are taken from one socket before its thread does anything else.
 pub(crate) const ROUND: usize = 64;
 
 /// The counters of a socket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SocketStats {
-    /// Datagrams that were taken.
+    /// Number of datagrams that were accepted.
     pub received: u64,
-    /// Those among them that neither the card nor the kernel stamped.
+    /// How many of these neither the card nor the kernel stamped.
     pub stamped_by_user_space: u64,
-    /// Datagrams that the card should have stamped but did not; they are left out.
+    /// Number of datagrams that the card should have stamped but did not; they are ignored.
     pub unstamped: u64,
-    /// Datagrams that the kernel dropped because this program did not read them in time.
+    /// Number of datagrams that the kernel dropped because this program did not read them in time.
     pub dropped: u64,
-    /// Datagrams from other sources.
+    /// Number of datagrams from other sources.
     pub other_source: u64,
-    /// Datagrams of other groups on the same port; 0 where sockets are bound to their group.
+    /// Number of datagrams to other groups on the same port; 0 on systems where sockets are bound
+    /// to their group.
     pub other_group: u64,
-    /// Datagrams of the same group that came by another interface; 0 where the system keeps these
-    /// apart.
+    /// Number of datagrams to the same group that arrived on another interface; 0 on systems that
+    /// do not deliver them.
     pub other_interface: u64,
-    /// Datagrams longer than the buffer.
+    /// Number of datagrams that were longer than the buffer.
     pub truncated: u64,
-    /// Datagrams that were sent.
+    /// Number of datagrams that were sent.
     pub sent: u64,
-    /// Datagrams that could not be sent.
+    /// Number of datagrams that could not be sent.
     pub send_errors: u64,
     /// How often groups were renewed.
     pub rejoins: u64,
-    /// The largest possible error in the conversion of a timestamp.
+    /// The largest possible error of a timestamp conversion so far.
     pub stamp_error: Nanos,
-    /// How often somebody set the system's clock, by which the kernel stamps.
+    /// How often somebody set the system clock, with which the kernel stamps.
     pub system_clock_steps: u64,
 }
 
-/// A datagram.
+/// Sender and arrival time of a datagram.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Received {
-    /// Who sent it.
+    /// The datagram's sender.
     pub(crate) source: SocketAddrV4,
-    /// When it came.
+    /// When the datagram arrived.
     pub(crate) at: LocalTime,
 }
 
-/// The result of reading a socket.
+/// The result of reading datagrams from a socket.
 #[derive(Debug)]
 pub(crate) struct Round {
-    /// Datagrams that were taken.
+    /// Number of datagrams that were accepted.
     pub(crate) taken: usize,
-    /// Datagrams that were read, including those for others.
+    /// Number of datagrams that were read, including those that were not accepted.
     pub(crate) read: usize,
-    /// Whether more may wait.
+    /// Whether more datagrams may be waiting.
     pub(crate) more: bool,
-    /// Everything that arrived until then has been taken.
+    /// All datagrams that arrived before this time have been taken.
     pub(crate) until: LocalTime,
-    /// An error of the socket, such as an interface that went down. The socket remains usable.
+    /// A socket error, such as an interface that went down. The socket remains usable.
     pub(crate) error: Option<io::Error>,
 }
 
 impl Round {
-    /// Warns of the first error of media, and records it in `faulty`.
+    /// Logs a warning for the first error of a media socket, and records in `faulty` that it did.
     pub(crate) fn warn_once(&self, faulty: &mut bool) {
         if let Some(error) = self.error.as_ref().filter(|_| !std::mem::replace(faulty, true)) {
             tracing::warn!("receiving media: {error}");
@@ -137,17 +143,17 @@ pub struct Socket {
     config: SocketConfig,
     stamping: Stamping,
     rejoin_at: LocalTime,
-    /// When a datagram last came, or since when one has been awaited.
+    /// When the last datagram arrived, or since when one has been awaited.
     heard_at: LocalTime,
-    /// Silence that is too long.
+    /// Silence after which groups are renewed.
     silence: Nanos,
-    /// Datagrams sent so far: the number of the next one.
+    /// Number of datagrams sent so far, which is also the number of the next one.
     sent: u32,
     /// The number of the datagram to which the kernel gives the number 0.
     numbered_from: u32,
-    /// Departure times that were reported before the kernel restarted its numbers at 0.
+    /// Departure times that were reported before the kernel restarted its numbering at 0.
     left: VecDeque<(u32, LocalTime)>,
-    /// All arrivals and all departure times until then have been taken.
+    /// Times up to which all arrivals and all departure times have been taken.
     taken_until: LocalTime,
     told_until: LocalTime,
     recovery: Recovery,
@@ -186,9 +192,9 @@ impl Socket {
         Ok(opened)
     }
 
-    /// Takes at most `most` datagrams, so that a flood does not keep the thread from its other
-    /// duties. Those from other sources are left out. Renews the groups if that is due and nothing
-    /// waits.
+    /// Reads at most `most` datagrams, so that a flood does not keep the thread from its other
+    /// tasks, and passes the accepted ones to `handle`. Renews the memberships if that is due,
+    /// preferably while no datagram is waiting.
     pub(crate) fn receive(&mut self, inbox: &mut Inbox, most: usize, mut handle: impl FnMut(Received, &[u8])) -> Round {
         let looked_at = clock::now();
         let mut round = Round { taken: 0, read: 0, more: true, until: self.taken_until, error: None };
@@ -204,7 +210,8 @@ impl Socket {
             for (datagram, bytes) in (0..count).filter_map(|index| inbox.datagram(index)) {
                 let Some(received) = self.accept(&datagram, bytes, &look) else { continue };
                 round.taken += 1;
-                // Stamps of several interfaces, or of a clock that was set, may be out of order.
+                // Stamps from several interfaces, or from a clock that was set, may be out of
+                // order.
                 round.until = received.at.clamp(round.until, looked_at.max(round.until));
                 handle(received, bytes);
             }
@@ -224,8 +231,8 @@ impl Socket {
         round
     }
 
-    /// Whether a datagram of a group came by another interface, where a socket hears the groups of
-    /// all.
+    /// Whether a datagram to a group arrived on another interface, on systems where a socket
+    /// receives groups from all interfaces.
     fn came_by_another(&self, index: Option<u32>) -> bool {
         let Some(index) = index.filter(|&index| index != self.config.interface.index) else { return false };
         platform::socket::HEARS_ALL_INTERFACES && is_another(index, &self.recovery.interfaces())
@@ -236,7 +243,8 @@ impl Socket {
         if let Some(drops) = datagram.drops {
             self.stats.dropped = u64::from(drops);
         }
-        // Where a socket cannot be bound to its group, it receives the groups of others.
+        // On systems where a socket cannot be bound to its group, it also receives the groups of
+        // other sockets.
         let group = datagram.destination.filter(|destination| destination.is_multicast());
         if group.is_some_and(|group| !self.config.groups.contains(&group)) {
             self.stats.other_group += 1;
@@ -293,8 +301,8 @@ impl Socket {
         Ok(self.stamping.tells_transmitted().then_some(number))
     }
 
-    /// Sends many datagrams in order, without departure times. Returns for each why the system
-    /// refused it, if it did.
+    /// Sends many datagrams in order, without departure times. Returns, for each datagram that the
+    /// system refused, the error.
     pub(crate) fn send_all(&mut self, datagrams: &[(&[u8], SocketAddrV4)]) -> Vec<Option<io::Error>> {
         let refused = batch::send(&self.socket, datagrams);
         let errors = refused.iter().flatten().count() as u64;
@@ -308,8 +316,8 @@ impl Socket {
         refused
     }
 
-    /// Whether a refused datagram uses one of the kernel's numbers depends on what refused it. So
-    /// the kernel restarts at 0.
+    /// Makes the kernel restart its numbering at 0 after a refused datagram, because it is unknown
+    /// whether the refused datagram has used a number.
     fn number_anew(&mut self) {
         while let Some(told) = self.next_transmitted() {
             self.left.push_back(told);
@@ -318,7 +326,7 @@ impl Socket {
         self.stamping.restart_numbers(&self.socket);
     }
 
-    /// The number and the departure time of the next datagram whose departure is known.
+    /// The number and departure time of the next datagram whose departure has been reported.
     pub fn poll_transmitted(&mut self) -> Option<(u32, LocalTime)> {
         if !self.stamping.tells_transmitted() {
             return None;
@@ -333,7 +341,8 @@ impl Socket {
                 self.told_until = looked_at;
                 return None;
             };
-            // A datagram from before the restart of the numbers, which was held up in a queue.
+            // This datagram was sent before the numbering was restarted, and was delayed in a
+            // queue.
             if number >= self.sent.wrapping_sub(self.numbered_from) {
                 continue;
             }
@@ -343,7 +352,7 @@ impl Socket {
         }
     }
 
-    /// Renews the memberships if that is due, preferably when everything has been read.
+    /// Renews the memberships if that is due, preferably when no datagram is waiting.
     fn renew(&mut self, now: LocalTime, just_received: bool) {
         let due = if just_received { self.rejoin_at } else { self.rejoin_at + REJOIN_PATIENCE };
         let silent = now.since(self.heard_at) >= self.silence;
@@ -364,7 +373,7 @@ impl Socket {
         self.stamping.in_use()
     }
 
-    /// Why no network card stamps, although that was requested.
+    /// Why the network card does not stamp datagrams, although that was requested.
     #[must_use]
     pub const fn hardware_refusal(&self) -> Option<&Arc<str>> {
         self.stamping.refusal()
@@ -377,7 +386,7 @@ impl Socket {
         SocketStats { stamp_error, system_clock_steps, ..self.stats }
     }
 
-    /// The address to which it is bound.
+    /// The address to which the socket is bound.
     ///
     /// # Errors
     /// If the system does not report it.
@@ -385,7 +394,7 @@ impl Socket {
         self.socket.local_addr()
     }
 
-    /// For [`crate::worker::Context::wait`].
+    /// The socket in the form that [`crate::worker::Context::wait`] needs.
     pub(crate) fn waitable(&self) -> platform::Waitable<'_> {
         platform::socket::waitable(&self.socket)
     }
@@ -407,7 +416,7 @@ impl Socket {
         let interface = &self.config.interface;
         for group in &self.config.groups {
             let socket = SockRef::from(&self.socket);
-            // Leaving fails only if the socket is not a member, which is the wanted state.
+            // Leaving fails only if the socket is not a member, which is the desired state.
             let _ = match self.config.source {
                 Some(source) => socket.leave_ssm_v4(&source, group, &interface.address),
                 None => socket.leave_multicast_v4(group, &interface.address),
@@ -415,15 +424,16 @@ impl Socket {
         }
     }
 
-    /// Spread by the digits of the clock, so that the sockets of a host do not all renew at once.
+    /// Schedules the next renewal, with a delay that is derived from the digits of the clock, so
+    /// that the sockets on a host do not all renew at the same time.
     fn schedule_rejoin(&mut self, now: LocalTime) {
         let spread_ms = (now.as_nanos() as u64 / 1_000 % u64::from(REJOIN_SPREAD_MS)) as i64;
         self.rejoin_at = now + REJOIN + Nanos::from_millis(spread_ms);
     }
 }
 
-/// Whether an index other than that of the socket's interface is that of another network: the
-/// system may report loopback for what this host sends.
+/// Whether the index of an interface other than the socket's belongs to another network. Loopback
+/// does not, because the system may report it for datagrams that this host sends.
 fn is_another(index: u32, all: &[Interface]) -> bool {
     all.iter().any(|interface| interface.index == index && !interface.loopback)
 }
@@ -435,7 +445,7 @@ fn bind(config: &SocketConfig) -> Result<UdpSocket> {
     let address = platform::socket::bind_address(config.bind);
     socket.bind(&SocketAddr::V4(address).into()).map_err(Error::bind(config.bind))?;
     let socket = socket.into();
-    // Without this count, drops look like loss, which is reported as well.
+    // Without this count, dropped datagrams count as lost packets, which are reported as well.
     let _ = platform::socket::count_drops(&socket);
     Ok(socket)
 }
@@ -447,10 +457,10 @@ fn set_up(socket: &socket2::Socket, config: &SocketConfig) -> io::Result<()> {
     socket.set_multicast_loop_v4(config.multicast_loop)?;
     socket.set_multicast_ttl_v4(u32::from(config.ttl))?;
     socket.set_ttl_v4(u32::from(config.ttl))?;
-    // DSCP is in the upper six bits.
+    // The DSCP is in the upper six bits.
     socket.set_tos_v4(u32::from(config.dscp) << 2)?;
     if config.share_port || !config.groups.is_empty() {
-        // Several programs may receive the same group; a port of our own address is ours alone.
+        // Several programs may receive the same group, but a port on our own address is not shared.
         platform::socket::share_port(socket)?;
     }
     if !config.groups.is_empty() {
@@ -459,8 +469,9 @@ fn set_up(socket: &socket2::Socket, config: &SocketConfig) -> io::Result<()> {
     Ok(())
 }
 
-/// Sets a buffer's size. Linux cuts it to the system's limit (net.core.rmem_max) without an error;
-/// BSD refuses what is beyond its own (kern.ipc.maxsockbuf), and half as much is tried.
+/// Sets a buffer to the largest possible size up to `size`. Linux limits the size to
+/// net.core.rmem_max without an error. BSD refuses sizes beyond kern.ipc.maxsockbuf, so half the
+/// size is tried next.
 fn largest(size: usize, set: impl Fn(usize) -> io::Result<()>) -> io::Result<()> {
     match set(size) {
         Err(_) if size > SMALLEST_BUFFER => largest(size / 2, set),

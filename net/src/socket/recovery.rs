@@ -1,4 +1,4 @@
-//! When and how a socket is set up again.
+//! Sets a socket up again when its interface has changed or sending fails.
 
 use super::stamping::Stamping;
 use super::{Socket, bind};
@@ -9,18 +9,20 @@ use engine::{LocalTime, Nanos};
 use socket2::SockRef;
 use std::sync::Arc;
 
-/// Time from the first failure to the first attempt, and the longest interval between attempts: a
-/// cable that is disconnected for a night costs nothing, and one that is back is noticed soon.
+/// Time from the first failure to the first attempt, and the longest interval between attempts.
+/// Attempts are rare enough to cost nothing while a cable is disconnected, and frequent enough to
+/// notice soon that it is connected again.
 const FIRST_RETRY: Nanos = Nanos::from_millis(100);
 const LONGEST_RETRY: Nanos = Nanos::from_secs(2);
 
-/// Whether a socket works, as far as is known.
+/// Whether a socket works, as far as known, and when to set it up again.
 #[derive(Debug)]
 pub(super) struct Recovery {
     watch: Arc<Watch>,
     /// The interfaces that existed when the socket was last checked.
     seen: Arc<Vec<Interface>>,
-    /// When the socket will be set up again because it does not work, and the interval after that.
+    /// When the socket will be set up again because it does not work, and the interval until the
+    /// next attempt.
     retry_at: Option<LocalTime>,
     retry: Nanos,
 }
@@ -31,22 +33,22 @@ impl Recovery {
         Self { watch, seen, retry_at: None, retry: FIRST_RETRY }
     }
 
-    /// The interfaces of this host.
+    /// All interfaces of this host.
     pub(super) fn interfaces(&self) -> Arc<Vec<Interface>> {
         self.watch.latest()
     }
 
-    /// Takes note that a datagram was sent.
+    /// Records that a datagram was sent.
     pub(super) fn sent(&mut self) {
         (self.retry_at, self.retry) = (None, FIRST_RETRY);
     }
 
-    /// Takes note that a datagram could not be sent, or a group could not be joined.
+    /// Records that a datagram could not be sent, or a group could not be joined.
     pub(super) fn failed(&mut self, now: LocalTime) {
         self.retry_at.get_or_insert(now + self.retry);
     }
 
-    /// Whether there is something to do at `now`.
+    /// Whether an attempt is due at `now`, or the interfaces have changed.
     fn is_due(&mut self, now: LocalTime) -> bool {
         let latest = self.watch.latest();
         let has_changed = !Arc::ptr_eq(&latest, &self.seen);
@@ -60,14 +62,15 @@ impl Recovery {
 }
 
 impl Socket {
-    /// Keeps the socket working when its interface has changed. Call it several times a second.
+    /// Sets the socket up again if its interface has changed, or if it does not work. Call this
+    /// several times a second.
     pub(crate) fn attend(&mut self, now: LocalTime) {
         let failed = self.recovery.retry_at.is_some();
         if !self.recovery.is_due(now) {
             return;
         }
         match self.recovery.watch.again(&self.config.interface) {
-            // Other interfaces have changed.
+            // Only other interfaces have changed.
             Ok(found) if found == self.config.interface && !failed => {}
             Ok(_) => self.set_up_anew(),
             // The next attempt is not due yet.
@@ -75,19 +78,19 @@ impl Socket {
         }
     }
 
-    /// The present state of its interface.
+    /// The interface in its current state.
     pub(crate) const fn interface(&self) -> &Interface {
         &self.config.interface
     }
 
-    /// Finds the interface again and joins the groups there. A packet may come between leaving and
-    /// joining, so nothing else is done in between.
+    /// Looks the interface up again and joins the groups on it. Packets that arrive between leaving
+    /// and joining are lost, so nothing else is done in between.
     pub(super) fn set_up_anew(&mut self) {
         let found = self.recovery.watch.again(&self.config.interface);
         self.leave();
         let done = found.map_err(Error::from).and_then(|found| self.use_interface(found));
         if let Err(error) = done {
-            // Groups that were left are joined again as before, as far as possible.
+            // The groups are joined again as before, as far as possible.
             let _ = self.join();
             self.recovery.failed(clock::now());
             tracing::info!("a socket could not be set up again; the next attempt follows: {error}");
@@ -112,8 +115,8 @@ impl Socket {
         Ok(())
     }
 
-    /// Opens another socket in place of one that is bound to an old address of the interface. It
-    /// has the same port, by which others may know it.
+    /// Replaces a socket that is bound to an old address of the interface. The new socket has the
+    /// same port, because other hosts may use this port.
     fn bind_anew(&mut self) -> Result<()> {
         let port = self.local_address().map_or(self.config.bind.port(), |address| address.port());
         let mut config = self.config.clone();

@@ -1,18 +1,18 @@
-//! When a socket's datagrams came and left, in the host's time.
+//! Determines when a socket's datagrams arrived and left, in host time.
 //!
-//! Model: stamps are made by the card, the kernel or this program, and all stamps of a socket are
-//! of one kind. A message takes tens of microseconds between two of these places, which would be in
-//! the result of an exchange with stamps of two kinds. So where the card stamps, an event message
-//! that it left unstamped has no time and counts as lost. Messages that do not pass the card are
-//! stamped by the kernel: those of other programs of this host or of other interfaces, and
-//! everything that is not PTP.
+//! Model: stamps are made by the card, the kernel or this program, and a socket uses stamps of only
+//! one kind. A message takes tens of microseconds from one of these places to the next, and an
+//! exchange with two kinds of stamps would be wrong by this time. So while the card stamps, an
+//! event message without a stamp by the card has no time, and counts as lost. Messages that do not
+//! pass through the card, and all messages other than PTP event messages, are stamped by the
+//! kernel. The former come from other programs on this host, or from other interfaces.
 //!
-//! Windows may claim to stamp but leave it to a driver that does not. Then only the stamps of this
-//! program remain.
+//! Windows may accept a request for stamps although the card's driver makes none. Then this program
+//! stamps.
 //!
-//! If a card leaves out too many stamps, the kernel stamps instead, and the card is tried again
-//! later. Another program may have changed its settings, or it may have lost them when its cable
-//! was disconnected.
+//! If too many of a card's stamps are missing, the kernel stamps instead, and the card is tried
+//! again later. Another program may have changed the card's settings, or the card may have lost
+//! them when its cable was disconnected.
 
 use super::Timestamping;
 use crate::clock::{self, Look, StampConverter};
@@ -25,15 +25,15 @@ use std::io;
 use std::net::{Ipv4Addr, UdpSocket};
 use std::sync::{Arc, Once};
 
-/// How many more messages a card may leave out than it stamps.
+/// How many more messages a card may leave unstamped than it stamps.
 const PATIENCE: u32 = 8;
-/// Time after which a card that was given up is tried again, and the upper limit when that time is
-/// doubled.
+/// Time after which a card that was given up is tried again, and the upper limit of this time,
+/// which doubles with each failure.
 const RETRY: Nanos = Nanos::from_secs(60);
 const LONGEST_RETRY: Nanos = Nanos::from_secs(3600);
 
-/// Whether a card stamps in one direction: a leaky bucket, so that a card that can hold only one
-/// stamp at a time, and misses every third message, is still used.
+/// Counts missing stamps in one direction as a leaky bucket, so that a card is still used if it can
+/// store only one stamp at a time, and therefore misses every third message.
 #[derive(Clone, Copy, Debug, Default)]
 struct Missing(u32);
 
@@ -51,7 +51,7 @@ impl Missing {
     }
 }
 
-/// A card that stamps.
+/// A network card that stamps messages.
 struct Nic {
     read: Box<dyn Fn() -> io::Result<HardwareReading> + Send>,
     received: Missing,
@@ -64,11 +64,11 @@ impl Nic {
     }
 }
 
-/// The stamps of one socket.
+/// Requests and converts the stamps of one socket.
 pub(super) struct Stamping {
     best: Timestamping,
     interface: Interface,
-    /// Addresses of this host. Its own messages are looped back to it without passing the card.
+    /// Addresses of this host. Its own messages are looped back without passing through the card.
     own: Vec<Ipv4Addr>,
     in_use: Timestamping,
     /// Whether departure times are requested, and whether they are reported: not every system that
@@ -76,13 +76,13 @@ pub(super) struct Stamping {
     transmit: bool,
     tells_transmitted: bool,
     card: Option<Nic>,
-    /// Datagrams that the system should have stamped.
+    /// Counts datagrams that the system should have stamped but did not.
     system: Missing,
-    /// When a card that was given up is tried again, and the interval after that.
+    /// When a card that was given up is tried again, and the interval until the next attempt.
     retry_at: Option<LocalTime>,
     retry: Nanos,
     opened_at: LocalTime,
-    /// Why no card stamps, although that was requested.
+    /// Why the card does not stamp, although that was requested.
     refusal: Option<Arc<str>>,
     converter: StampConverter,
 }
@@ -94,7 +94,7 @@ impl fmt::Debug for Stamping {
 }
 
 impl Stamping {
-    /// Requests the best stamps up to `best` that are available.
+    /// Requests the best available stamps, but none better than `best`.
     pub(super) fn enable(socket: &UdpSocket, interface: &Interface, best: Timestamping, transmit: bool) -> Self {
         let mut stamping = Self {
             best,
@@ -116,8 +116,9 @@ impl Stamping {
         stamping
     }
 
-    /// Takes note that the interface was looked up again, and may be another one with another card.
-    /// Returns whether the kernel restarts its numbers at 0.
+    /// Requests stamps again if the interface, which was looked up again, has changed, or if a card
+    /// that was given up is due for another attempt. Returns whether the kernel restarts its
+    /// numbering at 0.
     pub(super) fn look_again(&mut self, socket: &UdpSocket, interface: &Interface, now: LocalTime) -> bool {
         let is_other = self.interface != *interface;
         let is_due = self.retry_at.is_some_and(|retry_at| now >= retry_at);
@@ -139,7 +140,7 @@ impl Stamping {
         self.in_use
     }
 
-    /// Why no card stamps, although that was requested.
+    /// Why the card does not stamp, although that was requested.
     pub(super) const fn refusal(&self) -> Option<&Arc<str>> {
         self.refusal.as_ref()
     }
@@ -149,7 +150,7 @@ impl Stamping {
         self.converter.worst()
     }
 
-    /// How often the system's clock was set.
+    /// How often the system clock was set.
     pub(super) const fn system_clock_steps(&self) -> u64 {
         self.converter.system_clock_steps()
     }
@@ -159,8 +160,8 @@ impl Stamping {
         self.tells_transmitted
     }
 
-    /// The arrival time of a datagram that has waited for at most `waited` and was read just before
-    /// `look`; `None` if it is unknown.
+    /// The arrival time of a datagram that waited for at most `waited` and was read just before
+    /// `look`; `None` if the time is unknown.
     pub(super) fn received(
         &mut self,
         socket: &UdpSocket,
@@ -183,8 +184,8 @@ impl Stamping {
         match (card.read)() {
             Ok(reading) => {
                 card.received.stamped();
-                // A stamp from before the card's clock was set is useless, but not the card's
-                // fault.
+                // A stamp from before the card's clock was set cannot be used, but does not count
+                // as missing.
                 self.converter.convert_hardware(stamp, &reading, waited)
             }
             Err(error) => {
@@ -194,9 +195,9 @@ impl Stamping {
         }
     }
 
-    /// Takes note that a datagram was sent whose departure time is awaited.
+    /// Records that a datagram was sent whose departure time is awaited.
     pub(super) fn sent(&mut self, socket: &UdpSocket, to: Ipv4Addr) {
-        // A unicast datagram may stay on this host, or leave by another interface.
+        // A unicast datagram may stay on this host, or leave through another interface.
         let awaited = self.tells_transmitted && to.is_multicast();
         let Some(card) = self.card.as_mut().filter(|_| awaited) else { return };
         card.sent.left_out();
@@ -205,18 +206,18 @@ impl Stamping {
         }
     }
 
-    /// The departure time of a datagram that has waited for at most `waited`.
+    /// The departure time of a datagram whose stamp has waited for at most `waited`.
     pub(super) fn transmitted(&mut self, stamps: Stamps, waited: Nanos) -> Option<LocalTime> {
         let Some(card) = &mut self.card else { return self.by_system(stamps, waited, &Look::now()) };
         let stamp = stamps.hardware?;
-        // By now the datagram was both sent and stamped.
+        // This stamp cancels the count made when the datagram was sent, and counts as a success.
         card.sent.stamped();
         card.sent.stamped();
         let reading = (card.read)().ok()?;
         self.converter.convert_hardware(stamp, &reading, waited)
     }
 
-    /// Makes the kernel restart its numbers at 0.
+    /// Makes the kernel restart its numbering at 0.
     pub(super) fn restart_numbers(&mut self, socket: &UdpSocket) {
         if platform::socket::restart_numbers(socket, self.wanted()).is_err() {
             (self.in_use, self.tells_transmitted, self.card) = (Timestamping::UserSpace, false, None);
@@ -236,7 +237,8 @@ impl Stamping {
         stamps.host.or_else(|| stamps.system.and_then(|stamp| self.converter.convert_at(stamp, waited, look)))
     }
 
-    /// Whether a datagram came by the card, rather than by another one or from this host.
+    /// Whether a datagram arrived through this card, and not through another card or from this
+    /// host.
     fn passed_card(&self, datagram: &Datagram) -> bool {
         let is_other = datagram.interface.is_some_and(|index| index != self.interface.index);
         !is_other && !self.own.contains(datagram.source.ip())
@@ -284,8 +286,8 @@ impl Stamping {
         }
     }
 
-    /// Makes the kernel stamp instead of the card, unless the cable is disconnected, so that
-    /// nothing passes the card. Returns whether it does.
+    /// Makes the kernel stamp instead of the card. Does nothing if the cable is disconnected,
+    /// because stamps are then missing for this reason. Returns whether the kernel stamps now.
     fn give_up(&mut self, socket: &UdpSocket, reason: &str) -> bool {
         if let (Some(card), Link::Down(_)) = (&mut self.card, self.interface.link()) {
             (card.received, card.sent) = (Missing::default(), Missing::default());
@@ -305,7 +307,8 @@ impl Stamping {
     }
 }
 
-/// Logged once, because it is the same for every socket.
+/// Logs that the system does not stamp packets. This is logged once, because it is the same for
+/// every socket.
 fn tell_of_no_stamps(reason: &str) {
     static TOLD: Once = Once::new();
     TOLD.call_once(|| {
@@ -313,9 +316,9 @@ fn tell_of_no_stamps(reason: &str) {
     });
 }
 
-/// Whether a card has to stamp a message: a Sync, Delay_Req, Pdelay_Req or Pdelay_Resp of PTPv2
-/// (IEEE 1588-2019, 13.3.2). Other messages on the port are not PTP, or version 1, which Dante
-/// uses.
+/// Whether a card has to stamp a message: a Sync, Delay_Req, Pdelay_Req or Pdelay_Resp in PTPv2
+/// (IEEE 1588-2019, 13.3.2). Other messages on this port are PTPv1, which Dante uses, or not PTP at
+/// all.
 fn is_event_message(bytes: &[u8]) -> bool {
     matches!(bytes, [kind, version, ..] if kind & 0x0F < 4 && version & 0x0F == 2)
 }

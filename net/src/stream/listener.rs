@@ -1,14 +1,15 @@
-//! Threads that receive streams, several streams each.
+//! Threads that receive streams. Each thread receives several streams.
 //!
-//! Model: a thread that is woken for each packet spends most of its time on waking, and 64 streams
-//! of 1 ms have 64 000 packets a second. So a thread owns the sockets and sinks of up to
-//! [`STREAMS`] streams whose packets may wait equally long, and polls all of them at that interval;
-//! the kernel's stamps still give the arrival time of each packet. Threads poll at multiples of the
-//! interval, so that one interrupt wakes all of them. While nothing comes they wait for the
-//! sockets. A thread is shared only once there are as many threads as processors.
+//! Model: a thread that is woken for each packet spends most of its time on waking up, and 64
+//! streams with 1 ms packets have 64 000 packets a second. So a thread owns the sockets and sinks
+//! of up to [`STREAMS`] streams whose packets may wait for the same time, and polls all of them at
+//! this interval; the kernel's stamps still give the arrival time of each packet. All threads poll
+//! at multiples of the interval, so that one interrupt wakes all of them. While no packets arrive,
+//! they wait for the sockets. A thread is shared only if there are already as many threads as
+//! processors.
 //!
-//! A packet without a stamp has the time at which it is read. So a stream without stamps has a
-//! thread of its own, which waits for each packet.
+//! A packet without a stamp gets the time at which it is read. So a stream without stamps has its
+//! own thread, which waits for each packet.
 
 use super::LegConfig;
 use crate::clock;
@@ -30,25 +31,25 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::available_parallelism;
 
-/// Streams of one thread: handling two and a half packets of 1 ms of each takes less than half a
-/// millisecond.
+/// Maximum number of streams per thread. Handling the packets that all of them receive in 2.5 ms,
+/// with 1 ms packets, takes less than half a millisecond.
 const STREAMS: usize = 16;
-/// Upper limit of the time for which packets wait in the socket.
+/// Upper limit for the time that packets wait in the socket.
 pub(super) const LONGEST_LATENCY: Nanos = Nanos::from_micros(2_500);
 
-/// Receives the datagrams of a stream, in the listener's thread. It must not wait for anything
-/// slow, because other streams use the same thread. Do not drop a listener while you hold a lock
-/// that any sink takes.
+/// Handles the datagrams of a stream in the listener's thread. A sink must not wait for anything
+/// slow, because other streams use the same thread. Do not drop a listener while holding a lock
+/// that any sink acquires.
 pub trait MediaSink: Send + 'static {
-    /// Takes a datagram.
+    /// Handles a datagram.
     fn handle_datagram(&mut self, datagram: Datagram<'_>);
 
-    /// Everything that arrived until `until` has been handled; called at least ten times a second.
-    /// A process that stood still has much to handle, and later datagrams may still wait. `clock`
-    /// is the reading of the timeline, if there is one.
+    /// Called at least ten times a second, when all datagrams that arrived until `until` have been
+    /// handled. Later datagrams may still be waiting, for example after a process was stalled.
+    /// `clock` is the reading of the timeline, if there is one.
     fn handle_idle(&mut self, until: LocalTime, clock: Option<&ClockReading>, legs: &[LegStatus]);
 
-    /// How long datagrams may wait before they are handed over; called once.
+    /// How long datagrams may wait before they are passed to the sink; called once.
     fn max_latency(&self) -> Nanos {
         LONGEST_LATENCY
     }
@@ -58,7 +59,7 @@ pub trait MediaSink: Send + 'static {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LegStatus {
-    /// Counts.
+    /// The socket's counters.
     pub socket: SocketStats,
     /// Origin of the timestamps.
     pub timestamping: Timestamping,
@@ -70,8 +71,9 @@ impl LegStatus {
     }
 }
 
-/// Receives the legs of a stream until it is dropped. The sink is dropped before that returns,
-/// except when a sink drops its own listener: then it is dropped after the sink's call.
+/// Receives the legs of a stream. Ends when it is dropped. The drop returns only after the sink has
+/// been dropped, unless a sink drops its own listener: then the sink is dropped when its current
+/// call has returned.
 #[derive(Debug)]
 pub struct MediaListener {
     number: u64,
@@ -79,7 +81,7 @@ pub struct MediaListener {
 }
 
 impl MediaListener {
-    /// Joins one or two legs, and hands their datagrams to `sink`.
+    /// Joins one or two legs, and passes their datagrams to `sink`.
     ///
     /// # Errors
     /// If a socket is refused, or a thread cannot be started.
@@ -107,11 +109,12 @@ impl MediaListener {
 
 impl Drop for MediaListener {
     fn drop(&mut self) {
-        // A thread of this stream alone ends with it.
+        // A thread that serves only this stream ends together with the stream, which then need not
+        // be removed from the thread.
         if self.thread.max_latency.is_some() {
             let (give_back, given_back) = sync_channel(1);
             self.thread.tell(Command::Remove(self.number, give_back));
-            // Dropped here, so that it does not hold up other streams.
+            // The stream is dropped by this thread, so that other streams are not delayed.
             if !self.thread.worker.is_this_thread() {
                 drop(given_back.recv());
             }
@@ -120,23 +123,25 @@ impl Drop for MediaListener {
     }
 }
 
-/// A thread, and the number of streams that it has or is about to get.
+/// A thread, and the number of streams that it has or is about to receive.
 #[derive(Debug)]
 struct MediaThread {
     worker: Worker,
     commands: Sender<Command>,
     streams: AtomicUsize,
-    /// How long packets may wait; `None` if they may not, and the thread belongs to one stream.
+    /// How long packets may wait; `None` if they may not wait, because the thread belongs to one
+    /// stream.
     max_latency: Option<Nanos>,
 }
 
-/// The running threads that can be shared.
+/// The running threads, which streams can share.
 static THREADS: Mutex<Vec<Weak<MediaThread>>> = Mutex::new(Vec::new());
 
 impl MediaThread {
-    /// A thread for a stream of this `max_latency`, which is counted from now on.
+    /// Returns a thread for a stream with this `max_latency`, and counts the stream there.
     fn with_room(max_latency: Nanos) -> Result<Arc<Self>> {
-        // Dropped after the lock is released, because it waits for a thread that nobody else uses.
+        // This is declared before the lock, and so dropped after the lock is released: dropping the
+        // last reference to a thread waits for the thread to end.
         let running: Vec<Arc<Self>>;
         let mut threads = THREADS.lock().unwrap_or_else(PoisonError::into_inner);
         running = threads.iter().filter_map(Weak::upgrade).collect();
@@ -153,7 +158,7 @@ impl MediaThread {
         Ok(thread)
     }
 
-    /// A thread for one stream.
+    /// Starts a thread with one stream. If `max_latency` is given, other streams can share it.
     fn start(max_latency: Option<Nanos>) -> Result<Arc<Self>> {
         let (commands, told) = channel();
         let worker = Worker::spawn("media", Urgency::Patient, move |context| listen(context, &told, max_latency))?;
@@ -165,7 +170,7 @@ impl MediaThread {
     }
 
     fn tell(&self, command: Command) {
-        // The receiver is missing only after a panic, which has been printed.
+        // This fails only if the thread has panicked, and the panic has been printed.
         let _ = self.commands.send(command);
         self.worker.wake();
     }
@@ -173,7 +178,7 @@ impl MediaThread {
 
 enum Command {
     Add(Stream),
-    /// Streams to be returned.
+    /// Removes the stream with this number, and returns it through the channel.
     Remove(u64, SyncSender<Stream>),
 }
 
@@ -196,7 +201,7 @@ impl fmt::Debug for Stream {
 #[derive(Clone, Copy, Debug, Default)]
 struct Polled {
     read: usize,
-    /// Whether more may wait.
+    /// Whether more datagrams may be waiting.
     more: bool,
 }
 
@@ -211,7 +216,7 @@ impl Stream {
         self.legs.iter().all(|leg| leg.timestamping != Timestamping::UserSpace)
     }
 
-    /// Handles arrivals, at most a round of each leg.
+    /// Handles arrivals, at most one round for each leg.
     fn poll(&mut self, inbox: &mut Inbox) -> Polled {
         let mut polled = Polled::default();
         let mut until = clock::now();
@@ -250,8 +255,8 @@ fn listen(context: &Context, commands: &Receiver<Command>, max_latency: Option<N
     }
 }
 
-/// A panic in one stream, which is printed, must not silence the others: only that stream is left
-/// out.
+/// Polls all streams. If one of them panics, which is printed, only this stream is removed, so that
+/// the others continue.
 fn poll_all(streams: &mut Vec<Stream>, inbox: &mut Inbox) -> Polled {
     let (mut all, mut at) = (Polled::default(), 0);
     while let Some(stream) = streams.get_mut(at) {
@@ -262,7 +267,7 @@ fn poll_all(streams: &mut Vec<Stream>, inbox: &mut Inbox) -> Polled {
             }
             Err(_) => {
                 let faulty = streams.swap_remove(at);
-                // The sink may be in the middle of a change.
+                // The sink may be in an inconsistent state, so dropping it may panic, too.
                 let _ = catch_unwind(AssertUnwindSafe(|| drop(faulty)));
             }
         }
@@ -275,14 +280,14 @@ fn apply(streams: &mut Vec<Stream>, command: Command) {
         Command::Add(stream) => streams.push(stream),
         Command::Remove(number, give_back) => {
             if let Some(place) = streams.iter().position(|stream| stream.number == number) {
-                // Whoever does not wait for it has dropped it.
+                // This fails only if nobody waits for the stream, which is then dropped here.
                 let _ = give_back.send(streams.swap_remove(place));
             }
         }
     }
 }
 
-/// The next multiple of `max_latency`.
+/// The time of the next poll: the next multiple of `max_latency`.
 fn next_poll(now: LocalTime, max_latency: Nanos) -> LocalTime {
     let latency_ns = max_latency.as_nanos().max(1);
     LocalTime::from_nanos((now.as_nanos().div_euclid(latency_ns) + 1).saturating_mul(latency_ns))

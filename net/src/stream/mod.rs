@@ -1,9 +1,9 @@
-//! Receiving a stream.
+//! Receives streams.
 //!
 //! Model: a [thread](MediaListener) owns the control half of each of its streams and one socket per
-//! leg. It hands every datagram to the control half with the time at which the kernel received it.
-//! The caller gets the audio half, which its sound card pulls. Only the engine's ring lies between
-//! the two halves.
+//! leg. It passes every datagram to the control half, with the time at which the kernel received
+//! it. The caller gets the audio half, from which its sound card pulls audio. The two halves share
+//! only the engine's lock-free structures.
 
 mod listener;
 
@@ -27,13 +27,13 @@ use std::sync::Arc;
 /// How often counts are published.
 const INTERVAL: Nanos = Nanos::from_millis(50);
 
-/// The share of a stream's depth for which its packets may wait in the socket.
+/// Packets may wait in the socket for this fraction of a stream's depth (one eighth).
 const LATENCY_SHARE: i64 = 8;
 
-/// The origin of one leg of a stream.
+/// Where one leg of a stream comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LegConfig {
-    /// The interface that receives it.
+    /// The interface on which the leg is received.
     pub interface: Interface,
     /// The group, or our own address, and the port.
     pub destination: SocketAddrV4,
@@ -42,11 +42,11 @@ pub struct LegConfig {
 }
 
 impl LegConfig {
-    /// The legs of a described stream: the first one on the first interface and so on. One
-    /// interface can serve both.
+    /// The legs of a described stream: the first leg on the first interface, the second leg on the
+    /// second interface. A single interface serves both.
     ///
     /// # Errors
-    /// As [`LegConfig::check_description`].
+    /// The same as [`LegConfig::check_description`].
     pub fn of(stream: &StreamDescription, interfaces: &[Interface]) -> Result<Vec<Self>> {
         let with_interfaces = stream.legs.iter().zip(interfaces.iter().chain(interfaces.last().into_iter().cycle()));
         let leg = |(leg, interface): (&LegDescription, &Interface)| {
@@ -56,8 +56,8 @@ impl LegConfig {
         with_interfaces.map(leg).collect()
     }
 
-    /// Checks whether this host can receive a described stream, as far as its addresses show:
-    /// whatever [`LegConfig::of`] refuses is refused here, for any interface.
+    /// Checks whether this host can receive a described stream, judging by its addresses. The check
+    /// refuses the same streams as [`LegConfig::of`], but needs no interfaces.
     ///
     /// # Errors
     /// [`Error::Obstacle`] if nobody can receive a leg; [`Error::NotOurs`] if another host can.
@@ -97,25 +97,25 @@ fn check_address(address: Ipv4Addr) -> Result<()> {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ReceiverStatus {
-    /// All arrivals until then have been handled.
+    /// All datagrams that arrived until this time have been handled.
     pub at: LocalTime,
     /// The counters of the control half.
     pub ingest: IngestStats,
     /// The statistics of the audio half.
     pub playout: PlayoutStats,
-    /// The sockets, in the order of the legs.
+    /// The status of the sockets, in the order of the legs.
     pub legs: Vec<LegStatus>,
-    /// Why a datagram was last refused.
+    /// The last reason why a datagram was refused.
     pub last_refusal: Option<String>,
-    /// When the last packet came.
+    /// When the last packet arrived.
     pub last_packet: Option<LocalTime>,
-    /// Bytes of the last packet, with its RTP header.
+    /// Length of the last packet with its RTP header, bytes.
     pub last_length: usize,
-    /// The reading of PTP time that the stream was given.
+    /// The reading of PTP time that was passed to the stream.
     pub clock: Option<ClockReading>,
 }
 
-/// The running control half of a receiver for one stream. It ends when it is dropped.
+/// The running control half of a receiver for one stream, which ends when it is dropped.
 #[derive(Debug)]
 pub struct Receiver {
     listener: MediaListener,
@@ -123,7 +123,8 @@ pub struct Receiver {
 }
 
 impl Receiver {
-    /// Starts to receive. Returns the audio half, which the sound card's callback must pull.
+    /// Starts to receive. Also returns the audio half, from which the sound card's callback must
+    /// pull audio.
     ///
     /// # Errors
     /// If the configuration is out of range, or a socket is refused.
@@ -135,10 +136,10 @@ impl Receiver {
         Self::start_by(config, legs, ptp.map(Timeline::Ptp), FusedRateController::default())
     }
 
-    /// The same with any timeline and any rate controller.
+    /// Like [`Receiver::start`], with any timeline and any rate controller.
     ///
     /// # Errors
-    /// As [`Receiver::start`].
+    /// The same as [`Receiver::start`].
     pub fn start_by<D: RateController>(
         config: StreamConfig,
         legs: &[LegConfig],
@@ -162,7 +163,7 @@ impl Receiver {
         Ok((Self { listener, status }, playout))
     }
 
-    /// The present status.
+    /// The current status.
     #[must_use]
     pub fn status(&self) -> Arc<ReceiverStatus> {
         self.status.load_full()

@@ -1,4 +1,4 @@
-//! Lists of channels, counted from 1 as people do: `1-8,11`.
+//! Lists of channels, counted from 1, such as `1-8,11`.
 
 use engine::rtp::format::MAX_CHANNELS;
 use serde::de::{Error, SeqAccess, Visitor};
@@ -6,15 +6,15 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
 
-/// Channels of the source, in the order of the stream's; counted from 0 within.
+/// The source channel for each channel of a stream. Internally, channels are counted from 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ChannelList(Vec<u16>);
 
 impl ChannelList {
-    /// Most channels of a source: far more than anything records.
+    /// Maximum number of channels in a source: far more than any device records.
     pub(crate) const MOST: usize = 1024;
 
-    /// Channels that follow each other, from `first` (counted from 0) on.
+    /// Creates a list of `count` consecutive channels from `first` on, counted from 0.
     pub(crate) fn run(first: usize, count: usize) -> Self {
         Self((first..first + count).map(|channel| channel as u16).collect())
     }
@@ -23,10 +23,11 @@ impl ChannelList {
         &self.0
     }
 
-    /// One more, or several.
+    /// Adds channels to the list.
     fn add(&mut self, channels: impl IntoIterator<Item = u16>) -> Result<(), String> {
         self.0.extend(channels);
-        // A run is a few letters and many channels: a list of runs would fill the memory.
+        // A few characters such as `1-1024` stand for many channels, so a long list of ranges could
+        // fill the memory.
         if self.0.len() > Self::MOST {
             return Err(format!("more than {} channels are listed: a stream has {MAX_CHANNELS} at most", Self::MOST));
         }
@@ -94,7 +95,7 @@ impl<'de> Deserialize<'de> for ChannelList {
     }
 }
 
-/// Text or a list of numbers.
+/// Deserializes a list from text or from a list of numbers.
 struct ListVisitor;
 
 impl<'de> Visitor<'de> for ListVisitor {

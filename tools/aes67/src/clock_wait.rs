@@ -1,5 +1,5 @@
-//! `--wait` and `wait_s`: how long a command waits for its clock before it gives up, and texts that
-//! say why there is no clock.
+//! `--wait` and `wait_s`: how long a command waits for its clock before it gives up. Also messages
+//! that explain why there is no clock.
 
 use crate::failure::{Failure, Result};
 use engine::Nanos;
@@ -8,14 +8,14 @@ use engine::ptp::Diagnosis;
 use net::clock;
 use net::ptp::{PtpClient, PtpStatus};
 
-/// The wait for a clock.
+/// A limited or unlimited wait for a clock.
 pub(crate) struct ClockWait {
     limit: Option<Nanos>,
     over: bool,
 }
 
 impl ClockWait {
-    /// A wait of at most `seconds`, or for ever.
+    /// Creates a wait of at most `seconds`, or without a limit.
     pub(crate) fn new(seconds: Option<f64>) -> Result<Self> {
         if let Some(wrong) = seconds.filter(|seconds| !(0.0..1e9).contains(seconds)) {
             return Err(Failure::input(format!("a wait of {wrong} s: right would be a number of seconds, 0 or more")));
@@ -23,10 +23,11 @@ impl ClockWait {
         Ok(Self { limit: seconds.map(Nanos::from_secs_f64), over: false })
     }
 
-    /// Checks whether the clock is `known` after `elapsed`.
+    /// Updates the wait: `known` states whether the clock is known now, after `elapsed`.
     ///
     /// # Errors
-    /// If it is not and the time has passed. Once known, it may be lost again.
+    /// If the clock has never been known and the time limit has passed. A clock that has been known
+    /// may be lost again without an error.
     pub(crate) fn look(&mut self, elapsed: Nanos, known: bool, reason: impl FnOnce() -> String) -> Result<()> {
         self.over |= known;
         match self.limit.filter(|limit| !self.over && elapsed >= *limit) {
@@ -41,19 +42,20 @@ pub(crate) fn reason(client: &PtpClient) -> String {
     client.status().reason.clone()
 }
 
-/// Why nothing was sent by the clock of a client.
+/// Why a sender that is paced by this client has sent nothing.
 pub(crate) fn nothing_sent(client: &PtpClient) -> String {
     if client.status().is_usable() { "the clock is known, but no audio has come".to_owned() } else { reason(client) }
 }
 
-/// Whether a grandmaster other than the described one is followed.
+/// The diagnosis that a grandmaster other than the described one is followed; otherwise `None`.
 pub(crate) fn other_grandmaster(status: &PtpStatus, clock: &ReferenceClock) -> Option<Diagnosis> {
     let ReferenceClock::Ptp { grandmaster: described, .. } = *clock else { return None };
     let followed = status.grandmaster().filter(|_| status.is_usable())?;
     (followed != described).then_some(Diagnosis::OtherGrandmaster { followed, described })
 }
 
-/// `CLOCK_MONOTONIC_RAW` on Linux; how often it ran backwards, and by how much at most.
+/// The name of the local clock, such as `CLOCK_MONOTONIC_RAW`. If the clock ran backwards, also how
+/// often, and the largest step.
 pub(crate) fn local_clock((steps_back, largest): (u64, Nanos)) -> String {
     match steps_back {
         0 => clock::NAME.to_owned(),

@@ -1,4 +1,4 @@
-//! `aes67 completions`: completions of commands and options for a shell.
+//! `aes67 completions`: writes a shell's completions for commands and options.
 
 use crate::Arguments;
 use crate::failure::Result;

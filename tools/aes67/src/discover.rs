@@ -1,4 +1,4 @@
-//! `aes67 discover`: announced streams, as they appear and disappear.
+//! `aes67 discover`: lists announced streams as they appear and disappear.
 
 use crate::failure::{Failure, Result};
 use crate::session::{Session, print, warn, write_bytes};
@@ -65,7 +65,7 @@ pub(crate) fn run(arguments: &DiscoverArguments) -> Result<ExitCode> {
         print(&row(["", "name", "address", "format", "from"]));
     }
     while session.goes_on() {
-        // The sessions are at least as new as each of the changes.
+        // The sessions are read after the changes, so they already include them.
         let changes: Vec<SapEvent> = std::iter::from_fn(|| listener.poll_event()).collect();
         let heard = listener.snapshot();
         let sessions = &heard.0;
@@ -93,7 +93,8 @@ pub(crate) fn run(arguments: &DiscoverArguments) -> Result<ExitCode> {
                     );
                 }
                 SapEvent::Removed { name, reason, .. } => print(&row(["-", name, &reason.to_string(), "", ""])),
-                // The directory is full, which the listener has reported on the standard error.
+                // This event means that the directory is full, which the listener has already
+                // reported on standard error.
                 _ => {}
             }
         }
@@ -116,7 +117,7 @@ pub(crate) fn run(arguments: &DiscoverArguments) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A change in the advertisements of Livewire nodes.
+/// Describes a change in the advertisements of Livewire nodes.
 fn advertised(event: &LivewireEvent, json: bool) -> String {
     let (mark, word, LivewireEntry { source, node_name, node }) = match event {
         LivewireEvent::Added(entry) => ("+", "added", entry),
@@ -152,9 +153,9 @@ fn write_sdp(name: &str, listener: &SapListener, session: &Session) -> Result<Ex
 /// Another host that announces a session with the same `o=` line.
 struct Rival {
     from: IpAddr,
-    /// The host that it claims to announce for: another one, if it is a proxy.
+    /// The host for which it claims to announce; a proxy announces for another host.
     on_behalf_of: IpAddr,
-    /// Whether its announcement is the same, byte for byte.
+    /// Whether the two announcements are identical, byte for byte.
     same: bool,
 }
 
@@ -183,7 +184,7 @@ fn rivals(key: &SessionKey, sessions: &[(SessionKey, Entry)]) -> Vec<Rival> {
     others.map(rival).collect()
 }
 
-/// An event whose session has disappeared again needs no report.
+/// Reports an event. If its session has already disappeared again, nothing is reported.
 fn tell(event: &str, entry: Option<&Entry>, rivals: &[Rival], json: bool) -> Result<()> {
     let Some(entry) = entry else { return Ok(()) };
     if json {
@@ -220,7 +221,7 @@ struct Line {
     streams: Vec<Stream>,
     /// Other hosts with the same `o=` line.
     also_announced_by: Vec<String>,
-    /// Those whose announcements differ.
+    /// Hosts with the same `o=` line whose announcements differ.
     conflicts_with: Vec<String>,
     findings: Vec<String>,
     sdp: String,

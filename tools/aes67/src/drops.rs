@@ -1,8 +1,9 @@
-//! Datagrams that the system dropped because this program did not read them in time.
+//! The number of datagrams that the system dropped because this program did not read them in time,
+//! as text.
 
 use net::system::System;
 
-/// Their number, as a part of a line; nothing where the system does not count them.
+/// The number as a part of a line; empty if the system does not count dropped datagrams.
 pub(crate) fn told(count: u64) -> String {
     text(count, System::HERE)
 }

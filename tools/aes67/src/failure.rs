@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-/// A result of a command.
+/// The result of a command.
 pub(crate) type Result<T> = std::result::Result<T, Failure>;
 
-/// One clear sentence.
+/// Why a command failed, in one sentence.
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// The request is invalid: exit code 2.
@@ -41,7 +41,8 @@ impl fmt::Display for Failure {
 }
 
 impl From<net::Error> for Failure {
-    /// What `net` refuses can be corrected by the user, except errors that only quote the system.
+    /// Errors of `net` are treated as invalid input, which the user can correct, except those that
+    /// only quote the system.
     fn from(error: net::Error) -> Self {
         match error {
             net::Error::Io { .. } => Self::run(error),

@@ -1,15 +1,15 @@
-//! Differences between the packets of a stream and its description, in words.
+//! Reports differences between the packets of a stream and its description.
 
 use engine::receive::Finding;
 
-/// The last known findings of a stream.
+/// The last known finding about a stream.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Findings {
     last: Option<Finding>,
 }
 
 impl Findings {
-    /// A sentence if there is a new finding, or one has disappeared.
+    /// Updates the finding. Returns a sentence if it is new, or if the last one has disappeared.
     pub(crate) fn look(&mut self, name: &str, finding: Option<Finding>) -> Option<String> {
         let before = std::mem::replace(&mut self.last, finding);
         if finding == before {

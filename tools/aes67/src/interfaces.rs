@@ -1,5 +1,5 @@
-//! `aes67 interfaces`: the network interfaces of this computer, by the names that `--interface`
-//! takes.
+//! `aes67 interfaces`: lists the network interfaces of this computer, with the names that
+//! `--interface` accepts.
 
 use crate::failure::{Failure, Result};
 use crate::session::print;
@@ -31,7 +31,7 @@ struct Line<'a> {
     addresses: &'a [Ipv4Addr],
     mac: Option<String>,
     loopback: bool,
-    /// `null` where the system does not report it.
+    /// `null` if the system does not report it.
     multicast: Option<bool>,
     carrier: Option<bool>,
 }
@@ -65,7 +65,7 @@ fn mac_text(mac: [u8; 6]) -> String {
     mac.map(|octet| format!("{octet:02x}")).join(":")
 }
 
-/// A line for each interface, below a heading.
+/// Formats a table with a heading and one line for each interface.
 fn table(all: &[Listed]) -> Vec<String> {
     let mut rows = vec![["index", "name", "addresses", "multicast", "carrier"].map(str::to_owned)];
     rows.extend(all.iter().map(|listed| {

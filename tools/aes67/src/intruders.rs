@@ -1,9 +1,10 @@
-//! Reports of senders other than the stream's own.
+//! Reports packets from senders other than the stream's own.
 
 use engine::receive::{Intruder, Takeover};
 use engine::{LocalTime, Nanos};
 
-/// The same report is not repeated within this time: an attacker may forge any number of addresses.
+/// Shortest time between two reports of the same kind, because an attacker may forge any number of
+/// addresses.
 const AGAIN: Nanos = Nanos::from_secs(60);
 
 /// The counts of other senders.
@@ -11,17 +12,17 @@ const AGAIN: Nanos = Nanos::from_secs(60);
 pub(crate) struct Seen {
     /// The sender that was last refused because of its address.
     pub(crate) intruder: Option<Intruder>,
-    /// Packets of other addresses.
+    /// Number of packets from other addresses.
     pub(crate) other_address: u64,
     /// How often another address has taken over, and the last takeover.
     pub(crate) takeovers: u32,
     /// See [`Seen::takeovers`].
     pub(crate) takeover: Option<Takeover>,
-    /// Packets that do not continue the stream.
+    /// Number of packets that do not continue the stream.
     pub(crate) not_continuing: u64,
 }
 
-/// What was reported.
+/// What has been reported so far.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Intruders {
     before: Seen,
@@ -30,7 +31,7 @@ pub(crate) struct Intruders {
 }
 
 impl Intruders {
-    /// Takes the present counts. Returns the reports that are due.
+    /// Processes the current counts. Returns the reports that are due.
     pub(crate) fn look(&mut self, now: LocalTime, seen: Seen) -> Vec<String> {
         let before = std::mem::replace(&mut self.before, seen);
         let may_tell = |told_at: Option<LocalTime>| told_at.is_none_or(|at| now.since(at) >= AGAIN);

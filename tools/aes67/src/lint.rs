@@ -1,7 +1,7 @@
 //! `aes67 lint`: explains what is wrong with a description.
 //!
-//! Model: the description is read and its streams are checked by the functions that `play` and
-//! `record` call first, so that everything they refuse is reported here.
+//! Model: the description is read and its streams are checked with the same functions that `play`
+//! and `record` call first, so that everything they refuse is reported here.
 
 use crate::failure::{Failure, Result};
 use crate::session::print;
@@ -35,7 +35,7 @@ pub(crate) fn run(arguments: &LintArguments) -> Result<ExitCode> {
     let nobody = refusals.iter().find(|error| !is_for_another_host(error));
     let nobody = nobody.filter(|_| refusals.len() == streams.len());
     for finding in &parsed.findings {
-        // The final error says the same.
+        // The final error repeats this finding, so it is not printed twice.
         if nobody.is_none() || !matches!(finding.lint, Lint::Obstacle(_)) {
             print(&format!("{file}: {finding}"));
         }

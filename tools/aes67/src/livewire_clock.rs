@@ -1,4 +1,4 @@
-//! `aes67 ptp --livewire`: follows the Livewire clock and reports how well, or serves it.
+//! `aes67 ptp --livewire`: follows the Livewire clock and reports how accurately, or serves it.
 
 use crate::clock_wait::{ClockWait, local_clock};
 use crate::failure::{Failure, Result};
@@ -46,7 +46,7 @@ pub(crate) fn run(config: LivewireConfig, wait_s: Option<f64>, seconds: Option<f
     Ok(ExitCode::SUCCESS)
 }
 
-/// Whether an event is a peculiarity of a master.
+/// Whether an event reports a peculiarity of a master.
 fn is_finding(event: &LivewireClockEvent) -> bool {
     matches!(event, LivewireClockEvent::Clock(ClockEvent::Contested(_) | ClockEvent::Settled))
 }
@@ -59,7 +59,7 @@ fn details(status: &LivewireStatus) -> Option<String> {
     let uncertainty = status.uncertainty()?;
     let LivewireStatus { presumed_delay, jitter, .. } = status;
     let mac = status.master.map_or_else(String::new, |master| format!("MAC {}, ", master.identity.mac));
-    // The status line contains the diagnosis.
+    // The status line already contains the diagnosis.
     let reason = if status.diagnosis.is_some() { String::new() } else { format!("; {}", status.reason) };
     Some(format!("    {mac}path delay presumed {presumed_delay}, uncertainty {uncertainty}, jitter {jitter}{reason}"))
 }
@@ -92,14 +92,14 @@ struct Line<'a> {
     reason: &'a str,
     /// Peculiarities, each reported once.
     findings: Vec<String>,
-    /// The master as Livewire devices show it.
+    /// The master as Livewire devices display it.
     master: Option<String>,
     mac: Option<String>,
     hardware_id: Option<u16>,
     priority: Option<u8>,
-    /// Where its packets come from.
+    /// The source address of the master's packets.
     address: Option<String>,
-    /// Whether it is this computer.
+    /// Whether this computer is the master.
     serves: bool,
     prediction_error_ns: Option<i64>,
     presumed_delay_ns: i64,
@@ -107,7 +107,7 @@ struct Line<'a> {
     uncertainty_ns: Option<i64>,
     jitter_ns: i64,
     epoch: u32,
-    /// The clock's count of 250 us now.
+    /// The clock's current count of 250 us units.
     frame: Option<u32>,
     /// The Livewire clock's time minus the local clock.
     livewire_minus_local_ns: Option<i64>,

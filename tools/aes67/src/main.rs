@@ -2,7 +2,7 @@
 //! `aes67`: plays, sends, records and finds AES67 streams, and follows or serves PTP.
 //!
 //! Each command is a module: it reads its options, starts the parts of `net` that it needs, and
-//! reports to a person or, with `--json`, to a script.
+//! reports to a user or, with `--json`, to a script.
 
 mod channels;
 mod clock_wait;
@@ -102,7 +102,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    // A service's log has the level of its own command.
+    // For a service, the level of the log is determined by the command that the service runs.
     if !matches!(arguments.command, Command::Service(_)) {
         log_to_stderr(arguments.verbose);
     }
@@ -115,7 +115,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Writes what is logged to the error output; more of it for each `--verbose`.
+/// Writes the log to standard error, in more detail for each `--verbose`.
 fn log_to_stderr(verbose: u8) {
     let level = [Level::WARN, Level::INFO, Level::DEBUG][usize::from(verbose.min(2))];
     let log = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).without_time();

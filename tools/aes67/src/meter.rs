@@ -1,59 +1,59 @@
-//! Levels, from the callback to the display, without a lock.
+//! Passes levels from the callback to the display without a lock.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Shown for silence.
+/// The level that is displayed for silence.
 const FLOOR_DBFS: f64 = -144.0;
-/// Channels that fit on a line.
+/// Number of channels that fit on a line.
 const SHOWN: usize = 8;
 
 /// The highest sample of each channel since the last query, and the longest callback ever.
 #[derive(Debug)]
 pub(crate) struct Meter {
-    /// Channels of the measured audio.
+    /// Number of channels in the measured audio.
     channels: usize,
-    /// The displayed channels, and the bits of their peaks.
+    /// The displayed channels, and the bit patterns of their peaks.
     peaks: Vec<(usize, AtomicU32)>,
     longest_callback_frames: AtomicU32,
 }
 
 impl Meter {
-    /// A meter of all channels.
+    /// Creates a meter for all channels.
     pub(crate) fn new(channels: usize) -> Self {
         Self::of(channels, 0..channels)
     }
 
-    /// A meter of some channels: those of an output that a stream plays on.
+    /// Creates a meter for some channels, for example the outputs on which a stream is played.
     pub(crate) fn of(channels: usize, looked_at: impl IntoIterator<Item = usize>) -> Self {
         let peaks = looked_at.into_iter().map(|channel| (channel, AtomicU32::new(0))).collect();
         Self { channels, peaks, longest_callback_frames: AtomicU32::new(0) }
     }
 
-    /// Takes interleaved samples; neither allocates nor waits.
+    /// Measures interleaved samples. Neither allocates nor blocks.
     pub(crate) fn measure(&self, samples: &[f32]) {
         let channels = self.channels;
         self.longest_callback_frames.fetch_max((samples.len() / channels) as u32, Ordering::Relaxed);
         for (channel, peak) in &self.peaks {
-            // Without `f32::max`, which has to look for NaN in each sample.
+            // `f32::max` is not used, because it has to check each sample for NaN.
             let louder = |high: f32, frame: &[f32]| if frame[0].abs() > high { frame[0].abs() } else { high };
             let highest = samples.get(*channel..).unwrap_or_default().chunks(channels).fold(0f32, louder);
-            // The bits of non-negative floats have the same order as the floats.
+            // The bit patterns of non-negative floats have the same order as the floats.
             peak.fetch_max(highest.to_bits(), Ordering::Relaxed);
         }
     }
 
-    /// Frames of the longest callback.
+    /// Number of frames in the longest callback.
     pub(crate) fn longest_callback(&self) -> u32 {
         self.longest_callback_frames.load(Ordering::Relaxed)
     }
 
-    /// Peaks since the last call.
+    /// Returns the peaks since the last call, and resets them.
     pub(crate) fn peaks_dbfs(&self) -> Vec<f64> {
         let peak = |peak: &AtomicU32| f64::from(f32::from_bits(peak.swap(0, Ordering::Relaxed)));
         self.peaks.iter().map(|(_, value)| (20.0 * peak(value).log10()).max(FLOOR_DBFS)).collect()
     }
 
-    /// `-20.0 -20.1 dBFS`.
+    /// Formats the peaks since the last call, such as `-20.0 -20.1 dBFS`.
     pub(crate) fn show(&self) -> String {
         let peaks = self.peaks_dbfs();
         let shown: Vec<String> = peaks.iter().take(SHOWN).map(|peak| format!("{peak:.1}")).collect();

@@ -5,7 +5,8 @@ use crate::target::Target;
 use engine::Nanos;
 use net::interface::Interface;
 
-/// The interfaces of the stream itself, those of the option, or the only one.
+/// The interfaces to use: those given with the stream, those given with the option, or the only
+/// one.
 pub(crate) fn interfaces(wanted: &[String], target: &Target) -> Result<Vec<Interface>> {
     let wanted = if target.interfaces.is_empty() { wanted } else { &target.interfaces };
     if wanted.is_empty() {
@@ -14,7 +15,7 @@ pub(crate) fn interfaces(wanted: &[String], target: &Target) -> Result<Vec<Inter
     wanted.iter().map(|name| Ok(Interface::find(Some(name))?)).collect()
 }
 
-/// The duration of an option in ms, such as `--latency`.
+/// The duration that an option such as `--latency` states in ms.
 pub(crate) fn duration_ms(option: &str, ms: f64) -> Result<Nanos> {
     if ms > 0.0 && ms <= 10_000.0 {
         return Ok(Nanos::from_secs_f64(ms / 1e3));

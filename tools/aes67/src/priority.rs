@@ -1,4 +1,4 @@
-//! Reports, once, that a busy machine delays threads that have no real-time priority.
+//! Reports, once, that a busy machine delays threads without real-time priority.
 
 use crate::session::Session;
 use net::Scheduling;
@@ -10,8 +10,8 @@ pub(crate) struct Hint {
 }
 
 impl Hint {
-    /// Reports that real-time priority was refused, and how to permit it, once `troubles` exceeds
-    /// 0.
+    /// Reports that real-time priority was refused, and how to permit it, when `troubles` first
+    /// exceeds 0.
     pub(crate) fn look(&mut self, session: &mut Session, troubles: u64, scheduling: impl FnOnce() -> Scheduling) {
         if self.told || troubles == 0 {
             return;

@@ -1,4 +1,4 @@
-//! `aes67 ptp`: follows PTP or the Livewire clock and reports how well, or serves it.
+//! `aes67 ptp`: follows PTP or the Livewire clock and reports how accurately, or serves it.
 
 use crate::clock_wait::{ClockWait, local_clock};
 use crate::failure::{Failure, Result};
@@ -32,7 +32,7 @@ Examples:
   aes67 ptp --interface eth0 --livewire --serve       a network without a Livewire device
   aes67 ptp --interface eth0 --wait 10 --json         a script's way to ask whether there is a clock: exit code 1 if not";
 
-/// How to get access to the ports and stamps of PTP.
+/// Help text on the privileges that PTP's ports and stamps require.
 const fn needs(system: System) -> &'static str {
     match system {
         System::Linux => {
@@ -180,7 +180,7 @@ pub(crate) fn run(arguments: &PtpArguments) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Whether an event is a peculiarity of a master.
+/// Whether an event reports a peculiarity of a master.
 fn is_finding(event: &PtpEvent) -> bool {
     matches!(event, PtpEvent::Port(PortEvent::FlagContradicted(_) | PortEvent::Doubted(_) | PortEvent::Trusted))
 }
@@ -277,7 +277,7 @@ fn yield_json(status: &YieldStatus, elapsed_s: f64) -> String {
 
 /// The line below the status line.
 fn details(status: &PtpStatus) -> String {
-    // The status line contains the diagnosis.
+    // The status line already contains the diagnosis.
     let reason = if status.diagnosis.is_some() { String::new() } else { format!("; {}", status.reason) };
     let Some(uncertainty) = status.uncertainty().filter(|_| status.port != PortState::Master) else {
         return format!("    {}{reason}", status.port);
@@ -332,21 +332,21 @@ struct Line<'a> {
     domain: u8,
     identity: String,
     grandmaster: Option<String>,
-    /// Number of the master's port that is followed.
+    /// The number of the master port that is followed.
     parent_port: Option<u16>,
     prediction_error_ns: Option<i64>,
     mean_path_delay_ns: i64,
     rate_ppm: Option<f64>,
     uncertainty_ns: Option<i64>,
     jitter_ns: i64,
-    /// The system's clock (UTC) minus PTP time.
+    /// The system clock (UTC) minus PTP time.
     system_minus_ptp_ns: Option<i64>,
     epoch: u32,
-    /// The clock that all stamps are converted to.
+    /// The clock to which all stamps are converted.
     local_clock: &'static str,
-    /// How often that clock ran backwards.
+    /// How often this clock ran backwards.
     local_clock_steps_back: u64,
-    /// How often the system's clock was set.
+    /// How often the system clock was set.
     system_clock_steps: u64,
     timestamping: String,
     hardware_refusal: Option<&'a str>,

@@ -1,4 +1,4 @@
-//! Options of all commands that follow PTP.
+//! Options for all commands that follow PTP.
 
 use crate::failure::{Failure, Result};
 use crate::ptp_plan::{ProfileName, PtpPlan};
@@ -11,7 +11,8 @@ use net::interface::Interface;
 use net::ptp::PtpConfig;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 
-/// What linuxptp asks for, too (`unicast_req_duration` of ptp4l(8)).
+/// Default duration of unicast requests, the same as in linuxptp (`unicast_req_duration` in
+/// ptp4l(8)).
 const UNICAST_DURATION_S: u32 = 300;
 
 #[derive(Args, Clone)]
@@ -59,7 +60,7 @@ impl PtpOptions {
         self.profile.unwrap_or_default().profile()
     }
 
-    /// Refuses options where PTP is not followed: they would have no effect.
+    /// Refuses PTP options if PTP is not followed, because they would have no effect.
     pub(crate) fn check_followed(&self, follows_ptp: bool) -> Result<()> {
         if follows_ptp || !self.is_given() {
             return Ok(());
@@ -76,7 +77,7 @@ impl PtpOptions {
             || security.is_given()
     }
 
-    /// What is given here, and else what a configuration file says.
+    /// These options, completed by a configuration file where they are not given.
     pub(crate) fn or(&self, file: &PtpPlan) -> Self {
         let given = self.clone();
         let accept_master = if given.accept_master.is_empty() { file.masters() } else { given.accept_master };
@@ -98,17 +99,17 @@ impl PtpOptions {
         }
     }
 
-    /// The domain; `described` is that of the description.
+    /// The domain to use. `described` is the domain in the stream's description.
     pub(crate) fn domain(&self, described: Option<u8>) -> u8 {
         self.domain.or(described).unwrap_or(self.profile().domain_number.default)
     }
 
-    /// A slave in that domain.
+    /// The configuration of a slave in this domain.
     pub(crate) fn slave(&self, interface: &Interface, described: Option<u8>) -> Result<PtpConfig> {
         self.apply(PtpConfig::slave(interface.clone(), self.domain(described)))
     }
 
-    /// The same client with these options.
+    /// Applies these options to a client's configuration.
     pub(crate) fn apply(&self, config: PtpConfig) -> Result<PtpConfig> {
         let mut config = config.with_profile(self.profile());
         config.port.accept_masters = acceptable(&self.accept_master, "--accept-master")?;

@@ -1,4 +1,4 @@
-//! The table `ptp` of a configuration file: which PTP masters to follow.
+//! The `ptp` table of a configuration file, which selects the PTP masters to follow.
 
 use clap::ValueEnum;
 use engine::ptp::Profile;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-/// Like the options of the same names, which take precedence.
+/// Settings like the command-line options with the same names, which take precedence.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct PtpPlan {
@@ -20,13 +20,13 @@ pub(crate) struct PtpPlan {
     /// The only addresses from which messages are accepted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) accept_sources: Vec<IpAddr>,
-    /// Masters that serve only who asks, by address or name.
+    /// Masters that serve only on request (unicast negotiation), by address or name.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) unicast_masters: Vec<String>,
-    /// For how long they are asked.
+    /// The duration of unicast requests.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) unicast_duration_s: Option<UnicastDuration>,
-    /// Keys, in the form of linuxptp's `sa_file`.
+    /// A file with keys, in the format of linuxptp's `sa_file`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) sa_file: Option<PathBuf>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -75,7 +75,7 @@ impl PtpPlan {
     }
 }
 
-/// For how long unicast messages are asked for, s: within [`UnicastConfig::DURATIONS_S`].
+/// The duration of unicast requests, s, within [`UnicastConfig::DURATIONS_S`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(try_from = "i64")]
 pub(crate) struct UnicastDuration(pub(crate) u32);
@@ -92,7 +92,7 @@ impl TryFrom<i64> for UnicastDuration {
     }
 }
 
-/// A clock, by its identity.
+/// A clock, selected by its identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Master(ClockIdentity);
 

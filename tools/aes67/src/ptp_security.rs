@@ -28,12 +28,12 @@ impl SecurityOptions {
         self.sa_file.is_some()
     }
 
-    /// These keys, or if none are given, those of a configuration file.
+    /// These keys or, if none are given, the keys from a configuration file.
     pub(crate) fn or(self, sa_file: Option<PathBuf>, spp: Option<u8>, active_key_id: Option<u32>) -> Self {
         if self.sa_file.is_some() { self } else { Self { sa_file, spp, active_key_id } }
     }
 
-    /// The requested keys; `None` if there are none.
+    /// Reads the requested keys; `None` if none are requested.
     pub(crate) fn authentication(&self) -> Result<Option<Authentication>> {
         self.sa_file.as_deref().map(|file| self.read(file)).transpose()
     }

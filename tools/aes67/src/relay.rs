@@ -1,7 +1,8 @@
-//! `aes67 loop`: a received stream is sent again, on the same PTP clock, with constant latency.
+//! `aes67 loop`: receives a stream and sends it again, on the same PTP clock, with constant
+//! latency.
 //!
-//! Model: nothing is resampled, because both streams are on one clock; at unity gain, the output
-//! has the bits of the input.
+//! Model: nothing is resampled, because both streams follow one clock. At unity gain, the output
+//! samples are bit-identical to the input samples.
 
 use crate::channels::ChannelList;
 use crate::clock_wait::{self, ClockWait};
@@ -32,9 +33,9 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Frames of a sound card's callback; a relay has none.
+/// Frames per sound card callback, which the configuration requires although a relay has no card.
 const NO_BLOCK: usize = 48;
-/// Seconds between announcements.
+/// Interval between announcements.
 const SAP_INTERVAL: Nanos = Nanos::from_secs(30);
 
 const EXAMPLES: &str = "\
@@ -214,7 +215,7 @@ fn relay_config(arguments: &LoopArguments, target: &Target) -> Result<RelayConfi
     }
     let encoding = arguments.format.map_or(format.encoding(), Format::encoding);
     let out_format = StreamFormat::new(encoding, format.sample_rate(), map.len()).map_err(Failure::input)?;
-    // A 16-bit input is sent with 16 bits and needs no dither.
+    // Only a conversion from 24 to 16 bits needs dither.
     let dither = match (format.encoding(), encoding) {
         (Encoding::L24, Encoding::L16) => Dither::Tpdf { seed: seed() },
         _ => Dither::Off,
@@ -246,7 +247,7 @@ fn packet_time(arguments: &LoopArguments, target: &Target, rate: SampleRate) -> 
     asked.map(PacketTimeMs::packet_time).or_else(inputs).unwrap_or(PacketTime::MS_1)
 }
 
-/// Factors, one for each channel.
+/// Converts gains in dB to factors, one for each channel.
 fn gains(gains_db: &[f64], channels: usize) -> Result<Vec<f32>> {
     if let Some(wrong) = gains_db.iter().find(|db| !(-120.0..=24.0).contains(*db)) {
         return Err(Failure::input(format!("a gain of {wrong} dB: it must be within -120 and 24")));

@@ -1,7 +1,7 @@
-//! The duration of a command, until Ctrl-C or for a number of seconds, and its display meanwhile.
+//! The run of a command, which lasts until Ctrl-C or for a number of seconds, and its display.
 //!
-//! A command whose reader has gone (`aes67 ptp | head`) ends in order, as if by Ctrl-C. Writing
-//! never panics.
+//! If the reader of its output has ended (`aes67 ptp | head`), a command ends cleanly, as after
+//! Ctrl-C. Writing never panics.
 
 use crate::failure::{Failure, Result};
 use engine::{LocalTime, Nanos};
@@ -13,28 +13,28 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// How soon the end is noticed.
+/// How often the end of the run is checked.
 const STEP: Duration = Duration::from_millis(50);
-/// Number of lines that fit on a terminal; further lines are only counted.
+/// Maximum number of lines that are displayed on a terminal; further lines are only counted.
 const MAX_LINES: usize = 20;
 
-/// Whether nobody reads the output any more.
+/// Whether the reader of the output has ended.
 static UNREAD: AtomicBool = AtomicBool::new(false);
 
-/// A run of a command.
+/// The run of a command.
 pub(crate) struct Session {
     stop: Arc<AtomicBool>,
     started: LocalTime,
     ends: Option<LocalTime>,
     next_line: LocalTime,
     live: bool,
-    /// Lines on the terminal that the next ones replace.
+    /// Number of lines on the terminal that the next ones replace.
     shown: usize,
     _busy: Option<Busy>,
 }
 
 impl Session {
-    /// Begins now. Ends by Ctrl-C, or after `seconds` if given.
+    /// Begins a run, which ends by Ctrl-C, or after `seconds` if given.
     pub(crate) fn start(seconds: Option<f64>) -> Result<Self> {
         if seconds.is_some_and(|seconds| !(0.0..1e9).contains(&seconds)) {
             return Err(Failure::input("--seconds must be 0 or more"));
@@ -47,24 +47,24 @@ impl Session {
         Ok(Self { stop, started, ends, next_line, live, shown: 0, _busy: None })
     }
 
-    /// Keeps the computer awake and this process at full speed while it exists, because audio or
+    /// Keeps the computer awake and this process at full speed during the run, because audio or
     /// time depends on it.
     pub(crate) fn kept_awake(self) -> Self {
         Self { _busy: Some(Busy::begin()), ..self }
     }
 
-    /// The given duration begins only now.
+    /// Makes the given duration begin only now.
     pub(crate) fn lasts_from_now(&mut self, seconds: Option<f64>) {
         self.ends = seconds.map(|seconds| clock::now() + Nanos::from_secs_f64(seconds));
     }
 
-    /// Waits a little. Returns false at the end.
+    /// Waits for a short time. Returns false when the run is to end.
     pub(crate) fn goes_on(&self) -> bool {
         self.goes_on_unread() && !UNREAD.load(Ordering::Relaxed)
     }
 
-    /// Likewise for a command whose work matters more than its output: it does not end because
-    /// nobody reads that.
+    /// Like [`Session::goes_on`], for a command whose work is more important than its output. Such
+    /// a run does not end because nobody reads the output.
     pub(crate) fn goes_on_unread(&self) -> bool {
         std::thread::sleep(STEP);
         !self.stop.load(Ordering::Relaxed) && self.ends.is_none_or(|ends| clock::now() < ends)
@@ -82,17 +82,17 @@ impl Session {
         true
     }
 
-    /// Time since the beginning.
+    /// Time since the run began.
     pub(crate) fn elapsed(&self) -> Nanos {
         clock::now() - self.started
     }
 
-    /// Shows a line that replaces the last one on a terminal.
+    /// Shows a line, which replaces the previous one on a terminal.
     pub(crate) fn show(&mut self, line: &str) {
         self.show_all(&[line.to_owned()]);
     }
 
-    /// Shows lines that replace the last ones on a terminal.
+    /// Shows lines, which replace the previous ones on a terminal.
     pub(crate) fn show_all(&mut self, lines: &[String]) {
         if !self.live {
             lines.iter().for_each(|line| print(line));
@@ -100,8 +100,8 @@ impl Session {
         }
         let (now, later) = lines.split_at(lines.len().min(MAX_LINES));
         let mut text = if self.shown > 0 { format!("\x1b[{}A", self.shown) } else { String::new() };
-        // A line that is too long for the terminal is cut, because a wrapped one would occupy more
-        // than its place.
+        // A line that is too long for the terminal is cut off, because a wrapped line would occupy
+        // more than one row.
         text += "\x1b[?7l";
         now.iter().for_each(|line| text += &format!("\r\x1b[K{line}\n"));
         self.shown = now.len();
@@ -113,25 +113,25 @@ impl Session {
         write(&text);
     }
 
-    /// Reports an event, above the lines that are shown.
+    /// Reports an event above the displayed lines.
     pub(crate) fn tell(&mut self, what: impl Display) {
         let text = format!("{:.1} s: {what}", self.elapsed().as_secs_f64());
         if self.live {
-            // The next lines are shown below it.
+            // The next lines are displayed below the event.
             self.shown = 0;
         }
         warn(text);
     }
 
-    /// Leaves the lines that were shown.
+    /// Keeps the displayed lines on the terminal.
     pub(crate) fn end_line(&mut self) {
         self.shown = 0;
     }
 }
 
-/// What ends a run: Ctrl-C, and whatever else ends programs of a console.
+/// The flag that ends a run. It is set by Ctrl-C and by other events that end console programs.
 fn stop() -> Result<Arc<AtomicBool>> {
-    // A service is told when any user logs off, and has to go on.
+    // A service receives a console event when any user logs off, and must continue.
     #[cfg(windows)]
     if let Some(stop) = crate::service::stop() {
         return Ok(stop);
@@ -143,14 +143,14 @@ fn stop() -> Result<Arc<AtomicBool>> {
     Ok(stop)
 }
 
-/// Writes one line at once, because the reader of a pipe wants it now.
+/// Writes one line without buffering it, because the reader of a pipe needs it at once.
 pub(crate) fn print(line: &str) {
     write(&format!("{line}\n"));
 }
 
-/// Writes a line for a person, not to the output.
+/// Writes a line for the user to standard error.
 pub(crate) fn warn(line: impl Display) {
-    // There is no other place to report that this one has disappeared.
+    // If standard error is closed, there is no other place to report it.
     let _ = writeln!(io::stderr(), "{line}");
 }
 

@@ -1,5 +1,5 @@
-//! Common parts of playing on a sound card and capturing from one: finding it by its name,
-//! supported samples, and finding a length of callbacks that it accepts.
+//! Common parts of playing on a sound card and capturing from one: finding the card by its name,
+//! ranking its sample formats, and finding a callback length that it accepts.
 
 use crate::failure::{Failure, Result};
 use cpal::{SampleFormat, SupportedBufferSize, SupportedStreamConfig};
@@ -8,12 +8,12 @@ use net::clock;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
-/// The longest callback: none in use requests more than half of that.
+/// Maximum length of a callback, in frames. Cards in use request at most half of this.
 pub(crate) const LONGEST_CALLBACK: usize = 16_384;
-/// Errors of a card that nobody has read yet.
+/// Maximum number of card errors that wait to be read.
 pub(crate) const MAX_ERRORS: usize = 16;
 
-/// A card that has not called back for this long has stopped, even if it reports no error.
+/// A card that has made no callback for this long has stopped, even if it reports no error.
 const STALL: Nanos = Nanos::from_secs(2);
 
 /// The time of a card's last callback: written by the callback, read by its observer.
@@ -21,7 +21,7 @@ const STALL: Nanos = Nanos::from_secs(2);
 pub(crate) struct Pulse(Arc<AtomicI64>);
 
 impl Pulse {
-    /// Begins as if there had been a callback now.
+    /// Creates a pulse, as if there had been a callback now.
     pub(crate) fn new() -> Self {
         Self(Arc::new(AtomicI64::new(clock::now().as_nanos())))
     }
@@ -31,31 +31,31 @@ impl Pulse {
         self.0.store(now.as_nanos(), Ordering::Relaxed);
     }
 
-    /// The time since the last callback, if that is too long.
+    /// The time since the last callback, if it is too long.
     pub(crate) fn stalled(&self) -> Option<Nanos> {
         let silent = clock::now().since(LocalTime::from_nanos(self.0.load(Ordering::Relaxed)));
         (silent >= STALL).then_some(silent)
     }
 }
 
-/// Share of the newest callback in the mean of [`Delay`]: a queue that is read in steps of its own
-/// length is reported fuller or emptier at each callback.
+/// Weight of the newest callback in the mean of [`Delay`]. Averaging is necessary because the
+/// reported fill of a queue that is emptied in large steps varies from callback to callback.
 const NEWEST: f64 = 1.0 / 64.0;
 
-/// Mean time that the output of a callback still waits in the card's queue, as the card reports it:
-/// written by the callback, read by its observer.
+/// Mean time for which the output of a callback waits in the card's queue, as the card reports it.
+/// It is written by the callback and read by its observer.
 #[derive(Clone)]
 pub(crate) struct Delay(Arc<AtomicI64>);
 
 impl Delay {
-    /// Nothing is reported yet.
+    /// Marks that no delay has been reported yet.
     const UNTOLD: i64 = i64::MIN;
 
     pub(crate) fn new() -> Self {
         Self(Arc::new(AtomicI64::new(Self::UNTOLD)))
     }
 
-    /// Records the delay that a callback was told.
+    /// Records the delay that the card reported to a callback.
     pub(crate) fn told(&self, delay: Nanos) {
         // There is only one writer, so nothing is lost between load and store.
         let mean = match self.0.load(Ordering::Relaxed) {
@@ -70,8 +70,9 @@ impl Delay {
     }
 }
 
-/// Searches for a card or opens it. The many lines that ALSA's library writes meanwhile go to the
-/// log instead of the standard error: an error follows that says it once.
+/// Calls `open`, which searches for a card or opens it. The many lines that the ALSA library writes
+/// in the meantime go to the log instead of standard error, because `open` returns one error that
+/// summarises them.
 #[cfg(target_os = "linux")]
 pub(crate) fn with_words_logged<T>(open: impl FnOnce() -> T) -> T {
     let words = alsa::Output::local_error_handler();
@@ -82,14 +83,14 @@ pub(crate) fn with_words_logged<T>(open: impl FnOnce() -> T) -> T {
     opened
 }
 
-/// Searches for a card or opens it.
+/// Calls `open`, which searches for a card or opens it.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn with_words_logged<T>(open: impl FnOnce() -> T) -> T {
     open()
 }
 
-/// The first device whose name contains `wanted`. The message `there is no sound card X` continues
-/// with `that`.
+/// Finds the first device whose name contains `wanted`. `that` completes the error message
+/// `there is no sound card X`.
 pub(crate) fn find(
     devices: std::result::Result<impl Iterator<Item = cpal::Device>, cpal::Error>,
     wanted: &str,
@@ -108,7 +109,8 @@ pub(crate) fn find(
     Err(Failure::input(format!("there is no sound card {wanted}{that}; there is {there}")))
 }
 
-/// Rank of a format among the supported ones, the widest samples first; `None` for any other.
+/// Rank of a sample format among the supported ones, the widest samples first; `None` if the format
+/// is not supported.
 pub(crate) fn rank(format: SampleFormat) -> Option<usize> {
     const KNOWN: [SampleFormat; 4] = [SampleFormat::F32, SampleFormat::I32, SampleFormat::I24, SampleFormat::I16];
     KNOWN.iter().position(|known| *known == format)
@@ -120,9 +122,9 @@ pub(crate) fn unknown_format(format: SampleFormat) -> cpal::Error {
     cpal::Error::with_message(cpal::ErrorKind::UnsupportedConfig, unknown)
 }
 
-/// Lengths of callbacks to be tried in turn: the closest to `wanted` within the card's range, then
-/// the powers of two around it. Some cards accept only certain lengths within their range and do
-/// not list them: ALSA's JACK accepts JACK's period, doubled any number of times.
+/// Callback lengths to try in turn: the one closest to `wanted` within the card's range, then the
+/// powers of two around it. Some cards accept only certain lengths within their range and do not
+/// list them. For example, ALSA's JACK plugin accepts JACK's period, doubled any number of times.
 pub(crate) fn callback_frames(config: &SupportedStreamConfig, wanted: u32) -> [u32; 3] {
     sizes(config.buffer_size(), wanted)
 }
@@ -138,10 +140,10 @@ fn sizes(supported: &SupportedBufferSize, wanted: u32) -> [u32; 3] {
     [nearest, allowed(below.max(1)), allowed(above)]
 }
 
-/// Opens with the first length that the card accepts.
+/// Calls `open` with each length until the card accepts one.
 ///
 /// # Errors
-/// The last refusal; or at once any error about something else.
+/// The last refusal, if the card accepts no length. Any other error is returned at once.
 pub(crate) fn open_with<T, S: Copy>(
     sizes: impl IntoIterator<Item = S>,
     mut open: impl FnMut(S) -> std::result::Result<T, cpal::Error>,
@@ -156,8 +158,8 @@ pub(crate) fn open_with<T, S: Copy>(
     Err(refusal)
 }
 
-/// The state of a callback. An attempt to open a card consumes the callback even if it is refused,
-/// so each attempt gets a clone of this, and the first callback takes the contents.
+/// Passes state to a callback. An attempt to open a card consumes the callback even if the card
+/// refuses it, so each attempt gets a clone of this, and the first callback takes the contents.
 pub(crate) struct Handover<T>(Arc<Mutex<Option<T>>>);
 
 impl<T> Handover<T> {
@@ -165,7 +167,8 @@ impl<T> Handover<T> {
         Self(Arc::new(Mutex::new(Some(work))))
     }
 
-    /// Never waits, because the only others are callbacks of refused attempts.
+    /// Takes the contents. This never blocks, because the only other owners are callbacks of
+    /// refused attempts.
     pub(crate) fn take(&self) -> Option<T> {
         self.0.try_lock().ok()?.take()
     }

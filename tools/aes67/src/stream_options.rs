@@ -1,4 +1,4 @@
-//! Options of the commands that send: format, packet time and destination of a stream.
+//! Options for the commands that send: format, packet time and destination of a stream.
 
 use clap::ValueEnum;
 use engine::rtp::format::{Encoding, PacketTime};
@@ -7,7 +7,7 @@ use std::fmt;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::str::FromStr;
 
-/// RTP's usual port (AES67-2018, 6.3).
+/// The usual RTP port (AES67-2018, 6.3).
 const RTP_PORT: u16 = 5004;
 
 /// Encoding of samples.
@@ -27,7 +27,7 @@ impl Format {
     }
 }
 
-/// Length of packets.
+/// Packet time, ms.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(try_from = "f64", into = "f64")]
 pub(crate) struct PacketTimeMs(f64);
@@ -110,7 +110,7 @@ impl fmt::Display for Destination {
 /// The legs of a stream, one or two.
 ///
 /// # Errors
-/// If there are more, or none, or both go to the same place.
+/// If there are no destinations or more than two, or if both are the same.
 pub(crate) fn legs(destinations: &[Destination]) -> Result<(Destination, Option<Destination>), String> {
     match *destinations {
         [] => Err("--group is missing".to_owned()),
@@ -123,7 +123,7 @@ pub(crate) fn legs(destinations: &[Destination]) -> Result<(Destination, Option<
     }
 }
 
-/// Types that are text in configuration files.
+/// Implements (de)serialization as text for types in configuration files.
 macro_rules! as_text {
     ($($name:ident),*) => {$(
         impl ::serde::Serialize for $name {

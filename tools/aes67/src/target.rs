@@ -10,8 +10,8 @@
 //! | `rtp://239.69.0.1:5004` | a group, played by arrivals |
 //! | `livewire:6031` | a channel of Livewire |
 //!
-//! Each may end in options (`?interface=eth1&latency=20`) and, where a description has several
-//! streams, in the number of one (`#2`).
+//! Options may follow each form (`?interface=eth1&latency=20`) and, if a description has several
+//! streams, the number of a stream (`#2`).
 
 mod options;
 mod path;
@@ -32,7 +32,8 @@ use options::{Options, Suffix};
 use std::net::Ipv4Addr;
 use std::path::Path;
 
-/// Devices announce every 30 s, slightly varied (RFC 2974, 3.1): by then all have.
+/// Time after which every device has announced its streams: devices announce about every 30 s
+/// (RFC 2974, 3.1).
 const PATIENCE: Nanos = Nanos::from_secs(40);
 
 /// A stream and its options.
@@ -40,9 +41,9 @@ const PATIENCE: Nanos = Nanos::from_secs(40);
 pub(crate) struct Target {
     pub(crate) name: String,
     pub(crate) stream: StreamDescription,
-    /// Whether the payload type is known.
+    /// The payload type, if known.
     pub(crate) payload_type: Option<u8>,
-    /// The interfaces of this stream, one or one for each leg; none if none is given.
+    /// The interfaces given for this stream: none, one, or one for each leg.
     pub(crate) interfaces: Vec<String>,
     pub(crate) latency_ms: Option<f64>,
     pub(crate) domain: Option<u8>,
@@ -56,11 +57,11 @@ pub(crate) struct SapSources {
     pub(crate) accepted: Vec<Ipv4Addr>,
 }
 
-/// Places to search for streams.
+/// Finds streams.
 pub(crate) struct Finder<'a> {
-    /// The interface for announcements, unless the stream has its own.
+    /// The interface on which to listen for announcements, unless the stream specifies its own.
     pub(crate) interface: Option<&'a str>,
-    /// Groups of announcements besides the usual ones.
+    /// Groups for announcements in addition to the usual ones.
     pub(crate) sap_groups: &'a [Ipv4Addr],
     /// The only accepted announcers, if any are given.
     pub(crate) sap_sources: &'a SapSources,
@@ -68,8 +69,8 @@ pub(crate) struct Finder<'a> {
 }
 
 impl Finder<'_> {
-    /// All streams that `text` selects: those of a description that can be received, or the
-    /// selected one. A name is awaited until the session ends.
+    /// All streams that `text` selects: the receivable streams of a description, or only the
+    /// selected one. If `text` is a name, waits for its announcement until the session ends.
     pub(crate) fn find(&self, text: &str) -> Result<Vec<Target>> {
         let wrong = |reason: String| Failure::input(format!("{text}: {reason}"));
         match Place::of(text).map_err(wrong)? {
@@ -85,7 +86,7 @@ impl Finder<'_> {
         }
     }
 
-    /// The only stream that is selected.
+    /// The only stream that `text` selects.
     pub(crate) fn find_one(&self, text: &str) -> Result<Target> {
         let mut targets = self.find(text)?;
         let target = targets.remove(0);
@@ -99,9 +100,9 @@ impl Finder<'_> {
         )))
     }
 
-    /// Waits for the announcement of a session: without limit for a name, and until everybody has
-    /// announced once for something that is more likely a missing file. `exact` is the text as
-    /// given, which may be a name that only seems to have options.
+    /// Waits for the announcement of a session. For a name, the wait is unlimited; for a text that
+    /// is more likely a missing file, it ends when every device must have announced once. `exact`
+    /// is the text as given, which may be a name that only seems to have options.
     fn announced(&self, exact: &str, name: &str, suffix: &Suffix, may_be_path: bool) -> Result<Vec<Target>> {
         let own = suffix.options.interfaces.first().map(String::as_str);
         let interface = Interface::find(own.or(self.interface))?;
@@ -146,7 +147,7 @@ impl Finder<'_> {
     }
 }
 
-/// Why the announcement of that name is not accepted at once.
+/// Why an announcement of this name is not accepted at once.
 fn doubt(name: &str, entry: &Entry) -> String {
     let (from, origin) = (entry.from, &entry.description.origin.address);
     format!(
@@ -155,7 +156,7 @@ fn doubt(name: &str, entry: &Entry) -> String {
     )
 }
 
-/// The session of a name; if there are several, that is reported.
+/// The session with this name. If there are several, this is reported.
 pub(crate) fn named<'a>(entries: impl Iterator<Item = &'a Entry>, name: &str) -> Option<&'a Entry> {
     let all = engine::announce::sap::named(entries, name);
     let (first, others) = all.split_first()?;
@@ -175,13 +176,14 @@ pub(crate) fn named<'a>(entries: impl Iterator<Item = &'a Entry>, name: &str) ->
     Some(first)
 }
 
-/// The origin of a stream, by its text.
+/// Where a stream is found, according to its text.
 enum Place {
-    /// The text itself describes it.
+    /// The text itself describes the stream.
     Group(Target),
-    /// A file, or a device.
+    /// A description in a file or from a device.
     Description(String, Suffix),
-    /// A name, or more likely a file that does not exist.
+    /// The name of an announced session or, if `may_be_path`, more likely a file that does not
+    /// exist.
     Announced { exact: String, name: String, suffix: Suffix, may_be_path: bool },
 }
 
@@ -207,7 +209,7 @@ impl Place {
         }
     }
 
-    /// The text after `aes67://`.
+    /// Interprets the text after `aes67://`.
     fn of_ours(rest: &str) -> std::result::Result<Self, String> {
         if let Some(name) = rest.strip_prefix("sap/") {
             let (name, suffix) = Suffix::split(name)?;
@@ -221,7 +223,7 @@ impl Place {
         url::group(rest, url::Timing::Ptp).map(Self::Group)
     }
 
-    /// A path or a name, which may contain anything.
+    /// Interprets a path or a name, which may contain any characters.
     fn of_plain(text: &str) -> std::result::Result<Self, String> {
         let is_file = |path: &str| {
             let is_sdp = Path::new(path).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("sdp"));
@@ -263,7 +265,7 @@ impl Source {
                 if path.starts_with("v=") {
                     return Err("a description in place of a path is not read; right would be a file".to_owned());
                 }
-                // As in file:///C:/streams/a.sdp.
+                // A drive letter follows, as in file:///C:/streams/a.sdp.
                 let with_drive = path.as_bytes().get(2) == Some(&b':') && path.starts_with('/');
                 Ok(Self::File(if with_drive { path[1..].to_owned() } else { path }))
             }
@@ -286,8 +288,8 @@ impl Source {
     }
 }
 
-/// Converts a file in UTF-16, as PowerShell's `>` writes it, to UTF-8. Others are unchanged,
-/// because descriptions need not be UTF-8.
+/// Converts a UTF-16 file, such as PowerShell's `>` writes, to UTF-8. Other files are left
+/// unchanged, because descriptions need not be UTF-8.
 fn in_utf8(bytes: Vec<u8>) -> std::result::Result<Vec<u8>, engine::text::TextError> {
     match bytes[..] {
         [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => engine::text::decode(&bytes).map(|text| text.into_owned().into_bytes()),
@@ -300,7 +302,8 @@ pub(crate) fn read_description(place: &str) -> Result<Parsed> {
     Source::of(place).map_err(|reason| Failure::input(format!("{place}: {reason}")))?.read(place)
 }
 
-/// Streams that are left out are always reported; other findings only on request.
+/// Reports the findings about a description. Those that make part of it be ignored are always
+/// reported, others only on request.
 fn tell_findings(place: &str, parsed: &Parsed) {
     for finding in &parsed.findings {
         if finding.lint.leaves_out() {
@@ -311,8 +314,8 @@ fn tell_findings(place: &str, parsed: &Parsed) {
     }
 }
 
-/// The selected streams of a description that can be received here. The others are reported, or the
-/// reason if there are none.
+/// The selected streams of a description that can be received here. Reports the others; if none can
+/// be received, the error states the reason.
 fn select(place: &str, description: &Description, suffix: &Suffix) -> std::result::Result<Vec<Target>, String> {
     let streams = &description.streams;
     let all = streams.len();
@@ -343,8 +346,8 @@ fn select(place: &str, description: &Description, suffix: &Suffix) -> std::resul
 }
 
 impl Target {
-    /// A described stream, with the given options. If one of two legs cannot be received, it is
-    /// left out and reported.
+    /// Creates the target for a described stream with the given options. If one of two legs cannot
+    /// be received, it is ignored, which is reported.
     fn of(name: String, stream: &StreamDescription, options: &Options) -> std::result::Result<Self, String> {
         let mut stream = stream.clone();
         for leg in &mut stream.legs {
@@ -361,12 +364,12 @@ impl Target {
         })
     }
 
-    /// The description that its packets are compared with.
+    /// The description with which packets are compared.
     pub(crate) fn described(&self) -> Described {
         self.stream.described(self.payload_type)
     }
 
-    /// Adopts the format that its packets have shown.
+    /// Adopts the format that the packets have shown.
     pub(crate) fn correct(&mut self, described: Described) {
         let Described { format, payload_type, packet_frames } = described;
         self.stream.format = format;
@@ -375,14 +378,14 @@ impl Target {
         self.payload_type = payload_type;
     }
 
-    /// For a person: its origin and format.
+    /// A text for the user with the stream's name, origin and format.
     pub(crate) fn describe(&self) -> String {
         format!("{}: {}", self.name, summary(&self.stream))
     }
 }
 
-/// Whether a stream can be received on this host: `play`, `record` and `lint` refuse the same
-/// streams. One of two legs is enough, and the other is left out.
+/// Checks that a stream can be received on this host; `play`, `record` and `lint` refuse the same
+/// streams. One of two legs is sufficient, and the other is removed.
 fn check(stream: &mut StreamDescription) -> net::Result<()> {
     let Err(refusal) = LegConfig::check_description(stream) else { return Ok(()) };
     let one =
@@ -402,7 +405,7 @@ fn summary(stream: &StreamDescription) -> String {
     format!("{} at {}", describe_format(stream), legs.join(" and "))
 }
 
-/// `L24, 48000 Hz, 2 channels`.
+/// Describes a stream's format: `L24, 48000 Hz, 2 channels`.
 pub(crate) fn describe_format(stream: &StreamDescription) -> String {
     let format = stream.format;
     let channels = format.channels();

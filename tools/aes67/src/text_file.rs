@@ -1,14 +1,14 @@
-//! Files written by people.
+//! Reads text files that users write.
 
 use crate::failure::{Failure, Result};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-/// Longest file, in bytes: nobody writes a longer one by hand.
+/// Maximum length of a file, bytes: nobody writes a longer one by hand.
 const LONGEST: u64 = 10_000_000;
 
-/// The text of a file.
+/// Reads the text of a file.
 pub(crate) fn read(file: &Path) -> Result<String> {
     let wrong = |what: String| Failure::input(format!("{}: {what}", file.display()));
     let mut bytes = Vec::new();
@@ -20,7 +20,7 @@ pub(crate) fn read(file: &Path) -> Result<String> {
     text_of(file, &bytes)
 }
 
-/// The text that a file's bytes are.
+/// Decodes the bytes of a file to text.
 pub(crate) fn text_of(file: &Path, bytes: &[u8]) -> Result<String> {
     let text = engine::text::decode(bytes).map(Into::into);
     text.map_err(|error| Failure::input(format!("{}: {error}", file.display())))

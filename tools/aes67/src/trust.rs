@@ -1,7 +1,8 @@
-//! `--trust packets`: a stream's format from its packets, where they contradict its description.
+//! `--trust packets`: determines a stream's format from its packets if they contradict its
+//! description.
 //!
 //! Before playing or recording, the command receives packets until the size and rate of their
-//! frames agree with the description, or with a corrected one. That takes a second or two.
+//! frames agree with the description, or with a corrected description. This takes a second or two.
 
 use crate::failure::{Failure, Result};
 use crate::session::{Session, warn};
@@ -14,12 +15,11 @@ use engine::{LocalTime, Nanos};
 use net::stream::{LegConfig, LegStatus, MediaListener, MediaSink};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Maximum number of consecutive corrections: payload type, size of frames, rate, and one in
-/// reserve.
+/// Maximum number of consecutive corrections: payload type, frame size, rate, and one in reserve.
 const MOST_CORRECTIONS: usize = 4;
-/// If the arrivals of a stream do not show its rate within this time, the described rate is used.
+/// If the rate cannot be determined from the arrivals within this time, the described rate is used.
 const LONG_ENOUGH: Nanos = Nanos::from_secs(10);
-/// Time to wait for packets before that is reported.
+/// Time after which the wait for packets is reported.
 const PATIENCE: Nanos = Nanos::from_secs(2);
 
 /// Which one counts if packets and description contradict each other.
@@ -33,10 +33,10 @@ pub(crate) enum Trust {
 }
 
 impl Trust {
-    /// Corrects a target by its packets, if they are trusted.
+    /// Corrects a target according to its packets, if they are trusted.
     ///
     /// # Errors
-    /// If the packets do not suffice, or the session ends before that.
+    /// If the format cannot be determined from the packets, or the session ends before.
     pub(crate) fn apply(self, target: &mut Target, legs: &[LegConfig], session: &Session) -> Result<()> {
         match self {
             Self::Description => Ok(()),
@@ -45,7 +45,7 @@ impl Trust {
     }
 }
 
-/// The findings so far.
+/// What has been learned from the packets so far.
 struct Learning {
     described: Described,
     conformance: Conformance,

@@ -1,12 +1,12 @@
-//! Files that are either complete or unchanged.
+//! Writes files so that they are either complete or unchanged.
 
 use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 
-/// Writes a file by way of a temporary one in the same folder, which is created if necessary. A
-/// reader sees the old contents or the new ones, and a full disk or Ctrl-C leaves the old ones.
-/// Anything but a plain file, such as a pipe or a link, is written directly.
+/// Writes a file through a temporary file in the same folder, which is created if necessary. A
+/// reader sees either the old or the new contents, and a full disk or Ctrl-C leaves the old
+/// contents. Anything other than a regular file, such as a pipe or a link, is written directly.
 pub(crate) fn write(path: &Path, contents: impl AsRef<[u8]>) -> io::Result<()> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder)?;
@@ -19,7 +19,7 @@ pub(crate) fn write(path: &Path, contents: impl AsRef<[u8]>) -> io::Result<()> {
     let temporary = path.with_file_name(name);
     let written = std::fs::write(&temporary, contents).and_then(|()| std::fs::rename(&temporary, path));
     written.inspect_err(|_| {
-        // A file that is incomplete, or could not be moved into place, is useless.
+        // A temporary file that is incomplete, or could not be renamed, is useless.
         let _ = std::fs::remove_file(&temporary);
     })
 }

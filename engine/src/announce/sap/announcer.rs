@@ -1,14 +1,14 @@
-//! Announcing our own sessions.
+//! Announces our own sessions.
 //!
-//! Model: RFC 2974, 3.1. All announcers of a group share 4000 bit/s: with n announcements of our
-//! size in the group, the base interval is 8 n size / 4000 s, but not less than a minimum; each
-//! interval is drawn at random between 2/3 and 4/3 of it, so that announcers do not synchronise.
-//! The RFC's minimum is 300 s; in audio networks, 30 s is customary, because users wait for the
-//! stream to appear.
+//! Model: RFC 2974, 3.1. All announcers in a group share 4000 bit/s: with n announcements of `size`
+//! bytes in the group, the base interval is 8 n size / 4000 s, but not less than a minimum; each
+//! interval is drawn at random between 2/3 and 4/3 of the base interval, so that announcers do not
+//! synchronise. The RFC's minimum is 300 s; in audio networks, 30 s is customary, because users are
+//! waiting for the stream to appear.
 //!
 //! A changed description is announced at once under a new hash, as a modification (RFC 2974, 5), so
-//! the session and its listeners remain. Deleting the old description first would end the stream
-//! for listeners even if only its grandmaster has changed.
+//! listeners keep the session. If the old description were deleted first, the stream would end for
+//! listeners even if only its grandmaster had changed.
 
 use super::wire::SapPacket;
 use crate::units::{LocalTime, Nanos};
@@ -17,7 +17,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 
-/// Bandwidth that all announcements in a group may use together, bit/s (RFC 2974, 3.1).
+/// Maximum total bandwidth of all announcements in a group, bit/s (RFC 2974, 3.1).
 const LIMIT_BPS: i64 = 4000;
 /// Number of values of a 32-bit integer.
 const TWO_POW_32: f64 = 4_294_967_296.0;
@@ -50,7 +50,7 @@ pub struct AnnouncerConfig {
 }
 
 impl AnnouncerConfig {
-    /// Creates a configuration that announces to the group of AES67 and Dante, every 30 s.
+    /// Creates a configuration that announces to the group used by AES67 and Dante, every 30 s.
     #[must_use]
     pub fn new(origin: IpAddr, seed: u64) -> Self {
         let destinations = vec![SocketAddr::from((super::GROUPS[0], super::PORT))];
@@ -109,7 +109,8 @@ impl Announcer {
         }
     }
 
-    /// Sets the description to announce. If it differs from the last one, it is announced at once.
+    /// Sets the description to announce. If it differs from the previous one, it is announced at
+    /// once.
     pub fn announce(&mut self, now: LocalTime, sdp: &str) {
         let before = self.announced.as_ref();
         if before.is_some_and(|(text, _)| text == sdp) {
@@ -128,7 +129,7 @@ impl Announcer {
         }
     }
 
-    /// Sets the number of announcements by others in the group; see [`super::Directory::len`].
+    /// Sets the number of other announcements in the group; see [`super::Directory::len`].
     pub fn set_others(&mut self, count: usize) {
         self.others = count;
     }
@@ -148,7 +149,7 @@ impl Announcer {
         Some(self.sent_at + interval + Nanos::from_secs_f64(self.spread * interval.as_secs_f64()))
     }
 
-    /// The next datagram to send.
+    /// Removes and returns the next datagram to send.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
         self.outbox.pop_front()
     }
@@ -180,7 +181,7 @@ impl Announcer {
     }
 }
 
-/// A hash of the text that is neither 0 nor the previous hash (RFC 2974, 6).
+/// A hash of the description that is neither 0 nor the previous hash (RFC 2974, 6).
 fn hash_of(sdp: &str, before: u16) -> u16 {
     let (basis, prime) = FNV;
     let hash = sdp.bytes().fold(basis, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(prime));

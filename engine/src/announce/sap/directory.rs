@@ -1,27 +1,28 @@
-//! The sessions that others announce.
+//! The directory of the sessions that other hosts announce.
 //!
 //! Model: a session belongs to its announcer ([`SessionKey`]), so that no host can change or
 //! withdraw another host's session. An announcement that equals the last one byte for byte only
-//! shows that the session is still alive. Equal hashes do not show this, because some devices never
-//! change theirs. A deletion is accepted only from the session's own announcer. If that announcer
-//! has several sessions with the same `o=` line, the hash or, failing that, the stream's address
-//! determines which one ends.
+//! shows that the session is still alive. An equal hash does not show this, because some devices
+//! never change their hash. A deletion is accepted only from the session's own announcer. If that
+//! announcer has several sessions with the same `o=` line, the hash or, failing that, the stream's
+//! address determines which one ends.
 //!
-//! At most [`MAX_SESSIONS`] sessions are kept. A flood displaces sessions of its own address, and
-//! other sessions that are equally new; see [`room`]. A session is *confirmed* when it is heard
-//! again after a second, and [`room::GUARANTEED`] confirmed sessions of each address stay, whatever
-//! others announce. A flood is reported once, with the address that announces most
-//! ([`SapEvent::Crowded`]).
+//! At most [`MAX_SESSIONS`] sessions are kept. A flood of announcements displaces sessions
+//! announced from the same address, and other sessions that are equally new; see [`room`]. A
+//! session is *confirmed* when it is heard again at least a second later. The first
+//! [`room::GUARANTEED`] confirmed sessions of each address are never displaced. A flood is reported
+//! once, with the address that announces most ([`SapEvent::Crowded`]).
 //!
 //! A proxy announces for others: its datagrams come from its own address, and the originating
-//! source in their header is another host (RFC 2974, 6). Its announcement is a separate session
-//! here, next to that of the host itself. It cannot change or withdraw the host's session, because
-//! only the address of a datagram shows who sent it. Users can see whether the two agree.
+//! source in their header is another host (RFC 2974, 6). Its announcement is treated as a separate
+//! session, alongside the one that the host itself announces. It cannot change or withdraw the
+//! host's session, because only the address of a datagram shows who sent it. Users can see whether
+//! the two sessions agree.
 //!
 //! A session that is no longer announced is removed. RFC 2974 (4) specifies a timeout of ten
-//! intervals, but at least an hour. This would leave ended streams on display for an hour, so the
-//! hour applies only to sessions that have been announced once; for the others, the interval is
-//! known.
+//! intervals, but at least an hour. Streams that have ended would then be displayed for another
+//! hour, so the hour applies only to sessions that have been announced once; for all others, the
+//! interval is known, and the timeout is ten intervals.
 
 mod heard_once;
 mod room;
@@ -41,17 +42,17 @@ use std::net::IpAddr;
 /// with [`crate::announce::sdp::MAX_TEXT`], this bounds the memory; in practice, a session takes 1
 /// KiB.
 const MAX_SESSIONS: usize = 1024;
-/// Maximum number of events that wait in the queue. If some have been dropped,
-/// [`Directory::sessions`] still has the current state.
+/// Maximum number of events that wait in the queue. If events have been dropped,
+/// [`Directory::sessions`] still returns the current state.
 const MAX_EVENTS: usize = 1024;
 /// Number of intervals without an announcement after which a session is removed (RFC 2974, 4).
 const SILENT_INTERVALS: i64 = 10;
 /// Shortest and longest silence after which a session is removed: 90 s as in PipeWire, because
-/// multicast may lose several packets in a row, and the hour of RFC 2974.
+/// multicast may lose several packets in a row, and one hour as in RFC 2974.
 const SHORTEST_TIMEOUT: Nanos = Nanos::from_secs(90);
 const LONGEST_TIMEOUT: Nanos = Nanos::from_secs(3600);
 
-/// Maximum number of refusals that are reported, in total and for one host. Each reason is reported
+/// Maximum number of refusals that are reported, in total and per host. Each reason is reported
 /// once per host; further refusals are only counted.
 const MAX_REFUSALS: usize = 256;
 const MAX_REFUSALS_OF_HOST: usize = 16;
@@ -99,7 +100,7 @@ impl Entry {
         is_of_a_host.then_some(address == self.from)
     }
 
-    /// When the session will be removed unless it is announced again.
+    /// The time at which the session will be removed unless it is announced again.
     fn expires_at(&self) -> LocalTime {
         let timeout = self.interval.map_or(LONGEST_TIMEOUT, |interval| interval.times(SILENT_INTERVALS));
         self.heard_at + timeout.clamp(SHORTEST_TIMEOUT, LONGEST_TIMEOUT)
@@ -109,7 +110,8 @@ impl Entry {
     fn hear(&mut self, now: LocalTime) {
         let interval = now.since(self.heard_at);
         // A lost announcement makes one interval too long, which the decay corrects gradually. An
-        // announcement to two groups is received twice, so the maximum is used.
+        // announcement to two groups is received twice, which makes every other interval too short,
+        // so the maximum is used.
         let remembered = self.interval.map_or(Nanos::ZERO, |longest| Nanos::new(longest.as_nanos() / 8 * 7));
         self.interval = Some(interval.max(remembered));
         self.confirmed |= now.since(self.first_heard_at) >= CONFIRMED_AFTER;
@@ -117,11 +119,11 @@ impl Entry {
     }
 }
 
-/// The sessions with this name, the most likely one first. The host that was heard first comes
-/// first, so that nobody can take over the name of an existing session. Among the sessions of one
-/// host, the newest comes first, because a device that has restarted may not have withdrawn the old
-/// one. A session that is announced by the host in its `o=` line precedes another host's
-/// announcement of the same session.
+/// The sessions with this name, the most likely one first. Sessions of the host that was heard
+/// first come first, so that nobody can take over the name of an existing session. Among the
+/// sessions of one host, the newest comes first, because a device that has restarted may not have
+/// withdrawn its old session. A session that is announced by the host in its `o=` line precedes
+/// another host's announcement of the same session.
 #[must_use]
 pub fn named<'a>(entries: impl Iterator<Item = &'a Entry>, name: &str) -> Vec<&'a Entry> {
     let mut all: Vec<&Entry> = entries.filter(|entry| entry.description.name == name).collect();
@@ -145,11 +147,11 @@ pub fn named<'a>(entries: impl Iterator<Item = &'a Entry>, name: &str) -> Vec<&'
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Removal {
-    /// Its host has withdrawn it.
+    /// The host has withdrawn the session.
     Deleted,
-    /// It has not been announced for this long.
+    /// The session has not been announced for this long.
     Silent(Nanos),
-    /// There was no room for it.
+    /// There was no room for the session.
     Crowded,
 }
 
@@ -169,9 +171,9 @@ impl fmt::Display for Removal {
 pub enum SapEvent {
     /// A session is announced for the first time.
     Added(SessionKey),
-    /// Its description has changed.
+    /// The description of a session has changed.
     Updated(SessionKey),
-    /// It has been removed.
+    /// A session has been removed.
     Removed {
         /// Its key.
         key: SessionKey,
@@ -187,7 +189,8 @@ pub enum SapEvent {
         /// The reason.
         reason: SapError,
     },
-    /// There are more sessions than fit; reported once until there is room again.
+    /// There are more sessions than the directory can hold; reported once until there is room
+    /// again.
     Crowded(Crowd),
 }
 
@@ -258,8 +261,8 @@ impl Directory {
     /// Handles a datagram from the host `from` that was received at `now`.
     ///
     /// # Errors
-    /// If the datagram is invalid, or if there is no room for its session. No session is then added
-    /// or changed. The refusal is counted, and may be reported as [`SapEvent::Refused`].
+    /// If the datagram is invalid, or if there is no room for its session. Then no session is added
+    /// or changed, and the refusal is counted. It may also be reported as [`SapEvent::Refused`].
     pub fn handle_datagram(&mut self, now: LocalTime, from: IpAddr, datagram: &[u8]) -> Result<(), SapError> {
         let taken = SapPacket::parse(datagram).and_then(|packet| self.take(now, from, &packet));
         match &taken {
@@ -295,12 +298,12 @@ impl Directory {
         self.sessions.values().map(Entry::expires_at).min()
     }
 
-    /// The next event that has not been polled yet.
+    /// Removes and returns the next event.
     pub fn poll_event(&mut self) -> Option<SapEvent> {
         self.events.pop()
     }
 
-    /// All sessions, in the order of their names.
+    /// All sessions, ordered by their keys.
     pub fn sessions(&self) -> impl Iterator<Item = (&SessionKey, &Entry)> {
         self.sessions.iter()
     }
@@ -311,7 +314,7 @@ impl Directory {
         self.sessions.get(key)
     }
 
-    /// The number of announcements, which determines the interval of our own.
+    /// The number of announced sessions, which determines the interval of our own announcements.
     #[must_use]
     pub fn len(&self) -> usize {
         self.sessions.len()
@@ -349,7 +352,7 @@ impl Directory {
             }
             return Ok(());
         }
-        // The session may have been removed for lack of room, and is now announced again.
+        // The session may have been removed for lack of room, and may now be announced again.
         let fingerprint = HeardOnce::fingerprint(from, &packet.payload);
         let confirmed = self.heard_once.knows(now, fingerprint);
         self.make_room().inspect_err(|_| self.heard_once.note(fingerprint, now))?;
@@ -365,7 +368,7 @@ impl Directory {
             confirmed,
         };
         let taken: BTreeSet<u16> = self.of(host, &session).map(|(key, _)| key.number()).collect();
-        // A number is free, because there are fewer sessions than numbers.
+        // There is always a free number, because there are fewer sessions than numbers.
         let number = (0..=u16::MAX).find(|number| !taken.contains(number)).unwrap_or(0);
         let key = SessionKey::new(host, session, number);
         self.sessions.insert(key.clone(), entry);
@@ -380,7 +383,8 @@ impl Directory {
     }
 
     /// The session that a description belongs to: the one whose stream has the same destination or,
-    /// failing that, the only one if the description is a newer version of it.
+    /// failing that, the only session with this `o=` line if the description is a newer version of
+    /// it.
     fn find(&self, host: Host, session: &SessionName, description: &Description) -> Option<SessionKey> {
         let to = place(description);
         let same = self.of(host, session).find(|(_, entry)| place(&entry.description) == to);

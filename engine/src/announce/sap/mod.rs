@@ -1,7 +1,7 @@
 //! Sending and receiving announcements of sessions (SAP, RFC 2974).
 //!
-//! [`SapPacket`] is a datagram, [`Directory`] holds what others announce, and [`Announcer`]
-//! announces our sessions. All are sans-IO: time and datagrams are arguments, and memory is
+//! [`SapPacket`] is a datagram, [`Directory`] contains the sessions of other hosts, and
+//! [`Announcer`] announces ours. All are sans-IO: time and datagrams are arguments, and memory is
 //! bounded.
 //!
 //! Destination: UDP port 9875 of the groups in [`GROUPS`]; AES67 and Dante announce on
@@ -24,8 +24,8 @@ use std::net::Ipv4Addr;
 pub const PORT: u16 = 9875;
 /// The groups in use, the most common in audio networks first. RFC 2974 (3) specifies the highest
 /// address of an administrative scope, which by RFC 2365 (6) is 239.255.255.255 for the local scope
-/// and 239.195.255.255 for the organisation's, and 224.2.127.254 for global scope. Others are
-/// customary: 224.0.0.56 in PipeWire and PulseAudio, and 224.0.0.255 in VLC for announcements
+/// and 239.195.255.255 for the organisation's, and 224.2.127.254 for global scope. Two other groups
+/// are customary: 224.0.0.56 in PipeWire and PulseAudio, and 224.0.0.255 in VLC for announcements
 /// within one network.
 pub const GROUPS: [Ipv4Addr; 5] = [
     Ipv4Addr::new(239, 255, 255, 255),

@@ -1,11 +1,12 @@
 //! The identity of announced sessions.
 //!
 //! According to RFC 8866 (5.2), the `o=` line without its version identifies a session. In
-//! practice, this is not enough: two announcers on one host write the same line (`o=- 0 0 IN IP4
-//! 127.0.0.1` in FFmpeg), lines are truncated, and anybody can send another host's line. So a
-//! session belongs to the host that announces it, by the source address of its datagrams and the
-//! originating source in their header. If the same `o=` line is announced with a different
-//! destination of the stream, it is a different session, unless its version has increased.
+//! practice, this is not enough: two announcers on one host may write the same line
+//! (`o=- 0 0 IN IP4 127.0.0.1` in FFmpeg), lines may be truncated, and anybody can send another
+//! host's line. So a session belongs to the host that announces it, which is identified by the
+//! source address of its datagrams and the originating source in their header. An announcement with
+//! the same `o=` line but another stream destination is a different session, unless its version has
+//! increased.
 
 use crate::announce::sdp::{Description, MAX_TEXT, Origin};
 use std::fmt;

@@ -2,7 +2,7 @@
 //!
 //! [`SapPacket::parse`] takes any bytes: it never panics, and allocates only for compressed
 //! payloads, which are unpacked to [`MAX_TEXT`] bytes at most. Authentication data is skipped,
-//! because no receiver in the field has keys to check it. Encrypted payloads are refused; RFC 2974
+//! because receivers have no keys with which to check it. Encrypted payloads are refused; RFC 2974
 //! (7) advises against encryption.
 
 use crate::announce::sdp::MAX_TEXT;
@@ -18,7 +18,7 @@ const IPV6: u8 = 0x10;
 const DELETION: u8 = 0x04;
 const ENCRYPTED: u8 = 0x02;
 const COMPRESSED: u8 = 0x01;
-/// Length of flags, authentication length and hash, bytes.
+/// Total length of the flags, the authentication length and the hash, bytes.
 const FIXED: usize = 4;
 /// The only payload type that is accepted, and the default if none is stated.
 const SDP: &[u8] = b"application/sdp";
@@ -40,7 +40,7 @@ const MAX_PAYLOAD_TYPE: usize = 128;
 pub struct SapPacket<'a> {
     /// Whether the session is withdrawn.
     pub deletion: bool,
-    /// Identifies this version of the announcement, together with the origin; 0 if unused.
+    /// Identifies this version of the description, together with the origin; 0 if unused.
     pub hash: u16,
     /// The announcing host.
     pub origin: IpAddr,
@@ -52,7 +52,7 @@ impl<'a> SapPacket<'a> {
     /// Parses a datagram.
     ///
     /// # Errors
-    /// [`SapError`] if it is not SAP, or is of an unsupported kind.
+    /// [`SapError`] if the datagram is not SAP, or is of an unsupported kind.
     pub fn parse(datagram: &'a [u8]) -> Result<Self, SapError> {
         let available = datagram.len();
         let truncated = |needed| SapError::Truncated { needed, available };
@@ -133,15 +133,15 @@ fn unpack(rest: &[u8]) -> Result<Vec<u8>, SapError> {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum SapError {
-    /// It ends within its header.
+    /// The datagram ends within its header.
     #[error("SAP header of {needed} bytes or more in a datagram of {available}")]
     Truncated {
-        /// The required length in bytes, as far as it is known.
+        /// The required length in bytes, as far as it can be determined.
         needed: usize,
         /// The actual length in bytes.
         available: usize,
     },
-    /// It has another version, or is not SAP.
+    /// The datagram has another version, or is not SAP.
     #[error("SAP version {0}, only version 1 is understood")]
     Version(u8),
     /// The payload is encrypted.

@@ -1,9 +1,9 @@
-//! Addresses: `c=` lines and `a=source-filter`.
+//! Reads addresses from `c=` lines and `a=source-filter`.
 
 use super::lint::Lint;
 use std::net::{IpAddr, Ipv4Addr};
 
-/// The address of a `c=` line.
+/// The address in a `c=` line.
 pub(super) struct Connection {
     pub(super) address: IpAddr,
     pub(super) ttl: Option<u8>,
@@ -18,8 +18,8 @@ pub(super) enum ConnectionLine {
     Unreadable,
 }
 
-/// Reads an address. IPv4 numbers with leading zeros are accepted and read as decimal; the flag
-/// states whether there were any.
+/// Reads an address. IPv4 numbers with leading zeros are accepted and read as decimal; the returned
+/// flag states whether there were leading zeros.
 fn parse_address(text: &str) -> Option<(IpAddr, bool)> {
     if let Ok(address) = text.parse::<IpAddr>() {
         // An IPv4-mapped address such as ::ffff:239.69.0.1 is an IPv4 address.
@@ -33,7 +33,8 @@ fn parse_address(text: &str) -> Option<(IpAddr, bool)> {
 }
 
 /// Reads `IN IP4 239.69.0.1/32`, optionally with a number of addresses, or `IN IP6 ff15::1`. Blanks
-/// instead of slashes, lower case, a port, and an address alone are accepted, too.
+/// instead of slashes, lower case, a port, and an address without the words before it are accepted,
+/// too.
 pub(super) fn parse_connection(value: &str) -> ConnectionLine {
     let words: Vec<&str> = value.split_whitespace().collect();
     let is_family = |word: &str| ["IP4", "IP6", "IPV4", "IPV6"].iter().any(|family| word.eq_ignore_ascii_case(family));
@@ -104,7 +105,7 @@ pub(super) struct SourceFilter {
 /// Reads `incl IN IP4 <destination> <source>...`.
 ///
 /// # Errors
-/// If it cannot be used; the error states its fault.
+/// If the filter cannot be used; the error states its fault.
 pub(super) fn parse_filter(value: &str) -> Result<SourceFilter, Lint> {
     let unreadable = || Lint::SourceFilter(value.to_owned());
     let words: Vec<&str> = value.split_whitespace().collect();
@@ -123,7 +124,7 @@ pub(super) fn parse_filter(value: &str) -> Result<SourceFilter, Lint> {
     skip(&mut rest, &["IN"]);
     skip(&mut rest, &["IP4", "IP6", "IPV4", "IPV6", "*"]);
     let (destination, rest) = rest.split_first().ok_or_else(unreadable)?;
-    // A TTL does not belong here, and is ignored.
+    // A TTL is not allowed here, and is ignored.
     let address = |text: &str| parse_address(text.split('/').next().unwrap_or(text));
     let destination = if *destination == "*" { None } else { Some(address(destination).ok_or_else(unreadable)?) };
     let sources: Vec<_> = rest.iter().map(|text| address(text)).collect::<Option<_>>().ok_or_else(unreadable)?;

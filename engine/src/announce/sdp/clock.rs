@@ -1,4 +1,4 @@
-//! The clocks of a stream: `a=ts-refclk` and `a=mediaclk` (RFC 7273, 4.8 and 5.4).
+//! Reads the clocks of a stream from `a=ts-refclk` and `a=mediaclk` (RFC 7273, 4.8 and 5.4).
 
 use super::lint::Lint;
 use crate::ptp::wire::ClockIdentity;
@@ -22,7 +22,7 @@ pub enum ReferenceClock {
         /// The domain, if stated.
         domain: Option<u8>,
     },
-    /// PTP that is traceable to TAI, whichever clock is grandmaster.
+    /// PTP that is traceable to TAI, with any grandmaster.
     PtpTraceable {
         /// The edition of IEEE 1588, or 802.1AS, as written.
         version: String,
@@ -80,7 +80,7 @@ pub enum MediaClockSource {
         /// Timestamp at the reference clock's epoch.
         offset: u32,
     },
-    /// The timestamps count a clock of the sender that is unrelated to the reference clock.
+    /// The timestamps follow a clock of the sender that is unrelated to the reference clock.
     Sender,
 }
 
@@ -135,7 +135,7 @@ fn ptp(value: &str, default_domain: Option<u8>, lints: &mut Vec<Lint>) -> Option
     if clock.trim().eq_ignore_ascii_case("traceable") {
         return Some(ReferenceClock::PtpTraceable { version });
     }
-    // Some senders write the identity with colons; its eight octets then precede the domain.
+    // Some senders write the identity with colons. The domain then follows the eighth octet.
     let colons = clock.split(':').count() > 2;
     let (identity, domain) = if colons {
         let end = clock.match_indices(':').nth(7).map_or(clock.len(), |(at, _)| at);
@@ -168,7 +168,7 @@ fn has_prefix(text: &str, prefix: &str) -> bool {
     text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
 }
 
-/// Reads a number, optionally preceded by RFC 7273's `domain-nmbr=`.
+/// Reads a domain number, optionally preceded by `domain-nmbr=` (RFC 7273, 4.8).
 fn domain_number(text: &str, lints: &mut Vec<Lint>) -> Option<u8> {
     let digits = text.strip_prefix("domain-nmbr=").unwrap_or(text);
     let domain = digits.parse().ok().filter(|&domain| domain <= MAX_DOMAIN);
@@ -183,7 +183,7 @@ pub(super) fn clock_domain(value: &str) -> Option<u8> {
     value.strip_prefix("PTPv2")?.trim().parse().ok().filter(|&domain| domain <= MAX_DOMAIN)
 }
 
-/// Reads eight octets, or a MAC address, which stands for the identity that is derived from it
+/// Reads a clock identity: eight octets, or a MAC address from which the identity is derived
 /// (IEEE 1588-2008, 7.5.2.2.2).
 fn identity_of(text: &str) -> Option<ClockIdentity> {
     let text = text.strip_prefix("0x").unwrap_or(text);
@@ -207,11 +207,10 @@ fn octets<const N: usize>(text: &str) -> Option<[u8; N]> {
     rest.is_empty().then_some(octets)
 }
 
-/// Reads the value of the `a=mediaclk` of a stream with the sample rate `rate_hz`.
+/// Reads the value of `a=mediaclk` for a stream with the sample rate `rate_hz`.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "modulo 2^32, as RTP timestamps wrap")]
 pub(super) fn media_clock(value: &str, rate_hz: u32, lints: &mut Vec<Lint>) -> MediaClockSource {
-    // RFC 7273 allows a name (`id=`) before the clock, by which streams indicate that they share a
-    // clock.
+    // RFC 7273 allows a name (`id=`) before the clock. Streams with the same name share a clock.
     let named: Vec<&str> = value.split_whitespace().filter(|word| !word.starts_with("id=")).collect();
     let joined = without_blanks_at_equals(&named.join(" "));
     let mut words = joined.split_whitespace();
@@ -246,7 +245,7 @@ fn without_blanks_at_equals(value: &str) -> String {
     value.split('=').map(str::trim).collect::<Vec<_>>().join("=")
 }
 
-/// Checks that `rate=48000/1` states the stream's own rate.
+/// Checks that a rate such as `48000/1` equals the stream's sample rate.
 fn check_rate(rate: &str, rate_hz: u32, lints: &mut Vec<Lint>) {
     let (numerator, denominator) = rate.split_once('/').unwrap_or((rate, "1"));
     let ratio = numerator.parse::<u64>().ok().zip(denominator.parse::<u64>().ok());

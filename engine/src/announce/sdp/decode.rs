@@ -1,8 +1,9 @@
-//! From bytes to lines of text: encodings, line ends, and additions by programs.
+//! Converts bytes to lines of text: handles encodings, line ends, and prefixes added by other
+//! programs.
 //!
-//! SDP is UTF-8 with CRLF line ends (RFC 8866, 5). Texts also occur as UTF-16 (from a Windows
-//! console), in Latin-1 (session names of older devices), with LF or CR alone, with trailing zero
-//! bytes, and indented or quoted because they were copied from a web page or an e-mail.
+//! SDP is UTF-8 with CRLF line ends (RFC 8866, 5). In practice, texts are also in UTF-16 (from a
+//! Windows console) or Latin-1 (session names of older devices), have LF or CR alone or trailing
+//! zero bytes, or are indented or quoted because they were copied from a web page or an e-mail.
 
 use super::lint::Lint;
 use std::borrow::Cow;
@@ -15,8 +16,8 @@ const WINDOWS_1252: [char; 32] = [
     '—', '˜', '™', 'š', '›', 'œ', ' ', 'ž', 'Ÿ',
 ];
 
-/// Converts a text to UTF-8 without a byte order mark. Also returns the fault of its encoding, if
-/// any. Lines that are not valid UTF-8 are left unchanged.
+/// Converts a text to UTF-8 without a byte order mark. Also returns what was wrong with its
+/// encoding, if anything. Lines that are not valid UTF-8 are left unchanged.
 pub(super) fn to_utf8(bytes: &[u8]) -> (Cow<'_, [u8]>, Option<Lint>) {
     if let Some(rest) = bytes.strip_prefix(UTF8_MARK) {
         return (rest.into(), Some(Lint::ByteOrderMark));
@@ -54,7 +55,7 @@ pub(super) enum LineEnd {
     Text,
 }
 
-/// Takes the next line of `rest`, and its end; `rest` continues after it.
+/// Removes the next line from `rest`. Returns the line and the kind of its end.
 pub(super) fn next_line<'a>(rest: &mut &'a [u8]) -> Option<(&'a [u8], LineEnd)> {
     if rest.is_empty() {
         return None;
@@ -96,8 +97,8 @@ pub(super) fn without_margin(line: &[u8]) -> (&[u8], Option<Lint>) {
     (rest.trim_ascii_end(), margin)
 }
 
-/// Converts bytes to text. Bytes that are not UTF-8 are read as Windows-1252; the flag states
-/// whether that was necessary.
+/// Converts bytes to text. Bytes that are not UTF-8 are read as Windows-1252; the returned flag
+/// states whether that was necessary.
 pub(super) fn to_text(bytes: &[u8]) -> (Cow<'_, str>, bool) {
     match std::str::from_utf8(bytes) {
         Ok(text) => (text.into(), false),

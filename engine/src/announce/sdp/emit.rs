@@ -9,7 +9,7 @@ use std::net::IpAddr;
 
 impl Description {
     /// Writes the description, with the lines in the order of RFC 8866 and CRLF line ends. Control
-    /// characters, which would break a line, become blanks.
+    /// characters, which could break a line, are replaced with blanks.
     #[must_use]
     pub fn to_sdp(&self) -> String {
         let mut text = Lines(String::new());
@@ -40,7 +40,7 @@ impl Description {
         }
     }
 
-    /// The names of the legs of a stream (`a=mid`).
+    /// The names (`a=mid`) for the legs of the stream with this index.
     fn mids(&self, index: usize) -> [String; 2] {
         let number = if self.streams.len() == 1 { String::new() } else { (index + 1).to_string() };
         ["primary", "secondary"].map(|leg| format!("{leg}{number}"))
@@ -115,7 +115,7 @@ fn one_line(text: &str) -> Cow<'_, str> {
     text.trim_ascii().into()
 }
 
-/// Converts the text to one word of a line, which is never empty.
+/// Converts the text to a single word, which is never empty.
 fn word(text: &str) -> Cow<'_, str> {
     if text.is_empty() {
         return "-".into();
@@ -124,8 +124,8 @@ fn word(text: &str) -> Cow<'_, str> {
     if text.contains(breaks) { text.replace(breaks, "_").into() } else { text.into() }
 }
 
-/// Formats a duration in milliseconds, with up to two decimals at 44.1 kHz, as in AES67, and
-/// otherwise up to three.
+/// Formats the duration of `frames` in milliseconds: with up to two decimals at 44.1 kHz, as in
+/// AES67, and with up to three at other rates.
 fn milliseconds(frames: usize, rate: SampleRate) -> String {
     let ms = Frames::of(frames).as_f64() * 1000.0 / f64::from(rate.as_hz());
     let text = if rate.as_hz() == 44_100 { format!("{ms:.2}") } else { format!("{ms:.3}") };

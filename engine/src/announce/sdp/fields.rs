@@ -1,4 +1,4 @@
-//! The values of lines: numbers, addresses, formats.
+//! Reads the values of lines: numbers, addresses and formats.
 
 use super::lint::Lint;
 use super::text::{Attribute, Section};
@@ -6,7 +6,7 @@ use super::{Origin, Refusal};
 use crate::rtp::format::{Encoding, SAMPLE_RATES_HZ, StreamFormat};
 use crate::units::SampleRate;
 
-/// Static payload types of L16 at 44.1 kHz, with their numbers of channels (RFC 3551, table 4).
+/// Static payload types for L16 at 44.1 kHz, with their channel counts (RFC 3551, table 4).
 pub(super) const STATIC_L16: [(u8, usize); 2] = [(10, 2), (11, 1)];
 /// The longest packet time that is accepted, ms.
 const MAX_PACKET_MS: f64 = 1000.0;
@@ -20,8 +20,8 @@ pub(super) fn is_duplication(group: &Attribute) -> Option<Vec<&str>> {
     Some(words.collect())
 }
 
-/// Reads `- 1311738121 1311738121 IN IP4 192.0.2.1`. Of a malformed line, whatever can be read is
-/// returned; the flag states whether the line is malformed.
+/// Reads `- 1311738121 1311738121 IN IP4 192.0.2.1`. From a malformed line, the fields that can be
+/// read are returned; the flag is true if the line is well-formed.
 pub(super) fn parse_origin(value: &str) -> (Origin, bool) {
     let fields: Vec<&str> = value.split_whitespace().collect();
     if let [username, session_id, version, net, family, address] = fields[..]
@@ -32,7 +32,7 @@ pub(super) fn parse_origin(value: &str) -> (Origin, bool) {
         let [username, session_id, address] = [username, session_id, address].map(str::to_owned);
         return (Origin { username, session_id, version, address }, true);
     }
-    // A user name of several words is followed by five fields.
+    // A user name may wrongly consist of several words; the last five fields are then the others.
     let split = fields.len().saturating_sub(5).max(1).min(fields.len());
     let (name, rest) = fields.split_at(split);
     let digits = |text: &&&str| text.bytes().all(|byte| byte.is_ascii_digit());
@@ -102,8 +102,8 @@ pub(super) struct FormatMap {
     pub(super) lints: Vec<Lint>,
 }
 
-/// Reads `96 L24/48000/2`; if the channel count is omitted, it is 1. Other separators, and rates
-/// with a unit, are accepted, too.
+/// Reads `96 L24/48000/2`; if the channel count is omitted, it is 1. Other separators and rates
+/// with a unit are accepted, too.
 pub(super) fn parse_map(value: &str) -> Option<FormatMap> {
     let end = value.find(|c: char| !c.is_ascii_digit()).unwrap_or(value.len());
     let (number, rest) = value.split_at(end);
@@ -184,13 +184,13 @@ pub(super) fn frames_of_ms(text: &str, rate: SampleRate) -> Option<(usize, Optio
     (ms <= MAX_PACKET_MS && frames >= 1.0).then_some((frames as usize, right))
 }
 
-/// Reads a number of frames, or RAVENNA's range of such numbers, of which the first is used.
+/// Reads a number of frames. RAVENNA may state a range, of which the first number is used.
 pub(super) fn frames_of_count(text: &str, rate: SampleRate) -> Option<usize> {
     let first = text.split_once('-').map_or(text, |(first, _)| first);
     first.trim().parse().ok().filter(|frames| (1..=rate.as_hz() as usize).contains(frames))
 }
 
-/// The value of `channel-order=` in the payload type's `a=fmtp`.
+/// The value of `channel-order=` in the `a=fmtp` line for this payload type.
 pub(super) fn channel_order(section: &Section<'_>, payload_type: u8) -> Option<String> {
     let mut parameters = section
         .all("fmtp")

@@ -1,4 +1,4 @@
-//! Faults of a description, in plain words.
+//! Faults in a description, and their explanation in plain words.
 
 use super::{Obstacle, Refusal};
 use crate::ptp::wire::ClockIdentity;
@@ -6,12 +6,12 @@ use crate::rtp::format::MAX_PAYLOAD;
 use std::fmt;
 use std::net::IpAddr;
 
-/// A fault of a description that does not prevent reception.
+/// A fault in a description that does not prevent reception.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Finding {
-    /// The number of the line, from 1. If something is missing, it is the line where the medium or
-    /// the session begins.
+    /// The line number, from 1. If something is missing, this is the line where the medium or the
+    /// session begins.
     pub line: usize,
     /// The kind of fault.
     pub lint: Lint,
@@ -24,8 +24,8 @@ impl fmt::Display for Finding {
 }
 
 impl Lint {
-    /// Whether, because of this fault, a receiver ignores part of what is described; it should
-    /// report this.
+    /// Whether a receiver ignores part of the description because of this fault. If so, it should
+    /// report the fault.
     #[must_use]
     pub const fn leaves_out(&self) -> bool {
         matches!(
@@ -45,7 +45,7 @@ impl Lint {
 /// The kinds of faults.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lint {
-    /// A byte order mark in front of the text.
+    /// A byte order mark precedes the text.
     ByteOrderMark,
     /// The text is in UTF-16.
     Utf16,
@@ -78,7 +78,7 @@ pub enum Lint {
     NotFirst,
     /// Another description follows, which is ignored.
     SecondDescription,
-    /// A repeated line that may occur only once in a description or a medium.
+    /// A line occurs repeatedly that is allowed only once in a description or a medium.
     Doubled(String),
     /// A media-level attribute at session level.
     SessionLevel(String),
@@ -92,7 +92,7 @@ pub enum Lint {
     Time,
     /// One of several media is not received.
     Refused(Refusal),
-    /// No receiver can receive a leg.
+    /// No receiver can receive one of the legs.
     Obstacle(Obstacle),
     /// A `c=` line for a network that is not the Internet.
     OtherNet(String),
@@ -126,7 +126,7 @@ pub enum Lint {
     /// A payload type that is not dynamic.
     StaticPayloadType(u8),
     /// The `m=` line has a payload type without `a=rtpmap`, and the only `a=rtpmap` is for another
-    /// one.
+    /// payload type.
     OtherPayloadType {
         /// The payload type in the `m=` line.
         listed: u8,
@@ -135,7 +135,7 @@ pub enum Lint {
     },
     /// The `m=` line has no payload type, but there is one `a=rtpmap`.
     NoPayloadType(u8),
-    /// Further payload types in the `m=` line, with other formats.
+    /// The `m=` line has further payload types, with other formats.
     MoreFormats,
     /// `a=rtpmap` without the number of channels.
     NoChannels,
@@ -163,7 +163,7 @@ pub enum Lint {
     ReferenceClock(String),
     /// `ptp=traceable` without the edition of PTP.
     BareTraceable,
-    /// The grandmaster in lower case or with other separators.
+    /// The grandmaster is written in lower case or with other separators.
     GrandmasterSpelling {
         /// The identity as written.
         written: String,
@@ -172,9 +172,9 @@ pub enum Lint {
     },
     /// An impossible grandmaster identity: all zeros or all ones.
     NoGrandmaster(ClockIdentity),
-    /// A grandmaster without the edition of PTP.
+    /// The grandmaster is stated without the edition of PTP.
     NoEdition,
-    /// A grandmaster without its domain.
+    /// The grandmaster is stated without its domain.
     NoDomain,
     /// The domain is not a number up to 127.
     Domain(String),
@@ -195,9 +195,10 @@ pub enum Lint {
     SourceFilter(String),
     /// An `a=source-filter` that excludes senders (`excl`).
     Exclusion,
-    /// The sender in a filter cannot send, so the filter is ignored.
+    /// The sender's address in a filter cannot be a source address, so the filter is ignored.
     NoSender(IpAddr),
-    /// The sender in a filter is a loopback address, which means a different host to each reader.
+    /// The sender's address in a filter is a loopback address, which means a different host to each
+    /// reader.
     LoopbackSender(IpAddr),
     /// A filter for another destination.
     OtherDestination(IpAddr),

@@ -12,8 +12,8 @@
 //! memory is bounded by [`MAX_TEXT`].
 //!
 //! The maintained crate `sdp-types` reads and writes SDP well. It is not used here, because it does
-//! not keep the line number of each attribute, and refuses texts that occur in the field. The tests
-//! use it to read our own texts.
+//! not keep the line number of each attribute, and refuses descriptions that occur in the field.
+//! The tests use it to read the descriptions that we write.
 
 mod address;
 mod clock;
@@ -37,9 +37,9 @@ use crate::units::{Frames, Nanos, SampleRate};
 use std::net::IpAddr;
 use thiserror::Error;
 
-/// Maximum length of a text, bytes: more than fits in any announcement.
+/// Maximum length of a description, bytes: longer than any that occurs in practice.
 pub const MAX_TEXT: usize = 16 * 1024;
-/// Maximum number of streams of a description.
+/// Maximum number of streams in a description.
 pub const MAX_STREAMS: usize = 64;
 
 /// The author of a description, and its version: the `o=` line.
@@ -57,7 +57,7 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// Reads the `o=` line of a text that may not be a complete description.
+    /// Reads the `o=` line of a text, which need not be a complete description.
     pub(crate) fn find(text: &[u8]) -> Option<Self> {
         let text = text::Text::new(text);
         text.session.origin.map(|line| fields::parse_origin(&line.value).0)
@@ -72,10 +72,9 @@ pub struct Description {
     /// Human-readable session name (`s=`).
     pub name: String,
     /// Human-readable information (`i=`) about the session or, failing that, about the first medium
-    /// that has some; Dante lists the channels here.
+    /// that has an `i=` line; Dante lists the channels there.
     pub information: Option<String>,
-    /// The streams that have been understood; at least one if the description has been read from a
-    /// text.
+    /// The streams that can be received; at least one if the description has been read from a text.
     pub streams: Vec<StreamDescription>,
 }
 
@@ -90,7 +89,7 @@ pub struct LegDescription {
     pub ttl: Option<u8>,
     /// The only accepted sender, from `a=source-filter`.
     pub source: Option<IpAddr>,
-    /// The clock of the sender's timestamps, as seen on this network.
+    /// The clock of the sender's timestamps, as stated for this leg's network.
     pub reference_clock: ReferenceClock,
 }
 
@@ -101,7 +100,7 @@ pub struct StreamDescription {
     pub format: StreamFormat,
     /// RTP payload type.
     pub payload_type: u8,
-    /// Another payload type of the same format, which the sender may use instead.
+    /// Another payload type with the same format, which the sender may use instead.
     pub alternative_payload_type: Option<u8>,
     /// Frames in a packet, from `a=framecount` or `a=ptime`; `None` if there is neither.
     pub packet_frames: Option<usize>,
@@ -140,15 +139,15 @@ impl StreamDescription {
         })
     }
 
-    /// The description against which packets are checked; `payload_type` is `None` if it is
-    /// unknown.
+    /// The description against which packets are checked. `payload_type` is `None` if the payload
+    /// type is unknown.
     #[must_use]
     pub fn described(&self, payload_type: Option<u8>) -> Described {
         let packet_frames = self.packet_frames.and_then(|frames| u32::try_from(frames).ok());
         Described { format: self.format, payload_type, packet_frames }
     }
 
-    /// The relation of the timestamps to PTP, for a receiver.
+    /// The relation between the timestamps and PTP, for a receiver.
     #[must_use]
     pub fn relation(&self) -> MediaClock {
         let on_ptp = self.legs.iter().any(|leg| leg.reference_clock.is_ptp());
@@ -158,8 +157,7 @@ impl StreamDescription {
         }
     }
 
-    /// Creates the configuration of a receiver of this stream that plays all channels with a
-    /// constant depth.
+    /// Creates a receiver configuration for this stream, with all channels and a constant depth.
     #[must_use]
     pub fn stream_config(&self, target_depth: Nanos, card_rate: SampleRate, block_frames: usize) -> StreamConfig {
         let Described { format, payload_type, packet_frames } = self.described(self.only_payload_type());
@@ -187,7 +185,7 @@ pub struct Parsed {
 }
 
 impl Description {
-    /// Reads a text.
+    /// Reads a description from a text.
     ///
     /// ```
     /// use engine::announce::sdp::Description;
@@ -208,7 +206,7 @@ impl Description {
     /// ```
     ///
     /// # Errors
-    /// [`SdpError`] if no stream in it can be received.
+    /// [`SdpError`] if the text does not describe any stream that can be received.
     pub fn parse(text: &[u8]) -> Result<Parsed, SdpError> {
         parse::parse(text)
     }
@@ -218,22 +216,22 @@ impl Description {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum SdpError {
-    /// It is far longer than a description.
+    /// The text is far longer than a description.
     #[error("{bytes} bytes: a description has at most {MAX_TEXT}")]
     TooLong {
-        /// Its length.
+        /// Its length in bytes.
         bytes: usize,
     },
-    /// It is not SDP.
+    /// The text is not SDP.
     #[error("line 1: this is no SDP, which starts with v=0")]
     NotSdp,
-    /// It has no media.
+    /// The text has no media.
     #[error("line {line}: the description ends without a stream (m=audio)")]
     NoMedia {
         /// The last line.
         line: usize,
     },
-    /// All media were refused; this is the first reason.
+    /// All media were refused; `reason` is the reason for the first one.
     #[error("line {line}: no stream to receive here: {reason}")]
     NoStream {
         /// The line with the fault.
@@ -259,7 +257,7 @@ pub enum Refusal {
     /// The stream is encrypted, or not RTP.
     #[error("the transport is {0}: only RTP/AVP is received")]
     Transport(String),
-    /// None of the payload types in the line has a supported format.
+    /// None of the payload types in the `m=` line has a supported format.
     #[error("the format is {0}: only L16 and L24 of 1 to 64 channels are received")]
     Format(String),
     /// There is no `a=rtpmap`.

@@ -1,5 +1,5 @@
-//! Addresses that prevent reception by any receiver. The same checks are used by receivers, which
-//! refuse these addresses, and for descriptions, in which they are reported.
+//! Detects addresses that no receiver can receive from. Receivers use these checks to refuse such
+//! addresses, and the SDP parser uses them to report such addresses in a description.
 
 use super::LegDescription;
 use std::net::{IpAddr, Ipv4Addr};
@@ -22,7 +22,7 @@ pub enum Obstacle {
 }
 
 impl Obstacle {
-    /// Checks that packets can come from an address.
+    /// Checks that packets can have this source address.
     ///
     /// # Errors
     /// [`Obstacle::NoSender`] if they cannot.
@@ -38,7 +38,7 @@ impl LegDescription {
     /// Checks that this leg can be received on a host that has its address or can join its group.
     ///
     /// # Errors
-    /// If it cannot; the error states the reason.
+    /// If the leg cannot be received; the error states the reason.
     pub fn check(&self) -> Result<(), Obstacle> {
         if self.destination.is_unspecified() || self.destination == BROADCAST {
             return Err(Obstacle::NoDestination(self.destination));

@@ -59,7 +59,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Parsed, SdpError> {
             None => SdpError::NoMedia { line: text.lines },
         });
     }
-    // Dante lists the channels in the information of the medium.
+    // Dante lists the channels in the `i=` line of the medium.
     let sections = std::iter::once(&text.session).chain(&text.media);
     let information = sections.flat_map(|section| &section.information).map(|line| line.value.to_string()).next();
     let streams = reader.join(media);
@@ -82,7 +82,8 @@ struct Format {
 }
 
 impl<'t> Reader<'t> {
-    /// Adds a finding; one at session level is reported once, however many media it applies to.
+    /// Adds a finding. A finding at session level is reported once, however many media it applies
+    /// to.
     fn find(&mut self, line: usize, lint: Lint) {
         let finding = Finding { line, lint };
         if self.findings.len() < MAX_FINDINGS && !self.findings.contains(&finding) {
@@ -165,7 +166,8 @@ impl<'t> Reader<'t> {
         Ok(Medium { line, mid: section.attribute("mid").map(|mid| mid.value().to_owned()), stream })
     }
 
-    /// Finds the first payload type with a supported format, and another one of the same format.
+    /// Finds the first payload type with a supported format, and an alternative payload type with
+    /// the same format.
     fn format(&mut self, section: &Section<'t>, payload_types: &[u8]) -> Result<Format, Refusal> {
         let (maps, session_maps) = (section.all("rtpmap"), self.session.all("rtpmap"));
         let all: Vec<&Attribute> = maps.chain(session_maps).collect();
@@ -217,7 +219,7 @@ impl<'t> Reader<'t> {
         Ok(found)
     }
 
-    /// Reports a media-level attribute that occurs only at session level.
+    /// Reports an attribute that belongs at media level but occurs only at session level.
     fn check_level(&mut self, section: &Section<'t>, name: &str) {
         if section.attribute(name).is_none()
             && let Some(line) = self.session.attribute(name).map(|attribute| attribute.line)
@@ -254,7 +256,7 @@ impl<'t> Reader<'t> {
         Err(refusal)
     }
 
-    /// The number of frames in a packet, and the maximum.
+    /// The number of frames in a packet, and its maximum, if stated.
     fn packet_time(&mut self, section: &Section<'t>, format: StreamFormat) -> (Option<usize>, Option<usize>) {
         let rate = format.sample_rate();
         let by_time = self.number(section, "ptime", |text| frames_of_ms(text, rate));
@@ -305,8 +307,8 @@ impl<'t> Reader<'t> {
         Some(frames)
     }
 
-    /// The clock of the medium or, failing that, of the session; the first PTP clock if there are
-    /// several clocks.
+    /// The clock of the medium or, failing that, of the session. If there are several clocks, the
+    /// first PTP clock is used.
     fn reference_clock(&mut self, section: &Section<'t>) -> ReferenceClock {
         let domain = self.attribute(section, "clock-domain").and_then(|domain| clock::clock_domain(domain.value()));
         let own = section.attribute("ts-refclk").is_some();
@@ -342,8 +344,8 @@ impl<'t> Reader<'t> {
         clock
     }
 
-    /// Adds the sender that the filter accepts to the leg. If two senders send the same stream,
-    /// there are two legs (RFC 7104, 4.2).
+    /// Adds to the leg the sender that the source filter accepts. If two senders send the same
+    /// stream, returns two legs (RFC 7104, 4.2).
     fn legs(&mut self, section: &Section<'t>, leg: LegDescription) -> Vec<LegDescription> {
         let own = section.attribute("source-filter").is_some();
         let level = if own { section } else { self.session };
@@ -358,7 +360,7 @@ impl<'t> Reader<'t> {
                 }
             };
             match filter.destination.filter(|&to| to != leg.destination) {
-                // A filter at session level may be for another medium.
+                // A filter at session level may apply to another medium.
                 Some(other) if own || self.only => self.find(line, Lint::OtherDestination(other)),
                 Some(_) => {}
                 None => {
@@ -383,7 +385,8 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// Returns whether this source can send packets to the destination, and reports its faults.
+    /// Returns whether this source can send packets to the destination. Reports what is wrong with
+    /// the source.
     fn is_sender(&mut self, line: usize, source: IpAddr, destination: IpAddr) -> bool {
         if Obstacle::check_sender(source).is_err() || source.is_ipv4() != destination.is_ipv4() {
             self.find(line, Lint::NoSender(source));

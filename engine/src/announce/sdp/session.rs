@@ -1,8 +1,9 @@
-//! The description of a stream that we send.
+//! The session description of a stream that we send.
 //!
-//! The grandmaster that it states must be the clock of the timestamps: an outdated grandmaster is
-//! the most common fault of descriptions in the field, and receivers refuse streams that have it.
-//! So the caller reports every change of the clock, and announces the session again after a change.
+//! The description must state the grandmaster that the timestamps actually follow: an outdated
+//! grandmaster is the most common fault in descriptions, and receivers refuse streams with this
+//! fault. So the caller must report every change of the clock, and announce the session again after
+//! a change.
 
 use super::{Description, LegDescription, MediaClockSource, Origin, ReferenceClock, StreamDescription};
 use crate::rtp::leg::Leg;
@@ -35,8 +36,8 @@ pub struct Session {
 }
 
 impl Session {
-    /// Creates a session whose clock is not known yet. `started_s` is the time of its start in
-    /// seconds, which becomes both the identity and the first version of the session, so that both
+    /// Creates a session whose clock is not known yet. `started_s` is its start time in seconds,
+    /// which becomes both the identifier and the first version of the session, so that both
     /// increase when the sender is restarted (RFC 8866, 5.2).
     ///
     /// # Errors
@@ -77,7 +78,7 @@ impl Session {
 
     /// Sets the clock of the timestamps on both legs. Returns whether it has changed, in which case
     /// the session must be announced again. If the clock is not PTP, the timestamps are described
-    /// as the sender's own time. An unknown clock is treated likewise, and is written as `local`
+    /// as the sender's own time. The same applies to an unknown clock, which is written as `local`
     /// (RFC 7273, 4.8).
     pub fn set_clock(&mut self, clock: &ReferenceClock) -> bool {
         let offset = self.media_clock_offset;

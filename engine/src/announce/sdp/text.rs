@@ -1,4 +1,4 @@
-//! Divides the text of any SDP into lines and sections.
+//! Divides an SDP text into lines and sections.
 
 use super::decode::{LineEnd, next_line, to_text, without_margin};
 use super::lint::Lint;
@@ -68,7 +68,7 @@ pub(super) struct Text<'a> {
     pub(super) findings: Vec<(usize, Lint)>,
 }
 
-/// Maximum number of findings of one kind that are reported: further ones add no information.
+/// Maximum number of findings of one kind that are reported. Further ones would add no information.
 const MAX_OF_A_KIND: usize = 8;
 /// Attributes that we interpret, and whose spelling we therefore check.
 const KNOWN: [&str; 13] = [
@@ -86,7 +86,8 @@ const KNOWN: [&str; 13] = [
     "recvonly",
     "fmtp",
 ];
-/// Attributes that may occur only once in a section; if there are several, the first one is used.
+/// Attributes that may occur only once in a section; if one occurs several times, its first
+/// occurrence is used.
 const SINGLE: [&str; 5] = ["ptime", "maxptime", "framecount", "mediaclk", "mid"];
 
 impl<'a> Text<'a> {
@@ -201,8 +202,8 @@ impl<'a> Text<'a> {
         origin.is_none() && name.is_none() && connections.is_empty() && !time && attributes.is_empty()
     }
 
-    /// Handles a `v=` line: the first one begins the description, and a further one begins another
-    /// description.
+    /// Handles a `v=` line: the first `v=` line begins the description, and any further one begins
+    /// another description.
     fn version(&mut self, line: Line<'a>) -> Next {
         if self.version.is_some() || !self.media.is_empty() {
             self.find(line.number, Lint::SecondDescription);
@@ -256,12 +257,14 @@ fn split(line: &[u8]) -> Option<(u8, &[u8])> {
     rest.trim_ascii_start().strip_prefix(b"=").map(|value| (kind, value))
 }
 
-/// Whether there are tabs, or blanks other than a space, such as those in web pages.
+/// Whether the text contains tabs or other blanks that are not spaces, such as the no-break spaces
+/// in web pages.
 fn has_odd_blanks(value: &str) -> bool {
     value.contains(|c: char| c.is_whitespace() && c != ' ')
 }
 
-/// Keeps the first line of its kind. Returns a finding if this is not the first one.
+/// Keeps the first line of a kind. If this line is not the first one, returns its kind for a
+/// finding.
 fn keep_first<'a>(place: &mut Option<Line<'a>>, line: Line<'a>, kind: &str) -> Option<String> {
     let doubled = place.is_some().then(|| kind.to_owned());
     place.get_or_insert(line);
@@ -279,7 +282,7 @@ fn without_controls(text: Cow<'_, str>) -> Cow<'_, str> {
     }
 }
 
-/// Splits `name:value`; for known attributes, a blank or an equals sign is accepted instead of the
+/// Splits `name:value`. For known attributes, a blank or an equals sign is accepted instead of the
 /// colon.
 fn attribute(line: &Line<'_>) -> Attribute {
     let at = line.value.find(|c: char| c == ':' || c == '=' || c.is_whitespace());

@@ -1,13 +1,13 @@
-//! Holding the time while another sender uses the master's identity.
+//! Holds the time while another sender uses the master's identity.
 //!
-//! Model: the estimate from before the contest is kept as an *anchor*. It takes a moment to notice
-//! a contest, so the anchor is the estimate from some seconds earlier. A timestamp agrees if it is
-//! within [`PULL_NS`] of the anchor's time. Once the anchor's own error may exceed [`PULL_NS`], no
-//! timestamp agrees. So an attacker who can choose timestamps freely cannot move the clock by more
-//! than [`PULL_NS`]. Even with the anchor's own error, the error of the clock stays within half of
-//! the error that a locked clock may have. The clock returns to the anchor, and discards everything
-//! learnt since, in three cases: the master's own packets are no longer received, the packets make
-//! the time less certain than the anchor, or the contest is over.
+//! Model: the estimate from before the contest is kept as an *anchor*. A contest is noticed only
+//! after a moment, so the anchor is the estimate from a few seconds earlier. A timestamp agrees if
+//! it is within [`PULL_NS`] of the anchor's time. Once the anchor's own error may exceed
+//! [`PULL_NS`], no timestamp agrees. So an attacker who can choose timestamps freely cannot move
+//! the clock by more than [`PULL_NS`]. Even with the anchor's own error, the error of the clock
+//! stays within half of the error that a locked clock may have. The clock returns to the anchor,
+//! and discards everything learnt since, in three cases: the master's own packets are no longer
+//! received, the packets make the time less certain than the anchor, or the contest is over.
 
 use super::*;
 use crate::clock::LockState;
@@ -15,8 +15,8 @@ use crate::clock::LockState;
 /// How far timestamps may move the time during a contest, ns, and also the largest permitted error
 /// of the anchor. Derived: together they are half of the error that a locked clock may have.
 const PULL_NS: f64 = CEILING_NS / 4.0;
-/// Possible error of the anchor, in its standard deviations. Judgement: exceeded by chance once in
-/// 370 (normal distribution).
+/// Possible error of the anchor, in standard deviations of the anchor. Judgement: exceeded by
+/// chance once in 370 (normal distribution).
 const ANCHOR_SIGMAS: f64 = 3.0;
 /// Interval at which the estimate is saved; the anchor is the second newest saved estimate.
 /// Judgement: longer than it takes to notice a contest.
@@ -25,7 +25,7 @@ const NOTED_EVERY: Nanos = Nanos::from_secs(2);
 /// Judgement: smaller differences are noise.
 const LESS_CERTAIN: f64 = 2.0;
 
-/// The last two estimates saved since the time or the path last changed.
+/// The last two estimates saved since the last change of the time or the path.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Known {
     noted_at: Option<LocalTime>,
@@ -60,7 +60,7 @@ impl SlaveClock {
         })
     }
 
-    /// Whether the error of an anchor may be too large to judge timestamps by it.
+    /// Whether an anchor's error may be too large for judging timestamps.
     pub(super) fn is_adrift(&self, anchor: &Estimator, now: LocalTime) -> bool {
         ANCHOR_SIGMAS * anchor.precision_ns(now, self.is_two_way()) > PULL_NS
     }
@@ -102,7 +102,7 @@ impl SlaveClock {
         }
     }
 
-    /// The sample, extrapolated to the time of the newest sample if it is older than that.
+    /// The sample, extrapolated to the time of the newest sample if `sample` is older.
     pub(super) fn propagated(&self, sample: Sample) -> Sample {
         let newest = self.estimator.updated_at().filter(|&newest| newest > sample.at);
         let rate_ppb = self.known_rate_ppb();

@@ -1,19 +1,19 @@
-//! Behaviour of a slave when the messages of its master cannot all be true.
+//! Decides what a slave does when the messages of its master cannot all be true.
 //!
-//! Model: a path delay or a rate that is impossible proves that something is wrong, but not what. A
+//! Model: an impossible path delay or rate proves that something is wrong, but not what is wrong. A
 //! single Delay_Resp that is part of an impossible exchange is rejected. If exchanges repeatedly
 //! contradict a good time, either the Syncs or the Delay_Resps may be wrong. The estimate is then
 //! *suspended*: it accepts no samples until the exchanges are possible again, and then continues.
-//! An estimate that has never been good is discarded, and so is one that has been suspended for
-//! longer than [`SUSPENDED`].
+//! An estimate that has never been good is discarded, and so is an estimate that has been suspended
+//! for longer than [`SUSPENDED`].
 
 use super::*;
 
 /// Largest possible difference of rates, ppb. Judgement: crystals are within 100 ppm, and slewing
 /// changes the rate of a host's clock by 500 ppm at most (MAXFREQ of adjtimex).
 const FASTEST_PPB: f64 = 1e6;
-/// Standard deviation below which a rate is known, ppb. Derived: an offset can then be extrapolated
-/// over 10 s with an error of 100 us.
+/// Standard deviation below which a rate counts as known, ppb. Derived: an offset can then be
+/// extrapolated over 10 s with an error of 100 us.
 const KNOWN_PPB: f64 = 1e4;
 /// Number of standard deviations by which a rate must exceed [`FASTEST_PPB`] to be impossible.
 /// Judgement: exceeded by chance once in 370 (normal distribution).
@@ -54,7 +54,7 @@ impl SlaveClock {
 
     /// Judges an exchange while the clock is not locked. An estimate that was good is suspended. An
     /// estimate that has never been good has learnt from the impossible exchanges, so it is
-    /// discarded when they cease or become too many.
+    /// discarded when these exchanges stop or become too many.
     pub(super) fn count_impossible(&mut self, now: LocalTime) {
         let doubt = self.doubt();
         if let Some(doubt) = doubt.filter(|_| self.was_good) {
@@ -72,7 +72,7 @@ impl SlaveClock {
     }
 
     /// Counts a Sync while the clock is not locked. Discards the estimate when its `patience` is
-    /// exhausted, and doubles the patience of the next one.
+    /// exhausted, and doubles the patience for the next estimate.
     pub(super) fn count_fruitless(&mut self, now: LocalTime) {
         self.fruitless += 1;
         if self.fruitless == self.patience {
@@ -90,13 +90,13 @@ impl SlaveClock {
         exchanges.or_else(|| Some(self.estimated_delay()).filter(|_| self.answered && !self.is_delay_possible()))
     }
 
-    /// Whether Syncs are held back on the way. In that case they are later by `late_ns`, but
-    /// exchanges do not take longer, as they would on a longer path.
+    /// Whether Syncs that are later by `late_ns` are being held back on the way. If the path had
+    /// become longer instead, exchanges would take longer, too.
     pub(super) fn is_held_back(&self, late_ns: f64) -> bool {
         self.path_delay == PathDelay::Measured && !self.round_trips.explains_later(late_ns, self.jitter())
     }
 
-    /// The path delay that would result if the path of the Syncs were longer by `late_ns`.
+    /// The path delay that would be computed if the path of the Syncs were longer by `late_ns`.
     pub(super) fn claim_of_later_syncs(&self, late_ns: f64) -> PathDelayClaim {
         let estimated = self.estimated_delay();
         PathDelayClaim { delay: estimated.delay + Nanos::from_nanos_f64(late_ns / 2.0), ..estimated }

@@ -1,11 +1,10 @@
-//! The times of former masters, in case one of them returns.
+//! Keeps the times of former masters, in case one of them returns.
 //!
-//! Model: when the clock changes to another master, the estimate of the previous one is kept. If
+//! Model: when the clock changes to another master, the estimate of the previous master is kept. If
 //! the time of the next master differs from the held time but agrees with the extrapolated time of
-//! a former master, it is that master's time again. Then the clock continues with the kept
-//! estimate, and can lock without measuring the path again. The change is still reported as a step
-//! of the time. An estimate is kept only while it is precise enough to distinguish one time from
-//! another.
+//! a former master, that master has returned. Then the clock continues with the kept estimate, and
+//! can lock without measuring the path again. The change is still reported as a step of the time.
+//! An estimate is kept only while it is precise enough to distinguish one time from another.
 
 use super::*;
 
@@ -44,7 +43,7 @@ impl SlaveClock {
         self.former.0.insert(0, former);
     }
 
-    /// Removes and returns the former master whose time agrees with the packets of a new one.
+    /// Removes and returns the former master whose time agrees with the packets from a new master.
     pub(super) fn former_that_told(&mut self, packets: &NewMaster) -> Option<Former> {
         let now = packets.samples().map(|sample| sample.at).max()?;
         let mut former = std::mem::take(&mut self.former.0);

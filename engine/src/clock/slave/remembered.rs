@@ -1,18 +1,18 @@
-//! What a clock keeps from the time when it was locked, for when it has to reacquire.
+//! Rate and jitter that a clock saves while it is locked, to start from when it has to reacquire.
 //!
 //! Model: a wrong time from the master or from an attacker changes neither the crystals nor the
 //! network. So the rate and the jitter estimated while the clock was locked are better initial
-//! values than the defaults. They are taken from some time before the loss of the lock, because a
-//! wrong time is only detected after a while.
+//! values than the defaults. Values saved some time before the loss of the lock are used, because a
+//! wrong time is detected only after a while.
 
 use super::*;
 
 /// Interval at which rate and jitter are saved; the second newest values are used. Judgement: a
 /// wrong time that changes slowly enough to be followed is detected within seconds.
 const NOTED_EVERY: Nanos = Nanos::from_secs(10);
-/// Standard deviation of the change of a rate since it was saved. Judgement: a crystal changes its
-/// rate by 1 ppm within minutes when it becomes warmer, and a restart may change a master's rate by
-/// as much.
+/// Standard deviation of the change that a rate may have undergone since it was saved. Judgement: a
+/// crystal changes its rate by 1 ppm within minutes when it becomes warmer, and a restart may
+/// change a master's rate by as much.
 const CHANGED: Ppb = Ppb::from_ppm(2.0);
 
 #[derive(Clone, Copy, Debug)]

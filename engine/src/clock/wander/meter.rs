@@ -1,4 +1,4 @@
-//! How far a clock's time wanders, beyond the wander of a crystal.
+//! Measures how far a clock's time wanders, beyond the wander of a crystal.
 //!
 //! Purpose: the phase of a clock that is steered by software (a boundary clock, a PC that is a
 //! grandmaster, a sender that follows one of them) wanders, by a microsecond or by milliseconds,
@@ -9,28 +9,28 @@
 //! Model: the offsets are averaged over blocks of 0.25 s, 0.5 s, ... 64 s. Three consecutive blocks
 //! a, b and c yield a second difference a - 2b + c, to which neither offset nor rate contributes
 //! (as in the Allan deviation, Allan 1966, and in its counterpart for packets in ITU-T G.8260,
-//! which takes the least late packet of a block). Its mean square V as a function of the block
-//! length L separates three contributions:
+//! which takes the least late packet of a block). The mean square V of the second difference, as a
+//! function of the block length L, separates three contributions:
 //! * the noise of packets, which falls with L at least as fast as 1/L;
 //! * a crystal whose temperature drifts: V = (drift L^2)^2;
 //! * wander, which is the rest. For an Ornstein-Uhlenbeck process with variance s^2 and time
 //!   constant T, V grows with L until it is 1.97 s^2 at L = 2.4 T, and then falls as 12 s^2 T / L:
-//!   for longer averages it is white noise of density 2 s^2 T.
+//!   for longer averages, the wander is white noise with density 2 s^2 T.
 //!
 //! Robustness: V is computed from the median of the squares, so that disturbances (steps, slews,
 //! stalls) in fewer than half of the blocks have no effect. Both the least late packet and the mean
 //! of all packets are tried, and the quieter one is used, because packets are late in bursts.
 //!
-//! Limits: wander faster than the shortest block is mistaken for noise. Wander as slow as that of a
-//! crystal is not detected.
+//! Limits: wander faster than the shortest block is mistaken for noise. Wander as slow as a
+//! crystal's is not detected.
 
 use super::super::sample::Sample;
 use crate::units::{LocalTime, Nanos};
 
-/// Length of the shortest blocks; if packets come less often, each is a block. Judgement: two Syncs
-/// at the interval of AES67's media profile.
+/// Length of the shortest blocks; if packets come less often, each packet is a block. Judgement:
+/// two Syncs at the interval of AES67's media profile.
 const SHORTEST: Nanos = Nanos::from_millis(250);
-/// Number of block lengths; each is twice the one before. Derived: up to 64 s.
+/// Number of block lengths; each length is twice the one before. Derived: up to 64 s.
 const LEVELS: usize = 9;
 /// Memory of a level, s. Judgement: changes within minutes are followed.
 const MEMORY_S: f64 = 256.0;
@@ -40,11 +40,11 @@ const LEAST_MEMORY: f64 = 16.0;
 /// Number of second differences that a level needs before it is used. Judgement: with fewer, a
 /// median is meaningless.
 const FIRST: f64 = 4.0;
-/// Gain of a running median of logarithms, each of which moves it by a limited step. Derived: 1 /
-/// (2 f), with the density f = 0.214 of the logarithm of a squared normal variable at its median.
-/// It is also the standard error of the logarithm after one value.
+/// Gain of a running median of logarithms; each new value moves the median by a limited step.
+/// Derived: 1 / (2 f), with the density f = 0.214 of the logarithm of a squared normal variable at
+/// its median. The gain is also the standard error of the logarithm after one value.
 const MEDIAN_GAIN: f64 = 2.33;
-/// Median of a squared normal variable of variance 1. Derived: the chi-squared distribution with
+/// Median of a squared normal variable with variance 1. Derived: the chi-squared distribution with
 /// one degree of freedom.
 const MEDIAN_SQUARE: f64 = 0.455;
 /// Drift of a crystal that is warming up, ns/s^2. Judgement: a little more than 0.02 ppm/s.
@@ -55,7 +55,7 @@ const ALLOWED: f64 = 4.0;
 /// Maximum of V / s^2 over the block length. Derived: for an Ornstein-Uhlenbeck process.
 const GREATEST: f64 = 1.97;
 /// V L / S at the maximum of V, with the density S = 2 s^2 T. Derived: for an Ornstein-Uhlenbeck
-/// process. For blocks much longer than T it is 6, and S is then overestimated.
+/// process. For blocks much longer than T, V L / S is 6, so that S is overestimated.
 const GREATEST_PER_DENSITY: f64 = 2.4;
 /// Block length, in time constants, at which V is greatest. Below it, V grows at least in
 /// proportion to the block length. Derived: for an Ornstein-Uhlenbeck process.
@@ -66,24 +66,25 @@ const GROWTH: f64 = 1.3;
 /// Time constant that is assumed for a wander that still grows at the longest blocks, s. Judgement:
 /// about the longest blocks.
 const LONGEST_S: f64 = 100.0;
-/// V of white noise of variance 1. Derived: 1 + 4 + 1.
+/// V of white noise with variance 1. Derived: 1 + 4 + 1.
 const WHITE: f64 = 6.0;
 /// Values that differ by no more than this fraction are treated as equal. Judgement: a median of
 /// 100 values has an error of 20 %.
 const SAME_SHARE: f64 = 0.1;
-/// A wander this many times larger than the filters assume has misled them. Judgement: its size is
-/// known only to within about 50 %.
+/// A wander this many times larger than the filters assume has misled them. Judgement: the size of
+/// a wander is known only to within about 50 %.
 const EXCEEDS: f64 = 2.0;
-/// Shortest time between two interruptions. Judgement: enough for blocks of 4 s.
+/// Shortest time between two interruptions. Judgement: long enough to measure the wander with
+/// blocks of up to 4 s.
 const INTERRUPTED_EVERY: Nanos = Nanos::from_secs(20);
-/// Offsets that differ by more than this do not come from one wandering clock, ns. Judgement: a
-/// clock that is off by 1 s has not wandered, but been set.
+/// Offsets that differ by more than this do not come from a single wandering clock, ns. Judgement:
+/// a clock that is off by 1 s has not wandered, but been set.
 const ANOTHER_TIME_NS: f64 = 1e9;
 /// Blocks further apart than this many times the usual distance are separated by a silence.
 /// Judgement: one missing block is not a silence.
 const SILENCE: f64 = 2.5;
 
-/// Wander of a clock's time relative to a crystal's.
+/// Wander of a clock's time, relative to the time of a crystal.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(in crate::clock) struct PhaseWander {
     /// Standard deviation, ns.
@@ -92,8 +93,8 @@ pub(in crate::clock) struct PhaseWander {
     pub(in crate::clock) density: f64,
     /// Largest effect of the wander on the rate over any of the block lengths, ns/s.
     pub(in crate::clock) rate_ppb: f64,
-    /// Upper limit of the standard deviation, ns: the figure may be too small by chance, and a
-    /// wander that grows to the longest blocks so far may continue to grow.
+    /// Upper limit of the standard deviation, ns: the measured value may be too small by chance,
+    /// and a wander that still grows at the longest blocks measured so far may continue to grow.
     pub(in crate::clock) most_ns: f64,
 }
 
@@ -175,7 +176,7 @@ impl MedianSquare {
     }
 }
 
-/// One reduction of the blocks of a level.
+/// Statistics of a level's blocks in one of the two reductions.
 #[derive(Clone, Copy, Debug, Default)]
 struct Series {
     last: Option<Point>,
@@ -270,8 +271,8 @@ struct Filling {
 #[derive(Clone, Debug, Default)]
 pub(in crate::clock) struct WanderMeter {
     origin: Option<LocalTime>,
-    /// Added to offsets, so that they stay comparable when their origin changes, ns; see
-    /// [`Self::rebase`].
+    /// Correction that is added to offsets so that they stay comparable when their origin changes,
+    /// ns; see [`Self::rebase`].
     base_ns: f64,
     filling: Option<Filling>,
     levels: [Level; LEVELS],
@@ -351,8 +352,8 @@ impl WanderMeter {
         let noise = self.levels[0].quieter();
         let noise = noise.variance() * noise.chance();
         let mut noise_share = 1.0;
-        // Largest excess so far, the variance of its level, and whether the following levels have
-        // shown that this is the maximum.
+        // Largest excess so far, the variance of the level with this excess, and whether the
+        // following levels have shown that it is the maximum.
         let (mut greatest, mut of_greatest, mut is_over) = (0.0, 0.0, true);
         // Upper limit of the excess over all levels, and of the last level's excess if it continues
         // to grow.

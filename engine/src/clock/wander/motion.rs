@@ -1,21 +1,21 @@
-//! How far the setpoint of playout moves by itself.
+//! Measures how far the setpoint of playout moves by itself.
 //!
 //! Purpose: playout runs at the ratio of two crystals, so it is steady. If its distance from the
-//! setpoint varies, the setpoint moves: the reference wanders by more than its clock map states.
-//! Playout need not follow such movements quickly.
+//! setpoint varies, it is the setpoint that moves, because the reference wanders by more than its
+//! clock map states. Playout need not follow such movements quickly.
 //!
 //! Model: the distance, corrected for the trims so far, is sampled every 1 s, 2 s, ... 128 s. The
-//! measure is the distance of the middle one of three consecutive samples from the line through the
-//! other two, to which neither an offset nor a rate contributes. For white noise it is 1.22
-//! standard deviations. For an Ornstein-Uhlenbeck process with time constant T it is 0.8 at an
-//! interval of T / 3, and more than 1 from T / 2 on. So the interval with the largest value is
-//! used. The host's clock has no part in this, so no allowance for the drift of a crystal is
-//! needed.
+//! measure is the distance of the middle sample of three consecutive samples from the line through
+//! the other two, to which neither an offset nor a rate contributes. For white noise, this measure
+//! is 1.22 standard deviations. For an Ornstein-Uhlenbeck process with time constant T, it is 0.8
+//! standard deviations at an interval of T / 3, and more than 1 at intervals of T / 2 and longer.
+//! So the interval with the largest value is used. The host's clock is not involved, so no
+//! allowance for the drift of a crystal is needed.
 //!
 //! Robustness: the median of the newest values of each interval is used, so that fewer than half of
 //! them may be steps of the setpoint or jumps of playout.
 
-/// Number of sampling intervals; each is twice the one before. Derived: up to 128 s.
+/// Number of sampling intervals; each interval is twice the one before. Derived: up to 128 s.
 const LEVELS: usize = 8;
 /// Shortest sampling interval, s. Judgement: faster movements are jitter.
 const SHORTEST_S: f64 = 1.0;
@@ -24,14 +24,14 @@ const KEPT: usize = 15;
 /// Number of values that a level needs before it is used. Judgement: with fewer, a median is
 /// meaningless.
 const FIRST: usize = 4;
-/// Median of the absolute value of a normal variable of variance 1. Derived: the third quartile of
-/// the normal distribution.
+/// Median of the absolute value of a normal variable with variance 1. Derived: the third quartile
+/// of the normal distribution.
 const MEDIAN_SIZE: f64 = 0.6745;
 /// Standard error of the logarithm of a median of absolute values after one value. Derived: 1 / (2
 /// f m), with the density f = 0.636 of the absolute value at the median m.
 const CHANCE: f64 = 1.17;
 
-/// Samples at one interval, ns.
+/// Statistics of the samples taken at one interval, ns.
 #[derive(Clone, Copy, Debug, Default)]
 struct Level {
     last_ns: Option<f64>,

@@ -1,17 +1,18 @@
-//! Authentication of messages by keys that all ports of a domain share (IEEE 1588-2019, 16.14).
+//! Authentication of messages with keys that all ports in a domain share (IEEE 1588-2019, 16.14).
 //!
-//! Purpose: without it, anyone on the network can pretend to be the master. With it, only holders
-//! of the key can, and all other messages are refused before they have any effect.
+//! Purpose: without authentication, anyone on the network can pretend to be the master. With
+//! authentication, only holders of a key can do so, and all other messages are refused before they
+//! have any effect.
 //!
 //! Model: an AUTHENTICATION TLV at the end of each message names a security association (SPP) and
 //! one of its keys, and carries an integrity check value over all bytes before that value
-//! ("immediate security processing"). Every message must carry a valid one.
+//! ("immediate security processing"). Every message must carry a valid check value.
 //!
 //! Assumptions: the keys are distributed by other means. Transparent clocks without the key change
-//! correctionFields, so an association may leave that field out of the check; an attacker who can
-//! delay or change packets can then move the time by changing it. A recorded message stays
-//! authentic, so replays must be detected by other means: sequence ids, which may only increase,
-//! and the plausibility checks.
+//! correctionFields, so an association may leave that field out of the check. An attacker who can
+//! change packets on the way can then move the time by changing the correctionField. A recorded
+//! message stays authentic, so replays must be detected by other means: sequence ids, which may
+//! only increase, and the plausibility checks.
 
 mod sa_file;
 
@@ -91,7 +92,7 @@ impl Key {
         Some(Self { id, algorithm, secret: padded })
     }
 
-    /// The keyID of messages.
+    /// The keyID that messages carry.
     #[must_use]
     pub const fn id(&self) -> u32 {
         self.id
@@ -135,7 +136,7 @@ pub struct SecurityAssociation {
 }
 
 impl SecurityAssociation {
-    /// Maximum number of keys of an association: one in use, its successor, and room for a second
+    /// Maximum number of keys in an association: one in use, its successor, and room for a second
     /// pair.
     pub const MOST_KEYS: usize = 4;
 
@@ -153,13 +154,13 @@ impl SecurityAssociation {
         Some(Self { spp, covers_correction, keys: all })
     }
 
-    /// The SPP (security parameters pointer) of messages.
+    /// The SPP (security parameters pointer) that messages carry.
     #[must_use]
     pub const fn spp(&self) -> u8 {
         self.spp
     }
 
-    /// Its keys, in the order given.
+    /// The keys of the association, in the order given.
     pub fn keys(&self) -> impl Iterator<Item = &Key> {
         self.keys.iter().flatten()
     }
@@ -169,7 +170,7 @@ impl SecurityAssociation {
     }
 }
 
-/// How a port authenticates its messages, and verifies those of others.
+/// How a port signs its own messages and verifies the messages of other ports.
 ///
 /// ```
 /// use engine::ptp::authentication::{Authentication, IntegrityAlgorithm, Key, SecurityAssociation};
@@ -195,8 +196,8 @@ impl Authentication {
         Some(Self { association, active })
     }
 
-    /// Reads a file of security associations, and selects association `spp` (`None`: the only one)
-    /// and its key `active_key` (`None`: the first).
+    /// Parses a file of security associations, and selects the association `spp` (`None`: the only
+    /// one) and its key `active_key` (`None`: the first).
     ///
     /// # Errors
     /// If the text is not a file of security associations, or does not contain the selected
@@ -245,7 +246,7 @@ impl Authentication {
     /// Checks that `message`, read from the start of `datagram`, comes from a holder of a key.
     ///
     /// # Errors
-    /// [`Unauthenticated`], with the reason, if it does not.
+    /// [`Unauthenticated`], with the reason, if the message does not come from a holder of a key.
     pub(super) fn verify(&self, datagram: &[u8], message: &Message<'_>) -> Result<(), Unauthenticated> {
         let (&[spp, indicator, k0, k1, k2, k3], check) = match message.tlvs.iter().last() {
             Some(Ok(Tlv { tlv_type: AUTHENTICATION, value })) => {
@@ -292,13 +293,13 @@ pub enum ChoiceError {
     NoAssociation {
         /// The selected SPP.
         spp: u8,
-        /// The associations that it has.
+        /// The SPPs of the associations in the file.
         there: String,
     },
     /// The association has no such key.
     #[error("association {spp} has no key {key}")]
     NoKey {
-        /// Its SPP.
+        /// The SPP of the association.
         spp: u8,
         /// The selected key.
         key: u32,
@@ -308,7 +309,7 @@ pub enum ChoiceError {
 /// Why a message fails authentication.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unauthenticated {
-    /// It has no AUTHENTICATION TLV at its end.
+    /// The message does not end with an AUTHENTICATION TLV.
     #[error("they carry no AUTHENTICATION TLV")]
     Missing,
     /// The TLV belongs to another security association.
@@ -331,10 +332,10 @@ pub enum Unauthenticated {
         /// keyID.
         id: u32,
     },
-    /// The check value does not have the length of the key's algorithm.
+    /// The check value does not have the length that the key's algorithm requires.
     #[error("their check value of {length} bytes is not of the key's algorithm")]
     CheckLength {
-        /// Its length.
+        /// The length of the check value, bytes.
         length: usize,
     },
     /// The check value is wrong: the secrets differ, or the message was changed on the way.

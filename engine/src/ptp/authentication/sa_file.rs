@@ -1,5 +1,5 @@
-//! Security associations as text, in the form of linuxptp's `sa_file`, so that one file serves
-//! both.
+//! Reads security associations from text in the format of linuxptp's `sa_file`, so that both
+//! programs can use the same file.
 //!
 //! ```text
 //! [security_association]
@@ -10,7 +10,7 @@
 //! 2 SHA256 32 B64:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=
 //! ```
 //!
-//! A key is `id algorithm [length] secret`. An unsupported setting is an error rather than ignored,
+//! A key is `id algorithm [length] secret`. An unsupported setting is an error and is not ignored,
 //! because the user may rely on it.
 
 use super::{IntegrityAlgorithm, Key, SecurityAssociation};
@@ -21,12 +21,12 @@ const LONGEST: usize = 65_536;
 /// Maximum number of associations in a text.
 const MOST_ASSOCIATIONS: usize = 256;
 
-/// An error in a text of security associations, and its position.
+/// An error in a text with security associations, and the line in which it occurs.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {problem}")]
 #[non_exhaustive]
 pub struct SaFileError {
-    /// The line, from 1.
+    /// Line number, counted from 1.
     pub line: usize,
     /// The error.
     pub problem: SaFileProblem,
@@ -73,10 +73,10 @@ pub enum SaFileProblem {
         /// HEX or B64.
         encoding: &'static str,
     },
-    /// The length of the secret differs from the one in the line.
+    /// The length of the secret differs from the length stated in the line.
     #[error("the secret has {actual} bytes, the line says {told}")]
     Length {
-        /// Its length.
+        /// The length of the secret, bytes.
         actual: usize,
         /// The length in the line.
         told: usize,
@@ -104,7 +104,7 @@ struct Draft {
 }
 
 impl SecurityAssociation {
-    /// Parses the associations of a text, and returns them in the order of the text.
+    /// Parses the associations in a text, and returns them in the order in which they appear.
     ///
     /// ```
     /// use engine::ptp::authentication::SecurityAssociation;
@@ -117,7 +117,7 @@ impl SecurityAssociation {
     /// ```
     ///
     /// # Errors
-    /// For the first invalid line.
+    /// The error reports the first invalid line.
     pub fn parse_all(text: &str) -> Result<Vec<Self>, SaFileError> {
         if text.len() > LONGEST {
             return Err(SaFileError { line: 1, problem: SaFileProblem::TooLong });

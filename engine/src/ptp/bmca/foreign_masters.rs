@@ -9,10 +9,10 @@
 //! number of its entries for one address are therefore bounded. To make room, masters that have
 //! never sent a [Sync](super::sync_senders) are removed first, then those that have announced
 //! themselves only once, then those whose last Announce is oldest. The master that is followed is
-//! never removed. A master that sends Syncs is preferred to all that do not, whatever data sets
-//! they announce. A different data set of the same master is accepted only when the previous one
-//! has not been repeated for one and a half announce intervals, so that forged Announces have no
-//! effect while the master sends its own.
+//! never removed. A master that sends Syncs is preferred to every master that sends none, whatever
+//! data sets they announce. A different data set from the same master is accepted only when the
+//! previous one has not been repeated for one and a half announce intervals, so that forged
+//! Announces have no effect while the master sends its own.
 
 use super::super::time_properties::TimeProperties;
 use super::super::transmit::PeerAddress;
@@ -24,18 +24,18 @@ use crate::units::{LocalTime, Nanos};
 /// Maximum number of foreign masters that are remembered; IEEE 1588-2019 9.3.2.4.5 requires at
 /// least 5.
 const CAPACITY: usize = 64;
-/// Maximum number of foreign masters with one address: boundary clocks have several ports, but few
-/// of them announce on one link.
+/// Maximum number of foreign masters with the same address: a boundary clock has several ports, but
+/// few of them announce on the same link.
 const CAPACITY_OF_ADDRESS: usize = 8;
-/// Number of announce intervals, as a ratio, after which a master is considered to have stopped
-/// announcing its data set.
+/// A master that has not repeated a data set for this many announce intervals (a ratio) is
+/// considered to have stopped announcing it.
 const NOT_REPEATED: (i64, i64) = (3, 2);
 /// Maximum number of masters that are passed over at the same time.
 const PASSED_OVER: usize = 16;
 /// FOREIGN_MASTER_TIME_WINDOW and FOREIGN_MASTER_THRESHOLD (IEEE 1588-2019, 9.3.2.4.5): 2 Announces
 /// in 4 intervals.
 const WINDOW_INTERVALS: i64 = 4;
-/// Announces with this stepsRemoved or more are not qualified (IEEE 1588-2019, 9.3.2.5).
+/// Announces whose stepsRemoved is at least this value are not qualified (IEEE 1588-2019, 9.3.2.5).
 pub(in crate::ptp) const MAX_STEPS_REMOVED: u16 = 255;
 
 /// A master's last Announce.
@@ -43,9 +43,9 @@ pub(in crate::ptp) const MAX_STEPS_REMOVED: u16 = 255;
 pub(in crate::ptp) struct Candidate {
     pub(in crate::ptp) data: DataSet,
     pub(in crate::ptp) properties: TimeProperties,
-    /// The source address of its Announces.
+    /// The source address of the master's Announces.
     pub(in crate::ptp) address: PeerAddress,
-    /// The announce interval in its Announces.
+    /// The announce interval stated in the Announce.
     pub(in crate::ptp) interval: Nanos,
 }
 
@@ -71,13 +71,15 @@ impl ForeignMaster {
 #[derive(Clone, Debug, Default)]
 pub(in crate::ptp) struct ForeignMasters {
     entries: Vec<ForeignMaster>,
-    /// Masters that are passed over while there is another one, and when this ends.
+    /// Masters that are passed over as long as there is another master, and when this ends for each
+    /// of them.
     passed_over: Vec<(PortIdentity, LocalTime)>,
 }
 
 impl ForeignMasters {
     /// Records an Announce; to make room, any master but `followed` may be removed. Returns whether
-    /// the Announce is accepted, which it is unless it contradicts other messages of its master.
+    /// the Announce is accepted. It is rejected only if it contradicts other messages from its
+    /// master.
     pub(in crate::ptp) fn announce(
         &mut self,
         now: LocalTime,
@@ -90,7 +92,7 @@ impl ForeignMasters {
             return false;
         }
         if candidate.data.steps_removed >= MAX_STEPS_REMOVED {
-            // Its earlier Announces are no longer valid.
+            // The master's earlier Announces are no longer valid.
             self.entries.retain(|entry| entry.sender() != sender);
             return true;
         }
@@ -111,8 +113,8 @@ impl ForeignMasters {
     }
 
     /// Whether an Announce contradicts other messages of the master that it claims to come from:
-    /// either its address differs from that of the master's Syncs, or its data set differs from the
-    /// one that the master keeps repeating.
+    /// either the Announce comes from a different address than the master's Syncs, or its data set
+    /// differs from the data set that the master keeps repeating.
     fn contradicts(&self, now: LocalTime, candidate: &Candidate, evidence: &impl Fn(&Candidate) -> Evidence) -> bool {
         let Some(entry) = self.entries.iter().find(|entry| entry.sender() == candidate.data.sender) else {
             return false;
@@ -140,7 +142,7 @@ impl ForeignMasters {
         }
     }
 
-    /// Passes over the master until `until`, unless there is no other.
+    /// Passes over the master until `until`, unless there is no other master.
     pub(in crate::ptp) fn pass_over(&mut self, sender: PortIdentity, until: LocalTime) {
         self.passed_over.retain(|(passed, _)| *passed != sender);
         if self.passed_over.len() >= PASSED_OVER {
@@ -178,8 +180,8 @@ impl ForeignMasters {
         self.entries.iter().find(|entry| !entry.qualified).map(|entry| &entry.candidate.data)
     }
 
-    /// Erbest: the best qualified master. Masters that are passed over, or send no Syncs, are
-    /// chosen only if there is no other.
+    /// Erbest: the best qualified master. A master that is passed over or sends no Syncs is chosen
+    /// only if there is no other.
     pub(in crate::ptp) fn best(&self, evidence: impl Fn(&Candidate) -> Evidence) -> Option<Candidate> {
         let qualified = self.entries.iter().filter(|entry| entry.qualified).map(|entry| entry.candidate);
         let rank = |candidate: &Candidate| (!self.is_passed_over(candidate.data.sender), evidence(candidate));

@@ -1,9 +1,10 @@
-//! The best master clock algorithm of an ordinary clock (IEEE 1588-2019, 9.3): which data set is
-//! better.
+//! The best master clock algorithm of an ordinary clock (IEEE 1588-2019, 9.3), which decides which
+//! data set is better.
 //!
-//! Model: every Announce of the domain is a candidate data set; our own clock is one more, D0.
-//! Different grandmasters are compared by their attributes, two paths to the same grandmaster by
-//! topology. `foreign_masters` determines the candidates, and `state` the consequence for the port.
+//! Model: every Announce in the domain provides a candidate data set; our own clock provides one
+//! more, D0. Different grandmasters are compared by their attributes, and two paths to the same
+//! grandmaster are compared by topology. `foreign_masters` determines the candidates, and `state`
+//! determines what follows for the port.
 
 mod foreign_masters;
 mod sync_senders;
@@ -33,14 +34,14 @@ pub struct DataSet {
     pub receiver: PortIdentity,
 }
 
-/// Outcome of a comparison of A with B (IEEE 1588-2019, 9.3.4).
+/// Outcome of comparing A with B (IEEE 1588-2019, 9.3.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Comparison {
     /// A is better.
     Better,
     /// A and B describe the same grandmaster, and A's path to it is preferred.
     BetterByTopology,
-    /// A and B are the same message (error-2 of the standard).
+    /// A and B are the same message (error-2 in the standard).
     Same,
     /// A and B describe the same grandmaster, and B's path to it is preferred.
     WorseByTopology,
@@ -61,7 +62,7 @@ impl Comparison {
 }
 
 impl DataSet {
-    /// Creates the data set of an Announce that `sender` sent and our port `receiver` received.
+    /// Creates the data set from an Announce that `sender` sent and our port `receiver` received.
     #[must_use]
     pub fn of(sender: PortIdentity, receiver: PortIdentity, announce: &Announce) -> Self {
         Self {
@@ -102,7 +103,8 @@ impl DataSet {
         }
     }
 
-    /// Part 1: different grandmasters.
+    /// The attributes by which different grandmasters are compared (part 1 of the comparison), in
+    /// order of precedence.
     fn attributes(&self) -> (u8, u8, u8, u16, u8, ClockIdentity) {
         let quality = &self.quality;
         (
@@ -115,7 +117,7 @@ impl DataSet {
         )
     }
 
-    /// Part 2: two paths to the same grandmaster.
+    /// Compares two paths to the same grandmaster (part 2 of the comparison).
     fn compare_topology(&self, other: &Self) -> Comparison {
         match (self.steps_removed, other.steps_removed) {
             (a, b) if a > b.saturating_add(1) => Comparison::Worse,
@@ -128,8 +130,8 @@ impl DataSet {
         }
     }
 
-    /// Whether the receiver's identity is lower than the sender's. Equal ones (error-1 of the
-    /// standard: a message that came back to its own port) cannot get here, because our own
+    /// Whether the receiver's identity is lower than the sender's. Equal identities (error-1 in the
+    /// standard: a message that came back to its own port) cannot occur here, because our own
     /// messages are dropped on receipt.
     fn receiver_below_sender(&self) -> bool {
         self.receiver < self.sender

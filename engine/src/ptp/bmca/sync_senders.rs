@@ -1,16 +1,18 @@
-//! Which clocks send Syncs: an Announce alone does not show that a clock serves time.
+//! Records which clocks send Syncs, because an Announce alone does not show that a clock serves
+//! time.
 //!
 //! Model: a master *sends* from its fourth Sync on, while Syncs keep arriving; it *has sent* once
 //! they have stopped. The table is bounded. The sender with the fewest Syncs is removed first, so
-//! forged senders displace a master only if [`CAPACITY`] of them send as many Syncs as it does.
+//! forged senders displace a master only if [`CAPACITY`] of them each send as many Syncs as the
+//! master.
 
 use super::super::transmit::PeerAddress;
 use crate::ptp::wire::PortIdentity;
 use crate::units::{LocalTime, Nanos};
 
-/// Maximum number of senders that are remembered, as for foreign masters, of which IEEE 1588-2019
-/// 9.3.2.4.5 requires at least 5. Forging this many senders at AES67's default Sync interval takes
-/// 500 packets a second.
+/// Maximum number of senders that are remembered: as many as foreign masters, for which IEEE
+/// 1588-2019 9.3.2.4.5 requires room for at least 5. Forging this many senders at AES67's default
+/// Sync interval takes 500 packets a second.
 const CAPACITY: usize = 64;
 /// Number of Syncs after which a clock is considered a sender: enough to compare its time with
 /// another master's.
@@ -24,14 +26,14 @@ const SILENCE: (Nanos, Nanos) = (Nanos::from_secs(2), Nanos::from_secs(8));
 /// Time of silence after which a clock is forgotten.
 const FORGOTTEN: Nanos = Nanos::from_secs(60);
 
-/// State of a master's Syncs.
+/// Whether a master sends Syncs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::ptp) enum Evidence {
-    /// No Sync has been received from it.
+    /// No Sync has been received from the master.
     None,
-    /// It has sent Syncs, but is silent now.
+    /// The master has sent Syncs, but is silent now.
     HasSent,
-    /// It sends Syncs.
+    /// The master sends Syncs.
     Sends,
 }
 
@@ -80,7 +82,7 @@ impl SyncSenders {
         self.0.push(Sender { identity, address, count: 1, first: now, last: now });
     }
 
-    /// State of the Syncs of the master `identity` at `address`.
+    /// Whether the master `identity` at `address` sends Syncs.
     pub(in crate::ptp) fn evidence(&self, now: LocalTime, identity: PortIdentity, address: PeerAddress) -> Evidence {
         let sender = self.0.iter().find(|sender| (sender.identity, sender.address) == (identity, address));
         sender.map_or(Evidence::None, |sender| sender.evidence(now))

@@ -63,9 +63,9 @@ pub enum YieldState {
 pub enum YieldEvent {
     /// The peer's clock is better, so it is followed.
     Yielded(DataSet),
-    /// The peer has announced no clock, or no better one, so our clock is the timeline.
+    /// The peer has announced no clock that is better than ours, so our clock is the timeline.
     KeptOwnTimeline,
-    /// The peer that was followed is silent, so our clock continues its timeline.
+    /// The peer that was followed is silent, so our clock continues the peer's timeline.
     PeerLost(PortIdentity),
     /// The clock's lock state has changed.
     Lock(LockTransition),
@@ -84,7 +84,7 @@ impl fmt::Display for YieldEvent {
     }
 }
 
-/// Origin of the timeline.
+/// How the timeline is determined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Convergence {
     /// The timeline is our own clock.
@@ -102,7 +102,7 @@ pub enum SyncOutcome {
     Pending,
     /// The timeline is known.
     Converged {
-        /// Origin of the timeline.
+        /// How the timeline is determined.
         by: Convergence,
     },
     /// The deadline has passed: start without the receiver's time.

@@ -1,10 +1,10 @@
-//! The messages of AirPlay's PTP: those of IEEE 1588 in a unicast dialect, with TLVs of IEEE
-//! 802.1AS and of Apple.
+//! The messages of AirPlay's PTP: IEEE 1588 messages in a unicast dialect, with TLVs from IEEE
+//! 802.1AS and from Apple.
 //!
-//! Observed on the wire: flags, intervals, types and lengths of the TLVs, and the fixed bytes of
-//! Apple's TLVs. Assumed: that a receiver ignores those fixed bytes, and that the interval 0x7F in
-//! the header of a Signaling message announces the end of its sender's messages. A receiver that
-//! does not know that interval notices by itself that the messages have ended.
+//! Observed on the wire: flags, intervals, types and lengths of the TLVs, and the fixed bytes in
+//! Apple's TLVs. Assumed, but not observed: a receiver ignores those fixed bytes, and the interval
+//! 0x7F in the header of a Signaling message announces that its sender sends no more messages. A
+//! receiver that does not know this meaning notices anyway when the messages stop.
 
 use super::super::transmit::{NO_INTERVAL, Outbox};
 use super::super::wire::{Announce, Body, ClockIdentity, Flags, Header, Message, PortIdentity, Tlvs};
@@ -38,7 +38,7 @@ const APPLE_SUBTYPE_5: [u8; 26] = {
 /// Room for the TLVs of any of our messages, bytes.
 const CAPACITY: usize = 64;
 
-/// TLVs under construction. All are of fixed size, so there is always room.
+/// TLVs under construction. All of them have a fixed size, so there is always room.
 #[derive(Default)]
 struct TlvBuffer {
     bytes: Vec<u8>,
@@ -64,7 +64,7 @@ impl TlvBuffer {
     }
 }
 
-/// Writes our messages to the peer. Its methods return false if the message could not be queued.
+/// Writes our messages to the peer. The methods return false if the message could not be queued.
 pub(super) struct Writer<'a> {
     pub(super) config: &'a YieldConfig,
     pub(super) outbox: &'a mut Outbox,

@@ -1,22 +1,22 @@
-//! A PTP session with one AirPlay receiver: offer a clock, and yield to the receiver's if that is
-//! better.
+//! A PTP session with one AirPlay receiver: it offers our clock, and yields to the receiver's clock
+//! if that is better.
 //!
 //! Purpose: a sender must know the receiver's time in order to state when samples are to be played.
-//! A single HomePod keeps announcing its own clock, whatever clock it is offered, and never
-//! follows, so the sender follows it. Other receivers follow the sender.
+//! A single HomePod keeps announcing its own clock, whatever clock it is offered, and never follows
+//! another clock, so the sender follows the HomePod. Other receivers follow the sender.
 //!
 //! Model: three Syncs with their Follow_Ups, an Announce and a Signaling message offer our clock.
-//! If the peer announces a better data set within 3 s (IEEE 1588-2019, 9.3.4), we announce that our
-//! messages end, and follow the peer; otherwise our clock is the timeline, which is then known at
-//! once. The peer's Syncs yield timestamp pairs for a [`ClockServo`]. A Delay_Req is sent after
-//! each of them, although HomePods do not answer. While requests are not answered, the servo
-//! assumes a path delay; once they are, it measures the delay. The round-trip time of other
-//! packets, such as an echo, bounds the assumed delay.
+//! If the peer announces a better data set within 3 s (IEEE 1588-2019, 9.3.4), we announce the end
+//! of our messages and follow the peer. Otherwise, our own clock is the timeline, so the timeline
+//! is known at once. The peer's Syncs yield timestamp pairs for a [`ClockServo`]. A Delay_Req is
+//! sent after each Sync, although HomePods do not answer. While requests are not answered, the
+//! servo assumes a path delay; once they are answered, it measures the delay. The round-trip time
+//! of other packets, such as an echo, bounds the assumed delay.
 //!
-//! Contract (sans-IO): the same as that of [`crate::ptp::Port`]. If ports 319 and 320 are in use,
-//! send from any other port.
+//! Contract (sans-IO): the same as for [`crate::ptp::Port`]. If ports 319 and 320 are in use, send
+//! from any other port.
 //!
-//! Assumptions: the peer's clock is its uptime and not the time of day, so nothing is compared with
+//! Assumptions: the peer's clock counts uptime and not the time of day, so nothing is compared with
 //! UTC. A session has one peer, which is identified by its address.
 
 mod config;
@@ -44,8 +44,8 @@ use std::cmp::Ordering;
 
 /// Time to wait for the peer's Announce.
 const LISTEN: Nanos = Nanos::from_secs(3);
-/// Time without an Announce after which a peer that we follow is considered gone: three of its
-/// announce intervals of 1 s.
+/// Time without an Announce after which a peer that we follow is considered gone: three announce
+/// intervals of 1 s.
 const ANNOUNCE_TIMEOUT: Nanos = Nanos::from_secs(3);
 const SYNC_INTERVAL: Nanos = Nanos::from_log2_secs(messages::LOG_SYNC_INTERVAL);
 /// Accepted Sync intervals of peers, 2^n s.
@@ -94,7 +94,7 @@ pub struct YieldSession<L = SlaveClock> {
     /// Port and grandmaster of the last peer that was followed.
     last_master: Option<(PortIdentity, ClockIdentity)>,
     delay: DelayExchange,
-    /// The newest Sync of the peer.
+    /// The newest Sync from the peer.
     last_sync: Option<TimestampPair>,
     /// The shortest round trip to the peer.
     round_trip: Option<Nanos>,
@@ -139,7 +139,7 @@ impl<L: ClockServo> YieldSession<L> {
     /// Handles a datagram from `source` that was received at `now` (its receive timestamp).
     ///
     /// # Errors
-    /// If it is not a PTP message. It is counted, and otherwise ignored.
+    /// If the datagram is not a PTP message. Such a datagram is counted, and otherwise ignored.
     pub fn handle_datagram(&mut self, now: LocalTime, source: PeerAddress, datagram: &[u8]) -> Result<(), WireError> {
         let message = Message::parse(datagram).inspect_err(|_| self.counters.malformed += 1)?;
         let header = message.header;
@@ -255,7 +255,7 @@ impl<L: ClockServo> YieldSession<L> {
     }
 
     /// The state of the timeline at `now`, for a caller that waits for it until `deadline` and then
-    /// starts in any case.
+    /// starts anyway.
     #[must_use]
     pub fn sync_outcome(&self, now: LocalTime, deadline: LocalTime) -> SyncOutcome {
         let reading = self.servo.reading(now);

@@ -1,4 +1,4 @@
-//! State of the clock that a session offers and serves.
+//! The clock that a session offers and serves.
 
 use crate::clock::PtpMap;
 

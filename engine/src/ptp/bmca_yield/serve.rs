@@ -1,4 +1,4 @@
-//! Our side of a session: offering our clock, and serving it.
+//! Our side of a session, which offers and serves our clock.
 
 use super::*;
 

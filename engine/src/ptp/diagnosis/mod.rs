@@ -1,9 +1,9 @@
-//! Why there is no clock, in a sentence for the user.
+//! Explains to the user, in one sentence, why there is no clock.
 //!
-//! Purpose: a port that follows no master, or whose clock does not lock, has usually received the
-//! reason: masters of another domain, another protocol on the same ports, or only some of the
-//! messages. A [`Diagnosis`] states the reason that the user can most easily remedy; it is
-//! displayed as a sentence.
+//! Purpose: if a port follows no master, or its clock does not lock, the received messages usually
+//! show the reason: they come from masters in another domain, belong to another protocol on the
+//! same UDP ports, or are incomplete. A [`Diagnosis`] states the reason that the user can most
+//! easily remedy; it is displayed as a sentence.
 
 mod unusable;
 
@@ -25,7 +25,7 @@ pub enum Diagnosis {
     NoMaster {
         /// Our domain.
         domain: u8,
-        /// What is received instead.
+        /// Messages that are received instead.
         instead: Instead,
     },
     /// The clock is locked, but not to the grandmaster in a stream's description.
@@ -37,14 +37,14 @@ pub enum Diagnosis {
     },
     /// A master is selected, but the clock does not lock to it.
     Master {
-        /// Its grandmaster.
+        /// The grandmaster of the selected master.
         grandmaster: ClockIdentity,
         /// The problem.
         trouble: Trouble,
     },
 }
 
-/// What is received in the absence of a master.
+/// Messages that are received when there is no master.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Instead {
@@ -65,7 +65,7 @@ pub enum Instead {
     OtherDomain {
         /// The grandmaster and its domain.
         first: (ClockIdentity, u8),
-        /// A second one, if there is one.
+        /// A second grandmaster and its domain, if there is one.
         second: Option<(ClockIdentity, u8)>,
     },
     /// Only masters with the alternateMasterFlag.
@@ -108,24 +108,24 @@ pub enum Instead {
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Trouble {
-    /// It sends no Syncs.
+    /// The master sends no Syncs.
     NoSync,
-    /// Its Syncs announce Follow_Ups, but none arrive.
+    /// The master's Syncs announce Follow_Ups, but none arrive.
     NoFollowUp,
-    /// Its messages do not agree with each other.
+    /// The master's messages do not agree with each other.
     Fault(Fault),
-    /// The clock servo rejects its time.
+    /// The clock servo rejects the master's time.
     Servo(LockCause),
-    /// It answers no Delay_Req.
+    /// The master answers no Delay_Req.
     NoAnswer {
         /// Number of consecutive unanswered requests.
         requests: u32,
     },
-    /// It answers, but the departure time of our Delay_Reqs is unknown.
+    /// The master answers, but the departure time of our Delay_Reqs is unknown.
     NoTransmitTimestamp,
-    /// Its Syncs are so rare that the clock has not locked yet.
+    /// The master's Syncs are so rare that the clock has not locked yet.
     FewSyncs {
-        /// Interval between them.
+        /// Interval between Syncs.
         interval: Nanos,
     },
 }

@@ -1,7 +1,8 @@
-//! Received messages that could not be used.
+//! Remembers received messages that could not be used.
 //!
-//! Memory is bounded: one entry of each kind, and two for other domains. An entry stays while its
-//! sender is active, so that the reported reason does not change with every packet of a flood.
+//! Memory is bounded: there is one entry for each kind of message, and two for other domains. An
+//! entry stays while its sender is active, so that the reported reason does not change with every
+//! packet of a flood.
 
 use super::Instead;
 use crate::ptp::authentication::Unauthenticated;
@@ -31,7 +32,7 @@ pub(in crate::ptp) enum What {
     Refused { sender: PortIdentity, source: PeerAddress },
 }
 
-/// An unusable message, and the end of its validity.
+/// An unusable message, and when it expires.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     what: What,
@@ -75,7 +76,7 @@ impl Unusable {
         }
     }
 
-    /// The entry of a domain, or a free one; `None` if there is neither.
+    /// The entry of a domain, or a free entry; `None` if there is neither.
     fn place_of_domain(&mut self, now: LocalTime, domain: u8) -> Option<&mut Option<Entry>> {
         let is_of = |entry: &Option<Entry>| match entry.filter(|entry| entry.until > now).map(|entry| entry.what) {
             Some(What::OtherDomain { domain: there, .. }) => there == domain,

@@ -1,11 +1,11 @@
-//! Selecting a master by more than its Announces: it must send Syncs, and the clock must lock to
-//! them.
+//! Selects a master by more than its Announces: the master must send Syncs, and the clock must lock
+//! to them.
 //!
-//! A master that sends Syncs is followed until a better master has sent some, too. A master whose
-//! Syncs stop is replaced by one that sends Syncs, after 2 s at the usual intervals and 8 s at the
-//! longest. If the clock does not lock to a master's time within [`RELOCK_TIMEOUT`], that master is
-//! passed over for [`PASSED_OVER`] in favour of another master that sends Syncs, and may then be
-//! selected again.
+//! A master that sends Syncs is followed until a better master has sent Syncs, too. A master whose
+//! Syncs stop is replaced by a master that sends Syncs, after 2 s at the usual Sync intervals and
+//! after 8 s at the longest one. If the clock does not lock to a master's time within
+//! [`RELOCK_TIMEOUT`], that master is passed over for [`PASSED_OVER`] in favour of another master
+//! that sends Syncs, and may then be selected again.
 
 use super::*;
 
@@ -13,8 +13,8 @@ use super::*;
 /// takes to follow a step, but at least `RELOCK_TIMEOUT_INTERVALS` Sync intervals.
 const RELOCK_TIMEOUT: Nanos = Nanos::from_secs(4);
 const RELOCK_TIMEOUT_INTERVALS: i64 = 16;
-/// How long a clock that has never been locked may take: a first lock takes this long on a noisy
-/// network.
+/// How long a clock that has never been locked may take to lock: a first lock takes this long on a
+/// noisy network.
 const FIRST_LOCK_TIMEOUT: Nanos = Nanos::from_secs(30);
 /// How long a master is passed over.
 const PASSED_OVER: Nanos = Nanos::from_secs(60);
@@ -48,7 +48,7 @@ impl<L: ClockServo> Port<L> {
         Some(since + timeout.max(slave.sync_interval.times(RELOCK_TIMEOUT_INTERVALS)))
     }
 
-    /// When the selection of the master is to be repeated.
+    /// When the choice of the master must be reconsidered.
     pub(super) fn next_judgement(&self, now: LocalTime) -> Option<LocalTime> {
         let master = self.master()?.sender;
         let silence = self.senders.next_silence(now, master);

@@ -1,13 +1,14 @@
-//! Why the port has no clock: see [`Diagnosis`].
+//! Determines why the port has no clock; see [`Diagnosis`].
 
 use super::*;
 use crate::ptp::diagnosis::{Diagnosis, Instead, Trouble};
 
-/// Number of Sync intervals without a Sync, or of Syncs without a Follow_Up, after which the master
-/// is assumed to send none: at a loss of 5 %, four consecutive messages are lost once in 160,000
-/// times.
+/// Number of Sync intervals without a Sync after which the master is assumed to send no Syncs, and
+/// number of Syncs without a Follow_Up after which it is assumed to send no Follow_Ups: with 5 %
+/// packet loss, four consecutive messages are lost once in 160,000 times.
 const MISSING: u32 = 4;
-/// Sync interval above which the eight Syncs that a lock needs take longer than a user waits.
+/// Sync interval above which the eight Syncs that a lock needs take longer than a user is willing
+/// to wait.
 const SELDOM: Nanos = Nanos::from_secs(2);
 
 impl<L: ClockServo> Port<L> {
@@ -44,7 +45,8 @@ impl<L: ClockServo> Port<L> {
         }
     }
 
-    /// Returns whether the user accepts the sender of a message; if not, the message is counted.
+    /// Returns whether the user accepts the sender of a message; a message that is not accepted is
+    /// counted.
     pub(super) fn accepts(&mut self, now: LocalTime, source: PeerAddress, message: &Message<'_>) -> bool {
         let sender = message.header.source_port_identity;
         let of_master = !matches!(message.body, Body::DelayReq { .. } | Body::Signaling { .. });

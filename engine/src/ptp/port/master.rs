@@ -1,13 +1,12 @@
-//! The port as master: serving time.
+//! The port as master, which serves time.
 //!
-//! Model: the served time is a map of the host's clock. A Sync or its Follow_Up carries the time of
-//! that map at the departure of the Sync, and a Delay_Resp carries that map's time at the arrival
-//! of the Delay_Req. A port that has followed a grandmaster continues that grandmaster's time, so
-//! that its slaves see no step; a port that has never followed a master serves the host's monotonic
-//! clock.
+//! Model: the served time is a map of the host's clock. A Sync or its Follow_Up carries the map's
+//! time at the departure of the Sync, and a Delay_Resp carries the map's time at the arrival of the
+//! Delay_Req. A port that has followed a grandmaster continues that grandmaster's time, so that its
+//! slaves see no step; a port that has never followed a master serves the host's monotonic clock.
 //!
-//! Assumption: the unicastFlag of a Delay_Req shows whether it came by unicast, because a
-//! datagram's destination is not known here.
+//! Assumption: the unicastFlag of a Delay_Req shows whether it came by unicast, because the
+//! destination address of a datagram is not known here.
 
 use super::*;
 use crate::clock::PtpMap;
@@ -17,7 +16,7 @@ use crate::clock::PtpMap;
 const SHORTEST_INTERVAL: i8 = -7;
 
 impl<L: ClockServo> Port<L> {
-    /// M1 and M2 of the state decision: becomes master.
+    /// Becomes master (M1 and M2 in the state decision).
     pub(super) fn serve(&mut self, now: LocalTime, cause: StateCause) {
         if self.state == PortState::Master {
             return;
@@ -28,8 +27,8 @@ impl<L: ClockServo> Port<L> {
         self.timers.set(Timer::Sync, now);
     }
 
-    /// P1 of the state decision: a better clock serves, but ours has a class that never follows
-    /// another clock.
+    /// Becomes passive (P1 in the state decision): a better clock serves the time, but our clock
+    /// has a class that never follows another clock.
     pub(super) fn enter_passive(&mut self, now: LocalTime) {
         if self.state == PortState::Passive {
             return;
@@ -150,8 +149,8 @@ impl<L: ClockServo> Port<L> {
     }
 }
 
-/// The next due time: one interval after the last one, so that delays do not accumulate, or one
-/// interval from now if that time has passed.
+/// The next due time: one interval after the last due time, so that delays do not accumulate, or
+/// one interval from now if that time has already passed.
 fn next_in_rhythm(now: LocalTime, due: LocalTime, log2: i8) -> LocalTime {
     let interval = Nanos::from_log2_secs(log2.max(SHORTEST_INTERVAL));
     let next = due + interval;

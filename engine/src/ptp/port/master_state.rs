@@ -12,8 +12,8 @@ pub(super) struct MasterState {
     pub(super) open_sync: Option<u16>,
     pub(super) map: PtpMap,
     pub(super) properties: TimeProperties,
-    /// Whether the served map is the servo's; if so, the time does not step when the servo takes
-    /// over again.
+    /// Whether the served map comes from the servo; if so, the time does not step when the servo
+    /// takes over again.
     pub(super) continues: bool,
     /// Number of times that PTP time has stepped because we started or stopped serving.
     pub(super) steps: u32,

@@ -1,18 +1,19 @@
-//! A PTP port of an ordinary clock, together with its clock: slave when there is a better clock,
-//! master when there is none.
+//! A PTP port of an ordinary clock, together with its clock. The port is a slave if there is a
+//! better clock, and a master otherwise.
 //!
-//! Contract (sans-IO): feed every datagram of ports 319 and 320 to [`Port::handle_datagram`] with
-//! its receive timestamp and its source; after that, and whenever [`Port::poll_timeout`] is due,
-//! call [`Port::handle_timeout`], then drain [`Port::poll_transmit`] and [`Port::poll_event`]. If
-//! [`Transmit::timestamp`] is set, pass the departure time of the message to
-//! [`Port::handle_transmitted`].
+//! Contract (sans-IO): pass every datagram received on ports 319 and 320 to
+//! [`Port::handle_datagram`] with its receive timestamp and its source; after that, and whenever
+//! [`Port::poll_timeout`] is due, call [`Port::handle_timeout`], then drain [`Port::poll_transmit`]
+//! and [`Port::poll_event`]. If [`Transmit::timestamp`] is set, pass the departure time of the
+//! message to [`Port::handle_transmitted`].
 //!
-//! Model: the ordinary clock of IEEE 1588-2019 with end-to-end delay (9.2, 9.3 and 11.3). Intervals
-//! of other clocks are taken from their messages. The [`ClockServo`] turns timestamps into time.
+//! Model: the ordinary clock of IEEE 1588-2019 with end-to-end delay (9.2, 9.3 and 11.3). The
+//! intervals of other clocks are taken from their messages. The [`ClockServo`] turns timestamps
+//! into time.
 //!
-//! Assumptions: the host's clock is never adjusted, so as master the port serves a time that a map
-//! derives from it. Peers are identified by their addresses alone, because PTP's UDP ports are
-//! fixed.
+//! Assumptions: the host's clock is never adjusted; a port that is master serves a time that a map
+//! derives from the host's clock. Peers are identified by their addresses alone, because PTP's UDP
+//! ports are fixed.
 
 mod choice;
 mod diagnose;
@@ -45,7 +46,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use slave_state::SlaveState;
 use std::ops::RangeInclusive;
 
-/// Number of values of a 32-bit integer.
+/// Number of values that a 32-bit integer can have.
 const TWO_POW_32: f64 = 4_294_967_296.0;
 /// Maximum number of events that wait in the queue.
 const MAX_EVENTS: usize = 64;
@@ -138,7 +139,7 @@ impl<L: ClockServo> Port<L> {
     /// Messages for others are counted and ignored.
     ///
     /// # Errors
-    /// If it is not a PTP message. It is counted, and otherwise ignored.
+    /// If the datagram is not a PTP message. Such a datagram is counted, and otherwise ignored.
     pub fn handle_datagram(&mut self, now: LocalTime, source: PeerAddress, datagram: &[u8]) -> Result<(), WireError> {
         let message = Message::parse(datagram).inspect_err(|error| self.refuse(now, source, *error))?;
         let header = message.header;
@@ -244,7 +245,7 @@ impl<L: ClockServo> Port<L> {
     }
 
     /// Properties of the timescale of [`Port::reading`]: in MASTER and PASSIVE, our own; in other
-    /// states, those that the master announces.
+    /// states, the properties that the master announces.
     #[must_use]
     pub fn time_properties(&self) -> Option<&TimeProperties> {
         match self.state {
@@ -265,8 +266,8 @@ impl<L: ClockServo> Port<L> {
         &self.counters
     }
 
-    /// Returns whether the message belongs to our domain and comes from another clock; if not, it
-    /// is counted.
+    /// Returns whether the message belongs to our domain, comes from another clock, and does not
+    /// come from an alternate master. Any other message is counted.
     fn is_for_us(&mut self, header: &Header) -> bool {
         let counters = &mut self.counters;
         let reason = if header.major_sdo_id != self.config.sdo_id {
@@ -284,8 +285,8 @@ impl<L: ClockServo> Port<L> {
         false
     }
 
-    /// Returns whether the message is signed with one of our keys, or authentication is off; if
-    /// not, the message is counted.
+    /// Returns whether the message is signed with one of our keys, or authentication is off. A
+    /// message that fails this check is counted.
     fn is_authentic(&mut self, now: LocalTime, datagram: &[u8], message: &Message<'_>) -> bool {
         let Some(authentication) = &self.config.authentication else { return true };
         let Err(reason) = authentication.verify(datagram, message) else { return true };
@@ -322,7 +323,7 @@ impl<L: ClockServo> Port<L> {
     }
 
     /// Begins to listen for the announce receipt timeout plus a random fraction of one more
-    /// interval (IEEE 1588-2019, 9.2.6.12), so that the clocks of a network do not all become
+    /// interval (IEEE 1588-2019, 9.2.6.12), so that the clocks on a network do not all become
     /// master at once.
     fn listen(&mut self, now: LocalTime) {
         if self.config.slave_only {
@@ -336,7 +337,7 @@ impl<L: ClockServo> Port<L> {
     }
 
     /// The state decision (IEEE 1588-2019, 9.3.3): removes silent masters, and changes the state
-    /// according to the best of the others.
+    /// according to the best remaining master.
     fn decide(&mut self, now: LocalTime) {
         self.masters.expire(now, self.config.announce_receipt_timeout);
         self.judge_master(now);
@@ -395,7 +396,7 @@ impl<L: ClockServo> Port<L> {
     }
 }
 
-/// State of a master's Syncs. A unicast master sends none until they are requested, so it is
+/// Whether a master sends Syncs. A unicast master sends none until they are requested, so it is
 /// assumed to send them.
 fn evidence(senders: &SyncSenders, asks: bool, now: LocalTime, of: &Candidate) -> Evidence {
     if asks { Evidence::Sends } else { senders.evidence(now, of.data.sender, of.address) }

@@ -1,8 +1,8 @@
-//! The port as slave: following a master.
+//! The port as slave, which follows a master.
 //!
-//! Model: Syncs and Delay_Resps of the selected master become timestamp pairs for the clock servo.
-//! Delay_Reqs are sent at the rate that the master's Delay_Resps state. The servo is also informed
-//! of changes of the master and of unanswered requests.
+//! Model: Syncs and Delay_Resps from the selected master become timestamp pairs for the clock
+//! servo. Delay_Reqs are sent at the rate that the master's Delay_Resps state. The servo is also
+//! informed of changes of the master and of unanswered requests.
 
 use super::slave_state::key;
 use super::*;
@@ -10,14 +10,14 @@ use crate::clock::{LockCause, TimestampPair};
 use crate::ptp::config::DelayRequestMode;
 use crate::ptp::plausibility::Fault;
 
-/// Consecutive unanswered Delay_Reqs after which an event is reported, and hybrid mode falls back
-/// to multicast.
+/// Number of consecutive unanswered Delay_Reqs after which an event is reported and hybrid mode
+/// falls back to multicast.
 const UNANSWERED_LIMIT: u32 = 4;
 /// Accepted Sync intervals, 2^n s.
 pub(super) const SYNC_INTERVALS: (i8, i8) = (-7, 4);
 
 impl<L: ClockServo> Port<L> {
-    /// S1 of the state decision: follows `best`.
+    /// Follows `best` (S1 in the state decision).
     pub(super) fn follow(&mut self, now: LocalTime, best: Candidate) {
         let before = self.slave.parent.as_ref().map(key);
         if before == Some(key(&best)) {
@@ -50,8 +50,8 @@ impl<L: ClockServo> Port<L> {
         self.slave.drop_parent()
     }
 
-    /// Leaves the slave states because no master is left. The clock continues, at first in
-    /// holdover.
+    /// Leaves the slave states because there is no master any more. The clock continues, at first
+    /// in holdover.
     pub(super) fn lose_master(&mut self, now: LocalTime) {
         if self.stop_following(now) {
             self.transition(now, StateCause::AnnounceReceiptTimeout);
@@ -96,8 +96,8 @@ impl<L: ClockServo> Port<L> {
         self.drain_servo();
     }
 
-    /// UNCALIBRATED becomes SLAVE when the servo reports that the time is usable, and SLAVE becomes
-    /// UNCALIBRATED when it is no longer usable.
+    /// Changes the state from UNCALIBRATED to SLAVE when the servo reports that the time is usable,
+    /// and back when the time is no longer usable.
     fn calibrate(&mut self, now: LocalTime) {
         let usable = self.servo.reading(now).state.is_usable();
         match self.state {
@@ -126,7 +126,7 @@ impl<L: ClockServo> Port<L> {
             self.servo.request_unanswered(now);
             self.count_unanswered(now);
         } else if self.slave.delay.is_unstamped() {
-            // The servo treats this like a missing answer: the delay cannot be measured.
+            // The servo treats this like a missing answer, because the delay cannot be measured.
             self.counters.unstamped_requests += 1;
             self.slave.unstamped = self.slave.unstamped.saturating_add(1);
             self.servo.request_unanswered(now);
@@ -165,15 +165,15 @@ impl<L: ClockServo> Port<L> {
     }
 
     /// Schedules the next Delay_Req after 0 to 2 intervals, uniformly distributed (IEEE 1588-2019,
-    /// 9.5.11.2), so that the slaves of a network do not all send at the same time.
+    /// 9.5.11.2), so that the slaves on a network do not all send at the same time.
     pub(super) fn schedule_delay_request(&mut self, now: LocalTime) {
         let share = self.draw();
         let wait = Nanos::from_secs_f64(2.0 * share * self.slave.delay_interval.as_secs_f64());
         self.timers.set(Timer::DelayRequest, now + wait);
     }
 
-    /// Schedules the next Delay_Req within one Sync interval, uniformly distributed, because the
-    /// answer shows whether an apparent step was real.
+    /// Schedules the next Delay_Req at a random time within one Sync interval (uniformly
+    /// distributed), because the answer shows whether an apparent step was real.
     fn hasten_delay_request(&mut self, now: LocalTime) {
         if self.slave.parent.is_some() && !self.slave.delay.is_unanswered() {
             let wait = Nanos::from_secs_f64(self.draw() * self.slave.sync_interval.as_secs_f64());

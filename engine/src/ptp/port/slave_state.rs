@@ -1,4 +1,4 @@
-//! State of a port as slave of its parent, the master that it follows.
+//! State of a port as slave. Its parent is the master that it follows.
 
 use crate::clock::SlaveClockConfig;
 use crate::ptp::bmca::Candidate;
@@ -25,9 +25,9 @@ pub(super) fn key(master: &Candidate) -> MasterKey {
 /// State of a port as slave.
 pub(super) struct SlaveState {
     pub(super) parent: Option<Candidate>,
-    /// The last parent; it is kept after it has been lost.
+    /// The last parent, which is kept after the port has lost it.
     pub(super) last_parent: Option<MasterKey>,
-    /// Whether the parent's time has been received since it was selected.
+    /// Whether the parent's time has been received since the parent was selected.
     pub(super) heard: bool,
     /// When the parent was selected.
     pub(super) since: LocalTime,
@@ -50,8 +50,8 @@ pub(super) struct SlaveState {
     pub(super) intervals: SyncIntervals,
     pub(super) delay_interval: Nanos,
     pub(super) sync_interval: Nanos,
-    /// The Sync interval according to measurement alone, by which competing timestamps are
-    /// detected. `sync_interval` also takes into account the interval that the messages state.
+    /// The measured Sync interval, which is used to detect competing timestamps. In contrast,
+    /// `sync_interval` also takes into account the interval that the messages state.
     pub(super) claim_interval: Nanos,
     /// Lower bounds of `sync_interval` and `claim_interval`: their last values while the clock was
     /// not locked.
@@ -60,7 +60,8 @@ pub(super) struct SlaveState {
     pub(super) unanswered: u32,
     /// Consecutive Delay_Reqs that the parent has answered, but whose departure time is unknown.
     pub(super) unstamped: u32,
-    /// Whether Delay_Reqs are sent by multicast because the parent has not answered unicast ones.
+    /// Whether Delay_Reqs are sent by multicast because the parent has not answered unicast
+    /// Delay_Reqs.
     pub(super) fell_back: bool,
 }
 

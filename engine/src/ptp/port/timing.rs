@@ -1,9 +1,9 @@
-//! The port as slave: extracting timestamps for the servo from the master's messages.
+//! The port as slave, which extracts timestamps for the servo from the master's messages.
 //!
 //! Model: while the clock holds a time (the *held time*), timestamps that agree with it are used at
-//! once. Those that contradict it are held back for an interval: if others [compete](super::claims)
-//! with them, they are not used; otherwise they are the master's own, and its time may have
-//! stepped.
+//! once. Timestamps that contradict the held time are held back for an interval. If other
+//! timestamps [compete](super::claims) with them, they are not used. Otherwise they come from the
+//! master, whose time may have stepped.
 
 use super::slave::SYNC_INTERVALS;
 use super::*;
@@ -12,7 +12,7 @@ use crate::ptp::claims;
 use crate::ptp::delay_exchange::Answered;
 
 impl<L: ClockServo> Port<L> {
-    /// Handles Sync, Follow_Up and Delay_Resp. Only those of the selected master are used.
+    /// Handles Sync, Follow_Up and Delay_Resp. Only messages from the selected master are used.
     pub(super) fn handle_master_message(&mut self, now: LocalTime, source: PeerAddress, header: &Header, body: &Body) {
         let timing = matches!(body, Body::Sync { .. } | Body::FollowUp { .. } | Body::DelayResp { .. });
         if !timing {
@@ -141,7 +141,7 @@ impl<L: ClockServo> Port<L> {
         let is_contested = self.slave.claims.is_contested();
         let is_crowded = self.slave.claims.is_crowded(pair.local, self.slave.claim_interval);
         // Outside a contest, larger contradictions are not counted, because they are held back
-        // anyway. They may be the master's own, received late because this host had stalled.
+        // anyway. They may come from the master, received late because this host had stalled.
         let counts = match agreement {
             Some(Agreement::Contradicts(off)) => is_contested || off <= claims::APART,
             Some(_) => true,
@@ -153,15 +153,15 @@ impl<L: ClockServo> Port<L> {
         match agreement {
             _ if self.slave.claims.is_contested() => self.hold_sync(now, pair),
             Some(Agreement::Contradicts(_) | Agreement::Unclear) if is_crowded => self.hold_sync(now, pair),
-            // Smaller contradictions are passed to the servo at once, so that it does not stay
-            // locked to a time that drifts away.
+            // Smaller contradictions are passed to the servo at once. Otherwise, the servo would
+            // stay locked to the held time while the master's time drifts away.
             Some(Agreement::Contradicts(off)) if off > claims::APART => self.hold_sync(now, pair),
             _ => self.judge(now, &pair),
         }
     }
 
-    /// Holds an alternative back: during a contest, in any case; otherwise, only if it agrees with
-    /// the held time and no Sync of its interval did. In the latter case, a contest begins.
+    /// Holds an alternative back. Outside a contest, this is done only if the alternative agrees
+    /// with the held time and no Sync in the same interval has agreed. A contest then begins.
     fn take_alternative(&mut self, now: LocalTime, pair: TimestampPair) {
         let interval = self.slave.claim_interval;
         if self.slave.claims.is_contested() {
@@ -206,8 +206,8 @@ impl<L: ClockServo> Port<L> {
         }
     }
 
-    /// Without a held time, the Syncs are used only if they agree with each other, because nothing
-    /// else shows which of them are genuine.
+    /// Judges Syncs while there is no held time. They are used only if they agree with each other,
+    /// because nothing else shows which of them are genuine.
     fn judge_unheld(&mut self, now: LocalTime, pairs: &[TimestampPair]) {
         if claims::agree(pairs) {
             pairs.iter().for_each(|pair| self.judge(now, pair));
@@ -217,8 +217,8 @@ impl<L: ClockServo> Port<L> {
         }
     }
 
-    /// Handles complete exchanges: those whose answer has arrived and whose request has a known
-    /// departure time.
+    /// Handles complete exchanges, in which the answer has arrived and the departure time of the
+    /// request is known.
     fn take_answers(&mut self, now: LocalTime, admitted: bool) {
         while let Some(answer) = self.slave.delay.poll_answer() {
             if !admitted {
@@ -270,8 +270,8 @@ impl<L: ClockServo> Port<L> {
         self.slave.learn_delay_interval(log2);
     }
 
-    /// Updates the Sync interval. Forged Syncs can only make it look shorter, so it does not become
-    /// shorter while the clock is locked or another sender is impersonating the master.
+    /// Updates the Sync interval. Forged Syncs can only make the interval look shorter, so it is
+    /// not shortened while the clock is locked or another sender is impersonating the master.
     pub(super) fn learn_sync_interval(&mut self, now: LocalTime, log2: i8) {
         let told = match log2 {
             NO_INTERVAL => self.slave.sync_interval,

@@ -1,7 +1,7 @@
-//! The port as slave of unicast masters: see [`crate::ptp::unicast`].
+//! The port as slave of unicast masters; see [`crate::ptp::unicast`].
 //!
-//! Only unicast messages of the configured masters are used: the messages of a master that also
-//! serves by multicast would otherwise be used twice.
+//! Only unicast messages from the configured masters are used. Otherwise, the messages of a master
+//! that also serves by multicast would be used twice.
 
 use super::*;
 use crate::ptp::unicast::{Negotiation, Service, UnicastTlv};
@@ -21,8 +21,8 @@ impl<L: ClockServo> Port<L> {
         }
     }
 
-    /// Returns whether a message is to be used: if unicast masters are configured, only their
-    /// unicast messages are. Others are counted and ignored.
+    /// Returns whether a message is to be used. If unicast masters are configured, only unicast
+    /// messages from these masters are used; other messages are counted and ignored.
     pub(super) fn comes_by_unicast(&mut self, source: PeerAddress, header: &Header) -> bool {
         let Some(negotiation) = &self.negotiation else { return true };
         let counts = header.flags.contains(Flags::UNICAST) && negotiation.knows(source);
@@ -66,7 +66,8 @@ impl<L: ClockServo> Port<L> {
         self.negotiate(now);
     }
 
-    /// The announce interval that a master has granted; its unicast Announces do not state it.
+    /// The announce interval that a master has granted, because unicast Announces do not state
+    /// their interval.
     pub(super) fn granted_announce_interval(&self, source: PeerAddress) -> Option<Nanos> {
         self.negotiation.as_ref()?.interval(source, Service::Announce)
     }
@@ -77,7 +78,7 @@ impl<L: ClockServo> Port<L> {
         self.negotiation.as_ref().is_none_or(granted)
     }
 
-    /// Sends the masters the requests that are due.
+    /// Sends the requests that are due to the masters.
     pub(super) fn negotiate(&mut self, now: LocalTime) {
         let parent = self.slave.parent().map(|parent| parent.address);
         let Some(negotiation) = &mut self.negotiation else { return };

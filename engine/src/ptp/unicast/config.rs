@@ -14,7 +14,7 @@ impl UnicastMasters {
     /// Maximum number of masters in a table.
     pub const MOST: usize = MAX_MASTERS;
 
-    /// Creates a table of the given addresses; `None` if there are none, or more than
+    /// Creates a table with the given addresses; `None` if there are none, or more than
     /// [`UnicastMasters::MOST`]. A repeated address is kept once.
     ///
     /// ```
@@ -42,7 +42,7 @@ impl UnicastMasters {
     }
 }
 
-/// Configuration of unicast negotiation. The requested intervals are those of the port.
+/// Configuration of unicast negotiation. The requested intervals are the port's intervals.
 ///
 /// ```
 /// use engine::ptp::unicast::{UnicastConfig, UnicastMasters};
@@ -52,18 +52,18 @@ impl UnicastMasters {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnicastConfig {
-    /// The masters to which requests are sent; messages of others are counted and ignored.
+    /// The masters to which requests are sent; messages from other masters are counted and ignored.
     pub masters: UnicastMasters,
     /// The requested duration of grants.
     pub duration_s: u32,
 }
 
 impl UnicastConfig {
-    /// Durations that masters grant, s. ITU-T G.8265.1, table 3, allows 60 s and more; some masters
-    /// grant less.
+    /// Durations that may be requested, s. ITU-T G.8265.1, table 3, allows 60 s and more; some
+    /// masters grant less.
     pub const DURATIONS_S: std::ops::RangeInclusive<u32> = 10..=1000;
 
-    /// Creates the configuration for the given masters, with requests of the usual duration (ITU-T
+    /// Creates the configuration for the given masters, with the usual duration of grants (ITU-T
     /// G.8265.1, table 3).
     #[must_use]
     pub const fn new(masters: UnicastMasters) -> Self {

@@ -1,11 +1,11 @@
-//! Unicast negotiation as a slave (IEEE 1588-2019, 16.1): requesting messages that masters grant
-//! for a limited time.
+//! Unicast negotiation as a slave (IEEE 1588-2019, 16.1): the slave requests messages, and masters
+//! grant them for a limited time.
 //!
-//! Model: a table of masters. All of them are asked for Announces, so that the best master clock
-//! algorithm can choose; the selected one is asked for Syncs and Delay_Resps, too. A grant is
-//! renewed after three quarters of its duration. An unanswered request is repeated after 1 s, then
-//! at intervals that double up to 8 s; a denied request is repeated at intervals that double from 2
-//! s up to 64 s. If granted messages stop, they are requested again, because the master may have
+//! Model: all masters in a table are asked for Announces, so that the best master clock algorithm
+//! can select one. The selected master is asked for Syncs and Delay_Resps, too. A grant is renewed
+//! after three quarters of its duration. An unanswered request is repeated after 1 s, then at
+//! intervals that double up to 8 s; a denied request is repeated at intervals that double from 2 s
+//! up to 64 s. If granted messages stop, they are requested again, because the master may have
 //! restarted and lost its grants.
 //!
 //! Contract (sans-IO): after every call, the port polls `Negotiation::poll_signal` for messages to
@@ -27,18 +27,19 @@ use crate::units::{LocalTime, Nanos};
 use std::collections::VecDeque;
 use std::fmt;
 
-/// Time until a request is first repeated. It doubles with each repetition, up to a factor of 2^n,
-/// with different limits n for unanswered and for denied requests.
+/// Time until a request is first repeated. The time doubles with each repetition, up to a factor of
+/// 2^n, with different limits n for unanswered and for denied requests.
 const RETRY: Nanos = Nanos::from_secs(1);
 const LONGEST_UNANSWERED: u32 = 3;
 const LONGEST_DENIED: u32 = 6;
-/// Unanswered requests after which an event is reported.
+/// Number of unanswered requests after which an event is reported.
 const UNANSWERED_LIMIT: u32 = 3;
 /// A grant is renewed after 3/4 of its duration, as in linuxptp.
 const RENEWAL: (i64, i64) = (3, 4);
-/// For each service, the number of intervals without a message after which, plus [`SILENCE`], a
-/// grant is considered lost. For Announces, it is the announce receipt timeout; for Delay_Resps, it
-/// is largest, because Delay_Reqs are spaced at random and some are lost.
+/// For each service, the number of intervals without a message after which a grant is considered
+/// lost; [`SILENCE`] is added to this time. The number for Announces is the announce receipt
+/// timeout. The number for Delay_Resps is the largest, because Delay_Reqs are spaced at random and
+/// some are lost.
 const SILENT_INTERVALS: [i64; 3] = [3, 8, 16];
 const SILENCE: Nanos = Nanos::from_secs(1);
 /// Accepted intervals, 2^n s.
@@ -62,14 +63,14 @@ pub struct UnicastEvent {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UnicastOutcome {
-    /// It was granted for the first time, or again after a loss.
+    /// The request was granted for the first time, or again after a loss.
     Granted {
         /// Interval between messages, 2^n s.
         log_interval: i8,
         /// Duration of the grant.
         duration_s: u32,
     },
-    /// It was denied.
+    /// The request was denied.
     Denied,
     /// Requests are not answered.
     Unanswered,
@@ -77,7 +78,7 @@ pub enum UnicastOutcome {
     Cancelled,
     /// The grant has ended, and was not renewed.
     Expired,
-    /// It was granted, but no messages arrive.
+    /// The request was granted, but no messages arrive.
     Silent,
 }
 
@@ -104,7 +105,7 @@ impl fmt::Display for UnicastEvent {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Signal {
     pub(super) to: PeerAddress,
-    /// All ones if the master's port is unknown.
+    /// The addressed port; all ones if the master's port is unknown.
     pub(super) target: PortIdentity,
     /// Encoded TLVs.
     pub(super) tlvs: Vec<u8>,
@@ -117,7 +118,7 @@ struct Grant {
     heard_at: LocalTime,
 }
 
-/// One service of one master.
+/// The negotiation of one service with one master.
 #[derive(Clone, Copy, Debug)]
 struct Contract {
     service: Service,
@@ -157,11 +158,11 @@ struct Master {
     contracts: [Contract; 3],
 }
 
-/// The negotiation with all masters of a table.
+/// The negotiation with all masters in a table.
 #[derive(Clone, Debug)]
 pub(super) struct Negotiation {
     duration_s: u32,
-    /// Intervals that are requested, 2^n s, by service.
+    /// Requested interval for each service, 2^n s.
     log_intervals: [i8; 3],
     masters: Vec<Master>,
     signals: VecDeque<Signal>,
@@ -201,14 +202,14 @@ impl Negotiation {
         Some(master.contracts[service as usize].grant?.interval)
     }
 
-    /// Records the arrival of a message of a granted service.
+    /// Records the arrival of a message that belongs to a granted service.
     pub(super) fn heard(&mut self, now: LocalTime, address: PeerAddress, service: Service) {
         if let Some(grant) = self.contract(address, service).and_then(|contract| contract.grant.as_mut()) {
             grant.heard_at = now;
         }
     }
 
-    /// Requests Syncs and Delay_Resps from the selected master and from no other.
+    /// Requests Syncs and Delay_Resps from the selected master only.
     pub(super) fn select(&mut self, now: LocalTime, selected: Option<PeerAddress>) {
         let Self { masters, signals, .. } = self;
         for master in masters {
@@ -242,8 +243,8 @@ impl Negotiation {
         }
     }
 
-    /// Handles a TLV of a Signaling message from `port` at `address`. Returns the service and
-    /// interval that it grants.
+    /// Handles a TLV in a Signaling message from `port` at `address`. Returns the service and
+    /// interval that the TLV grants, if any.
     pub(super) fn handle_tlv(
         &mut self,
         now: LocalTime,
@@ -282,7 +283,7 @@ impl Negotiation {
                 }
                 None
             }
-            // A request of another slave, or the answer to our cancellation: nothing to do.
+            // A request from another slave, or the answer to our cancellation, requires no action.
             UnicastTlv::Request { .. } | UnicastTlv::AcknowledgeCancel(_) => None,
         }
     }
@@ -323,7 +324,7 @@ impl Negotiation {
         self.masters.iter().flat_map(|master| &master.contracts).filter_map(Contract::due).min()
     }
 
-    /// Why no master of the table announces itself, if this is known.
+    /// Why no master in the table announces itself, if this is known.
     pub(super) fn obstacle(&self) -> Option<Instead> {
         let contracts =
             || self.masters.iter().map(|master| (master.address, &master.contracts[Service::Announce as usize]));
@@ -380,8 +381,8 @@ impl Contract {
     }
 }
 
-/// Queues a message for a master. The queue is bounded: if nobody drains it, no more messages are
-/// queued.
+/// Queues a message for a master. The queue is bounded: if the caller does not drain it, no more
+/// messages are queued.
 fn push_signal(signals: &mut VecDeque<Signal>, master: &Master, tlvs: Vec<u8>) {
     if !tlvs.is_empty() && signals.len() < 4 * UnicastMasters::MOST {
         signals.push_back(Signal { to: master.address, target: master.port.unwrap_or(PortIdentity::EVERYBODY), tlvs });

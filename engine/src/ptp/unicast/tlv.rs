@@ -19,7 +19,7 @@ pub enum Service {
     Announce,
     /// Syncs, with their Follow_Ups.
     Sync,
-    /// Delay_Resps, to our Delay_Reqs.
+    /// Delay_Resps to our Delay_Reqs.
     DelayResp,
 }
 

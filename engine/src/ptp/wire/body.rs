@@ -5,7 +5,7 @@ use super::header::{HEADER_LEN, four_bits};
 use super::{ClockIdentity, MessageType, PortIdentity, WireError};
 use crate::PtpTime;
 
-/// The timestamp, with which the body of every message that carries one begins.
+/// The timestamp, which is the first field in the body of every message that carries one.
 const TIMESTAMP: Field<10> = Field::at(HEADER_LEN);
 const REQUESTING_PORT_IDENTITY: Field<10> = Field::at(TIMESTAMP.end());
 /// Reserved field that makes a Pdelay_Req as long as its response, so that both are delayed
@@ -88,16 +88,16 @@ pub enum Body {
     },
     /// Announce.
     Announce(Announce),
-    /// Signaling: the content is in its TLVs.
+    /// Signaling: the content is in the TLVs.
     Signaling {
         /// The addressed port; all ones for all ports.
         target_port_identity: PortIdentity,
     },
-    /// Management: the content is in its TLV.
+    /// Management: the content is in the TLV.
     Management {
         /// The addressed port; all ones for all ports.
         target_port_identity: PortIdentity,
-        /// `boundary_hops` as first sent.
+        /// The initial value of `boundary_hops`.
         starting_boundary_hops: u8,
         /// Number of boundary clocks that may still forward the message.
         boundary_hops: u8,

@@ -1,12 +1,12 @@
-//! Fields at constant offsets of a message, with their width in the type.
+//! Fields at constant offsets in a message, with their width as part of their type.
 //!
-//! Reading and writing check the bounds themselves, so that the parser never panics, whatever its
-//! callers have checked.
+//! Reads and writes check their own bounds, so that the parser never panics, whatever its callers
+//! have checked.
 
 use super::WireError;
 use crate::{NANOS_PER_SECOND, PtpTime};
 
-/// The limit of the 48-bit count of seconds in a timestamp (IEEE 1588-2008 5.3.3).
+/// Upper limit of the 48-bit count of seconds in a timestamp (IEEE 1588-2008 5.3.3).
 const SECONDS_END: u64 = 1 << 48;
 
 /// A field of `N` bytes.

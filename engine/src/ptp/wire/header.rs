@@ -1,8 +1,9 @@
 //! The common header of every message (IEEE 1588-2008 13.3), with the field names of IEEE 1588-2019
 //! 13.3.
 //!
-//! Reserved bytes are emitted as zero and ignored on receipt. So are minorSdoId (byte 5) and
-//! messageTypeSpecific (bytes 16 to 19), which the 2008 edition reserves and no AES67 device sets.
+//! Reserved bytes are emitted as zero and ignored on receipt. minorSdoId (byte 5) and
+//! messageTypeSpecific (bytes 16 to 19) are treated in the same way, because the 2008 edition
+//! reserves them and no AES67 device sets them.
 
 use std::ops::BitOr;
 
@@ -28,8 +29,8 @@ const _: () = assert!(HEADER_LEN == 34);
 /// versionPTP of the 2008 and 2019 editions.
 const VERSION_PTP: u8 = 2;
 
-/// The fields that every message carries, apart from its type, which [`super::Body`] implies, and
-/// its length.
+/// The fields that every message carries, apart from the message type, which [`super::Body`]
+/// implies, and the message length.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Header {
     /// The organization that defined the protocol: 0 for IEEE 1588 profiles and so for AES67, 1 for
@@ -37,7 +38,7 @@ pub struct Header {
     pub major_sdo_id: u8,
     /// 0 in the 2008 edition, 1 in the 2019 edition. 4 bits.
     pub minor_version: u8,
-    /// The domain: clocks of different domains ignore each other.
+    /// The domain: clocks in different domains ignore each other.
     pub domain_number: u8,
     /// flagField.
     pub flags: Flags,
@@ -139,7 +140,7 @@ impl Flags {
     pub const LEAP_59: Self = Self(0x0002);
     /// currentUtcOffsetValid.
     pub const CURRENT_UTC_OFFSET_VALID: Self = Self(0x0004);
-    /// ptpTimescale: the timescale is TAI from 1970, not an arbitrary one.
+    /// ptpTimescale: the timescale is TAI counted from 1970, not an arbitrary timescale.
     pub const PTP_TIMESCALE: Self = Self(0x0008);
     /// timeTraceable: the time comes from a primary reference.
     pub const TIME_TRACEABLE: Self = Self(0x0010);

@@ -1,10 +1,10 @@
-//! Identities of clocks and of their ports (IEEE 1588-2008 5.3.4, 5.3.5 and 7.5.2).
+//! Identities of clocks and their ports (IEEE 1588-2008 5.3.4, 5.3.5 and 7.5.2).
 
 use std::fmt;
 use std::str::FromStr;
 
-/// The identity of a clock, an EUI-64 (IEEE 1588-2008 7.5.2.2). Identities are ordered as in the
-/// best master clock algorithm.
+/// The identity of a clock, an EUI-64 (IEEE 1588-2008 7.5.2.2). Identities are ordered as the best
+/// master clock algorithm requires.
 ///
 /// ```
 /// use engine::ptp::wire::ClockIdentity;
@@ -34,7 +34,7 @@ impl fmt::Display for ClockIdentity {
     }
 }
 
-/// Why a text is not the identity of a clock.
+/// The error for a text that is not the identity of a clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a clock's identity has 16 hexadecimal digits, such as 001b21fffe0a6701")]
 pub struct NoClockIdentity;
@@ -56,7 +56,7 @@ impl FromStr for ClockIdentity {
 pub struct PortIdentity {
     /// The clock that has the port.
     pub clock_identity: ClockIdentity,
-    /// The port's number within its clock, from 1; 65535 means all ports.
+    /// Number of the port within its clock, counted from 1; 65535 means all ports.
     pub port_number: u16,
 }
 

@@ -8,7 +8,7 @@ use super::WireError;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum MessageType {
-    /// A master's time; with [`super::Flags::TWO_STEP`], the announcement of a Follow_Up.
+    /// A master's time; with [`super::Flags::TWO_STEP`], the time follows in a Follow_Up.
     Sync = 0x0,
     /// End-to-end delay request, from slave to master.
     DelayReq = 0x1,
@@ -47,14 +47,14 @@ impl MessageType {
         })
     }
 
-    /// Whether messages of this type are timestamped event messages, which use UDP port 319; the
-    /// others, general messages, use port 320 (IEEE 1588-2008 6.6.2.2 and annex D.2).
+    /// Whether messages of this type are timestamped event messages, which use UDP port 319; all
+    /// others are general messages, which use port 320 (IEEE 1588-2008 6.6.2.2 and annex D.2).
     #[must_use]
     pub const fn is_event(self) -> bool {
         (self as u8) < 0x8
     }
 
-    /// controlField, which only PTPv1 hardware still uses (IEEE 1588-2008 table 23).
+    /// The value of controlField, which only PTPv1 hardware still uses (IEEE 1588-2008 table 23).
     pub(super) const fn control_field(self) -> u8 {
         match self {
             Self::Sync => 0,

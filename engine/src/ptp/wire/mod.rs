@@ -1,11 +1,11 @@
-//! Messages of PTP version 2 as bytes (IEEE 1588-2008 clause 13; the 2019 edition differs only in
-//! reserved fields).
+//! The wire format of PTP version 2 messages (IEEE 1588-2008 clause 13; the 2019 edition differs
+//! only in reserved fields).
 //!
-//! [`Message::parse`] takes any bytes: it never panics or allocates, and its result can be emitted
-//! again. Received messages may be followed by padding, which is dropped, and may have any minor
-//! version. The transport is UDP, so the datagram starts with the header. Messages are interpreted
-//! elsewhere; here they are refused only if they cannot be represented, for example because the
-//! nanoseconds of a timestamp reach a whole second.
+//! [`Message::parse`] takes any bytes: it never panics or allocates, and the parsed message can be
+//! emitted again. Received messages may be followed by padding, which is dropped, and may have any
+//! minor version. The transport is UDP, so the datagram starts with the header. Messages are
+//! interpreted elsewhere. Here they are refused only if they cannot be represented, for example
+//! because the nanoseconds field of a timestamp is a second or more.
 
 mod body;
 mod field;
@@ -56,8 +56,8 @@ impl<'a> Message<'a> {
     /// Reads the message at the start of a datagram. The bytes after it are padding.
     ///
     /// # Errors
-    /// [`WireError`] if the bytes are not a PTPv2 message of a known type, are fewer than its
-    /// length states, or contain an impossible timestamp.
+    /// [`WireError`] if the bytes are not a PTPv2 message of a known type, are fewer than
+    /// messageLength states, or contain an impossible timestamp.
     pub fn parse(datagram: &'a [u8]) -> Result<Self, WireError> {
         let (message_type, message) = header::frame(datagram)?;
         let header = Header::parse(message)?;

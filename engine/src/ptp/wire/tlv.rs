@@ -15,7 +15,7 @@ pub struct Tlv<'a> {
     pub value: &'a [u8],
 }
 
-/// The bytes after a message's body, unchanged. They are checked only when they are iterated over,
+/// The TLVs after the body of a message, still encoded. They are checked only during iteration,
 /// because a malformed TLV that nobody reads is no reason to drop a timestamp.
 ///
 /// ```

@@ -1,11 +1,11 @@
 //! Checks whether the packets of a stream match its description.
 //!
 //! Model: a description may be wrong, and wrong PCM is full-scale noise. Packets contain enough
-//! information to detect that. The timestamps of two consecutive packets yield the number of frames
-//! of the first one, and so does the length of that packet in the described format; both numbers
-//! must agree. Over time, the timestamps must advance at the described sample rate. The payload
-//! type must be the described one. The packet time may differ: receivers tolerate this, so it is
-//! only reported.
+//! information to detect that. The number of frames in a packet follows both from the difference
+//! between its timestamp and the next packet's, and from its length in the described format; the
+//! two numbers must agree. Over time, the timestamps must advance at the described sample rate. The
+//! payload type must be as described. The packet time may differ: receivers tolerate this, so the
+//! difference is only reported.
 //!
 //! Only packets of one source with consecutive sequence numbers are compared, so that loss,
 //! duplicates and reordering are not mistaken for contradictions. A finding requires several pairs
@@ -22,14 +22,15 @@ pub use described::Described;
 pub use finding::Finding;
 use rate::RateWatch;
 
-/// Number of pairs of packets that must contradict the description in the same way. Judgement:
-/// their duration is less than any playout delay that such packets permit.
+/// Number of pairs of packets that must contradict the description in the same way. Judgement: two
+/// packets last less than any playout delay that is possible with them, so they are detected before
+/// they are played.
 const PAIRS: u32 = 2;
 /// Like [`PAIRS`], for a stream that has already matched its description. Judgement: a disturbance
 /// of the stream is more probable than a change of its format.
 const PAIRS_LATER: u32 = 4;
-/// Number of consecutive packets of a different payload type after which that type is considered
-/// the stream's. Judgement: fewer keep-alives than this are sent within [`TYPE_WITHIN`].
+/// Number of consecutive packets of a different payload type after which the stream is considered
+/// to use that type. Judgement: fewer keep-alives than this are sent within [`TYPE_WITHIN`].
 const TYPE_PACKETS: u32 = 8;
 /// Time within which [`TYPE_PACKETS`] packets must arrive. Judgement: keep-alives are sent seconds
 /// apart.
@@ -38,8 +39,7 @@ const TYPE_WITHIN: Nanos = Nanos::from_secs(1);
 /// Judgement: the longest packets in use, 20 ms at 96 kHz, have 1920 frames.
 const MOST_FRAMES: u32 = 8192;
 /// Packet times that differ by at most this factor are considered equal; the difference is
-/// attributed to rounding.
-/// Judgement: descriptions round a third of a millisecond to 0.33.
+/// attributed to rounding. Judgement: descriptions round a third of a millisecond to 0.33.
 const PACKET_TIME_TOLERANCE: f64 = 1.25;
 
 /// The newest packet of a source.
@@ -92,7 +92,8 @@ struct Run {
 pub struct Conformance {
     described: Described,
     newest: Option<Seen>,
-    /// The runs of pairs that contradict the described frame size and of pairs that match it.
+    /// The run of pairs that contradict the described frame size, and the run of pairs that match
+    /// it.
     contradicting: Run,
     agreeing: Run,
     has_agreed: bool,
@@ -163,7 +164,8 @@ impl Conformance {
         self.rate.observe(now, now.since(newest.at), advance);
     }
 
-    /// The contradiction if there is one, otherwise the difference that is only reported.
+    /// The contradiction, if there is one; otherwise a difference that does not make the audio
+    /// useless.
     #[must_use]
     pub fn finding(&self) -> Option<Finding> {
         self.contradiction().or(self.packet_time)
@@ -188,7 +190,7 @@ impl Conformance {
         self.contradiction().is_none() && self.has_agreed && self.rate.has_agreed
     }
 
-    /// Begins to check another source, for which earlier findings do not hold.
+    /// Begins to check another source, and discards the findings about the previous one.
     fn begin(&mut self, seen: Seen) {
         self.newest = Some(seen);
         (self.contradicting, self.agreeing, self.has_agreed) = (Run::default(), Run::default(), false);
@@ -204,8 +206,8 @@ impl Conformance {
         if by_size == Some(advance) {
             self.contradicting = Run::default();
             self.agreeing.extend(advance, first);
-            // A single pair may match by chance if one of its packets has a different length from
-            // the others.
+            // A single pair may match by chance if one of its packets differs in length from the
+            // stream's other packets.
             if self.frame_size.is_none() || self.agreeing.pairs >= PAIRS {
                 (self.frame_size, self.has_agreed) = (None, true);
             }

@@ -18,12 +18,12 @@ const WINDOWS_LATER: u32 = 6;
 /// Pause after which a new window begins. Judgement: the packets after a pause may arrive in a
 /// burst.
 const PAUSE: Nanos = Nanos::from_millis(100);
-/// Sample rates of senders. Judgement: those in use; the closest two are 8 % apart.
+/// Sample rates of senders. Judgement: the rates in use; the closest two are 8 % apart.
 const RATES_HZ: [u32; 7] = [32_000, 44_100, 48_000, 88_200, 96_000, 176_400, 192_000];
-/// A measured rate is taken for a nominal one if they differ by less than this fraction. Derived:
-/// less than half of the distance between the closest two nominal rates.
+/// A measured rate is taken for a nominal rate if the two differ by at most this fraction. Derived:
+/// less than half the distance between the closest two nominal rates.
 const RATE_TOLERANCE: f64 = 0.03;
-/// The short window can distinguish rates that differ by this factor. Judgement: see
+/// The short window can distinguish rates that differ by at least this factor. Judgement: see
 /// [`SHORT_WINDOW`].
 const FAR: f64 = 1.4;
 
@@ -91,8 +91,8 @@ impl RateWatch {
         self.judge(rate);
     }
 
-    /// Evaluates the rate of a window; `None` means a rate that no sender has, which is not
-    /// evidence.
+    /// Evaluates the rate measured in a window. `None` means that no sender has such a rate, so the
+    /// window is not evidence.
     fn judge(&mut self, rate: Option<u32>) {
         if rate == Some(self.described_hz) {
             self.other = None;

@@ -11,10 +11,10 @@ impl Ingest {
     /// [`SourceGate`](crate::receive::SourceGate).
     ///
     /// # Errors
-    /// If it is not a packet of this stream with audio. It is then only counted, by the reason for
-    /// the refusal ([`Refusals`](crate::receive::Refusals)). A packet that may come from another
-    /// sender is held for a while ([`Continuity`](crate::receive::Continuity)), and counted when it
-    /// is refused.
+    /// If the datagram is not an audio packet of this stream. It is then only counted, by reason
+    /// ([`Refusals`](crate::receive::Refusals)). A packet that may come from another sender is held
+    /// for a while ([`Continuity`](crate::receive::Continuity)), and is counted if it is refused
+    /// later.
     pub fn handle(&mut self, datagram: Datagram<'_>) -> Result<(), IngestError> {
         let taken = self.admit(datagram);
         self.count(&taken);
@@ -80,7 +80,7 @@ impl Ingest {
 
     /// Judges whether a packet continues the stream. A packet from another source is judged here
     /// only if it may be the stream's next one; otherwise [`Ingest`](crate::receive::Ingest)
-    /// decides, by the silence of the stream's source.
+    /// accepts it if the stream's source has fallen silent.
     fn judge(&mut self, datagram: Datagram<'_>, packet: &RtpPacket<'_>) -> Verdict {
         let ssrc = packet.header.ssrc;
         let frames = self.config.format.frames_in_payload(packet.payload.len()).unwrap_or(0);

@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 pub(in super::super) struct Convolver<T: Real, const TAPS: usize> {
     channels: usize,
-    /// One row per phase, and one for phase 1, to which positions just below a whole frame round
-    /// up.
+    /// One row per phase, and a last row for phase 1 (a whole frame), to which positions just below
+    /// a whole frame are rounded up.
     table: Arc<[Row<T, TAPS>]>,
     /// For each channel, the last `TAPS` input frames, followed by room for a block's input.
     history: Vec<T>,
@@ -60,8 +60,8 @@ impl<T: Real, const TAPS: usize> Convolver<T, TAPS> {
     #[inline(always)]
     fn render<S: Simd>(&self, simd: S, accumulator: PhaseAccumulator, output: &mut [f32]) -> PhaseAccumulator {
         let (mut end, mut channel) = (accumulator, 0);
-        // The channels of a group share the blended coefficients; its frames share only the loads
-        // from the table. About eight sums at a time fill the registers.
+        // The channels of a group share the interpolated coefficients; its frames share only the
+        // loads from the table. The group sizes are chosen so that the sums fit in the registers.
         while self.channels - channel >= 4 {
             end = self.render_channels::<S, 4, 2>(simd, accumulator, channel, output);
             channel += 4;
@@ -91,8 +91,8 @@ impl<T: Real, const TAPS: usize> Convolver<T, TAPS> {
             let accumulators: [PhaseAccumulator; GROUP] = accumulator.next_frames();
             let phase = accumulators[0].phase();
             let (group, after) = rest.split_at_mut(GROUP * self.channels);
-            // Neighbouring frames with the same phase share the loads of its row. Nothing else is
-            // shared, so grouping changes no bit of the result.
+            // Neighbouring frames with the same phase use the same row, which is loaded once.
+            // Nothing else is shared, so grouping changes no bit of the result.
             if accumulators.iter().all(|accumulator| accumulator.phase() == phase) {
                 self.render_frames::<S, CHANNELS, GROUP>(simd, accumulators, first_channel, group);
             } else {

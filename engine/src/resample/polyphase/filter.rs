@@ -2,7 +2,8 @@
 //!
 //! There is a phase every 1/256 of a frame. For each phase, the table holds each coefficient as a
 //! parabola through its values at the phase and 1/512 of a frame before and after it. Neighbouring
-//! parabolas thus have the same value where they meet, and their error is below -160 dB at 19 kHz.
+//! parabolas thus have the same value where they meet. The interpolation error is below -160 dB
+//! at 19 kHz.
 //!
 //! The table is computed with `libm`, so that it is the same on any machine.
 //!
@@ -14,8 +15,8 @@ use core::f64::consts::PI;
 
 /// Number of phases per frame in the table.
 pub(in super::super) const PHASES: usize = 256;
-/// Number of points per frame at which the response is computed: at each phase, and halfway between
-/// phases.
+/// Number of points per frame at which the impulse response is computed: at each phase, and halfway
+/// between phases.
 const PLACES: usize = 2 * PHASES;
 /// Shape parameter of the Kaiser window: 150 dB of attenuation. With 96 taps the transition band is
 /// 21.5 to 26.5 kHz at 48 kHz.
@@ -26,7 +27,7 @@ const _: () = assert!(PHASES.is_power_of_two());
 /// All taps at one phase, as parabolas: `value + d * (slope + d * curvature)` at `d` frames after
 /// the phase.
 ///
-/// Aligned so that no vector load, which is at most 64 bytes long, crosses a cache line.
+/// The alignment ensures that no vector load, which is at most 64 bytes long, crosses a cache line.
 #[derive(Clone, Copy)]
 #[repr(align(64))]
 pub(in super::super) struct Row<T, const TAPS: usize> {
@@ -35,7 +36,8 @@ pub(in super::super) struct Row<T, const TAPS: usize> {
     pub(super) curvature: [T; TAPS],
 }
 
-/// Index of the tap that lies on the media position if that is a whole frame.
+/// Index of the tap at the centre of the filter, which coincides with the media position if this is
+/// a whole frame.
 pub(in super::super) const fn centre(taps: usize) -> usize {
     taps / 2 - 1
 }
@@ -43,7 +45,7 @@ pub(in super::super) const fn centre(taps: usize) -> usize {
 /// Computes the filter's rows for phases 0 to 1 inclusive. `cutoff` is the frequency at which the
 /// filter halves the amplitude, as a fraction of the input's Nyquist frequency.
 pub(in super::super) fn table<T: Real, const TAPS: usize>(cutoff: f64) -> Vec<Row<T, TAPS>> {
-    // The response from the centre of the window to half a phase beyond its edge.
+    // The impulse response from the centre of the window to half a phase beyond its edge.
     let responses: Vec<f64> = (0..=TAPS / 2 * PLACES + 1).map(|place| response::<TAPS>(place, cutoff)).collect();
     (0..=PHASES).map(|phase| row(phase, &responses)).collect()
 }
@@ -64,7 +66,7 @@ fn row<T: Real, const TAPS: usize>(phase: usize, responses: &[f64]) -> Row<T, TA
     row
 }
 
-/// The impulse response at a point after its centre.
+/// The impulse response at `place`, counted in points from its centre.
 #[expect(clippy::cast_precision_loss, reason = "numbers of taps and phases are small")]
 fn response<const TAPS: usize>(place: usize, cutoff: f64) -> f64 {
     if place == 0 {
@@ -73,8 +75,8 @@ fn response<const TAPS: usize>(place: usize, cutoff: f64) -> f64 {
     let time = place as f64 / PLACES as f64;
     let turns = cutoff * time;
     let whole = libm::round(turns);
-    // The sine is taken of the remainder, so that at a cutoff of 1 it is exactly 0 for whole
-    // frames. Pass-through at step 1 depends on that.
+    // The sine is computed from the remainder, so that at a cutoff of 1 it is exactly 0 for whole
+    // frames. Bit-exact pass-through at step 1 depends on this.
     let sine = libm::sin(PI * (turns - whole)) * if whole % 2.0 == 0.0 { 1.0 } else { -1.0 };
     // Beyond the edge of the window, by up to half a phase, the window's value at the edge is used.
     let inside = (1.0 - (time * 2.0 / TAPS as f64) * (time * 2.0 / TAPS as f64)).max(0.0);

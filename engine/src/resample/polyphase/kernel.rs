@@ -1,5 +1,5 @@
-//! The inner loop: sums of windows, weighted by interpolated coefficients. One source serves every
-//! instruction set.
+//! The inner loop: sums of windows, weighted by interpolated coefficients. The same source code
+//! serves every instruction set.
 //!
 //! Model: a sum has as many accumulators as 64 bytes hold (16 in single, 8 in double precision),
 //! which are filled in a fixed order and added up by a fixed tree. This order defines the result:
@@ -7,27 +7,27 @@
 //!
 //! In single precision every product is rounded before it is added, so all kernels produce the same
 //! bits. The simulator's guarantee of identical bytes on any machine depends on that. Fused
-//! multiply-adds gained no speed in single precision on Zen 3, whose multipliers and adders work in
-//! parallel. In double precision they gained a sixth, so they are used where the processor has
-//! them; after the output is rounded to single precision, kernels differ by at most one unit in the
-//! last place.
+//! multiply-adds were not faster in single precision on Zen 3, whose multipliers and adders work in
+//! parallel. In double precision they were faster by a sixth, so they are used where the processor
+//! has them; after the output is rounded to single precision, kernels differ by at most one unit in
+//! the last place.
 //!
 //! No `unsafe`: `fearless_simd`, which has no dependencies, contains the unsafe parts (the loads
 //! and the call across the target-feature boundary) and compiles to the same instructions as
-//! intrinsics. Everything inside [`dispatch!`](fearless_simd::dispatch) must be inlined into it, or
-//! it falls back to the instructions of the baseline. Closures and `array::map` are not inlined;
-//! hence the loops over indices.
+//! intrinsics. Every function called inside [`dispatch!`](fearless_simd::dispatch) must be inlined;
+//! otherwise, it is compiled for the baseline instruction set. Closures and `array::map` are not
+//! inlined, so there are loops over indices instead.
 
 use super::filter::Row;
 use super::real::Real;
 use fearless_simd::Level;
 use fearless_simd::prelude::*;
 
-/// Number of blocks into which the accumulators of a sum are divided.
+/// Number of blocks into which the accumulators of a sum are divided; a block has 16 bytes.
 const QUARTERS: usize = 4;
 
-/// The instruction set for computing samples. In single precision it changes the speed, never a bit
-/// of the result.
+/// The instruction set with which samples are computed. In single precision, the choice changes the
+/// speed, but no bit of the result.
 ///
 /// ```
 /// use engine::resample::{Kernel, NearUnityResampler, Precision};
@@ -42,7 +42,7 @@ pub struct Kernel(Level);
 
 impl Kernel {
     /// The fastest kernel available on this machine. AVX-512 is used from Ice Lake and Zen 4 on;
-    /// older processors lower their clock rate for it.
+    /// older processors lower their clock rate when they use it.
     #[must_use]
     pub fn detect() -> Self {
         Self(Level::new())
@@ -88,8 +88,8 @@ impl Kernel {
 }
 
 /// Sums the windows of `FRAMES` frames of `CHANNELS` channels, weighted by the row's coefficients
-/// at each frame's distance from the row's phase. Coefficients are loaded once for the group; each
-/// frame's sums are exactly the same as if computed separately.
+/// at each frame's distance from the row's phase. Coefficients are loaded once for all frames; each
+/// frame's sums are exactly the same as if they were computed separately.
 #[inline(always)]
 pub(super) fn convolve<S: Simd, T: Real, const TAPS: usize, const CHANNELS: usize, const FRAMES: usize>(
     simd: S,
@@ -100,12 +100,14 @@ pub(super) fn convolve<S: Simd, T: Real, const TAPS: usize, const CHANNELS: usiz
     const { assert!(TAPS.is_multiple_of(2 * T::LANES), "blocks are taken in pairs") };
     let empty = [T::Block::<S>::splat(simd, T::ZERO); QUARTERS];
     let mut quarters = [[empty; CHANNELS]; FRAMES];
-    // One register at a time, so that the sums of a whole group fit in the registers.
+    // One register per sum at a time, so that the sums of all frames and channels fit in the
+    // registers.
     for first in (0..T::LANES).step_by(T::Register::<S>::LEN) {
-        // Adding to -0 changes nothing, so the first addition vanishes.
+        // Adding a number to -0 yields exactly that number, so the compiler can omit the first
+        // addition.
         let mut sums = [[T::Register::<S>::splat(simd, T::NEGATIVE_ZERO); CHANNELS]; FRAMES];
-        // From both ends to the centre: the large terms are added last, so that few roundings
-        // happen at their magnitude (2 dB less noise).
+        // Terms are added from both ends towards the centre. The large terms come last, so few
+        // additions are rounded at their magnitude (2 dB less noise).
         let blocks = TAPS / T::LANES;
         for pair in 0..blocks / 2 {
             for block in [pair, blocks - 1 - pair] {

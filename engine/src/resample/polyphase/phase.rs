@@ -18,7 +18,7 @@ const PHASE_BITS: u32 = FRACTION_BITS - PHASES.trailing_zeros();
 pub(in super::super) struct PhaseAccumulator {
     /// First frame of the filter's window in the history.
     pub(in super::super) window: usize,
-    /// How far the position lies past the frame under the filter's centre, within `0..ONE`.
+    /// How far the position lies past the frame at the filter's centre, within `0..ONE`.
     pub(in super::super) fraction: i64,
     /// The step minus 1.
     pub(in super::super) deviation: i64,
@@ -31,7 +31,7 @@ impl PhaseAccumulator {
     pub(in super::super) fn advance(&mut self) {
         self.deviation += self.increment;
         let fraction = self.fraction + self.deviation;
-        // The deviation is above -1, so this never moves the window back.
+        // The deviation is greater than -1 frame, so the window never moves back.
         self.window = self.window.wrapping_add_signed(1 + (fraction >> FRACTION_BITS) as isize);
         self.fraction = fraction & (ONE - 1);
     }
@@ -52,7 +52,7 @@ impl PhaseAccumulator {
         self.after(frames.saturating_sub(1)).window
     }
 
-    /// The position after the next `frames` frames, computed in closed form instead of by that many
+    /// The position after the next `frames` frames, computed in closed form instead of by repeated
     /// calls of [`advance`](Self::advance).
     #[expect(clippy::cast_possible_truncation, reason = "the deviation is below a frame per frame")]
     pub(in super::super) fn after(&self, frames: usize) -> Self {
@@ -74,7 +74,7 @@ impl PhaseAccumulator {
         ((self.fraction + (1 << (PHASE_BITS - 1))) >> PHASE_BITS) as usize
     }
 
-    /// How far the position lies past `phase`, in frames; negative if before it.
+    /// How far the position lies past `phase`, in frames; negative if it lies before `phase`.
     #[inline(always)]
     #[expect(
         clippy::cast_precision_loss,

@@ -20,7 +20,7 @@ impl<T: Real, const TAPS: usize> SharedTables<T, TAPS> {
         Self { known: Mutex::new(Vec::new()) }
     }
 
-    /// Returns the table for a cutoff, and computes it unless a resampler already uses it.
+    /// Returns the table for a cutoff. Computes it if no resampler uses it yet.
     pub(in super::super) fn get(&self, cutoff: f64) -> Arc<[Row<T, TAPS>]> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let found = known.iter().find(|(bits, _)| *bits == cutoff.to_bits());

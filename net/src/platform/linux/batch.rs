@@ -1,4 +1,4 @@
-//! Many datagrams in one system call.
+//! Sends many datagrams with one system call.
 
 pub(crate) use super::inbox::Inbox;
 use nix::errno::Errno;
@@ -7,11 +7,11 @@ use std::net::{SocketAddrV4, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::ptr;
 
-/// Maximum number of datagrams of one call; the kernel takes 1024.
+/// Maximum number of datagrams per call; the kernel accepts up to 1024.
 const MOST: usize = 256;
 
-/// Sends all datagrams in order without waiting. Returns, for each, why the kernel refused it, if
-/// it did.
+/// Sends all datagrams in order without blocking. Returns, for each datagram that the kernel
+/// refused, the error.
 pub(crate) fn send(socket: &UdpSocket, datagrams: &[(&[u8], SocketAddrV4)]) -> Vec<Option<io::Error>> {
     let mut refused: Vec<Option<io::Error>> = datagrams.iter().map(|_| None).collect();
     let mut next = 0;
@@ -20,7 +20,7 @@ pub(crate) fn send(socket: &UdpSocket, datagrams: &[(&[u8], SocketAddrV4)]) -> V
         match send_some(socket, &datagrams[next..end]) {
             Ok(count) => next += count,
             Err(Errno::EINTR) => {}
-            // That datagram is lost; the next one may have a better destination.
+            // This datagram is lost; the next one may have a reachable destination.
             Err(error) => {
                 refused[next] = Some(error.into());
                 next += 1;
@@ -30,19 +30,19 @@ pub(crate) fn send(socket: &UdpSocket, datagrams: &[(&[u8], SocketAddrV4)]) -> V
     refused
 }
 
-/// Sends some datagrams. Returns how many of the first ones were accepted: at least one.
+/// Sends some datagrams. Returns how many were accepted, beginning with the first: at least one.
 fn send_some(socket: &UdpSocket, datagrams: &[(&[u8], SocketAddrV4)]) -> Result<usize, Errno> {
     let mut addresses: Vec<libc::sockaddr_in> = datagrams.iter().map(|&(_, to)| address(to)).collect();
     let parts = datagrams.iter().map(|(bytes, _)| {
-        // The kernel only reads it.
+        // The cast to a mutable pointer is safe, because the kernel only reads the data.
         libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() }
     });
     let mut parts: Vec<libc::iovec> = parts.collect();
     let mut headers: Vec<libc::mmsghdr> =
         addresses.iter_mut().zip(&mut parts).map(|(address, part)| header(address, part)).collect();
     let flags = libc::MSG_DONTWAIT;
-    // SAFETY: `headers` holds that many headers, and each points to an address and a part of
-    // `addresses` and `parts`, which live through the call as the bytes of `datagrams` do.
+    // SAFETY: the length is that of `headers`. Each header points to an element of `addresses` and
+    // one of `parts`, and each part to the bytes of a datagram; all of these live through the call.
     let count =
         unsafe { libc::sendmmsg(socket.as_raw_fd(), headers.as_mut_ptr(), headers.len() as libc::c_uint, flags) };
     Errno::result(count).map(|count| count as usize)

@@ -1,34 +1,34 @@
-//! Clocks of Linux.
+//! The clocks of Linux.
 
 use engine::clock::Discipline;
 use engine::{LocalTime, Nanos, Ppb, PtpTime};
 use nix::sys::time::TimeSpec;
 use nix::time::{ClockId, clock_gettime};
 
-/// Units of `timex::freq`: 2^-16 ppm.
+/// Unit of `timex::freq`: 2^-16 ppm.
 const FREQUENCY_UNITS_PER_PPM: f64 = 65_536.0;
 
 fn read(clock: ClockId) -> TimeSpec {
-    // Neither clock can fail on any kernel of the last ten years, and no other time could replace
-    // it.
+    // Reading these clocks cannot fail on any kernel from the last ten years, and there is no
+    // substitute for them.
     clock_gettime(clock).unwrap_or_else(|error| panic!("clock {clock} cannot be read: {error}"))
 }
 
-/// The host's clock.
+/// Name of the host clock.
 pub(crate) const NAME: &str = "CLOCK_MONOTONIC_RAW";
 
-/// `CLOCK_MONOTONIC_RAW`.
+/// Reads the host clock, `CLOCK_MONOTONIC_RAW`.
 pub(crate) fn now() -> LocalTime {
     let time = read(ClockId::CLOCK_MONOTONIC_RAW);
     LocalTime::from_nanos(time.tv_sec() * 1_000_000_000 + time.tv_nsec())
 }
 
-/// `CLOCK_REALTIME`, in which the kernel stamps packets.
+/// Reads the system clock, `CLOCK_REALTIME`, with which the kernel stamps packets.
 pub(crate) fn system_now() -> PtpTime {
     system_time(&read(ClockId::CLOCK_REALTIME))
 }
 
-/// `CLOCK_MONOTONIC`, which is slewed as `CLOCK_REALTIME` is, and never set.
+/// Reads the steady clock, `CLOCK_MONOTONIC`, which is slewed like `CLOCK_REALTIME`, but never set.
 pub(crate) fn steady_now() -> Nanos {
     let time = read(ClockId::CLOCK_MONOTONIC);
     Nanos::new(time.tv_sec() * 1_000_000_000 + time.tv_nsec())
@@ -38,12 +38,13 @@ pub(super) fn system_time(time: &TimeSpec) -> PtpTime {
     PtpTime::from_nanos(i128::from(time.tv_sec()) * 1_000_000_000 + i128::from(time.tv_nsec()))
 }
 
-/// The kernel's statement about its clock, and TAI - UTC in s; `None` if it makes none.
+/// How the kernel's clock is disciplined, and TAI - UTC in s; `None` if the kernel does not report
+/// it.
 pub(crate) fn discipline() -> Option<(Discipline, i16)> {
-    // SAFETY: `timex` is a C struct of integers, for which all zeros are a valid value: `modes` 0
-    // only reads.
+    // SAFETY: `timex` is a C struct of integers, for which all zeros are a valid value. With
+    // `modes` 0, the call changes nothing.
     let mut timex: libc::timex = unsafe { std::mem::zeroed() };
-    // SAFETY: the pointer is to a `timex` of ours that lives through the call.
+    // SAFETY: the pointer is to a `timex` that lives through the call.
     let state = unsafe { libc::adjtimex(&raw mut timex) };
     let discipline = Discipline {
         synchronised: state >= 0 && timex.status & libc::STA_UNSYNC == 0,

@@ -1,14 +1,15 @@
-//! Clocks of network cards (PTP hardware clocks): finding a card's clock, making the card stamp
-//! packets, and reading the clock.
+//! PTP hardware clocks of network cards: finds a card's clock, makes the card stamp packets, and
+//! reads the clock.
 //!
-//! Model: a card stamps packets in the time of its own clock, `/dev/ptpN`. Nothing is assumed of
-//! that: it may run freely, or another program such as ptp4l may steer or step it. It is read
-//! together with the host's clock whenever a stamp is converted. If a card stamps nothing yet, it
-//! is configured to stamp PTP messages, for all programs of the host. That setting is left in
-//! place, because other programs may rely on it by then. A card with other settings is left alone.
+//! Model: a card stamps packets in the time of its own clock, `/dev/ptpN`. Nothing is assumed about
+//! this clock: it may run freely, or another program such as ptp4l may slew or step it. It is read
+//! together with the host clock whenever a stamp is converted. If a card does not stamp packets
+//! yet, it is configured to stamp PTP messages, which affects all programs on the host. This
+//! setting is not reverted later, because other programs may rely on it by then. A card with other
+//! settings is not changed.
 //!
-//! libc has most of the kernel's structures. The crates that wrap them (`timestamped-socket`) have
-//! sockets of their own, which can neither join a source-specific group nor be read by our threads.
+//! `libc` has most of the kernel's structures. Crates that wrap them (`timestamped-socket`) provide
+//! their own sockets, which can neither join a source-specific group nor be polled by our threads.
 
 use super::clock::system_time;
 use crate::platform::{Bracket, HardwareReading};
@@ -22,7 +23,7 @@ use std::net::{Ipv4Addr, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::ptr;
 
-/// Number of readings, of which the fastest is used.
+/// Number of readings per measurement, of which the fastest is used.
 const SAMPLES: usize = 5;
 /// A clock that takes longer to read, such as one behind a slow bus, is read only once.
 const SLOW: Nanos = Nanos::from_micros(50);
@@ -30,13 +31,13 @@ const SLOW: Nanos = Nanos::from_micros(50);
 const GET_TS_INFO: u32 = 0x41;
 /// `SIOCETHTOOL` (linux/sockios.h).
 const SIOCETHTOOL: libc::Ioctl = 0x8946;
-/// The features that a card needs.
+/// The features that a card must have.
 const STAMPS_BOTH_WAYS: u32 =
     libc::SOF_TIMESTAMPING_TX_HARDWARE | libc::SOF_TIMESTAMPING_RX_HARDWARE | libc::SOF_TIMESTAMPING_RAW_HARDWARE;
-/// `HWTSTAMP_FLAG_BONDED_PHC_INDEX` (linux/net_tstamp.h): the card is one of several behind an
-/// interface, and may be another one at any time.
+/// `HWTSTAMP_FLAG_BONDED_PHC_INDEX` (linux/net_tstamp.h): the interface is a bond of several cards,
+/// and the card in use may change at any time.
 const OF_A_BOND: libc::c_int = 1;
-/// Filters that accept the messages of PTP over UDP, the narrowest first.
+/// Filters that accept PTP messages over UDP, the narrowest first.
 const FILTERS: [u32; 3] =
     [libc::HWTSTAMP_FILTER_PTP_V2_L4_EVENT, libc::HWTSTAMP_FILTER_PTP_V2_EVENT, libc::HWTSTAMP_FILTER_ALL];
 
@@ -53,18 +54,19 @@ struct Abilities {
     rx_reserved: [u32; 3],
 }
 
-/// How a clock is read, the most exact way first.
+/// Ways to read a clock, the most accurate first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
-    /// The card itself records the host's time.
+    /// The card itself records host time.
     Precise,
-    /// The kernel records the system's time directly before and after it reads the card's register.
+    /// The kernel records system time directly before and after it reads the card's register.
     Extended,
-    /// The kernel is asked for the clock's time between two readings of the host's clock.
+    /// This program requests the clock's time from the kernel, between two readings of the host
+    /// clock.
     Plain,
 }
 
-/// The clock of a card that stamps what its interface receives and sends.
+/// The clock of a card that stamps the packets of its interface.
 #[derive(Debug)]
 pub(crate) struct HardwareClock {
     device: File,
@@ -74,10 +76,10 @@ pub(crate) struct HardwareClock {
 }
 
 impl HardwareClock {
-    /// The clock of the interface `name`, which stamps from now on.
+    /// Opens the clock of the interface `name`, and makes its card stamp packets from now on.
     ///
     /// # Errors
-    /// If its card has no clock, or this program has no permission; the message says what would
+    /// If the card has no clock, or this program has no permission; the message says what would
     /// help.
     pub(crate) fn open(name: &str) -> io::Result<Self> {
         let card = Nic::new(name)?;
@@ -99,7 +101,7 @@ impl HardwareClock {
         Ok(clock)
     }
 
-    /// Finds the best way to read it.
+    /// Finds the ways in which the clock can be read.
     fn learn(&mut self) -> io::Result<()> {
         let is_known = |way: &Way| {
             let unknown = [io::ErrorKind::Unsupported, io::ErrorKind::InvalidInput];
@@ -119,19 +121,19 @@ impl HardwareClock {
         Ok(())
     }
 
-    /// Its file.
+    /// The path of the clock's device file.
     pub(crate) fn path(&self) -> &str {
         &self.path
     }
 
-    /// The clock's present time.
+    /// Reads the clock.
     ///
     /// # Errors
-    /// If it cannot be read; it may have been unplugged.
+    /// If the clock cannot be read, for example because the card was unplugged.
     pub(crate) fn read(&self) -> io::Result<HardwareReading> {
         let mut last = io::ErrorKind::Unsupported.into();
         for &way in &self.ways {
-            // The card may be too busy to answer in one way, but not in the next.
+            // The card may be too busy for one way of reading, but not for the next.
             match self.read_by(way) {
                 Ok(reading) => return Ok(reading),
                 Err(error) => last = error,
@@ -149,9 +151,9 @@ impl HardwareClock {
     }
 
     fn read_precisely(&self) -> io::Result<HardwareReading> {
-        // SAFETY: a C struct of integers, for which all zeros are a valid value.
+        // SAFETY: this is a C struct of integers, for which all zeros are a valid value.
         let mut offset: libc::ptp_sys_offset_precise = unsafe { std::mem::zeroed() };
-        // SAFETY: the request takes that struct, which is ours and lives through the call.
+        // SAFETY: the request takes that struct, which lives through the call.
         let code = unsafe { libc::ioctl(self.device.as_raw_fd(), libc::PTP_SYS_OFFSET_PRECISE, &raw mut offset) };
         Errno::result(code)?;
         let raw = LocalTime::from_nanos(nanos(&offset.sys_monoraw) as i64);
@@ -159,11 +161,11 @@ impl HardwareClock {
     }
 
     fn read_extended(&self) -> io::Result<HardwareReading> {
-        // SAFETY: a C struct of integers, for which all zeros are a valid value: clock 0 is the
-        // system's.
+        // SAFETY: this is a C struct of integers, for which all zeros are a valid value: clock 0 is
+        // the system clock.
         let mut offset: libc::ptp_sys_offset_extended = unsafe { std::mem::zeroed() };
         offset.n_samples = self.samples as libc::c_uint;
-        // SAFETY: the request takes that struct, which is ours and lives through the call.
+        // SAFETY: the request takes that struct, which lives through the call.
         let code = unsafe { libc::ioctl(self.device.as_raw_fd(), libc::PTP_SYS_OFFSET_EXTENDED, &raw mut offset) };
         Errno::result(code)?;
         let samples = offset.ts.iter().take(self.samples);
@@ -174,7 +176,7 @@ impl HardwareClock {
     }
 
     fn read_plainly(&self) -> io::Result<HardwareReading> {
-        // The kernel's number of a clock that is a file (clock_gettime(2), dynamic clocks).
+        // The kernel's clock ID for a clock that is a file (clock_gettime(2), dynamic clocks).
         let id = ClockId::from_raw((!self.device.as_raw_fd() << 3) | 3);
         let read = || {
             let before = super::clock::now();
@@ -196,12 +198,12 @@ fn ptp_time(time: &libc::ptp_clock_time) -> PtpTime {
     PtpTime::from_nanos(nanos(time))
 }
 
-/// An error of the same kind with more information.
+/// Creates an error of the same kind with a more informative message.
 fn told(error: &io::Error, message: &str) -> io::Error {
     io::Error::new(error.kind(), message)
 }
 
-/// Requests to a network card.
+/// Sends requests to a network card.
 struct Nic<'a> {
     name: &'a str,
     socket: UdpSocket,
@@ -209,14 +211,15 @@ struct Nic<'a> {
 
 impl<'a> Nic<'a> {
     fn new(name: &'a str) -> io::Result<Self> {
-        // Any socket will do.
+        // Any socket can carry the requests.
         Ok(Self { name, socket: UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))? })
     }
 
     /// # Safety
-    /// `request` must take a `T` behind `ifr_data`.
+    /// `request` must be one for which `ifr_data` points to a `T`.
     unsafe fn ask<T>(&self, request: libc::Ioctl, data: &mut T) -> io::Result<()> {
-        // SAFETY: a C struct of integers and a pointer, for which all zeros are a valid value.
+        // SAFETY: this is a C struct of integers and a pointer, for which all zeros are a valid
+        // value.
         let mut asked: libc::ifreq = unsafe { std::mem::zeroed() };
         if self.name.len() >= asked.ifr_name.len() {
             return Err(io::ErrorKind::InvalidInput.into());
@@ -225,16 +228,16 @@ impl<'a> Nic<'a> {
             *to = from as libc::c_char;
         }
         asked.ifr_ifru.ifru_data = ptr::from_mut(data).cast();
-        // SAFETY: the caller says that the request takes what `data` is; both live through the
-        // call.
+        // SAFETY: the caller guarantees that the request takes a `T`, and the structures live
+        // through the call.
         let code = unsafe { libc::ioctl(self.socket.as_raw_fd(), request, &raw mut asked) };
         Errno::result(code).map(drop).map_err(io::Error::from)
     }
 
     fn abilities(&self) -> io::Result<Abilities> {
         let mut abilities = Abilities { command: GET_TS_INFO, phc_index: -1, ..Abilities::default() };
-        // SAFETY: the request takes a struct that begins with the command, and this command's is
-        // `ethtool_ts_info`.
+        // SAFETY: the request takes a struct that begins with the command; for this command, it is
+        // an `ethtool_ts_info`.
         unsafe { self.ask(SIOCETHTOOL, &mut abilities) }?;
         let stamps = abilities.so_timestamping & STAMPS_BOTH_WAYS == STAMPS_BOTH_WAYS;
         let sends = abilities.tx_types & (1 << libc::HWTSTAMP_TX_ON) != 0;
@@ -244,19 +247,19 @@ impl<'a> Nic<'a> {
         Ok(abilities)
     }
 
-    /// Present settings: the type of transmit stamps, and the filter of receive stamps.
+    /// The current settings: the type of transmit stamps, and the filter for receive stamps.
     fn settings(&self) -> io::Result<(u32, u32)> {
         let mut config = libc::hwtstamp_config { flags: 0, tx_type: 0, rx_filter: 0 };
         // SAFETY: the request takes that struct.
         match unsafe { self.ask(libc::SIOCGHWTSTAMP, &mut config) } {
             Ok(()) if config.flags & OF_A_BOND != 0 => Err(unsupported("it is one of several of a bond")),
             Ok(()) => Ok((config.tx_type as u32, config.rx_filter as u32)),
-            // Older drivers do not report it.
+            // Older drivers do not report their settings.
             Err(_) => Ok((libc::HWTSTAMP_TX_OFF, libc::HWTSTAMP_FILTER_NONE)),
         }
     }
 
-    /// Makes the card stamp, if it does not yet.
+    /// Makes the card stamp packets, if it does not do so yet.
     fn have_it_stamp(&self, abilities: &Abilities) -> io::Result<()> {
         let Some(filter) = choose(self.settings()?, abilities.rx_filters).map_err(io::Error::other)? else {
             return Ok(());
@@ -274,7 +277,7 @@ impl<'a> Nic<'a> {
             }
             _ => error,
         })?;
-        // The driver answers with its actual setting, which may exceed the request.
+        // The driver returns its actual setting, which may exceed the request.
         let does = FILTERS.contains(&(config.rx_filter as u32));
         if does { Ok(()) } else { Err(unsupported("it stamps no PTP messages over UDP")) }
     }
@@ -284,8 +287,8 @@ fn unsupported(message: &str) -> io::Error {
     io::Error::new(io::ErrorKind::Unsupported, message)
 }
 
-/// The filter to be set on a card with these settings, or none if it already stamps what is needed;
-/// `filters` has a bit for each filter that it knows.
+/// The filter to set on a card with these settings; `None` if the card already stamps the required
+/// packets. `filters` has a bit for each filter that the card supports.
 fn choose((tx_type, filter): (u32, u32), filters: u32) -> Result<Option<u32>, String> {
     if tx_type == libc::HWTSTAMP_TX_ON && FILTERS.contains(&filter) {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! Several datagrams of a socket, with their control messages, in one system call.
+//! Receives several datagrams from a socket, with their control messages, with one system call.
 
 use crate::platform::control::messages;
 use crate::platform::{Datagram, Stamps};
@@ -10,13 +10,13 @@ use std::net::{SocketAddrV4, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::ptr;
 
-/// Room for the control messages of a datagram: three time stamps, the information about the
-/// interface and the count of drops take 120 bytes on a machine of 64 bits.
+/// Buffer for the control messages of a datagram: three timestamps, the information about the
+/// interface and the number of drops take 120 bytes on a 64-bit machine.
 #[repr(C, align(8))]
 #[derive(Clone, Copy)]
 struct Control([u8; 128]);
 
-/// The end of a datagram in each of the buffers.
+/// How much of each buffer a datagram has filled.
 #[derive(Clone, Copy, Default)]
 struct Filled {
     bytes: usize,
@@ -24,7 +24,7 @@ struct Filled {
     truncated: bool,
 }
 
-/// Room for some datagrams.
+/// Buffers for several datagrams.
 pub(crate) struct Inbox {
     longest: usize,
     bytes: Vec<u8>,
@@ -35,12 +35,12 @@ pub(crate) struct Inbox {
 }
 
 impl Inbox {
-    /// The number of datagrams that one call reads at most: what a stream of 1 ms sends while its
-    /// thread waits for 2.5 ms fits twice.
+    /// Maximum number of datagrams that one call reads: more than twice the packets that a stream
+    /// with 1 ms packets sends while its thread waits for 2.5 ms.
     pub(crate) const CAPACITY: usize = 8;
 
-    /// Room for datagrams of up to `longest` bytes each. Memory that no datagram has reached is
-    /// not touched.
+    /// Creates buffers for datagrams of up to `longest` bytes each. Memory that no datagram reaches
+    /// is never touched.
     pub(crate) fn new(longest: usize) -> Self {
         let longest = longest.max(1);
         Self {
@@ -53,11 +53,11 @@ impl Inbox {
         }
     }
 
-    /// Reads up to `most` datagrams without waiting. Returns their number; if it is smaller than
-    /// `most` and [`Inbox::CAPACITY`], no more were waiting.
+    /// Reads up to `most` datagrams without blocking. Returns their number; if it is smaller than
+    /// both `most` and [`Inbox::CAPACITY`], no more datagrams were waiting.
     ///
     /// # Errors
-    /// A pending error of the socket: an interface that went down, an ICMP error.
+    /// If an error of the socket is pending, such as an interface that went down or an ICMP error.
     pub(crate) fn receive(&mut self, from: &UdpSocket, most: usize) -> io::Result<usize> {
         self.count = 0;
         let most = most.min(Self::CAPACITY);
@@ -70,9 +70,9 @@ impl Inbox {
         let mut room = room.map(|((part, control), source)| header(part, control, source));
         let mut headers: [libc::mmsghdr; Self::CAPACITY] =
             array::from_fn(|_| room.next().expect("there is as much room of each kind"));
-        // SAFETY: `headers` has at least `most` elements. Each points to a part, an address and a
-        // buffer for control messages that belong to it alone, have the lengths that it says, and
-        // live through the call. No time limit is given.
+        // SAFETY: `headers` has at least `most` elements. Each header points to a part, an address
+        // and a buffer for control messages that no other header uses, that have the lengths stated
+        // in the header, and that live through the call. No time limit is given.
         let read = unsafe {
             libc::recvmmsg(
                 from.as_raw_fd(),
@@ -90,7 +90,7 @@ impl Inbox {
         Ok(self.count)
     }
 
-    /// A datagram of the last call, and its bytes; `None` beyond the last one.
+    /// A datagram from the last call, and its bytes; `None` beyond the last one.
     pub(crate) fn datagram(&self, index: usize) -> Option<(Datagram, &[u8])> {
         let filled = self.filled[..self.count].get(index)?;
         let start = index * self.longest;
@@ -141,27 +141,28 @@ fn header(part: &mut libc::iovec, control: &mut Control, source: &mut libc::sock
     libc::mmsghdr { msg_hdr: header, msg_len: 0 }
 }
 
-/// Records what a control message says of its datagram.
+/// Records what a control message says about its datagram.
 fn note(datagram: &mut Datagram, (kind, data): ((i32, i32), &[u8])) {
     const STAMPS: (i32, i32) = (libc::SOL_SOCKET, libc::SO_TIMESTAMPING);
     const DROPS: (i32, i32) = (libc::SOL_SOCKET, libc::SO_RXQ_OVFL);
     const PACKET_INFO: (i32, i32) = (libc::IPPROTO_IP, libc::IP_PKTINFO);
     let first = data.first_chunk().map(|bytes| u32::from_ne_bytes(*bytes));
     match kind {
-        // The kernel's stamp, an unused one, and the card's.
+        // The message has three stamps: the kernel's, an unused one, and the card's.
         STAMPS => {
             let mut stamps = data.chunks_exact(size_of::<libc::timespec>()).map(stamp);
             datagram.stamps.system = stamps.next().flatten();
             datagram.stamps.hardware = stamps.nth(1).flatten();
         }
         DROPS => datagram.drops = first,
-        // Begins with the index of the interface.
+        // The data begins with the index of the interface.
         PACKET_INFO => datagram.interface = first,
         _ => {}
     }
 }
 
-/// A `timespec`. All zeros mean that there is no stamp; a card's clock may be in its first second.
+/// Reads a `timespec`. All zeros mean that there is no stamp. Zero seconds alone do not, because a
+/// card's clock may be in its first second.
 fn stamp(bytes: &[u8]) -> Option<PtpTime> {
     let mut words =
         bytes.chunks_exact(size_of::<libc::c_long>()).map(|word| word.try_into().map(libc::c_long::from_ne_bytes));

@@ -14,8 +14,8 @@ pub(crate) fn has_multicast(name: &str) -> Option<bool> {
     Some(flags & libc::IFF_MULTICAST as u32 != 0)
 }
 
-/// The name of an interface by an identifier that is neither name, address nor index. Linux has
-/// none.
+/// The name of the interface with an identifier other than name, address and index. Linux has no
+/// such identifiers.
 pub(crate) fn by_identifier(_: &str) -> Option<String> {
     None
 }

@@ -1,6 +1,6 @@
-//! Linux: `nix` where it has a safe call, `libc` for those that it lacks (`adjtimex`,
-//! `pthread_setschedparam`) or with which it does not allow buffers to be reused (`sendmmsg`,
-//! `recvmmsg`).
+//! Linux, through `nix` where it provides a safe call. `libc` is used for calls that `nix` lacks
+//! (`adjtimex`, `pthread_setschedparam`), or for which it does not allow buffers to be reused
+//! (`sendmmsg`, `recvmmsg`).
 
 pub(crate) mod batch;
 pub(crate) mod clock;

@@ -1,5 +1,5 @@
-//! Sleeping until an absolute time: a thread that is interrupted between reading the clock and
-//! going to sleep is still woken in time.
+//! Sleeps until an absolute time, so that a thread that is interrupted between reading the clock
+//! and going to sleep is still woken in time.
 
 use super::clock::now;
 use engine::LocalTime;
@@ -7,10 +7,10 @@ use nix::errno::Errno;
 use nix::sys::time::TimeSpec;
 use nix::time::{ClockId, ClockNanosleepFlags, clock_gettime, clock_nanosleep};
 
-/// Returns when `due` has passed; wakers do not wake it.
+/// Returns when `due` has passed. Wakers do not end the sleep.
 ///
-/// The kernel has no timer on the raw clock. Its steered clock differs from that by 500 ppm at
-/// most, which is less than a microsecond in the ms between packets.
+/// The kernel has no timer on the raw clock. The rate of its disciplined clock differs by 500 ppm
+/// at most, which is less than a microsecond in the 1 ms between packets.
 pub(crate) fn until(due: LocalTime) {
     let Ok(steered) = clock_gettime(ClockId::CLOCK_MONOTONIC) else { return };
     let ahead = (due - now()).as_nanos();

@@ -1,4 +1,4 @@
-//! Control messages of sockets: timestamps and drops.
+//! Socket options and control messages of Linux: timestamps and drops.
 
 use super::clock::system_time;
 use crate::platform::{Stamps, StampsWanted};
@@ -11,21 +11,21 @@ use std::io::{self, IoSliceMut};
 use std::net::{SocketAddrV4, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
-/// For waiting.
+/// The socket in the form that `Waker::wait` needs.
 pub(crate) fn waitable(socket: &UdpSocket) -> BorrowedFd<'_> {
     socket.as_fd()
 }
 
-/// The kernel delivers only groups that this socket joined, by the interface on which it joined
-/// them (`IP_MULTICAST_ALL` is off).
+/// Whether a socket receives its groups from all interfaces. Here, it receives only groups that it
+/// has joined itself, on the interface on which it joined them (`IP_MULTICAST_ALL` is off).
 pub(crate) const HEARS_ALL_INTERFACES: bool = false;
 
-/// The address to bind to in order to receive on an address: the address itself, also for a group.
+/// The address to bind to in order to receive on `address`: the address itself, even for a group.
 pub(crate) fn bind_address(address: SocketAddrV4) -> SocketAddrV4 {
     address
 }
 
-/// Excludes groups that only other sockets of the host have joined.
+/// Excludes groups that only other sockets on the host have joined.
 ///
 /// # Errors
 /// If the kernel does not support it.
@@ -41,16 +41,16 @@ pub(crate) fn share_port(socket: &socket2::Socket) -> io::Result<()> {
     socket.set_reuse_address(true)
 }
 
-/// Requests timestamps of received datagrams and, if wanted, of sent ones, and those of the card as
-/// well as the kernel's. Returns whether sent datagrams are stamped.
+/// Requests kernel timestamps for received datagrams and, if wanted, for sent ones, and also
+/// timestamps by the card. Returns whether sent datagrams are stamped.
 ///
 /// # Errors
-/// If the kernel has none.
+/// If the kernel does not provide timestamps.
 pub(crate) fn enable_timestamps(socket: &impl AsFd, wanted: StampsWanted) -> io::Result<bool> {
     let mut flags = TimestampingFlag::SOF_TIMESTAMPING_SOFTWARE | TimestampingFlag::SOF_TIMESTAMPING_RX_SOFTWARE;
     if wanted.hardware {
         flags |= TimestampingFlag::SOF_TIMESTAMPING_RAW_HARDWARE | TimestampingFlag::SOF_TIMESTAMPING_RX_HARDWARE;
-        // The interface by which a datagram came determines the clock that stamped it.
+        // The interface on which a datagram arrived determines the clock that stamped it.
         setsockopt(socket, Ipv4PacketInfo, &true)?;
     }
     if wanted.transmit {
@@ -65,16 +65,17 @@ pub(crate) fn enable_timestamps(socket: &impl AsFd, wanted: StampsWanted) -> io:
     Ok(wanted.transmit)
 }
 
-/// Makes the kernel restart its numbers at 0, which it does when the option was off.
+/// Makes the kernel restart its numbering of sent datagrams at 0, by switching the option off and
+/// on again.
 ///
 /// # Errors
-/// If the kernel has no timestamps.
+/// If the kernel does not provide timestamps.
 pub(crate) fn restart_numbers(socket: &impl AsFd, wanted: StampsWanted) -> io::Result<()> {
     enable_timestamps(socket, StampsWanted { transmit: false, ..wanted })?;
     enable_timestamps(socket, wanted).map(|_| ())
 }
 
-/// Requests the number of dropped datagrams.
+/// Requests that the kernel reports the number of dropped datagrams.
 ///
 /// # Errors
 /// If the kernel does not count them.
@@ -82,15 +83,15 @@ pub(crate) fn count_drops(socket: &impl AsFd) -> io::Result<()> {
     Ok(setsockopt(socket, RxqOvfl, &1)?)
 }
 
-/// The next timestamp of a sent datagram: its number, counted from 0 since [`restart_numbers`] or
-/// since timestamps were requested, and its departure time.
+/// Returns the next timestamp of a sent datagram: the number of the datagram, counted from 0 since
+/// [`restart_numbers`] or since timestamps were requested, and its departure time.
 pub(crate) fn transmitted(socket: &impl AsFd) -> Option<(u32, Stamps)> {
     let mut control = cmsg_space!(Timestamps, libc::sock_extended_err, libc::sockaddr_in);
     let mut nothing = [0; 64];
     let mut parts = [IoSliceMut::new(&mut nothing)];
     let flags = MsgFlags::MSG_ERRQUEUE | MsgFlags::MSG_DONTWAIT;
-    // The queue also holds errors of the network. Each is removed, and reported elsewhere if it
-    // persists.
+    // The queue also contains network errors. They are removed here, and are reported elsewhere if
+    // they persist.
     loop {
         let message = recvmsg::<SockaddrIn>(socket.as_fd().as_raw_fd(), &mut parts, Some(&mut control), flags).ok()?;
         let (mut number, mut stamps) = (None, None);
@@ -111,7 +112,8 @@ fn told(times: &Timestamps) -> Stamps {
     Stamps { host: None, system: stamped(&times.system), hardware: stamped(&times.hw_raw) }
 }
 
-/// All zeros mean that there is no stamp; a card's clock may be in its first second.
+/// Converts a stamp. All zeros mean that there is no stamp. Zero seconds alone do not, because a
+/// card's clock may be in its first second.
 fn stamped(time: &TimeSpec) -> Option<PtpTime> {
     (time.tv_sec() != 0 || time.tv_nsec() != 0).then(|| system_time(time))
 }

@@ -1,4 +1,4 @@
-//! Waiting for sockets, a time, or to be woken.
+//! Waits for sockets, for a time, or for another thread.
 
 use engine::Nanos;
 use nix::poll::{PollFd, PollFlags, ppoll};
@@ -7,7 +7,7 @@ use nix::sys::time::TimeSpec;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
-/// Wakes a thread that waits.
+/// Lets one thread wait, and other threads wake it.
 #[derive(Debug)]
 pub(crate) struct Waker(EventFd);
 
@@ -18,13 +18,13 @@ impl Waker {
         Ok(Self(EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)?))
     }
 
-    /// Wakes the waiting thread, or else makes its next wait return at once.
+    /// Wakes the thread if it is waiting; otherwise, its next wait returns at once.
     pub(crate) fn wake(&self) {
-        // A counter that is full wakes, too.
+        // A write fails only if the counter is full, and then the thread is woken anyway.
         let _ = self.0.write(1);
     }
 
-    /// Waits until one of the sockets can be read, the waker wakes, or `timeout` has passed,
+    /// Waits until one of the sockets is readable, the thread is woken, or `timeout` has passed,
     /// whichever is first.
     pub(crate) fn wait(&self, sockets: &[BorrowedFd<'_>], timeout: Nanos) {
         let waker = PollFd::new(self.0.as_fd(), PollFlags::POLLIN);
@@ -32,11 +32,11 @@ impl Waker {
         let mut watched: Vec<PollFd<'_>> = std::iter::once(waker).chain(sockets).collect();
         let timeout = timeout.max(Nanos::ZERO).as_nanos();
         let timeout = TimeSpec::new(timeout / 1_000_000_000, timeout % 1_000_000_000);
-        // An interruption by a signal counts as a timeout, because the caller checks everything in
-        // any case.
+        // An interruption by a signal is treated as a timeout, because the caller checks everything
+        // in any case.
         let _ = ppoll(&mut watched, Some(timeout), None);
         if watched[0].any().unwrap_or(false) {
-            // It was woken, and so there is something to be read.
+            // The thread was woken, so there is something to read.
             let _ = self.0.read();
         }
     }

@@ -1,10 +1,10 @@
-//! Clocks of macOS.
+//! The clocks of macOS.
 //!
-//! The host's clock is mach's absolute time, which macOS also calls `CLOCK_UPTIME_RAW`: the
-//! crystal, which nobody steers and which stands still while the machine sleeps, as Linux's
-//! `CLOCK_MONOTONIC_RAW` does. The kernel uses that clock for stamps, deadlines and scheduling, so
-//! that nothing has to be converted. (`CLOCK_MONOTONIC_RAW` is the same crystal on macOS, but runs
-//! on during sleep.)
+//! The host clock is Mach absolute time, which macOS also calls `CLOCK_UPTIME_RAW`: a free-running
+//! crystal that stands still while the machine sleeps, like `CLOCK_MONOTONIC_RAW` on Linux. The
+//! kernel uses this clock for stamps, deadlines and scheduling, so that nothing has to be
+//! converted. (On macOS, `CLOCK_MONOTONIC_RAW` follows the same crystal, but continues during
+//! sleep.)
 
 use super::ticks::Timebase;
 use engine::clock::Discipline;
@@ -13,49 +13,50 @@ use mach2::mach_time::{mach_absolute_time, mach_timebase_info};
 use nix::time::{ClockId, clock_gettime};
 use std::sync::OnceLock;
 
-/// Units of `timex::freq`: 2^-16 ppm.
+/// Unit of `timex::freq`: 2^-16 ppm.
 const FREQUENCY_UNITS_PER_PPM: f64 = 65_536.0;
 
-/// Fixed for a process.
+/// The length of a tick, which is constant for a process.
 pub(super) fn timebase() -> Timebase {
     static TIMEBASE: OnceLock<Timebase> = OnceLock::new();
     *TIMEBASE.get_or_init(|| {
         let mut info = mach_timebase_info::default();
-        // SAFETY: a place for the two numbers; it cannot fail with one.
+        // SAFETY: the pointer is to a valid structure, with which the call cannot fail.
         unsafe { mach_timebase_info(&raw mut info) };
         Timebase { ns: info.numer, ticks: info.denom }
     })
 }
 
-/// The host's clock.
+/// Name of the host clock.
 pub(crate) const NAME: &str = "mach_absolute_time";
 
-/// Mach's absolute time.
+/// Reads the host clock, Mach absolute time.
 pub(crate) fn now() -> LocalTime {
-    // SAFETY: it has no conditions.
+    // SAFETY: this function has no safety conditions.
     timebase().time(unsafe { mach_absolute_time() })
 }
 
-/// The system's time (UTC), in whole microseconds, which is the resolution of macOS.
+/// Reads the system clock (UTC), in whole microseconds, which is the resolution on macOS.
 pub(crate) fn system_now() -> PtpTime {
     let clock = ClockId::CLOCK_REALTIME;
-    // It cannot fail, and no other time could replace it.
+    // Reading this clock cannot fail, and there is no substitute for it.
     let time = clock_gettime(clock).unwrap_or_else(|error| panic!("clock {clock} cannot be read: {error}"));
     PtpTime::from_nanos(i128::from(time.tv_sec()) * 1_000_000_000 + i128::from(time.tv_nsec()))
 }
 
-/// The host's clock again: the system's clock, which would have to be watched for steps, stamps no
-/// packets here.
+/// Reads the host clock. No steady clock is needed, because on macOS no packets are stamped with
+/// the system clock, so its steps do not matter.
 pub(crate) fn steady_now() -> Nanos {
     Nanos::new(now().as_nanos())
 }
 
-/// The kernel's statement about its clock, and TAI - UTC in s; `None` if it makes none.
+/// How the kernel's clock is disciplined, and TAI - UTC in s; `None` if the kernel does not report
+/// it.
 pub(crate) fn discipline() -> Option<(Discipline, i16)> {
-    // SAFETY: `timex` is a C struct of integers, for which all zeros are a valid value: `modes` 0
-    // only reads.
+    // SAFETY: `timex` is a C struct of integers, for which all zeros are a valid value. With
+    // `modes` 0, the call changes nothing.
     let mut timex: libc::timex = unsafe { std::mem::zeroed() };
-    // SAFETY: the pointer is to a `timex` of ours that lives through the call.
+    // SAFETY: the pointer is to a `timex` that lives through the call.
     let state = unsafe { libc::ntp_adjtime(&raw mut timex) };
     let discipline = Discipline {
         synchronised: state >= 0 && timex.status & libc::STA_UNSYNC == 0,
@@ -65,12 +66,12 @@ pub(crate) fn discipline() -> Option<(Discipline, i16)> {
     (state >= 0).then(|| (discipline, tai_minus_utc_s()))
 }
 
-/// 0 if nobody has set it.
+/// TAI - UTC in s; 0 if nobody has set it.
 fn tai_minus_utc_s() -> i16 {
     // SAFETY: `ntptimeval` is a C struct of integers, for which all zeros are a valid value.
     let mut time: libc::ntptimeval = unsafe { std::mem::zeroed() };
-    // Its answer is the state of the clock, which for one that nobody keeps is an error: what it
-    // has written is there all the same. SAFETY: the pointer is to an `ntptimeval` of ours that
+    // The return value is the state of the clock, which is an error if nobody disciplines the
+    // clock; the structure is filled in any case. SAFETY: the pointer is to an `ntptimeval` that
     // lives through the call.
     unsafe { libc::ntp_gettime(&raw mut time) };
     time.tai.try_into().unwrap_or(0)

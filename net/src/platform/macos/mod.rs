@@ -1,8 +1,9 @@
-//! macOS 10.13 or later, by `nix` where it has a safe call; `libc` and `mach2` have the others.
+//! macOS 10.13 or later, through `nix` where it provides a safe call, and otherwise through `libc`
+//! and `mach2`.
 //!
-//! None of this has run on a Mac yet: it is type-checked for both of its processors
-//! (`cargo xtask test --only macos`), and [`ticks`], which is arithmetic, is tested everywhere.
-//! What is said here of the kernel is read from its sources (xnu).
+//! None of this code has run on a Mac yet: it is type-checked for both processor architectures
+//! (`cargo xtask test --only macos`), and [`ticks`], which is pure arithmetic, is tested on all
+//! systems. Statements about the kernel are based on its source code (xnu).
 
 #[cfg(target_os = "macos")]
 pub(crate) mod clock;

@@ -1,10 +1,10 @@
-//! Sockets of macOS: stamps of what is received, and destinations.
+//! Sockets on macOS: timestamps and destinations of received datagrams.
 //!
-//! The kernel stamps a datagram when it puts it into the socket, by mach's absolute time
-//! (`SO_TIMESTAMP_MONOTONIC`): after the network card's driver and the network stack, possibly some
-//! 10 us after its arrival, but before any delay by the scheduler. The older `SO_TIMESTAMP` gives
-//! the same moment in whole microseconds of the system's clock, which is steered. What is sent is
-//! not stamped.
+//! The kernel stamps a datagram with Mach absolute time (`SO_TIMESTAMP_MONOTONIC`) when it queues
+//! it on the socket. This is after the network card's driver and the network stack, so perhaps 10
+//! us after the arrival, but before any scheduling delay. The older `SO_TIMESTAMP` gives the same
+//! moment in whole microseconds of the system clock, which may be slewed. Sent datagrams are not
+//! stamped.
 
 use super::clock::{self, timebase};
 pub(crate) use crate::platform::unsupported::{count_drops, restart_numbers, transmitted};
@@ -18,23 +18,24 @@ use std::io::{self, IoSliceMut};
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
-/// `SCM_TIMESTAMP_MONOTONIC` of `sys/socket.h`: ticks of mach's absolute time, 8 bytes.
+/// `SCM_TIMESTAMP_MONOTONIC` (`sys/socket.h`): ticks of Mach absolute time, 8 bytes.
 const SCM_TIMESTAMP_MONOTONIC: libc::c_int = 4;
 
-/// For waiting.
+/// The socket in the form that `Waker::wait` needs.
 pub(crate) fn waitable(socket: &UdpSocket) -> BorrowedFd<'_> {
     socket.as_fd()
 }
 
-/// The kernel delivers a group only by the interface on which this socket joined it.
+/// Whether a socket receives its groups from all interfaces. Here, it receives a group only from
+/// the interface on which it joined it.
 pub(crate) const HEARS_ALL_INTERFACES: bool = false;
 
-/// The address to bind to in order to receive on an address: the address itself, also for a group.
+/// The address to bind to in order to receive on `address`: the address itself, even for a group.
 pub(crate) fn bind_address(address: SocketAddrV4) -> SocketAddrV4 {
     address
 }
 
-/// Requests each datagram's destination, by which datagrams for others are left out.
+/// Requests the destination of each datagram, so that datagrams for other sockets can be ignored.
 ///
 /// # Errors
 /// If the system does not support it.
@@ -42,8 +43,8 @@ pub(crate) fn keep_apart(socket: &socket2::Socket) -> io::Result<()> {
     Ok(setsockopt(socket, Ipv4RecvDstAddr, &true)?)
 }
 
-/// Lets several sockets receive the same group and port; where they are bound to every address of
-/// the host, BSD requires the second option.
+/// Lets several sockets receive the same group and port. BSD requires the second option if they are
+/// bound to every address of the host.
 ///
 /// # Errors
 /// If the system does not support it.
@@ -52,14 +53,13 @@ pub(crate) fn share_port(socket: &socket2::Socket) -> io::Result<()> {
     socket.set_reuse_port(true)
 }
 
-/// Requests timestamps of received datagrams. Returns whether sent ones are stamped as well: they
-/// are not.
+/// Requests timestamps for received datagrams. Returns whether sent datagrams are stamped: never.
 ///
 /// # Errors
-/// If the kernel has none.
+/// If the kernel does not provide timestamps.
 pub(crate) fn enable_timestamps(socket: &UdpSocket, _: StampsWanted) -> io::Result<bool> {
     let on: libc::c_int = 1;
-    // SAFETY: the socket is open, and the option is an integer of ours that lives through the call.
+    // SAFETY: the socket is open, and the option is an integer that lives through the call.
     let code = unsafe {
         libc::setsockopt(
             socket.as_raw_fd(),
@@ -73,10 +73,10 @@ pub(crate) fn enable_timestamps(socket: &UdpSocket, _: StampsWanted) -> io::Resu
     Ok(false)
 }
 
-/// The next datagram, without waiting; `None` if there is none.
+/// Reads the next datagram without blocking; `None` if there is none.
 ///
 /// # Errors
-/// A pending error of the socket: an interface that went down.
+/// If an error of the socket is pending, such as an interface that went down.
 pub(crate) fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<Option<Datagram>> {
     let mut control = cmsg_space!(u64, libc::in_addr);
     let mut parts = [IoSliceMut::new(buffer)];

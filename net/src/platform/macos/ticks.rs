@@ -1,12 +1,13 @@
-//! Ticks of mach's absolute time: 1 ns on Intel's processors, 125/3 ns on Apple's.
+//! Converts ticks of Mach absolute time: 1 ns on Intel processors, 125/3 ns on Apple processors.
 
 use engine::{LocalTime, Nanos};
 
-/// A stamp that is older than this, or in the future, is not of this clock: an Intel program on an
-/// Apple processor sees a clock of 1 ns, but stamps of the real one.
+/// A stamp that is older than this, or in the future, is not in ticks of this clock. This happens
+/// in an Intel program on an Apple processor, which sees a clock with 1 ns ticks, but stamps in the
+/// ticks of the real clock.
 const OLDEST: Nanos = Nanos::from_secs(1);
 
-/// Length of a tick: this many ns in that many ticks.
+/// Length of a tick: `ticks` ticks last `ns` nanoseconds.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Timebase {
     pub(super) ns: u32,
@@ -14,26 +15,26 @@ pub(super) struct Timebase {
 }
 
 impl Timebase {
-    /// The elapsed whole ns.
+    /// Converts ticks to time, rounded down to whole ns.
     pub(super) fn time(self, ticks: u64) -> LocalTime {
         let ns = u128::from(ticks) * u128::from(self.ns) / u128::from(self.ticks.max(1));
         LocalTime::from_nanos(i64::try_from(ns).unwrap_or(i64::MAX))
     }
 
-    /// The first tick at or after that time.
+    /// The first tick at or after a time.
     pub(super) fn deadline(self, time: LocalTime) -> u64 {
         self.count(time.as_nanos())
     }
 
-    /// The smallest number of ticks that lasts at least this long.
+    /// The smallest number of ticks that last at least this many ns.
     pub(super) fn count(self, ns: i64) -> u64 {
         let ns = u128::from(ns.max(0).unsigned_abs());
         let ticks = (ns * u128::from(self.ticks)).div_ceil(u128::from(self.ns.max(1)));
         u64::try_from(ticks).unwrap_or(u64::MAX)
     }
 
-    /// The time in a control message of `SO_TIMESTAMP_MONOTONIC`; `None` if it is not a stamp of
-    /// this clock.
+    /// Reads the time in a control message for `SO_TIMESTAMP_MONOTONIC`; `None` if it is not a
+    /// stamp in ticks of this clock.
     pub(super) fn stamp(self, message: &[u8], now: LocalTime) -> Option<LocalTime> {
         let stamp = self.time(u64::from_ne_bytes(message.try_into().ok()?));
         (Nanos::ZERO..OLDEST).contains(&(now - stamp)).then_some(stamp)

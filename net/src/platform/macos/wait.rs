@@ -1,20 +1,20 @@
-//! Waiting for sockets, a time, or to be woken.
+//! Waits for sockets, for a time, or for another thread.
 //!
-//! Model: a queue of the kernel's (`kqueue`) with three kinds of events: our own event that wakes,
-//! a socket that can be read, and a timer in ns. The timeout of the wait itself would be delayed
-//! for threads that are not real-time, so that the processor can sleep longer. A critical timer is
-//! not delayed.
+//! Model: a kernel queue (`kqueue`) with three kinds of events: our own event, which other threads
+//! trigger, a readable socket, and a timer in ns. The timeout of the wait itself is not used,
+//! because for threads that are not real-time the kernel would delay it so that the processor can
+//! sleep longer. A critical timer is not delayed.
 
 use engine::Nanos;
 use nix::sys::event::{EvFlags, EventFilter, FilterFlag, KEvent, Kqueue};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-/// Identifiers of our event and our timer, each the only one of its kind.
+/// Identifiers of our event and our timer. There is only one of each kind.
 const WAKE: usize = 0;
 const TIMER: usize = 0;
 
-/// Wakes a thread that waits.
+/// Lets one thread wait, and other threads wake it.
 #[derive(Debug)]
 pub(crate) struct Waker(Kqueue);
 
@@ -23,40 +23,41 @@ impl Waker {
     /// If the system has no file descriptors left.
     pub(crate) fn new() -> io::Result<Self> {
         let queue = Kqueue::new()?;
-        // With EV_CLEAR it wakes once.
+        // With EV_CLEAR, triggering the event ends only one wait.
         let flags = EvFlags::EV_ADD | EvFlags::EV_CLEAR;
         let event = KEvent::new(WAKE, EventFilter::EVFILT_USER, flags, FilterFlag::empty(), 0, 0);
         queue.kevent(&[event], &mut [], None)?;
         Ok(Self(queue))
     }
 
-    /// Wakes the waiting thread, or else makes its next wait return at once.
+    /// Wakes the thread if it is waiting; otherwise, its next wait returns at once.
     pub(crate) fn wake(&self) {
         let event = KEvent::new(WAKE, EventFilter::EVFILT_USER, EvFlags::empty(), FilterFlag::NOTE_TRIGGER, 0, 0);
         // The event was added in `new`, and nothing else can fail.
         let _ = self.0.kevent(&[event], &mut [], None);
     }
 
-    /// Waits until one of the sockets can be read, the waker wakes, or `timeout` has passed,
+    /// Waits until one of the sockets is readable, the thread is woken, or `timeout` has passed,
     /// whichever is first.
     pub(crate) fn wait(&self, sockets: &[BorrowedFd<'_>], timeout: Nanos) {
         let mut changes: Vec<KEvent> = sockets.iter().map(readable).collect();
         changes.push(timer(timeout));
         let mut first = [timer(timeout)];
-        // An interruption by a signal counts as a timeout, because the caller checks everything in
-        // any case.
+        // An interruption by a signal is treated as a timeout, because the caller checks everything
+        // in any case.
         let _ = self.0.kevent(&changes, &mut first, None);
     }
 }
 
-/// The event occurs at once if something is waiting already. Events that were added for an earlier
-/// wait and have not occurred are added again; so another socket causes at most one extra wake-up.
+/// The event for a readable socket, which occurs at once if a datagram is already waiting. Events
+/// from an earlier wait that have not occurred remain in the queue; adding them again replaces
+/// them. So a socket that is no longer waited for causes at most one extra wake-up.
 fn readable(socket: &BorrowedFd<'_>) -> KEvent {
     let flags = EvFlags::EV_ADD | EvFlags::EV_ONESHOT;
     KEvent::new(socket.as_raw_fd() as usize, EventFilter::EVFILT_READ, flags, FilterFlag::empty(), 0, 0)
 }
 
-/// Adding it again restarts a running timer.
+/// The timer event. Adding it again restarts a running timer.
 fn timer(timeout: Nanos) -> KEvent {
     let flags = EvFlags::EV_ADD | EvFlags::EV_ONESHOT;
     let precise = FilterFlag::NOTE_NSECONDS | FilterFlag::from_bits_retain(libc::NOTE_CRITICAL);

@@ -1,7 +1,6 @@
 //! Properties of network adapters.
 //!
-//! Adapters have three names: the friendly name, by which users know them and which is used here, a
-//! GUID, and an index.
+//! An adapter has a friendly name, which users know and which is used here, a GUID, and an index.
 
 use std::ffi::CStr;
 use std::ptr::null;
@@ -15,8 +14,8 @@ use windows_sys::Win32::NetworkManagement::Ndis::{
 };
 use windows_sys::Win32::Networking::WinSock::AF_UNSPEC;
 
-/// Initial room for the list, as Microsoft advises, and how often more room is tried, because the
-/// list may grow meanwhile.
+/// Initial buffer size for the list, as Microsoft recommends, and the number of attempts with a
+/// larger buffer, because the list may grow in the meantime.
 const ROOM: u32 = 15_000;
 const TRIES: u32 = 4;
 
@@ -27,21 +26,20 @@ struct Adapter {
     multicast: bool,
 }
 
-/// All adapters; none if the system does not report them.
+/// All adapters; empty if the system does not report them.
 fn adapters() -> Vec<Adapter> {
     let flags = GAA_FLAG_SKIP_UNICAST | GAA_FLAG_SKIP_ANYCAST | GAA_FLAG_SKIP_MULTICAST | GAA_FLAG_SKIP_DNS_SERVER;
     let mut bytes = ROOM;
     for _ in 0..TRIES {
-        // In words of 8 bytes, the alignment of the list.
+        // The buffer consists of 8-byte words, which have the alignment of the list.
         let mut room = vec![0u64; bytes.div_ceil(8) as usize];
         let first = room.as_mut_ptr().cast::<IP_ADAPTER_ADDRESSES_LH>();
-        // SAFETY: the room is of the size that is given, which the system changes to the one that
-        // it needs.
+        // SAFETY: the buffer has the given size, which the system changes to the required size.
         match unsafe { GetAdaptersAddresses(u32::from(AF_UNSPEC), flags, null(), first, &raw mut bytes) } {
             ERROR_BUFFER_OVERFLOW => {}
             NO_ERROR => {
-                // SAFETY: the system has filled the room with a list, and it lives through the
-                // call.
+                // SAFETY: the system has filled the buffer with a list, and the buffer lives
+                // through the call.
                 return unsafe { read(first) };
             }
             _ => break,
@@ -51,17 +49,18 @@ fn adapters() -> Vec<Adapter> {
 }
 
 /// # Safety
-/// `next` is null or the head of a list that `GetAdaptersAddresses` has made, and its room lives.
+/// `next` is null or the head of a list that `GetAdaptersAddresses` has written, and its buffer is
+/// still alive.
 unsafe fn read(mut next: *const IP_ADAPTER_ADDRESSES_LH) -> Vec<Adapter> {
     let mut all = Vec::new();
-    // SAFETY: by the condition of this function; the system sets the last one's pointer to null.
+    // SAFETY: the caller guarantees this; the system sets the pointer of the last element to null.
     while let Some(adapter) = unsafe { next.as_ref() } {
-        // SAFETY: the name is a text within the room that ends in a zero.
+        // SAFETY: the name is a zero-terminated text within the buffer.
         let guid = unsafe { CStr::from_ptr(adapter.AdapterName.cast()) }.to_string_lossy().into_owned();
-        // SAFETY: likewise, in UTF-16.
+        // SAFETY: the name is a zero-terminated UTF-16 text within the buffer.
         let friendly = unsafe { wide(adapter.FriendlyName) };
         let status = adapter.OperStatus;
-        // SAFETY: all forms of it are the same four bytes.
+        // SAFETY: all variants of the union are the same four bytes.
         let flags = unsafe { adapter.Anonymous2.Flags };
         all.push(Adapter {
             guid,
@@ -75,14 +74,14 @@ unsafe fn read(mut next: *const IP_ADAPTER_ADDRESSES_LH) -> Vec<Adapter> {
 }
 
 /// # Safety
-/// `text` points to a text in UTF-16 that ends in a zero.
+/// `text` points to a zero-terminated UTF-16 text.
 unsafe fn wide(text: *const u16) -> String {
     let mut length = 0;
-    // SAFETY: nothing is read behind the zero.
+    // SAFETY: the text ends in a zero, and nothing beyond it is read.
     while unsafe { *text.add(length) } != 0 {
         length += 1;
     }
-    // SAFETY: so many were just read.
+    // SAFETY: this many units were just read.
     String::from_utf16_lossy(unsafe { std::slice::from_raw_parts(text, length) })
 }
 
@@ -100,7 +99,7 @@ pub(crate) fn has_multicast(name: &str) -> Option<bool> {
     adapter(name).map(|adapter| adapter.multicast)
 }
 
-/// The name of the adapter with a GUID, with or without braces.
+/// The name of the adapter with this GUID, which may have braces.
 pub(crate) fn by_identifier(wanted: &str) -> Option<String> {
     let bare = |guid: &str| guid.trim_matches(['{', '}']).to_ascii_lowercase();
     let wanted = bare(wanted);

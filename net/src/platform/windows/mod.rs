@@ -1,4 +1,4 @@
-//! Windows, by `windows-sys`. It also runs under Wine, where the tests run.
+//! Windows, through `windows-sys`. The code also runs under Wine, where it is tested.
 
 pub(crate) mod clock;
 mod closing;

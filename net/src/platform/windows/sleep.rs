@@ -1,14 +1,15 @@
-//! Sleeping until a time.
+//! Sleeps until a time.
 
 use super::clock::now;
 use super::wait::Waker;
 use engine::LocalTime;
 use std::time::Duration;
 
-/// Returns when `due` has passed; wakers do not wake it.
+/// Returns when `due` has passed. Wakers do not end the sleep.
 pub(crate) fn until(due: LocalTime) {
     thread_local! {
-        // Its timer is finer than the system's tick, which a thread would sleep by otherwise.
+        // The timer of a `Waker` has a higher resolution than the system's tick, which limits an
+        // ordinary sleep.
         static SLEEPER: Option<Waker> = Waker::new().ok();
     }
     let ahead = due - now();

@@ -1,5 +1,5 @@
-//! Sockets of Windows: datagrams with their destination, because a socket cannot be bound to a
-//! group, and stamps of what is received, where the system and the card's driver provide them. Sent
+//! Sockets on Windows: received datagrams with their destination, because a socket cannot be bound
+//! to a group, and with timestamps, if the system and the card's driver provide them. Sent
 //! datagrams are not stamped.
 
 use super::clock::arrival_of;
@@ -17,29 +17,30 @@ use windows_sys::Win32::Networking::WinSock::{
     WSAENETRESET, WSAEWOULDBLOCK, WSAGetLastError, WSAID_WSARECVMSG, WSAIoctl, WSAMSG, setsockopt,
 };
 
-/// For waiting.
+/// The socket in the form that `Waker::wait` needs.
 pub(crate) fn waitable(socket: &UdpSocket) -> BorrowedSocket<'_> {
     socket.as_socket()
 }
 
-/// Groups that any other socket of the host has joined on another interface are received, too,
-/// because all sockets are bound to every address.
+/// Whether a socket receives its groups from all interfaces. Here it does, if any other socket on
+/// the host has joined the group on another interface, because all sockets are bound to every
+/// address.
 pub(crate) const HEARS_ALL_INTERFACES: bool = true;
 
-/// The address to bind to in order to receive on an address: every address of the host for a group,
-/// because Windows does not bind to groups.
+/// The address to bind to in order to receive on `address`: for a group, every address of the host,
+/// because Windows does not support binding to groups.
 pub(crate) fn bind_address(address: SocketAddrV4) -> SocketAddrV4 {
     if address.ip().is_multicast() { SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, address.port()) } else { address }
 }
 
-/// Requests each datagram's destination, by which datagrams for others are left out.
+/// Requests the destination of each datagram, so that datagrams for other sockets can be ignored.
 ///
 /// # Errors
 /// If the system does not support it.
 pub(crate) fn keep_apart(socket: &socket2::Socket) -> io::Result<()> {
     let on = 1u32.to_ne_bytes();
     let raw = socket.as_raw_socket() as SOCKET;
-    // SAFETY: the socket is open, and the option is four bytes of ours.
+    // SAFETY: the socket is open, and the option has the given length and lives through the call.
     let failed = unsafe { setsockopt(raw, IPPROTO_IP, IP_PKTINFO, on.as_ptr(), on.len() as i32) } != 0;
     if failed {
         return Err(last_error());
@@ -48,9 +49,9 @@ pub(crate) fn keep_apart(socket: &socket2::Socket) -> io::Result<()> {
     Ok(())
 }
 
-/// Keeps the socket from failing because an earlier datagram found no receiver
-/// (`SIO_UDP_CONNRESET`). Where the system does not support it, such errors are ignored when they
-/// come: see [`receive`].
+/// Keeps receiving from failing because an earlier datagram found no receiver
+/// (`SIO_UDP_CONNRESET`). If the system does not support this, such errors are ignored when they
+/// occur; see [`receive`].
 fn ignore_unreachable(socket: SOCKET) {
     let _ = set_mode(socket, SIO_UDP_CONNRESET, &0u32);
 }
@@ -63,11 +64,12 @@ pub(crate) fn share_port(socket: &socket2::Socket) -> io::Result<()> {
     socket.set_reuse_address(true)
 }
 
-/// Requests stamps of received datagrams, which Windows has from build 20348 on. Returns whether
-/// sent ones are stamped as well: they are not.
+/// Requests stamps for received datagrams, which Windows supports from build 20348 on. Returns
+/// whether sent datagrams are stamped: never.
 ///
 /// # Errors
-/// If the system has none. Whether the card's driver stamps is known only when datagrams come.
+/// If the system does not provide stamps. Whether the card's driver does so becomes known only when
+/// datagrams arrive.
 pub(crate) fn enable_timestamps(socket: &UdpSocket, _: StampsWanted) -> io::Result<bool> {
     let wanted = TIMESTAMPING_CONFIG { Flags: TIMESTAMPING_FLAG_RX, TxTimestampsBuffered: 0 };
     match set_mode(socket.as_raw_socket() as SOCKET, SIO_TIMESTAMPING, &wanted) {
@@ -76,11 +78,11 @@ pub(crate) fn enable_timestamps(socket: &UdpSocket, _: StampsWanted) -> io::Resu
     }
 }
 
-/// A control call that reads a structure and gives nothing back.
+/// Makes a control call that reads a structure and returns nothing.
 fn set_mode<T>(socket: SOCKET, call: u32, mode: &T) -> io::Result<()> {
     let mut bytes = 0;
-    // SAFETY: the structure is read through the call and of the size that is given, nothing is
-    // written but the count, and nothing is overlapped.
+    // SAFETY: the structure is only read during the call and has the given size, only the count is
+    // written, and the call is not overlapped.
     let failed = unsafe {
         WSAIoctl(
             socket,
@@ -98,12 +100,12 @@ fn set_mode<T>(socket: SOCKET, call: u32, mode: &T) -> io::Result<()> {
 }
 
 fn last_error() -> io::Error {
-    // SAFETY: it has no conditions.
+    // SAFETY: the function has no safety conditions.
     io::Error::from_raw_os_error(unsafe { WSAGetLastError() })
 }
 
-/// `WSARecvMsg`, whose address every program has to request from a socket; it is the same for all
-/// sockets.
+/// Returns `WSARecvMsg`. A program has to request the address of this function from a socket; it is
+/// the same for all sockets.
 fn receive_message(socket: SOCKET) -> io::Result<LPFN_WSARECVMSG> {
     static FOUND: OnceLock<LPFN_WSARECVMSG> = OnceLock::new();
     if let Some(found) = FOUND.get() {
@@ -111,8 +113,8 @@ fn receive_message(socket: SOCKET) -> io::Result<LPFN_WSARECVMSG> {
     }
     let mut found: LPFN_WSARECVMSG = None;
     let (id, mut bytes) = (WSAID_WSARECVMSG, 0);
-    // SAFETY: the identifier is read and the function's address written, each of the size that is
-    // given; nothing is overlapped.
+    // SAFETY: the identifier is read and the function's address is written, both with the given
+    // size; the call is not overlapped.
     let failed = unsafe {
         WSAIoctl(
             socket,
@@ -132,18 +134,18 @@ fn receive_message(socket: SOCKET) -> io::Result<LPFN_WSARECVMSG> {
     Ok(*FOUND.get_or_init(|| found))
 }
 
-/// Room for the control messages of a datagram, which are 24 bytes each.
+/// Buffer for the control messages of a datagram, which have 24 bytes each.
 #[repr(C, align(8))]
 struct Control([u8; 128]);
 
-/// The next datagram, without waiting; `None` if there is none.
+/// Reads the next datagram without blocking; `None` if there is none.
 ///
 /// # Errors
-/// A pending error of the socket: an interface that went down.
+/// If an error of the socket is pending, such as an interface that went down.
 pub(crate) fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<Option<Datagram>> {
     let raw = socket.as_raw_socket() as SOCKET;
     let Some(receive) = receive_message(raw)? else { return Err(io::ErrorKind::Unsupported.into()) };
-    // SAFETY: a structure of numbers, for which all zeros are valid.
+    // SAFETY: the structure consists of numbers, for which all zeros are a valid value.
     let mut source: SOCKADDR_IN = unsafe { std::mem::zeroed() };
     let mut control = Control([0; 128]);
     let mut part = WSABUF { len: buffer.len() as u32, buf: buffer.as_mut_ptr() };
@@ -156,20 +158,20 @@ pub(crate) fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<Optio
         dwFlags: 0,
     };
     let mut length = 0;
-    // SAFETY: the message points to what is ours and lives through the call, which is not
+    // SAFETY: the message points to data that lives through the call, and the call is not
     // overlapped.
     let failed = unsafe { receive(raw, &raw mut message, &raw mut length, null_mut(), None) } != 0;
-    // SAFETY: it has no conditions.
+    // SAFETY: the function has no safety conditions.
     let code = if failed { unsafe { WSAGetLastError() } } else { 0 };
     match code {
         0 | WSAEMSGSIZE => {}
-        // The last two: an earlier datagram found no receiver, which does not concern the sender.
+        // The last two mean that an earlier datagram found no receiver, which does not matter here.
         WSAEWOULDBLOCK | WSAECONNRESET | WSAENETRESET => return Ok(None),
         other => return Err(io::Error::from_raw_os_error(other)),
     }
     let messages = control.0.get(..message.Control.len as usize).unwrap_or_default();
     let told = windows_control::parse(messages);
-    // SAFETY: all forms of the address are its four octets.
+    // SAFETY: all variants of the union are the same four octets.
     let octets = unsafe { source.sin_addr.S_un.S_addr }.to_ne_bytes();
     Ok(Some(Datagram {
         length: (length as usize).min(buffer.len()),

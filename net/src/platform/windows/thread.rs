@@ -1,4 +1,4 @@
-//! Priorities of threads.
+//! Sets the priority of threads.
 
 use std::io;
 use windows_sys::Win32::System::Threading::{
@@ -6,16 +6,17 @@ use windows_sys::Win32::System::Threading::{
 };
 use windows_sys::core::w;
 
-/// Lets the calling thread run before all threads that are not audio threads: as a thread of the
-/// task "Pro Audio" of the Multimedia Class Scheduler Service, until it ends. Where that service
-/// does not run, the thread gets the highest priority of its process's class. Windows has one such
-/// level for programs without privileges, so `_priority` has no effect.
+/// Lets the calling thread run before all threads that are not audio threads, until it ends: the
+/// thread joins the "Pro Audio" task of the Multimedia Class Scheduler Service. If this service
+/// does not run, the thread gets the highest priority in its process's class. Windows has only one
+/// such level for programs without privileges, so `_priority` has no effect.
 ///
 /// # Errors
 /// If the system does not permit it.
 pub(crate) fn make_real_time(_priority: i32) -> io::Result<()> {
     let mut task = 0;
-    // SAFETY: a name that ends in a zero, and a place for the task's number.
+    // SAFETY: the name is zero-terminated, and the pointer is to a valid place for the task's
+    // number.
     let registered = unsafe { AvSetMmThreadCharacteristicsW(w!("Pro Audio"), &raw mut task) };
     if !registered.is_null() {
         return Ok(());

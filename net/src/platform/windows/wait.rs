@@ -1,8 +1,8 @@
-//! Waiting for sockets, a time, or to be woken.
+//! Waits for sockets, for a time, or for another thread.
 //!
-//! Model: a thread waits for three objects: an event that wakes, an event that all sockets share
-//! (`WSAEventSelect`), and a waitable timer of high resolution, because the timeout of a wait is as
-//! coarse as the system's tick (15.6 ms).
+//! Model: a thread waits for three objects: an event that other threads set to wake it, an event
+//! that all sockets share (`WSAEventSelect`), and a high-resolution waitable timer. The timeout of
+//! the wait itself is not used, because its resolution is the system's tick (15.6 ms).
 
 use engine::Nanos;
 use std::io;
@@ -15,10 +15,10 @@ use windows_sys::Win32::System::Threading::{
     SetWaitableTimer, TIMER_ALL_ACCESS, WaitForMultipleObjects,
 };
 
-/// Units of a waitable timer.
+/// Unit of a waitable timer, ns.
 const NANOS_PER_UNIT: i64 = 100;
 
-/// Wakes a thread that waits.
+/// Lets one thread wait, and other threads wake it.
 #[derive(Debug)]
 pub(crate) struct Waker {
     woken: OwnedHandle,
@@ -26,7 +26,7 @@ pub(crate) struct Waker {
     timer: OwnedHandle,
 }
 
-/// The handle, or the reason why there is none.
+/// Takes ownership of a new handle; returns the system's error if there is none.
 fn owned(handle: HANDLE) -> io::Result<OwnedHandle> {
     if handle.is_null() {
         return Err(io::Error::last_os_error());
@@ -35,18 +35,19 @@ fn owned(handle: HANDLE) -> io::Result<OwnedHandle> {
     Ok(unsafe { OwnedHandle::from_raw_handle(handle) })
 }
 
-/// An event that stays set until it is reset, or until it has ended a wait.
+/// Creates an event. If `stays`, it stays set until it is reset; otherwise, only until it has ended
+/// a wait.
 fn event(stays: bool) -> io::Result<OwnedHandle> {
-    // SAFETY: no attributes and no name.
+    // SAFETY: the attributes and the name may be null.
     owned(unsafe { CreateEventW(null(), i32::from(stays), 0, null()) })
 }
 
-/// A timer of the best available resolution: before Windows 10 1803, that of the tick.
+/// Creates a timer with the best available resolution. Before Windows 10 1803, this is the tick.
 fn timer() -> io::Result<OwnedHandle> {
-    // SAFETY: no attributes and no name.
+    // SAFETY: the attributes and the name may be null.
     let precise =
         unsafe { CreateWaitableTimerExW(null(), null(), CREATE_WAITABLE_TIMER_HIGH_RESOLUTION, TIMER_ALL_ACCESS) };
-    // SAFETY: no attributes and no name.
+    // SAFETY: the attributes and the name may be null.
     owned(precise).or_else(|_| owned(unsafe { CreateWaitableTimerExW(null(), null(), 0, TIMER_ALL_ACCESS) }))
 }
 
@@ -57,20 +58,20 @@ impl Waker {
         Ok(Self { woken: event(false)?, readable: event(true)?, timer: timer()? })
     }
 
-    /// Wakes the waiting thread, or else makes its next wait return at once.
+    /// Wakes the thread if it is waiting; otherwise, its next wait returns at once.
     pub(crate) fn wake(&self) {
-        // SAFETY: the handle is open as long as we are.
+        // SAFETY: the handle stays open as long as `self` exists.
         unsafe { SetEvent(self.woken.as_raw_handle()) };
     }
 
-    /// Waits until one of the sockets can be read, the waker wakes, or `timeout` has passed,
+    /// Waits until one of the sockets is readable, the thread is woken, or `timeout` has passed,
     /// whichever is first.
     pub(crate) fn wait(&self, sockets: &[BorrowedSocket<'_>], timeout: Nanos) {
-        // SAFETY: the handle is open as long as we are.
+        // SAFETY: the handle stays open as long as `self` exists.
         unsafe { ResetEvent(self.readable.as_raw_handle()) };
         for socket in sockets {
-            // Sets the event at once if something is waiting already. SAFETY: both are open through
-            // the call.
+            // This sets the event at once if a datagram is already waiting. SAFETY: both handles
+            // are open during the call.
             unsafe {
                 WSAEventSelect(
                     socket.as_raw_socket() as SOCKET,
@@ -79,13 +80,15 @@ impl Waker {
                 );
             }
         }
-        // A negative time is relative. 0 would be a time long past, which has the same effect.
+        // A negative time is relative. 0 is an absolute time in the distant past, so the timer
+        // expires at once, as it should.
         let due = -(timeout.max(Nanos::ZERO).as_nanos() / NANOS_PER_UNIT);
-        // SAFETY: the handle is open, the time is ours, and there is no routine to be called.
+        // SAFETY: the handle is open, the time lives through the call, and there is no completion
+        // routine.
         unsafe { SetWaitableTimer(self.timer.as_raw_handle(), &raw const due, 0, None, null_mut(), 0) };
         let handles: [HANDLE; 3] =
             [self.woken.as_raw_handle(), self.readable.as_raw_handle(), self.timer.as_raw_handle()];
-        // SAFETY: three handles that are open through the call.
+        // SAFETY: all three handles are open during the call.
         unsafe { WaitForMultipleObjects(3, handles.as_ptr(), 0, INFINITE) };
     }
 }

@@ -1,4 +1,4 @@
-//! Masters of any domain, by their Announces.
+//! The PTP masters in all domains, found by their Announces.
 
 use engine::LocalTime;
 use net::clock;
@@ -6,7 +6,7 @@ use net::interface::Interface;
 use net::ptp::{AnnounceListener, HeardMaster};
 use serde::Serialize;
 
-/// Hears masters.
+/// Listens for masters.
 pub(super) struct Masters(AnnounceListener);
 
 impl Masters {
@@ -14,14 +14,14 @@ impl Masters {
         AnnounceListener::start(interface).map(Self)
     }
 
-    /// Masters that announce themselves, by domain.
+    /// The masters that announce themselves, ordered by domain.
     pub(super) fn list(&self) -> Vec<Master> {
         let now = clock::now();
         self.0.masters().iter().map(|master| Master::of(master, now)).collect()
     }
 }
 
-/// A line of the screen.
+/// A line on the screen.
 #[derive(Debug, Serialize)]
 pub(super) struct Master {
     domain: u8,

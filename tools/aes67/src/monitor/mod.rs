@@ -1,9 +1,9 @@
-//! `aes67 monitor`: one screen that shows grandmasters, streams, and how well each stream arrives.
+//! `aes67 monitor`: shows grandmasters and streams on one screen, and how well each stream arrives.
 //!
-//! Model: streams are found by SAP, masters by their Announces in any domain. Each announced stream
-//! is joined to count its packets. Where a stream is on PTP and our own client is locked, the
-//! lateness of packets is measured against PTP: the time from the last frame of a packet to its
-//! arrival.
+//! Model: streams are found by SAP, and masters by their Announces in any domain. Each announced
+//! stream is joined to count its packets. If a stream follows PTP and our own client is locked, the
+//! lateness of packets is measured against PTP, as the time from the end of a packet's last frame
+//! to the arrival of the packet.
 
 mod masters;
 mod streams;
@@ -65,7 +65,7 @@ pub(crate) fn run(arguments: &MonitorArguments) -> Result<ExitCode> {
     let interface = Interface::find(arguments.interface.as_deref())?;
     let listener = SapListener::with_groups(&interface, &arguments.sap_group, &arguments.sap_sources.accepted)?;
     let mut session = Session::start(arguments.seconds)?;
-    // Without PTP's ports, streams can still be shown.
+    // If the PTP ports are refused, streams can still be shown.
     let refused = |error: &net::Error| warn(format_args!("warning: no masters and no lateness: {error}"));
     let client = PtpClient::shared(arguments.ptp.slave(&interface, None)?).inspect_err(refused).ok();
     let masters = Masters::start(&interface).ok();

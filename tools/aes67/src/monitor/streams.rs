@@ -1,4 +1,4 @@
-//! Announced streams, joined to count their packets.
+//! Joins announced streams to count their packets.
 
 use crate::target::describe_format;
 use engine::announce::sap::SessionKey;
@@ -17,10 +17,10 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// A packet that is later than this comes from a sender that is not on PTP.
+/// A packet that is later than this comes from a sender that does not follow PTP.
 const ON_PTP: Nanos = Nanos::from_secs(1);
 
-/// Counts of a stream.
+/// The counts of a stream.
 #[derive(Debug, Default)]
 struct Counts {
     sequence: SequenceTracker,
@@ -35,7 +35,7 @@ struct Sink {
 }
 
 impl Sink {
-    /// Time from the end of the packet, by its timestamp, to its arrival.
+    /// Time from the end of the packet, according to its timestamp, to its arrival.
     fn lateness(&self, at: LocalTime, packet: &RtpPacket<'_>) -> Option<Nanos> {
         let MediaClock::Ptp { offset } = self.stream.relation() else { return None };
         let now = self.clock.filter(|clock| clock.state.is_usable())?.map?.ptp_at(at);
@@ -67,20 +67,20 @@ impl MediaSink for Sink {
     }
 }
 
-/// A stream of the directory.
+/// A stream in the directory.
 struct Followed {
     name: String,
     address: String,
     format: String,
     counts: Arc<Mutex<Counts>>,
-    /// The counts of a second ago.
+    /// The counts a second ago.
     seen: (u64, u64),
-    /// `None` if it could not be joined, or exceeds the limit.
+    /// `None` if the stream could not be joined, or exceeds the maximum number.
     listener: Option<MediaListener>,
     problem: String,
 }
 
-/// All streams that are announced.
+/// All announced streams.
 pub(super) struct Streams {
     interface: Interface,
     timeline: Option<Timeline>,
@@ -94,8 +94,8 @@ impl Streams {
         Self { interface: interface.clone(), timeline, most, looked_at: clock::now(), followed: BTreeMap::new() }
     }
 
-    /// Joins new streams, and leaves those that have disappeared. A new version of a description is
-    /// a new stream.
+    /// Joins new streams, and leaves those that have disappeared. A new version of a description
+    /// counts as a new stream.
     pub(super) fn follow(&mut self, sessions: &Sessions) {
         let mut now = BTreeMap::new();
         for (key, entry) in sessions {
@@ -118,7 +118,7 @@ impl Streams {
         let joined = self.followed.values().filter(|followed| followed.listener.is_some()).count();
         let started = match LegConfig::of(stream, std::slice::from_ref(&self.interface)) {
             Ok(_) if joined >= self.most => Err(format!("not joined: more than {} streams (--streams)", self.most)),
-            // One leg, because the other one has the same numbers.
+            // Only one leg is joined, because both legs have the same sequence numbers.
             Ok(legs) => MediaListener::start(&legs[..1.min(legs.len())], self.timeline.clone(), sink)
                 .map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
@@ -139,7 +139,7 @@ impl Streams {
         }
     }
 
-    /// Changes in the last second.
+    /// The lines for the screen, with the changes since the last call.
     pub(super) fn rows(&mut self) -> Vec<Row> {
         let now = clock::now();
         let elapsed = now - std::mem::replace(&mut self.looked_at, now);
@@ -169,7 +169,7 @@ impl Followed {
     }
 }
 
-/// A line of the screen.
+/// A line on the screen.
 #[derive(Debug, Serialize)]
 pub(super) struct Row {
     name: String,

@@ -1,4 +1,4 @@
-//! A sound card, by cpal.
+//! Plays on a sound card, through cpal.
 
 use super::mix::Mixer;
 use crate::failure::{Failure, Result};
@@ -16,27 +16,27 @@ use engine::{Nanos, SampleRate};
 use net::clock;
 use std::sync::mpsc::{Receiver, sync_channel};
 
-/// Frames that the engine resamples at once.
+/// Maximum number of frames that the engine resamples at once.
 pub(super) const BLOCK_FRAMES: usize = 1024;
-/// Longest callback to be requested: the rest of the latency is for late packets. Defaults of cards
-/// reach from 5 to 340 ms.
+/// Longest callback to request, because the latency beyond it is the margin for late packets. Cards
+/// have defaults from 5 to 340 ms.
 const CALLBACK: Nanos = Nanos::from_millis(10);
-/// Largest share of the latency that a callback should take.
+/// A callback should be no longer than the latency divided by this.
 const CALLBACKS_OF_LATENCY: i64 = 4;
 
-/// A card and its settings.
+/// An opened card and its settings.
 pub(super) struct Opened {
     device: cpal::Device,
     name: String,
     config: SupportedStreamConfig,
     rate: SampleRate,
-    /// Playback delay in addition to what the card reports.
+    /// Playback delay in addition to the delay that the card reports.
     untold_latency: Nanos,
 }
 
 impl Opened {
-    /// The card whose name contains `wanted`, or the default one, at the streams' rate if it has
-    /// that.
+    /// Opens the card whose name contains `wanted`, or the default card, at the streams' rate if
+    /// the card supports it.
     pub(super) fn open(wanted: Option<&str>, rate: SampleRate, channels: usize) -> Result<Self> {
         with_words_logged(|| Self::look_for(wanted, rate, channels))
     }
@@ -70,7 +70,7 @@ impl Opened {
         usize::from(self.config.channels()).min(MAX_CHANNELS)
     }
 
-    /// Plays with a callback that suits `latency`, if the card supports it.
+    /// Starts playback with a callback length that suits `latency`, if the card supports it.
     pub(super) fn start(self, mixer: Mixer, latency: Nanos) -> Result<Playing> {
         let callback = CALLBACK.min(Nanos::new(latency.as_nanos() / CALLBACKS_OF_LATENCY));
         let frames = (self.rate.frames_in(callback) as u32).max(1);
@@ -106,6 +106,7 @@ impl Opened {
             let now = clock::now();
             if work.is_none() {
                 // The library's thread has the usual priority, so a busy computer would delay it.
+                // Request a real-time priority.
                 net::ask_for_real_time();
                 work = mixer.take();
             }
@@ -123,7 +124,7 @@ impl Opened {
             }
         };
         let on_error = move |error: cpal::Error| {
-            // Nobody reads the messages, or the reader has enough of them.
+            // This fails if nobody reads the messages, or if the queue is full.
             let _ = tell.try_send(error);
         };
         let mut config = self.config.config();
@@ -136,14 +137,14 @@ impl Opened {
     }
 }
 
-/// On other systems, cards report all of it.
+/// On other systems, cards report their whole latency.
 #[cfg(not(target_os = "linux"))]
 fn untold_latency(_: &cpal::Device, _: SampleRate, _: u32) -> Nanos {
     Nanos::ZERO
 }
 
-/// The stream's rate if the card supports it; the channels of the stream, or else the smallest
-/// number that holds them; and the widest supported samples.
+/// Chooses the card's configuration: the stream's rate if the card supports it, the stream's number
+/// of channels or the next larger one, and the widest supported samples.
 fn choose(
     device: &cpal::Device,
     rate: SampleRate,
@@ -162,7 +163,7 @@ fn choose(
     best.map_or_else(|| device.default_output_config(), Ok)
 }
 
-/// Plays until it is dropped.
+/// A card that is playing. Stops when it is dropped.
 pub(super) struct Playing {
     name: String,
     errors: Receiver<cpal::Error>,
@@ -181,7 +182,7 @@ impl Playing {
     /// Reports xruns.
     ///
     /// # Errors
-    /// If the card has disappeared, in words.
+    /// If the card has disappeared or stopped; the error says so.
     pub(super) fn check(&mut self) -> std::result::Result<(), String> {
         for error in self.errors.try_iter() {
             let message = format!("{}: {error}", self.name);

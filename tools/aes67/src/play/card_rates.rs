@@ -1,8 +1,8 @@
-//! The rates of sound cards' crystals, remembered between runs, so that a stream starts at the
-//! right rate.
+//! Remembers the rates of sound card crystals between runs, so that a stream starts at the right
+//! rate.
 //!
-//! They are in one small JSON file in the user's state folder (XDG). It is only an aid: if it
-//! cannot be read or written, playback works without it.
+//! The rates are stored in a small JSON file in the user's state folder (XDG). The file is not
+//! essential: if it cannot be read or written, playback works without it.
 
 use crate::whole_file;
 use engine::Ppb;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// A larger error is not that of a crystal, so the card is measured again.
+/// Larger rates cannot come from a crystal, so they are ignored and the card is measured again.
 const BELIEVED_PPM: f64 = 500.0;
 
 #[derive(Debug, Default, Serialize, Deserialize)]

@@ -1,4 +1,4 @@
-//! The rate at which a stream is played.
+//! The rate controller of a stream.
 
 use engine::Ppb;
 use engine::audio::{FusedRateController, RateController, RateInput};
@@ -6,9 +6,10 @@ use engine::audio::{FusedRateController, RateController, RateInput};
 /// The engine's rate controller, or none.
 #[derive(Debug)]
 pub(super) enum Controller {
-    /// At the sender's rate, from measured rates.
+    /// Plays at the sender's rate, from measured rates.
     Measured(FusedRateController),
-    /// At the card's rate: nothing is resampled, and the position jumps now and then, crossfaded.
+    /// Plays at the card's rate: nothing is resampled, and the position jumps from time to time,
+    /// with a crossfade.
     Free,
 }
 

@@ -1,9 +1,10 @@
-//! Counts of a stream since the command began, across restarts of its parts.
+//! Sums up the counts of a stream since the command began, across restarts of the receiver and the
+//! output.
 
 use engine::receive::Refusals;
 use net::stream::ReceiverStatus;
 
-/// Sums over all timelines and outputs.
+/// Sums of counts over all timelines and outputs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Counts {
     pub(super) received: u64,
@@ -16,9 +17,9 @@ pub(super) struct Counts {
     pub(super) underruns: u64,
     pub(super) jumps: u64,
     pub(super) dropped_by_kernel: u64,
-    /// Restarts by the sender: another source, or a jump of its timestamps.
+    /// Number of restarts by the sender: another source, or a jump of the timestamps.
     pub(super) restarts: u64,
-    /// How often packets were found to come later or earlier for good.
+    /// Number of permanent shifts, after which all packets arrive later or earlier.
     pub(super) shifts: u64,
 }
 
@@ -26,7 +27,7 @@ pub(super) struct Counts {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Tally {
     total: Counts,
-    /// The last status of the present timeline.
+    /// The last counts of the current timeline.
     seen: Counts,
     generation: u32,
     sources: u32,
@@ -34,12 +35,12 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// Takes a status; returns the sums.
+    /// Adds the counts in a status. Returns the sums.
     pub(super) fn update(&mut self, status: &ReceiverStatus) -> Counts {
         let now = Counts::of(status);
         let generation = status.ingest.generation;
         if generation != self.generation {
-            // The counts of packets restart with every timeline.
+            // Packet counts restart with every timeline.
             (self.seen.received, self.seen.lost, self.seen.leg_lost) = (0, 0, [0, 0]);
             self.generation = generation;
         }
@@ -52,7 +53,7 @@ impl Tally {
         self.total
     }
 
-    /// The next status will be of another receiver, which counts from 0.
+    /// Prepares for a new receiver, which counts from 0.
     pub(super) fn start_anew(&mut self) {
         *self = Self { total: self.total, ..Self::default() };
     }
@@ -77,8 +78,8 @@ impl Counts {
         }
     }
 
-    /// Adds the difference from `seen`. Packets that were missed may still come late, so that count
-    /// may fall.
+    /// Adds the difference between `now` and `seen`. The number of lost packets may fall, because
+    /// packets may still arrive late.
     fn add(&mut self, now: &Self, seen: &Self) {
         self.received += now.received.saturating_sub(seen.received);
         self.lost += now.lost - seen.lost;

@@ -1,21 +1,21 @@
-//! The smallest latency that works with an output: a callback takes its whole block at once, so the
-//! latency must exceed that block by the lateness of packets and callbacks.
+//! The smallest latency that works with an output. A callback takes a whole block at once, so the
+//! latency must exceed the length of this block by the lateness of packets and callbacks.
 
 use engine::Nanos;
 
 /// Smallest margin between the latency and a callback: enough on a quiet network and an undisturbed
 /// host.
 const LEAST: Nanos = Nanos::from_millis(2);
-/// Margin where the latency is raised: an ordinary host now and then delays a thread by some
+/// Margin if the latency is raised: an ordinary host occasionally delays a thread by a few
 /// milliseconds.
 const ROOM: Nanos = Nanos::from_millis(5);
 
-/// The latency that works with a callback of this length, if the requested one does not.
+/// The latency that works with a callback of this length; `None` if the requested latency works.
 pub(super) fn raised(latency: Nanos, callback: Nanos) -> Option<Nanos> {
     (latency < callback + LEAST).then(|| callback + ROOM)
 }
 
-/// Why the latency is too short.
+/// A sentence that says why the latency is too short.
 pub(super) fn reason(latency: Nanos, callback: Nanos) -> String {
     let [latency_ms, callback_ms] = [latency, callback].map(|time| time.as_secs_f64() * 1e3);
     format!(

@@ -1,24 +1,25 @@
-//! Detects a latency that is too short for a stream: packets are late again and again. A sender's
-//! bursts have that effect for as long as it sends.
+//! Detects that the latency is too short for a stream, because packets are late again and again. A
+//! bursty sender has this effect for as long as it sends.
 
 use engine::{LocalTime, Nanos};
 
-/// Late packets with a longer pause between them are separate disturbances.
+/// Late packets that are further apart than this belong to separate disturbances.
 const AGAIN: Nanos = Nanos::from_secs(2);
-/// A disturbance of this length is reported.
+/// A disturbance that lasts at least this long is reported.
 const PATIENCE: Nanos = Nanos::from_secs(10);
 
-/// The detector.
+/// The detector for late packets.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct LatePackets {
     count: u64,
-    /// The first and the last late packets of the present disturbance.
+    /// When the first and the last late packet of the current disturbance arrived.
     trouble: Option<(LocalTime, LocalTime)>,
     told: bool,
 }
 
 impl LatePackets {
-    /// Takes the number of late packets so far. Returns whether to report now, which is true once.
+    /// Processes the number of late packets so far. Returns whether to report the disturbance now,
+    /// which is true only once.
     pub(super) fn look(&mut self, now: LocalTime, count: u64) -> bool {
         let more = count > self.count;
         self.count = count;

@@ -1,4 +1,4 @@
-//! Several streams on one output: their sum, by the channel map of each.
+//! Mixes several streams into one output, each with its own channel map.
 
 use super::controller::Controller;
 use crate::meter::Meter;
@@ -6,19 +6,19 @@ use engine::LocalTime;
 use engine::receive::Playout;
 use std::sync::Arc;
 
-/// The audio halves of all streams that one output plays, with their meters.
+/// The audio halves of all streams on one output, with their meters.
 pub(super) struct Mixer {
     streams: Vec<(Playout<Controller>, Arc<Meter>)>,
     scratch: Vec<f32>,
 }
 
 impl Mixer {
-    /// `longest` is the most samples of one [`Mixer::pull`].
+    /// Creates a mixer. `longest` is the maximum number of samples in one [`Mixer::pull`].
     pub(super) fn new(streams: Vec<(Playout<Controller>, Arc<Meter>)>, longest: usize) -> Self {
         Self { streams, scratch: vec![0.0; longest] }
     }
 
-    /// Fills `out`; neither allocates nor waits.
+    /// Fills `out` with the sum of all streams. Neither allocates nor blocks.
     pub(super) fn pull(&mut self, now: LocalTime, out: &mut [f32]) {
         out.fill(0.0);
         let block = &mut self.scratch[..out.len()];

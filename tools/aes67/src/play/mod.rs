@@ -1,9 +1,9 @@
-//! `aes67 play`: streams on a sound card, in a file, or nowhere.
+//! `aes67 play`: plays streams on a sound card, into a file, or nowhere.
 //!
-//! Model: the card's callback pulls the engine, and only the sum of the streams is between them. A
-//! file and `null` are cards without hardware: a thread calls back by the host's clock, with a
-//! configurable crystal error. If a card is lost, the command tries to open it until it is back; if
-//! the network is lost, it waits. It reports both.
+//! Model: the card's callback pulls audio from the engine, and only the mixer is in between. A file
+//! and `null` are cards without hardware: a thread makes the callbacks, paced by the host clock
+//! with a configurable crystal error. If the card is lost, the command tries to open it until it is
+//! back; if the network is lost, the command waits. Both are reported.
 
 #[cfg(feature = "cpal")]
 mod card;
@@ -153,7 +153,7 @@ pub(crate) struct PlayArguments {
     seconds: Option<f64>,
 }
 
-/// For each output the stream's channel, both counted from 0.
+/// The stream's channel for each output, both counted from 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Channels(Vec<Option<usize>>);
 
@@ -242,7 +242,8 @@ fn streams(arguments: &PlayArguments, session: &Session) -> Result<Vec<Stream>> 
     Ok(streams)
 }
 
-/// Without PTP a stream is played by arrivals, which is reported.
+/// Selects the timeline for a stream. If PTP is not available, the stream is played by arrivals,
+/// which is reported.
 fn timeline(
     arguments: &PlayArguments,
     target: &Target,
@@ -287,7 +288,7 @@ fn clocks_are_known(streams: &[Stream]) -> bool {
     streams.iter().filter_map(|stream| stream.timeline.as_ref()).all(is_known)
 }
 
-/// Why a clock is unknown: the first such clock.
+/// Why the first unknown clock is unknown.
 fn no_clock(streams: &[Stream]) -> String {
     let reason = |timeline: &Timeline| match timeline {
         Timeline::Ptp(client) if !client.status().is_usable() => Some(clock_wait::reason(client)),
@@ -298,9 +299,9 @@ fn no_clock(streams: &[Stream]) -> String {
     streams.iter().filter_map(|stream| stream.timeline.as_ref()).find_map(reason).unwrap_or_default()
 }
 
-/// State of a stream between two updates.
+/// The state of a stream that is kept from one update to the next.
 struct Followed {
-    /// Whether it was reported that a grandmaster other than the described one is followed.
+    /// Whether a grandmaster other than the described one has been reported.
     other_grandmaster: bool,
     tally: Tally,
     counts: Counts,
@@ -312,7 +313,7 @@ struct Followed {
     silent: bool,
 }
 
-/// The run: a player or the wait for a card, and the state of each stream.
+/// The state of a run: the player, or the wait for a card, and the state of each stream.
 struct PlaySession<'a> {
     arguments: &'a PlayArguments,
     streams: &'a [Stream],
@@ -320,7 +321,7 @@ struct PlaySession<'a> {
     followed: Vec<Followed>,
     hint: Hint,
     retry_at: LocalTime,
-    /// The shortest latency that works with the output, as far as is known.
+    /// The shortest latency that works with the output, as far as known.
     floor: Nanos,
 }
 
@@ -378,7 +379,7 @@ impl<'a> PlaySession<'a> {
         }
     }
 
-    /// Restarts playback with a latency that leaves a margin over the output's callback.
+    /// Restarts playback with a latency that exceeds the output's callback by a margin.
     fn raise(&mut self, session: &mut Session, card_rates: &CardRates, callback: Nanos, latency: Nanos) -> Result<()> {
         let reason = floor::reason(latency, callback);
         let Some(raised) = floor::raised(latency, callback) else { return Ok(()) };
@@ -470,7 +471,7 @@ impl<'a> PlaySession<'a> {
         Ok(())
     }
 
-    /// Reports a summary, and saves the rates of cards.
+    /// Reports a summary, and saves the rate of the card.
     fn end(mut self, card_rates: &mut CardRates) {
         let Some(player) = self.player.take() else { return };
         player.remember(self.arguments, card_rates);
@@ -489,7 +490,8 @@ impl<'a> PlaySession<'a> {
     }
 }
 
-/// Counts, and reports notable changes: silence and its end, and a restart of the sender.
+/// Updates the counts of a stream, and reports notable changes such as silence, its end, and a
+/// restart of the sender.
 fn follow(session: &mut Session, stream: &Stream, status: &ReceiverStatus, followed: &mut Followed) {
     let name = &stream.target.name;
     if let Some(Timeline::Ptp(client)) = stream.timeline.as_ref() {
@@ -530,7 +532,7 @@ fn follow(session: &mut Session, stream: &Stream, status: &ReceiverStatus, follo
     }
     let silent = is_silent(status);
     if finding.is_some_and(Finding::is_contradiction) {
-        // Which is why nothing is heard.
+        // The contradiction explains the silence, which is not reported separately.
     } else if silent && !followed.silent {
         let links: Vec<String> = stream.legs.iter().map(|leg| leg.interface.link().to_string()).collect();
         session.tell(format_args!("{name}: nothing has come for a second; {}", links.join(", ")));

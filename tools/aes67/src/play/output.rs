@@ -1,4 +1,4 @@
-//! The output: a sound card, or a timer in its place.
+//! The output: a sound card, or a timer that replaces it.
 
 #[cfg(feature = "cpal")]
 use super::card;
@@ -8,7 +8,7 @@ use crate::failure::{Failure, Result};
 use engine::rtp::format::StreamFormat;
 use engine::{Nanos, SampleRate};
 
-/// Ready to play.
+/// An opened output, ready to play.
 pub(super) enum Output {
     Timer(timer::Opened),
     #[cfg(feature = "cpal")]
@@ -16,7 +16,7 @@ pub(super) enum Output {
 }
 
 impl Output {
-    /// Opens the requested output for streams of this rate and number of channels.
+    /// Opens the requested output for streams with this format's rate and this number of channels.
     pub(super) fn open(arguments: &PlayArguments, format: StreamFormat, channels: usize) -> Result<Self> {
         match &arguments.output {
             Some(output) => {
@@ -64,7 +64,7 @@ impl Output {
         }
     }
 
-    /// The most frames of one callback.
+    /// Maximum number of frames in one callback.
     pub(super) fn longest_callback(&self) -> usize {
         match self {
             Self::Timer(opened) => opened.block_frames(),
@@ -83,24 +83,24 @@ impl Output {
     }
 }
 
-/// Plays until it is dropped.
+/// An output that is playing. Stops when it is dropped.
 pub(super) enum Playing {
     Timer(timer::Playing),
     #[cfg(feature = "cpal")]
     Card(card::Playing),
 }
 
-/// The output no longer plays.
+/// Why the output no longer plays.
 pub(super) enum Lost {
-    /// It may come back: a card that was unplugged.
+    /// The output may come back, for example a card that was unplugged.
     #[cfg(feature = "cpal")]
     ForNow(String),
-    /// It will not: a file that cannot be written.
+    /// The output will not come back, for example a file that cannot be written.
     ForGood(Failure),
 }
 
 impl Playing {
-    /// The latency of the card from its callback to the sound; 0 for a timer.
+    /// The latency of the card from its callback to the sound; `None` for a timer.
     pub(super) fn latency(&self) -> Option<Nanos> {
         match self {
             Self::Timer(_) => None,
@@ -112,7 +112,7 @@ impl Playing {
     /// Reports events of the output.
     ///
     /// # Errors
-    /// If it no longer plays.
+    /// If the output no longer plays.
     pub(super) fn check(&mut self) -> std::result::Result<(), Lost> {
         match self {
             Self::Timer(playing) => playing.check().map_err(Lost::ForGood),

@@ -1,4 +1,4 @@
-//! Streams and their output, from its opening to its loss.
+//! Plays streams on an output, from the time the output is opened until it is lost.
 
 use super::card_rates::CardRates;
 use super::controller::Controller;
@@ -20,29 +20,30 @@ use net::stream::{LegConfig, Receiver};
 use net::timeline::Timeline;
 use std::sync::Arc;
 
-/// How long the first frame of a packet waits by default, and how far late packets may raise that.
+/// Default latency: how long the first frame of a packet waits, and the limit up to which late
+/// packets may raise this time.
 const LATENCY: Nanos = Nanos::from_millis(40);
 const LATENCY_LIMIT: Nanos = Nanos::from_millis(250);
-/// The rate of a card is remembered if it was measured for this long.
+/// The rate of a card is saved if it was measured for at least this long.
 const MEASURED: Nanos = Nanos::from_secs(30);
 
-/// A stream that is to be played.
+/// A stream to play.
 pub(super) struct Stream {
     pub(super) target: Target,
     pub(super) legs: Vec<LegConfig>,
     pub(super) timeline: Option<Timeline>,
-    /// For each output the stream's channel, both counted from 0; `None` if it was not given.
+    /// The stream's channel for each output, both counted from 0; `None` if not given.
     pub(super) channels: Option<Vec<Option<usize>>>,
 }
 
-/// A stream that is played.
+/// A stream that is being played.
 pub(super) struct PlayingStream {
     pub(super) receiver: Receiver,
     pub(super) meter: Arc<Meter>,
     pub(super) latency: Nanos,
 }
 
-/// Plays until it is dropped.
+/// Plays streams until it is dropped.
 pub(super) struct Player {
     pub(super) channels: Vec<PlayingStream>,
     pub(super) name: String,
@@ -55,7 +56,7 @@ impl Player {
     /// Opens the output and starts to receive, with a latency of at least `floor`.
     ///
     /// # Errors
-    /// If an option is invalid, or something is refused.
+    /// If an option is invalid, or if the output or a socket is refused.
     pub(super) fn open(
         arguments: &PlayArguments,
         streams: &[Stream],
@@ -108,7 +109,7 @@ impl Player {
         self.output.latency()
     }
 
-    /// A callback that leaves no margin for packets: its length, and the latency.
+    /// If a callback is too long to leave a margin for packets, returns its length and the latency.
     pub(super) fn callback_too_long(&self) -> Option<(Nanos, Nanos)> {
         let of = |channel: &PlayingStream| {
             let callback = self.rate.duration(Frames::new(i64::from(channel.meter.longest_callback())));
@@ -117,7 +118,7 @@ impl Player {
         self.channels.iter().find_map(of)
     }
 
-    /// Saves the rate of the card.
+    /// Saves the rate of the card, if it was measured for long enough.
     pub(super) fn remember(&self, arguments: &PlayArguments, card_rates: &mut CardRates) {
         let long_enough = clock::now() - self.started_at > MEASURED;
         let playing = self.channels.iter().map(|channel| channel.receiver.status());
@@ -128,13 +129,14 @@ impl Player {
     }
 }
 
-/// The name by which a card's rate is saved; files and `null` have no crystal.
+/// The name under which the card's rate is saved; `None` for files and `null`, which have no
+/// crystal.
 fn remembered_name(arguments: &PlayArguments) -> Option<String> {
     arguments.output.is_none().then(|| arguments.device.clone().unwrap_or_else(|| "default".to_owned()))
 }
 
-/// Which outputs each stream plays on: as given, or else side by side while there are enough
-/// outputs, or on the same ones.
+/// Assigns outputs to each stream: as given, or else side by side if there are enough outputs, or
+/// else all streams on the same outputs.
 fn layout(streams: &[Stream]) -> Vec<Vec<Option<usize>>> {
     let inputs = |stream: &Stream| stream.target.stream.format.channels();
     let fit = streams.iter().map(inputs).sum::<usize>() <= MAX_CHANNELS;
@@ -148,8 +150,8 @@ fn layout(streams: &[Stream]) -> Vec<Vec<Option<usize>>> {
     maps
 }
 
-/// A map for all outputs. A single channel plays on all of them; outputs without a channel of their
-/// own are shared.
+/// Extends or shortens a map to this number of outputs. A single channel plays on all outputs. If
+/// the map is too long, its leading empty outputs are removed.
 fn spread(map: &[Option<usize>], outputs: usize) -> Vec<Option<usize>> {
     match map {
         [Some(only)] => vec![Some(*only); outputs],
@@ -160,16 +162,17 @@ fn spread(map: &[Option<usize>], outputs: usize) -> Vec<Option<usize>> {
     }
 }
 
-/// The requested latency, or the default.
+/// The requested latency, or the default if none was requested.
 fn asked_latency(arguments: &PlayArguments, target: &Target) -> Result<Nanos> {
     let asked = arguments.latency.or(target.latency_ms);
     asked.map_or(Ok(LATENCY), |ms| duration_ms("the latency", ms))
 }
 
-/// The shortest latency that works with an output whose block is known before it is opened.
+/// The shortest latency that works with an output, if the length of its block is known before the
+/// output is opened.
 ///
 /// # Errors
-/// If a shorter one was requested and must not be raised.
+/// If a shorter latency was requested and must not be raised.
 fn known_floor(arguments: &PlayArguments, streams: &[Stream]) -> Result<Nanos> {
     let mut floor = Nanos::ZERO;
     for stream in streams.iter().filter(|_| arguments.output.is_some()) {
@@ -203,7 +206,8 @@ fn stream_config(
     let config = target.stream.stream_config(latency, output.rate(), output.block_frames());
     let media_clock = match arguments.clock {
         Clock::Ptp | Clock::System => config.media_clock,
-        // At 48 kHz a clock frame of 250 us has 12 frames of audio.
+        // The Livewire clock counts 250 us, which is 12 frames of audio at 48 kHz, so its
+        // timestamps have no offset.
         Clock::Livewire => MediaClock::Ptp { offset: 0 },
         Clock::Arrivals | Clock::Free => MediaClock::Unrelated,
     };

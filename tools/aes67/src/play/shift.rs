@@ -1,13 +1,13 @@
-//! Reports that a stream's packets come later or earlier for good: its sender slipped, or the path
-//! has changed.
+//! Reports a permanent shift of a stream's arrivals: its sender slipped, or the network path has
+//! changed.
 
 use engine::{LocalTime, Nanos};
 use net::stream::ReceiverStatus;
 
-/// By then playback has reacted: some callbacks.
+/// Delay of the report after a shift, a few callbacks long, so that playback has reacted by then.
 const DECIDED: Nanos = Nanos::from_millis(200);
 
-/// The detector.
+/// Detects shifts that are to be reported.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Shifts {
     count: u64,
@@ -15,7 +15,7 @@ pub(super) struct Shifts {
 }
 
 impl Shifts {
-    /// Takes the number of shifts so far. Returns whether to report one now.
+    /// Processes the number of shifts so far. Returns whether to report a shift now.
     pub(super) fn look(&mut self, now: LocalTime, count: u64) -> bool {
         if std::mem::replace(&mut self.count, count) != count {
             self.tell_at = Some(now + DECIDED);
@@ -24,8 +24,8 @@ impl Shifts {
     }
 }
 
-/// One sentence: the size of the shift, and the effect on playback. `is_timed` says whether a clock
-/// is available that could time playback.
+/// One sentence that states the size of the shift and the effect on playback. `is_timed` states
+/// whether there is a clock that could time playback.
 pub(super) fn sentence(status: &ReceiverStatus, is_timed: bool) -> String {
     let later = status.ingest.shifted_by;
     let (by, which) = if later >= Nanos::ZERO { (later, "later") } else { (-later, "earlier") };

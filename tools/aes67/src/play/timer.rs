@@ -1,4 +1,4 @@
-//! A sound card without hardware: a thread that calls back by the host's clock.
+//! A sound card without hardware: a thread makes the callbacks, paced by the host clock.
 
 use super::mix::Mixer;
 use crate::failure::{Failure, Result};
@@ -14,21 +14,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// No crystal is worse than this.
+/// Largest crystal error that can be simulated, ppm: no crystal is worse.
 const WORST_PPM: f64 = 1000.0;
-/// Full scale of the file.
+/// Full scale of the samples in the file.
 const FULL_SCALE: f32 = 8_388_608.0;
-/// Samples of 3 bytes that a WAV file holds, with room for its header.
+/// Maximum number of 3-byte samples in a WAV file, with room for its header.
 const MAX_SAMPLES: u64 = (u32::MAX as u64 - 1024) / 3;
-/// A card that was not served for this long has played silence, because no queue is that long (see
-/// `CardClock`), so the blocks of that time are left out.
+/// A card that was not served for this long would have played silence, because no queue is that
+/// long (see `CardClock`), so the blocks of this time are skipped.
 const LEFT_OUT: Nanos = Nanos::from_secs(1);
-/// Callbacks between two updates of the file's header.
+/// Number of callbacks between two updates of the file's header.
 const FLUSH_CALLBACKS: u64 = 200;
 
 type Writer = WavWriter<BufWriter<File>>;
 
-/// Ready to play.
+/// An opened timer output, ready to play.
 pub(super) struct Opened {
     sample_rate: SampleRate,
     channels: usize,
@@ -38,7 +38,7 @@ pub(super) struct Opened {
 }
 
 impl Opened {
-    /// `output` is a WAV file or `null`.
+    /// Opens the output, which is a WAV file or `null`.
     pub(super) fn open(
         output: &str,
         sample_rate: SampleRate,
@@ -88,19 +88,20 @@ impl Opened {
         let written = self.write_until(mixer, stop);
         let Some((name, writer)) = self.file else { return Ok(()) };
         let Err(error) = written.and_then(|()| writer.finalize()) else { return Ok(()) };
-        // What fitted on the disk is complete, which the header must say.
+        // The frames that fitted on the disk are complete, and the header must state their number.
         let kept =
             wav::complete(Path::new(&name)).map_or(0.0, |frames| frames as f64 / f64::from(self.sample_rate.as_hz()));
         Err(Failure::run(format!("{name}: {error}; the {kept:.1} s played until then are kept")))
     }
 
     fn write_until(&mut self, mut mixer: Mixer, stop: &AtomicBool) -> hound::Result<()> {
-        // A card does not wait for other programs, either.
+        // A real card does not wait for other programs either, so the thread requests a real-time
+        // priority.
         net::ask_for_real_time();
         let mut block = vec![0.0; self.block_frames * self.channels];
         let silence = block.clone();
         let started = clock::now();
-        // All blocks that were due by then are left out.
+        // Blocks that were due before this time are skipped.
         let mut resumed_at = started;
         for callbacks in 0u64.. {
             let due = self.due(started, callbacks);
@@ -125,7 +126,7 @@ impl Opened {
         Ok(())
     }
 
-    /// When a callback is due, by a crystal of this error.
+    /// When a callback is due, according to a crystal with this error.
     fn due(&self, started: LocalTime, callbacks: u64) -> LocalTime {
         let frames = Frames::new(callbacks as i64 * self.block_frames as i64);
         let nominal = self.sample_rate.duration(frames);
@@ -150,14 +151,14 @@ fn write(writer: &mut Writer, block: &[f32], flush: bool) -> hound::Result<()> {
     if flush { writer.flush() } else { Ok(()) }
 }
 
-/// Plays until it is dropped.
+/// A timer output that is playing. Stops when it is dropped.
 pub(super) struct Playing {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<Result<()>>>,
 }
 
 impl Playing {
-    /// An error if the file cannot be written.
+    /// Returns an error if the file cannot be written.
     pub(super) fn check(&mut self) -> Result<()> {
         match self.thread.take_if(|thread| thread.is_finished()) {
             Some(thread) => thread.join().unwrap_or_else(|_| Err(Failure::run("the output's thread has panicked"))),

@@ -1,6 +1,6 @@
-//! `--trace FILE`: the simulator's trace format, written on a real network. Values that only the
-//! simulator knows stay empty: the true clocks and rates, what a listener would have heard, and
-//! what the network lost.
+//! `--trace FILE`: writes a trace from a real network in the simulator's format. Values that only
+//! the simulator knows stay empty: the true clocks and rates, what a listener would have heard, and
+//! the packets that the network lost.
 
 use super::counts::Counts;
 use crate::failure::{Failure, Result};
@@ -12,10 +12,10 @@ use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 use trace::{ClockState, TraceRow, Writer};
 
-/// The file.
+/// The trace file.
 pub(super) struct TraceFile {
     path: PathBuf,
-    /// `None` once it could not be written.
+    /// `None` after a write has failed.
     writer: Option<Writer<BufWriter<File>>>,
 }
 
@@ -30,7 +30,8 @@ impl TraceFile {
     pub(super) fn write(&mut self, receiver: &str, row: &TraceRow) -> Result<()> {
         let Some(writer) = &mut self.writer else { return Ok(()) };
         let Err(error) = writer.write(receiver, row, true).and_then(|()| writer.flush()) else { return Ok(()) };
-        // The writer first writes as much of its buffer as fits, and then the rest can be cut off.
+        // Dropping the writer writes as much of its buffer as fits on the disk. After that, an
+        // incomplete row can be cut off.
         self.writer = None;
         let kept = keep_whole_rows(&self.path);
         let what = kept.map_or_else(
@@ -48,7 +49,7 @@ fn keep_whole_rows(path: &Path) -> io::Result<()> {
     OpenOptions::new().write(true).open(path)?.set_len(whole as u64)
 }
 
-/// The present interval of a stream.
+/// The values of a stream in the current interval.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Interval {
     before: Counts,
@@ -60,12 +61,12 @@ pub(super) struct Interval {
 }
 
 impl Interval {
-    /// Begins an interval when `before` was counted.
+    /// Begins an interval. `before` are the counts at its beginning.
     pub(super) fn new(before: Counts) -> Self {
         Self { before, looks: 0, ratio_ppm: 0.0, depth_ms: 0.0, fill_min_ms: f64::INFINITY, fill_max_ms: 0.0 }
     }
 
-    /// Updates the interval; called some twenty times a second.
+    /// Adds a status to the interval; called about twenty times a second.
     pub(super) fn look(&mut self, status: &ReceiverStatus) {
         let playout = &status.playout;
         if !playout.started {
@@ -79,7 +80,7 @@ impl Interval {
         self.fill_max_ms = self.fill_max_ms.max(fill_ms);
     }
 
-    /// The interval that ends now.
+    /// Returns the row for the interval, which ends now.
     pub(super) fn row(
         &self,
         elapsed: Nanos,
@@ -139,7 +140,7 @@ impl Interval {
     }
 }
 
-/// State, the host's rate against PTP, and the uncertainty.
+/// The state of the clock, the host's rate relative to PTP, and the uncertainty.
 fn clock(timeline: Option<&Timeline>) -> (ClockState, Option<f64>, Option<Nanos>) {
     match timeline {
         Some(Timeline::Ptp(client)) => {

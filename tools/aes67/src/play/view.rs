@@ -1,4 +1,4 @@
-//! The display of a stream that is played, each second and at the end.
+//! Displays a stream that is being played, each second and at the end.
 
 use super::counts::Counts;
 use crate::drops;
@@ -10,22 +10,22 @@ use net::stream::ReceiverStatus;
 use net::timeline::Timeline;
 use serde::Serialize;
 
-/// A stream without sound for this long is silent.
+/// A stream from which no packets arrive for this long is silent.
 const SILENCE: Nanos = Nanos::from_secs(1);
 
-/// One stream at one moment.
+/// The data that are displayed for one stream at one moment.
 pub(super) struct View<'a> {
     pub(super) name: &'a str,
     pub(super) status: &'a ReceiverStatus,
     pub(super) counts: Counts,
     pub(super) timeline: Option<&'a Timeline>,
     pub(super) meter: &'a Meter,
-    /// The card's latency as it reports it; `None` if there is no card.
+    /// The latency that the card reports; `None` if there is no card.
     pub(super) card_latency: Option<Nanos>,
     pub(super) elapsed: Nanos,
 }
 
-/// The clock's own line: that of the PTP client, if there is one.
+/// The status line of the clock, such as that of the PTP client.
 pub(super) fn clock_line(timeline: Option<&Timeline>) -> String {
     match timeline {
         Some(Timeline::Ptp(client)) => client.status().to_string(),
@@ -35,7 +35,7 @@ pub(super) fn clock_line(timeline: Option<&Timeline>) -> String {
     }
 }
 
-/// Whether a stream was heard lately.
+/// Whether packets of the stream have stopped arriving.
 pub(super) fn is_silent(status: &ReceiverStatus) -> bool {
     status.last_packet.is_some_and(|last| status.at - last > SILENCE)
 }
@@ -73,13 +73,13 @@ impl View<'_> {
         }
     }
 
-    /// From the sender's timestamp of a frame to its sound, as far as the card reports its latency.
-    /// `None` while playback is by arrivals.
+    /// Time from a frame's timestamp to its sound, as far as the card reports its latency. `None`
+    /// while playback is timed by arrivals.
     fn latency(&self) -> Option<Nanos> {
         Some(self.status.playout.link_offset? + self.card_latency.unwrap_or_default())
     }
 
-    /// `PLAYING, buffer 38.1 ms, ...`.
+    /// The line for the terminal: `PLAYING, buffer 38.1 ms, ...`.
     pub(super) fn line(&self) -> String {
         let (playout, counts) = (&self.status.playout, &self.counts);
         let latency = playout.link_offset.unwrap_or(playout.actual_depth) + self.card_latency.unwrap_or_default();
@@ -152,11 +152,11 @@ struct Line<'a> {
     clock_line: String,
     buffer_us: i64,
     achieved_us: i64,
-    /// From the sender's timestamp to the callback.
+    /// Time from a frame's timestamp to the callback that plays it.
     link_offset_us: Option<i64>,
-    /// From the callback to the sound, as the card reports it.
+    /// Time from the callback to the sound, as the card reports it.
     card_latency_us: Option<i64>,
-    /// The sum of both.
+    /// The sum of these two times.
     latency_us: Option<i64>,
     ratio_ppm: f64,
     card_ppm: f64,
@@ -165,27 +165,27 @@ struct Line<'a> {
     lost: i64,
     late: u64,
     refused: u64,
-    /// Includes other packets on the stream's port that have no audio.
+    /// Number of keep-alives and other datagrams without audio on the stream's port.
     keep_alives: u64,
-    /// The differences between packets and description.
+    /// The difference between packets and description, if there is one.
     finding: Option<String>,
     concealed_frames: u64,
     underruns: u64,
     jumps: u64,
     restarts: u64,
-    /// How often packets were found to come later or earlier for good.
+    /// Number of permanent shifts, after which all packets arrive later or earlier.
     shifts: u64,
     dropped_by_kernel: u64,
     arrival_jitter_us: i64,
     sender_off_ptp: bool,
-    /// Timestamps of each leg.
+    /// The origin of each leg's timestamps.
     timestamping: Vec<String>,
-    /// The clock that all stamps are converted to.
+    /// The clock to which all stamps are converted.
     local_clock: &'static str,
     peaks_dbfs: Vec<f64>,
 }
 
-/// The final summary.
+/// The summary at the end.
 pub(super) fn summary(status: &ReceiverStatus, counts: &Counts) -> String {
     format!(
         "{} packets, {} lost, {} late, {}, {} frames concealed, {} jumps, {} restarts of the sender{}; card {}, sender {}; timestamps: {} on {}",
@@ -204,7 +204,7 @@ pub(super) fn summary(status: &ReceiverStatus, counts: &Counts) -> String {
     )
 }
 
-/// The origin of the timestamps of each leg.
+/// The origin of each leg's timestamps.
 fn timestamping(status: &ReceiverStatus) -> Vec<String> {
     status.legs.iter().map(|leg| leg.timestamping.to_string()).collect()
 }

@@ -1,12 +1,12 @@
-//! Packets to a continuous recording, by their place on the media timeline.
+//! Turns packets into a continuous recording, according to their position on the media timeline.
 //!
-//! Model: frames wait for [`DEPTH`] of media time, so that packets may come in any order and by
-//! either leg; then they are passed on, and missing frames are silence. A new source, or a jump of
-//! the timestamps that a second packet confirms, is a restart. If the sender has the same media
-//! clock as before, such as PTP, the recording continues at the position of its timestamps. If it
-//! has a timeline of its own, it continues after silence as long as the pause. While no packets
-//! come, silence is recorded with a delay of a second or two, so that the recording is as long as
-//! the time it took. Sans-IO: time is an argument.
+//! Model: frames wait for [`DEPTH`] of media time, so that packets may arrive in any order and on
+//! either leg. Then they are passed on, and missing frames are replaced with silence. A new source,
+//! or a jump of the timestamps that a second packet confirms, is a restart. If the sender still has
+//! the same media clock, such as PTP, the recording continues at the position of its timestamps. If
+//! the sender has a new timeline, the recording continues after a silence as long as the pause.
+//! While no packets arrive, silence is recorded with a delay of a second or two, so that the
+//! recording is as long as the time that has passed. Sans-IO: time is an argument.
 
 use crate::intruders::Seen;
 use engine::audio::{Insertion, JitterBuffer};
@@ -22,25 +22,25 @@ use engine::{Frames, LocalTime, Nanos, RtpTimestamp};
 use net::socket::LONGEST_DATAGRAM;
 use std::collections::VecDeque;
 
-/// How long frames wait for earlier ones: ten times the jitter that AES67 permits senders.
+/// How long frames wait for earlier frames: ten times the jitter that AES67 permits a sender.
 const DEPTH: Nanos = Nanos::from_millis(200);
-/// The error of the host's clock, which measures pauses, is one part in this many: 200 ppm.
+/// Reciprocal of the assumed relative error of the host clock, which measures pauses: 200 ppm.
 const CLOCK_ERROR: i64 = 5000;
-/// After a jump of the timestamps, a leg that lags may still bring packets from before it, for this
-/// long.
+/// For this long after a jump of the timestamps, a lagging leg may still deliver packets from
+/// before the jump.
 const LEGS_APART: Nanos = Nanos::from_secs(1);
-/// A packet that is this much earlier than all others so far, by its timestamp, is suspect: more
-/// than the jitter of a network, and little compared to [`DEPTH`].
+/// A packet that arrives this much earlier, relative to its timestamp, than all others so far is
+/// suspect. This is more than the jitter of a network, and little compared with [`DEPTH`].
 const EARLY: Nanos = Nanos::from_millis(20);
-/// Full scale of the integers that are passed on.
+/// Full scale of the integer samples that are passed on.
 const FULL_SCALE: f32 = 8_388_608.0;
-/// The most frames of one block.
+/// Maximum number of frames in one block.
 const BLOCK_FRAMES: usize = 4096;
 
-/// Consecutive frames.
+/// A block of consecutive frames.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Block {
-    /// Number of the timeline, from 0. Positions on different timelines cannot be compared.
+    /// Number of the timeline, counted from 0. Positions on different timelines cannot be compared.
     pub(crate) timeline: u64,
     /// Position of the first frame.
     pub(crate) first: Frames,
@@ -51,31 +51,31 @@ pub(crate) struct Block {
 /// The contents of a block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Audio {
-    /// Interleaved, as integers of 24 bits.
+    /// Interleaved samples, as 24-bit integers.
     Samples(Vec<i32>),
-    /// A number of frames of silence: the pause of a sender overnight is one block, and not
-    /// gigabytes.
+    /// Number of frames of silence. So when a sender pauses overnight, the pause is one small block
+    /// instead of gigabytes of zeros.
     Silence(u64),
 }
 
 /// Statistics of a recording.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct CaptureStats {
-    /// Packets that were used.
+    /// Number of packets that were used.
     pub(crate) packets: u64,
-    /// Duplicates, such as those of the other leg.
+    /// Number of duplicates, such as copies from the other leg.
     pub(crate) duplicates: u64,
-    /// Packets that came after their position had been passed on.
+    /// Number of packets that arrived after their position had been passed on.
     pub(crate) late_packets: u64,
     /// Datagrams that were not packets of this stream, by reason.
     pub(crate) refusals: Refusals,
     /// The difference between packets and description.
     pub(crate) finding: Option<Finding>,
-    /// Missing frames, which are silence.
+    /// Number of missing frames, which are recorded as silence.
     pub(crate) missing_frames: u64,
-    /// Gaps.
+    /// Number of gaps.
     pub(crate) gaps: u64,
-    /// New sources, and jumps of the timestamps.
+    /// Number of new sources and of jumps of the timestamps.
     pub(crate) restarts: u64,
     /// The sender that was last refused because the stream comes from another address.
     intruder: Option<Intruder>,
@@ -85,7 +85,7 @@ pub(crate) struct CaptureStats {
 }
 
 impl CaptureStats {
-    /// Senders other than the stream's own.
+    /// The counts of packets from senders other than the stream's own.
     pub(crate) const fn intruders(&self) -> Seen {
         Seen {
             intruder: self.intruder,
@@ -99,21 +99,21 @@ impl CaptureStats {
 
 #[derive(Clone, Copy, Debug)]
 struct Timeline {
-    /// The number of frames before it.
+    /// Number of this timeline, counted from 0.
     number: u64,
     /// The end of the newest packet, and the arrival of that packet.
     rtp: RtpTimeline,
     /// The next frame to be passed on.
     cursor: Frames,
-    /// Number of the newest packet.
+    /// Sequence number of the newest packet.
     sequence: SequenceNumber,
-    /// How far the earliest packet so far was ahead of the host's clock on its arrival.
+    /// How far the earliest packet so far was ahead of the host clock, and when it arrived.
     ahead: (Nanos, LocalTime),
 }
 
 impl Timeline {
-    /// How far the earliest packets are ahead of the host's clock, plus the error that the clock
-    /// may have accumulated since.
+    /// How far the earliest packets are ahead of the host clock, allowing for the error that the
+    /// clock may have accumulated since then.
     fn known_ahead(&self, now: LocalTime) -> Nanos {
         let (ahead, at) = self.ahead;
         ahead - Nanos::new(now.since(at).as_nanos() / CLOCK_ERROR)
@@ -127,13 +127,13 @@ struct Left {
     at: LocalTime,
 }
 
-/// Makes a recording of packets.
+/// Turns packets into a recording.
 #[derive(Debug)]
 pub(crate) struct Capture {
     format: StreamFormat,
     payload_type: Option<u8>,
     conformance: Conformance,
-    /// Of each leg.
+    /// The source gate of each leg.
     gates: [SourceGate; 2],
     continuity: Continuity,
     /// Whether packets are recorded as silence, because they contradict the description.
@@ -151,7 +151,8 @@ pub(crate) struct Capture {
 impl Capture {
     pub(crate) fn new(described: Described) -> Self {
         let Described { format, payload_type, .. } = described;
-        // Twice the depth: a packet may come that far ahead of the next one to be passed on.
+        // Twice the depth, because a packet may arrive this far ahead of the next frame to be
+        // passed on.
         let capacity = 2 * format.sample_rate().frames_in(DEPTH) as usize;
         Self {
             format,
@@ -171,7 +172,7 @@ impl Capture {
         }
     }
 
-    /// Takes a datagram.
+    /// Handles a datagram.
     pub(crate) fn handle(&mut self, datagram: Datagram<'_>) {
         let admitted = self.admit(datagram);
         self.count(admitted);
@@ -179,27 +180,27 @@ impl Capture {
         self.stats.finding = self.conformance.finding();
     }
 
-    /// Everything that arrived until `until` has been handled: frames that can no longer come are
-    /// silence.
+    /// Call this when all datagrams that arrived until `until` have been handled. Frames that can
+    /// no longer arrive are passed on as silence.
     pub(crate) fn handle_idle(&mut self, until: LocalTime) {
         if let Some((expected, limit)) = self.expected(until) {
             self.pass_on_until(expected - limit);
         }
     }
 
-    /// The next frames.
+    /// Removes and returns the next block.
     pub(crate) fn poll_block(&mut self) -> Option<Block> {
         self.blocks.pop_front()
     }
 
-    /// Passes on everything that waits.
+    /// Passes on all frames that are still waiting.
     pub(crate) fn finish(&mut self) {
         if let Some(timeline) = self.timeline {
             self.pass_on_until(timeline.rtp.newest);
         }
     }
 
-    /// The end of the newest packet, its timeline, and its arrival.
+    /// The newest packet: the number of its timeline, its end, and its arrival time.
     pub(crate) fn newest(&self) -> Option<(u64, Frames, LocalTime)> {
         self.timeline.map(|timeline| (timeline.number, timeline.rtp.newest, timeline.rtp.newest_at))
     }
@@ -216,7 +217,7 @@ impl Capture {
         }
     }
 
-    /// Takes a datagram, and earlier ones that were held, if they are packets of the stream.
+    /// Accepts a datagram, and earlier ones that were held, if they are packets of the stream.
     fn admit(&mut self, datagram: Datagram<'_>) -> Result<(), IngestError> {
         if let Some(companion) = Companion::of(datagram.bytes) {
             return Err(IngestError::Companion(companion));
@@ -236,8 +237,8 @@ impl Capture {
         self.take(datagram)
     }
 
-    /// Whether a packet continues the stream. A packet of another source is not judged, unless it
-    /// may be the stream's next.
+    /// Judges whether a packet continues the stream. A packet from another source is judged only if
+    /// it may be the stream's next one.
     fn judge(&mut self, datagram: Datagram<'_>, packet: &RtpPacket<'_>) -> Verdict {
         let header = packet.header;
         let frames = self.format.frames_in_payload(packet.payload.len()).unwrap_or(0);
@@ -252,12 +253,13 @@ impl Capture {
         self.continuity.judge(datagram, packet, frames, is_early)
     }
 
-    /// How far a position is ahead of the host's clock.
+    /// How far a position is ahead of the host clock.
     fn ahead(&self, now: LocalTime, position: Frames) -> Nanos {
         self.format.sample_rate().duration(position) - (now - LocalTime::ZERO)
     }
 
-    /// Takes a packet that continues the stream, or that nothing contradicts.
+    /// Accepts a packet that continues the stream, or for which there is no evidence to the
+    /// contrary.
     fn take(&mut self, datagram: Datagram<'_>) -> Result<(), IngestError> {
         let Datagram { leg, at: now, from, bytes } = datagram;
         let packet = RtpPacket::parse(bytes)?;
@@ -280,10 +282,10 @@ impl Capture {
         match self.buffer.insert(timeline.cursor, first, samples) {
             Insertion::Stored => self.stats.packets += 1,
             Insertion::Duplicate => self.stats.duplicates += 1,
-            // The part that was already passed on is far ahead, or behind.
+            // The packet's position has already been passed on, or is too far ahead.
             Insertion::Late | Insertion::TooEarly => self.stats.late_packets += 1,
         }
-        // A copy by another leg does not show when the sender last sent.
+        // A copy from the other leg does not show when the sender last sent.
         if end > timeline.rtp.newest {
             timeline.sequence = packet.header.sequence;
             (timeline.rtp.newest, timeline.rtp.newest_at) = (end, now);
@@ -291,7 +293,7 @@ impl Capture {
         Ok(())
     }
 
-    /// Whether a packet has the described payload type.
+    /// Checks that a packet has the described payload type.
     fn check_kind(&mut self, now: LocalTime, packet: &RtpPacket<'_>) -> Result<(), IngestError> {
         let (ssrc, sequence) = (packet.header.ssrc, packet.header.sequence);
         let is_own = self.timeline.is_some_and(|timeline| timeline.rtp.ssrc == ssrc);
@@ -305,15 +307,16 @@ impl Capture {
             return Err(IngestError::KeepAlive);
         }
         let Some(expected) = wrong_type else { return Ok(()) };
-        // While packets of the described type come, others are not of the stream.
+        // While packets of the described type arrive, others do not belong to the stream.
         if !self.continuity.goes_on(now) {
             self.conformance.observe(now, packet);
         }
         Err(IngestError::PayloadType { found, expected })
     }
 
-    /// Whether a packet matches the description of the stream. Another rate is reported, but
-    /// recorded as it is, because the samples are right. Samples of another size would be noise.
+    /// Checks that a packet matches the description of the stream. A packet with a different sample
+    /// rate is reported but recorded, because its samples are right. Samples of a different size
+    /// would be noise.
     fn check(&mut self, now: LocalTime, packet: &RtpPacket<'_>) -> Result<(), IngestError> {
         self.conformance.observe(now, packet);
         match self.conformance.contradiction() {
@@ -329,7 +332,7 @@ impl Capture {
         }
     }
 
-    /// Removes packets that contradict the description, if they still wait.
+    /// Removes packets that contradict the description, if they have not been passed on yet.
     fn silence(&mut self) {
         if std::mem::replace(&mut self.silenced, true) {
             return;
@@ -343,7 +346,8 @@ impl Capture {
         }
     }
 
-    /// The position that would begin at `now`, and its possible error.
+    /// The position expected for a packet that arrives at `now`, and the possible error of this
+    /// position.
     fn expected(&self, now: LocalTime) -> Option<(Frames, Frames)> {
         let timeline = self.timeline?;
         let rate = self.format.sample_rate();
@@ -352,10 +356,10 @@ impl Capture {
         Some((timeline.rtp.expected(now, rate), Frames::new(rate.frames_in(error) as i64)))
     }
 
-    /// Position of a packet of this many frames.
+    /// The position of a packet with this many frames.
     ///
     /// # Errors
-    /// If it cannot be trusted yet.
+    /// If the packet cannot be trusted yet.
     fn place(&mut self, now: LocalTime, packet: &RtpPacket<'_>, frames: usize) -> Result<Frames, IngestError> {
         let (ssrc, timestamp) = (packet.header.ssrc, packet.header.timestamp);
         let Some((timeline, (_, limit))) = self.timeline.zip(self.expected(now)) else {
@@ -368,7 +372,7 @@ impl Capture {
         }
         let distance = match timeline.rtp.locate(now, timestamp, self.format.sample_rate(), limit) {
             Ok(position) => {
-                // A leg that lags continues for a while with packets from before a jump.
+                // A lagging leg delivers packets from before a jump for a while.
                 if position >= timeline.rtp.newest {
                     self.jump.clear();
                 }
@@ -389,14 +393,15 @@ impl Capture {
         }
     }
 
-    /// Whether a packet is of a timeline that has just ended.
+    /// Whether a packet belongs to a timeline that has just ended.
     fn has_left(&self, left: Left, now: LocalTime, timestamp: RtpTimestamp) -> bool {
         let away = (timestamp.unwrap_near(left.newest) - left.newest).get().abs();
         now.since(left.at) < LEGS_APART && away as f64 <= self.format.sample_rate().frames_in(LEGS_APART)
     }
 
-    /// Begins another timeline with a packet of this many frames, whose first frame came before it
-    /// could have been sent.
+    /// Begins another timeline with a packet of this many frames. Its first frame was captured
+    /// before the packet could be sent, so the previous timeline ends this many frames before the
+    /// expected position.
     fn restart(&mut self, now: LocalTime, packet: &RtpPacket<'_>, frames: usize) -> Frames {
         let before = self.timeline.zip(self.expected(now));
         if let Some((timeline, (expected, _))) = before {
@@ -426,7 +431,7 @@ impl Capture {
             let (audio, frames) = if present {
                 let mut samples = vec![0.0; found * self.format.channels()];
                 self.buffer.copy(timeline.cursor, &mut samples);
-                // Exact, because decoded samples are whole steps.
+                // This is exact, because decoded samples are whole steps.
                 let samples = samples.iter().map(|sample| (sample * FULL_SCALE) as i32).collect();
                 (Audio::Samples(samples), found)
             } else {

@@ -1,5 +1,5 @@
-//! The files of a stream's recording: their names, the boundaries between them, and the start time
-//! of each.
+//! The files of a stream's recording: their names, the boundaries between them, and their start
+//! times.
 
 use super::capture::{Audio, Block};
 use super::stamp::Anchor;
@@ -9,10 +9,10 @@ use engine::Frames;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-/// Frames of silence that are written at once.
+/// Number of frames of silence that are written at once.
 const SILENT_FRAMES: usize = 4096;
 
-/// The current file, and those before it.
+/// The current file of a recording, and the state of the earlier ones.
 pub(super) struct Files {
     first: PathBuf,
     current: PathBuf,
@@ -23,16 +23,17 @@ pub(super) struct Files {
     number: u32,
     /// Timeline and position of the current file's first frame; `None` before it is written.
     origin: Option<(u64, Frames)>,
-    /// Whether the current file's time is by PTP, and so final.
+    /// Whether the current file's start time comes from PTP, and is therefore final.
     stamped_by_ptp: bool,
-    /// Frames of the files before it.
+    /// Number of frames in the earlier files.
     earlier_frames: u64,
-    /// Whether writing has failed, so that nothing more is written.
+    /// Whether writing has failed, after which nothing is written.
     is_over: bool,
 }
 
 impl Files {
-    /// `max_frames` is the length of a file; `overwrite` permits files that exist.
+    /// Creates the first file. `max_frames` is the maximum length of a file; `overwrite` permits
+    /// overwriting existing files.
     pub(super) fn create(path: &Path, layout: Layout, max_frames: u64, overwrite: bool) -> Result<Self> {
         let file = WavFile::create(path, layout.clone(), overwrite).map_err(|error| match error.kind() {
             ErrorKind::AlreadyExists => {
@@ -56,7 +57,7 @@ impl Files {
         })
     }
 
-    /// `anchor` dates files that end here.
+    /// Writes a block. `anchor` gives the start time of files that end within this block.
     pub(super) fn write(&mut self, block: &Block, anchor: Option<&Anchor>) -> Result<()> {
         let (timeline, first) = (block.timeline, block.first);
         match &block.audio {
@@ -88,8 +89,8 @@ impl Files {
         Ok(())
     }
 
-    /// Completes the file on the disk, so that a crash loses only later audio, and writes its time,
-    /// if that is known by now.
+    /// Completes the file on the disk, so that a crash loses only later audio. Also writes its
+    /// start time, if known by now.
     pub(super) fn keep_valid(&mut self, anchor: Option<&Anchor>) -> Result<()> {
         if self.is_over {
             return Ok(());
@@ -106,7 +107,7 @@ impl Files {
         self.file.finish().map_err(|error| self.failed(&error))
     }
 
-    /// Seconds of audio in all files.
+    /// Duration of the audio in all files, s.
     pub(super) fn seconds(&self) -> f64 {
         (self.earlier_frames + self.file.frames()) as f64 / f64::from(self.layout.rate_hz())
     }
@@ -132,7 +133,8 @@ impl Files {
             self.number += 1;
             self.current = self.first.with_file_name(format!("{stem}-{:03}.wav", self.number));
             match WavFile::create(&self.current, self.layout.clone(), self.overwrite) {
-                // Yesterday's file is kept; this one has a later number.
+                // An existing file, for example from an earlier run, is kept, and the next number
+                // is tried.
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                 created => break created.map_err(|error| self.failed(&error))?,
             }
@@ -142,7 +144,7 @@ impl Files {
         Ok(())
     }
 
-    /// Ends the recording with the audio that is in the files.
+    /// Ends the recording after an error. The audio that is already in the files is kept.
     fn failed(&mut self, error: &std::io::Error) -> Failure {
         self.file.give_up();
         self.is_over = true;

@@ -1,9 +1,9 @@
-//! `aes67 record`: streams into WAV files, bit for bit.
+//! `aes67 record`: records streams into WAV files, bit for bit.
 //!
-//! Model: the media timeline is recorded: the RTP timestamp of a frame gives its position. So
-//! nothing is resampled, no clock is needed, and losses are silence of the right length. A network
-//! thread places packets and passes on whole blocks; another thread writes the files, because disks
-//! may be slow. PTP, where it can be followed, only dates the beginning of a file.
+//! Model: the media timeline is recorded, on which the RTP timestamp of a frame gives its position.
+//! So nothing is resampled, no clock is needed, and losses become silence of the right length. A
+//! network thread places packets and passes on whole blocks; another thread writes the files,
+//! because disks may be slow. PTP, if it can be followed, only provides the start time of a file.
 
 mod capture;
 mod files;
@@ -111,7 +111,8 @@ pub(crate) fn run(arguments: &RecordArguments) -> Result<ExitCode> {
         takes.push(Take::start(arguments, target, &path)?);
         print(&format!("recording {} to {}", target.describe(), path.display()));
     }
-    // It continues if nobody reads its output: a recording is worth more than its progress.
+    // The command continues if nobody reads its output, because the recording is more important
+    // than the progress report.
     let (mut done, mut hint) = (Ok(()), Hint::default());
     while done.is_ok() && session.goes_on_unread() {
         done = takes.iter_mut().try_for_each(Take::write);
@@ -129,7 +130,7 @@ pub(crate) fn run(arguments: &RecordArguments) -> Result<ExitCode> {
     }
     session.end_line();
     let shared: Vec<_> = takes.iter().map(|take| Arc::clone(&take.shared)).collect();
-    // If one cannot be ended, the others are ended all the same.
+    // If one recording cannot be finished, the others are finished nevertheless.
     for take in takes {
         done = take.finish().and(done);
     }
@@ -137,7 +138,7 @@ pub(crate) fn run(arguments: &RecordArguments) -> Result<ExitCode> {
     nothing_recorded(&shared).map_or(Ok(ExitCode::SUCCESS), |reason| Err(Failure::run(reason)))
 }
 
-/// Why nothing was recorded, if no stream came at all.
+/// Why nothing was recorded, if no packet of any stream was received.
 fn nothing_recorded(takes: &[Arc<Mutex<Shared>>]) -> Option<String> {
     let mut refusals = Refusals::default();
     for shared in takes {
@@ -151,7 +152,8 @@ fn nothing_recorded(takes: &[Arc<Mutex<Shared>>]) -> Option<String> {
     Some(format!("nothing was recorded: {why}"))
 }
 
-/// The file of each stream: the requested one, or one with the stream's name.
+/// The file for each stream: the requested one or, for several streams, one with the stream's name
+/// added.
 fn paths(output: &Path, targets: &[Target]) -> Vec<PathBuf> {
     if targets.len() == 1 {
         return vec![output.to_owned()];
@@ -167,7 +169,7 @@ fn paths(output: &Path, targets: &[Target]) -> Vec<PathBuf> {
     names.iter().map(|name| output.with_file_name(format!("{stem}-{name}.wav"))).collect()
 }
 
-/// Length of a file in frames.
+/// Maximum length of a file, in frames.
 fn max_frames(split_minutes: Option<f64>, rate: SampleRate) -> Result<u64> {
     let Some(minutes) = split_minutes else { return Ok(u64::MAX) };
     let frames = minutes * 60.0 * f64::from(rate.as_hz());
@@ -177,7 +179,7 @@ fn max_frames(split_minutes: Option<f64>, rate: SampleRate) -> Result<u64> {
     Err(Failure::input(format!("--split is {minutes}: right would be more than 0, in minutes")))
 }
 
-/// Messages of the network thread.
+/// State that the network thread shares with the writer.
 #[derive(Default)]
 struct Shared {
     stats: CaptureStats,
@@ -193,7 +195,7 @@ struct Take {
     files: Files,
     blocks: Receiver<Block>,
     shared: Arc<Mutex<Shared>>,
-    /// `None` after the end.
+    /// `None` after the recording has ended.
     listener: Option<MediaListener>,
 }
 
@@ -215,7 +217,7 @@ impl Take {
             shared: Arc::clone(&shared),
         };
         let listener = Some(MediaListener::start(&legs, ptp.map(Timeline::Ptp), sink)?);
-        // Last, so that a recording that cannot begin leaves no file.
+        // The file is created last, so that a recording that cannot begin leaves no file behind.
         let files = Files::create(path, Layout::new(format, &target.name), max_frames, arguments.overwrite)?;
         let (name, findings, intruders) = (target.name.clone(), Findings::default(), Intruders::default());
         Ok(Self { name, findings, intruders, files, blocks, shared, listener })
@@ -235,7 +237,7 @@ impl Take {
         self.files.keep_valid(anchor.as_ref())
     }
 
-    /// Notable facts about its packets.
+    /// New findings about the packets, and warnings about other senders.
     fn news(&mut self) -> Vec<String> {
         let stats = self.shared.lock().unwrap_or_else(PoisonError::into_inner).stats;
         let intruders = self.intruders.look(net::clock::now(), stats.intruders());
@@ -244,7 +246,7 @@ impl Take {
     }
 
     fn finish(mut self) -> Result<()> {
-        // Dropping it passes on everything that still waits.
+        // Dropping the listener passes on all frames that are still waiting.
         drop(self.listener.take());
         let written = self.write();
         self.news().iter().for_each(|sentence| print(sentence));
@@ -254,7 +256,7 @@ impl Take {
         finished
     }
 
-    /// Datagrams that the kernel dropped.
+    /// Number of datagrams that the kernel dropped.
     fn dropped(&self) -> u64 {
         let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         shared.legs.iter().map(|leg| leg.socket.dropped).sum()
@@ -279,7 +281,8 @@ impl Take {
     }
 }
 
-/// A recording needs no PTP: without it, the system's clock gives the time.
+/// Returns a PTP client if possible. A recording does not need PTP: without it, the start time is
+/// read from the system clock.
 fn ptp_client(arguments: &RecordArguments, target: &Target, interface: &Interface) -> Result<Option<Arc<PtpClient>>> {
     let on_ptp = matches!(target.stream.relation(), MediaClock::Ptp { .. });
     if arguments.no_ptp || !on_ptp {
@@ -303,12 +306,12 @@ struct Sink {
 impl Sink {
     fn pass_on(&mut self) {
         while let Some(block) = self.capture.poll_block() {
-            // The writer has ended with an error of its own.
+            // This fails only if the writer has ended with an error, which it reports itself.
             let _ = self.blocks.send(block);
         }
     }
 
-    /// Reported once for each timeline, and again once it is known by PTP.
+    /// Returns an anchor once for each timeline, and again when it can be determined from PTP.
     fn anchor(&self, known: Option<&Anchor>, clock: Option<&ClockReading>) -> Option<Anchor> {
         let (timeline, frame, at) = self.capture.newest()?;
         let status = self.ptp.as_ref().map(|ptp| ptp.status());

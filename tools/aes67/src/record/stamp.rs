@@ -1,5 +1,5 @@
-//! The time at which a frame was captured: by PTP where the sender is on it, otherwise by the
-//! system's clock and the packet's arrival.
+//! Determines when a frame was captured: from PTP if the sender follows it, otherwise from the
+//! system clock and the packet's arrival.
 
 use engine::clock::ClockReading;
 use engine::receive::MediaClock;
@@ -8,10 +8,10 @@ use net::clock;
 use net::ptp::PtpStatus;
 
 const NANOS_PER_DAY: i128 = 86_400 * NANOS_PER_SECOND as i128;
-/// PTP's time of day is accepted if it is this close to the system's. A grandmaster may count its
-/// uptime.
+/// PTP's time of day is accepted only if it is this close to the system clock, because some
+/// grandmasters distribute their uptime.
 const PLAUSIBLE: Nanos = Nanos::from_secs(3600);
-/// A sender whose timestamps differ by more than this from PTP is not on it.
+/// A sender whose timestamps differ from PTP by more than this does not follow PTP.
 const ON_PTP: Nanos = Nanos::from_secs(1);
 
 /// A time, and its source.
@@ -19,24 +19,24 @@ const ON_PTP: Nanos = Nanos::from_secs(1);
 pub(crate) struct Stamp {
     /// Time since 1970, in UTC.
     pub(crate) utc_ns: i128,
-    /// For a person.
+    /// The source, as text.
     pub(crate) by: String,
 }
 
 impl Stamp {
-    /// `2026-11-21`.
+    /// The date: `2026-11-21`.
     pub(crate) fn date(&self) -> String {
         let (year, month, day) = civil(self.utc_ns.div_euclid(NANOS_PER_DAY));
         format!("{year:04}-{month:02}-{day:02}")
     }
 
-    /// `17:05:09`.
+    /// The time of day: `17:05:09`.
     pub(crate) fn time(&self) -> String {
         let seconds = self.utc_ns.rem_euclid(NANOS_PER_DAY) / i128::from(NANOS_PER_SECOND);
         format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
     }
 
-    /// The nearest frame, counted from midnight UTC.
+    /// The number of the nearest frame, counted from midnight UTC.
     pub(crate) fn frames_since_midnight(&self, rate_hz: u32) -> u64 {
         let second = i128::from(NANOS_PER_SECOND);
         ((self.utc_ns.rem_euclid(NANOS_PER_DAY) * i128::from(rate_hz) + second / 2) / second) as u64
@@ -57,7 +57,7 @@ fn civil(day: i128) -> (i128, i128, i128) {
     (400 * era + year_of_era + i128::from(month <= 2), month, day)
 }
 
-/// A frame of a timeline whose time is known.
+/// A frame on a timeline, with the time at which it was captured.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Anchor {
     pub(crate) timeline: u64,
@@ -67,7 +67,7 @@ pub(crate) struct Anchor {
 }
 
 impl Anchor {
-    /// `frame` came at `at`.
+    /// Creates the anchor for `frame`, which arrived at `at`.
     pub(crate) fn new(
         timeline: u64,
         frame: Frames,
@@ -99,7 +99,7 @@ impl Anchor {
     }
 }
 
-/// The PTP time of a frame by its timestamp; `None` if it is not by PTP.
+/// The PTP time of a frame according to its timestamp; `None` if the timestamp is not PTP time.
 fn captured(frame: Frames, now: PtpTime, rate: SampleRate, offset: u32) -> Option<PtpTime> {
     let (second, hz) = (i128::from(NANOS_PER_SECOND), i128::from(rate.as_hz()));
     let ticks = Frames::new((now.as_nanos() * hz / second) as i64 + i64::from(offset));
@@ -108,7 +108,7 @@ fn captured(frame: Frames, now: PtpTime, rate: SampleRate, offset: u32) -> Optio
     (off.abs() < ON_PTP).then(|| PtpTime::from_nanos((i128::from(meant.get()) - i128::from(offset)) * second / hz))
 }
 
-/// PTP time as UTC, from the master's announced timescale.
+/// Converts PTP time to UTC, according to the timescale that the master announces.
 fn utc_ns(time: PtpTime, status: &PtpStatus) -> i128 {
     let offset_s = status.time_properties.filter(|properties| properties.ptp_timescale);
     let offset_s = offset_s.map_or(0, |properties| properties.current_utc_offset.unwrap_or(37));

@@ -1,10 +1,10 @@
-//! WAV files that are complete at any time, of any length, with a start time.
+//! Writes WAV files of any length that are complete at any time and have a start time.
 //!
 //! Model: the header has a fixed length, and is rewritten in place on request. So a crash loses
-//! only audio since then, and a full disk, where a header can still be rewritten, loses nothing. A
-//! file that grows beyond 4 GiB becomes an RF64 file (EBU Tech 3306): the space for its 64-bit
-//! lengths is reserved from the beginning. The time of the first sample is in a `bext` chunk (EBU
-//! Tech 3285), in UTC.
+//! only the audio since the last rewrite, and a full disk loses nothing, because the header can
+//! still be rewritten. A file that grows beyond 4 GiB becomes an RF64 file (EBU Tech 3306): the
+//! space for its 64-bit lengths is reserved from the beginning. The time of the first sample is in
+//! a `bext` chunk (EBU Tech 3285), in UTC.
 
 use super::stamp::Stamp;
 use engine::rtp::format::{Encoding, StreamFormat};
@@ -12,29 +12,30 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::Path;
 
-/// Limit of the lengths in a RIFF file.
+/// Largest length that a RIFF header can state, bytes.
 const MOST_RIFF_BYTES: u64 = u32::MAX as u64;
-/// Lengths of chunks, without their 8 bytes of name and length.
+/// Lengths of chunks, bytes, without the 8 bytes of their name and length.
 const DS64_BYTES: u32 = 28;
 const FMT_BYTES: u32 = 16;
 const EXTENSIBLE_BYTES: u32 = 40;
 const BEXT_BYTES: u32 = 602;
-/// Space for the coding history in the `bext` chunk.
+/// Space for the coding history in the `bext` chunk, bytes.
 const HISTORY_BYTES: usize = 122;
-/// Samples are gathered into writes of this many bytes.
+/// Samples are collected and written in pieces of at least this many bytes.
 const CHUNK: usize = 1 << 16;
-/// `KSDATAFORMAT_SUBTYPE_PCM` behind its first two bytes.
+/// `KSDATAFORMAT_SUBTYPE_PCM` without its first two bytes.
 const PCM_GUID: [u8; 14] = [0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xAA, 0, 0x38, 0x9B, 0x71];
 
-/// Format of a file.
+/// The format of a file.
 #[derive(Clone, Debug)]
 pub(super) struct Layout {
     channels: u16,
     rate_hz: u32,
-    /// Bytes of a sample: the upper ones of the 24 bits that are passed in.
+    /// Number of bytes per sample in the file: the upper bytes of the 24-bit samples that are
+    /// passed in.
     sample_bytes: usize,
     description: String,
-    /// A longer file is an RF64 file.
+    /// Length beyond which the file becomes an RF64 file, bytes.
     most_riff_bytes: u64,
 }
 
@@ -65,7 +66,7 @@ impl Layout {
         (self.sample_bytes * self.channels()) as u64
     }
 
-    /// More than two channels need the long form.
+    /// Length of the format chunk. More than two channels need the extensible form.
     fn fmt_bytes(&self) -> u32 {
         if self.channels > 2 { EXTENSIBLE_BYTES } else { FMT_BYTES }
     }
@@ -82,13 +83,13 @@ pub(super) struct WavFile {
     file: File,
     layout: Layout,
     pending: Vec<u8>,
-    /// Bytes of audio in the file, as whole frames.
+    /// Number of bytes of audio in the file, as whole frames.
     data_bytes: u64,
     stamp: Option<Stamp>,
 }
 
 impl WavFile {
-    /// `overwrite` permits a file that exists.
+    /// Creates a file. `overwrite` permits overwriting an existing file.
     pub(super) fn create(path: &Path, layout: Layout, overwrite: bool) -> io::Result<Self> {
         let file = OpenOptions::new().write(true).create(true).truncate(overwrite).create_new(!overwrite).open(path)?;
         let mut wav = Self { file, layout, pending: Vec::with_capacity(2 * CHUNK), data_bytes: 0, stamp: None };
@@ -96,7 +97,7 @@ impl WavFile {
         Ok(wav)
     }
 
-    /// When the first frame was captured.
+    /// Sets the time at which the first frame was captured.
     pub(super) fn set_stamp(&mut self, stamp: Stamp) {
         self.stamp = Some(stamp);
     }
@@ -105,7 +106,7 @@ impl WavFile {
         self.stamp.as_ref()
     }
 
-    /// Takes whole frames, as integers of 24 bits.
+    /// Writes whole frames of 24-bit integers.
     pub(super) fn write(&mut self, samples: &[i32]) -> io::Result<()> {
         let dropped = 3 - self.layout.sample_bytes;
         for sample in samples {
@@ -114,10 +115,10 @@ impl WavFile {
         if self.pending.len() >= CHUNK { self.flush() } else { Ok(()) }
     }
 
-    /// Writes everything that waits, and the header again.
+    /// Writes all pending samples, and then the header again.
     pub(super) fn update(&mut self) -> io::Result<()> {
         let flushed = self.flush();
-        // Also for a full disk: the header states what fitted.
+        // This is also done if the disk is full, so that the header states how much audio fitted.
         self.file.seek(SeekFrom::Start(0))?;
         self.file.write_all(&self.header())?;
         self.file.seek(SeekFrom::Start(self.layout.header_bytes() + self.data_bytes))?;
@@ -125,22 +126,23 @@ impl WavFile {
         flushed
     }
 
-    /// Ends the file: a chunk of odd length is padded.
+    /// Completes the file. A chunk with an odd length is padded.
     pub(super) fn finish(&mut self) -> io::Result<()> {
         self.update()?;
         if self.data_bytes % 2 == 1 { self.file.write_all(&[0]) } else { Ok(()) }
     }
 
-    /// Ends a file that cannot be written any more. It has the whole frames that fitted, and its
-    /// header says so.
+    /// Completes a file that can no longer be written. It contains the whole frames that fitted,
+    /// and its header states their length.
     pub(super) fn give_up(&mut self) {
         self.pending.clear();
-        // Audio that is already in the file is not lost because a length cannot be written.
+        // Errors are ignored, because the audio that is already in the file is not lost if its
+        // length cannot be written.
         let _ = self.file.set_len(self.layout.header_bytes() + self.data_bytes);
         let _ = self.update();
     }
 
-    /// Frames that are in the file or in the buffer.
+    /// Number of frames in the file and in the buffer.
     pub(super) fn frames(&self) -> u64 {
         (self.data_bytes + self.pending.len() as u64) / self.layout.frame_bytes()
     }
@@ -155,7 +157,7 @@ impl WavFile {
                 Err(error) => break Err(error),
             }
         };
-        // An incomplete frame is written again.
+        // An incomplete frame will be written again.
         let whole = written as u64 / self.layout.frame_bytes() * self.layout.frame_bytes();
         self.data_bytes += whole;
         self.pending.drain(..whole as usize);
@@ -202,7 +204,7 @@ impl WavFile {
         text(header, &stamp.map_or_else(String::new, Stamp::date), 10);
         text(header, &stamp.map_or_else(String::new, Stamp::time), 8);
         header.extend(stamp.map_or(0, |stamp| stamp.frames_since_midnight(layout.rate_hz)).to_le_bytes());
-        // Version 1: no loudness. Then an empty UMID, and reserved bytes.
+        // Version 1 has no loudness values. An empty UMID and reserved bytes follow.
         header.extend(1u16.to_le_bytes());
         text(header, "", 64 + 190);
         let mode = match layout.channels {
@@ -228,7 +230,8 @@ impl WavFile {
         header.extend((layout.frame_bytes() as u16).to_le_bytes());
         header.extend(bits.to_le_bytes());
         if is_extensible {
-            // 22 bytes more: valid bits, no loudspeaker positions, and that it is PCM.
+            // The extension has 22 bytes: the number of valid bits, no loudspeaker positions, and
+            // the GUID for PCM.
             header.extend(22u16.to_le_bytes());
             header.extend(bits.to_le_bytes());
             header.extend(0u32.to_le_bytes());

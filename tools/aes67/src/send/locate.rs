@@ -1,19 +1,19 @@
-//! The position of a key in a configuration file, for error messages.
+//! Finds the position of a key in a configuration file, for error messages.
 
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// Languages of configuration files.
+/// The language of a configuration file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Language {
     Json,
     Toml,
 }
 
-/// The line, from 1, of the value at a path such as `stream[1].channels`, or of the longest part of
-/// the path that exists.
+/// The line number, from 1, of the value at a path such as `stream[1].channels`, or of the longest
+/// part of the path that exists.
 pub(crate) fn line_of(text: &str, language: Language, path: &str) -> usize {
     let steps: Vec<&str> = path.split(['.', '[', ']']).filter(|step| !step.is_empty() && *step != "?").collect();
     let offset = match language {
@@ -23,7 +23,7 @@ pub(crate) fn line_of(text: &str, language: Language, path: &str) -> usize {
     line_at(text, offset)
 }
 
-/// The line, from 1, of a byte of a text.
+/// The line number, from 1, of a byte offset in a text.
 pub(crate) fn line_at(text: &str, offset: usize) -> usize {
     text.bytes().take(offset).filter(|&byte| byte == b'\n').count() + 1
 }
@@ -39,7 +39,7 @@ fn json_offset(text: &str, steps: &[&str]) -> usize {
             }
         };
         let Some(next) = next else { break };
-        // A raw value is a part of the text from which it was read.
+        // A raw value is a slice of the text, so its offset follows from its address.
         found = (found.0 + (next.get().as_ptr() as usize - found.1.as_ptr() as usize), next.get());
     }
     found.0

@@ -1,8 +1,8 @@
-//! `aes67 send`: files, a sound card, stdin or computed signals as streams, with their descriptions
-//! and announcements.
+//! `aes67 send`: sends files, a sound card, standard input or computed signals as streams, and
+//! describes and announces them.
 //!
-//! Model: one source, any number of streams that pick channels of it, and one clock. The command
-//! line and a configuration file express the same ([`plan`]).
+//! Model: there are one source, any number of streams that pick channels from it, and one clock.
+//! The command line and a configuration file can express the same settings ([`plan`]).
 
 mod locate;
 mod material;
@@ -42,7 +42,7 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// The wait for a clock is reported after this time.
+/// If the clock is not known after this time, the wait is reported.
 const PATIENCE: Nanos = Nanos::from_secs(5);
 
 const EXAMPLES: &str = "\
@@ -63,7 +63,8 @@ Examples:
 The source's rate is the stream's: 44100, 48000 or 96000 Hz. WAV as RIFF, RF64, BW64 or Wave64, 8 to 32 bits PCM or floats; FLAC; MP3.
 WAV on a pipe ends with the pipe, whatever its header says. Floats beyond full scale are clipped, and those that are no numbers are silence.";
 
-/// What a configuration file says itself: given beside one, it would be left out.
+/// Options whose settings a configuration file contains. They conflict with `--config`, because
+/// they would be ignored.
 const OF_THE_FILE: [&str; 25] = [
     "source",
     "group",
@@ -91,7 +92,7 @@ const OF_THE_FILE: [&str; 25] = [
     "sap_group",
     "sap_interval",
 ];
-/// What a file that is being made leaves out besides.
+/// Further options that conflict with `--init`, because they are not written to the file.
 const OF_A_RUN: [&str; 6] = ["PtpOptions", "SecurityOptions", "wait", "no_wait", "json", "seconds"];
 
 #[derive(Args)]
@@ -304,7 +305,7 @@ pub(crate) fn run(arguments: &SendArguments) -> Result<ExitCode> {
     outcome(&status, &clock)
 }
 
-/// A run that has sent nothing has failed, whatever ended it.
+/// The exit code of a run. A run that has sent nothing has failed, whatever ended it.
 fn outcome(status: &SenderStatus, clock: &SenderClock) -> Result<ExitCode> {
     if status.streams.iter().any(|stream| stream.packets > 0) {
         return Ok(ExitCode::SUCCESS);
@@ -315,7 +316,7 @@ fn outcome(status: &SenderStatus, clock: &SenderClock) -> Result<ExitCode> {
     Err(Failure::run(format!("nothing was sent: {}", no_clock(status, clock))))
 }
 
-/// Why the clock is not known; or, if it is, that the audio did not come.
+/// Why the clock is not known or, if it is known, that no audio has arrived.
 fn no_clock(status: &SenderStatus, clock: &SenderClock) -> String {
     match (clock, &status.system) {
         (SenderClock::Ptp(ptp), _) => clock_wait::nothing_sent(ptp),
@@ -331,7 +332,7 @@ fn print_json(session: &Session, status: &SenderStatus, shown: &[Shown], clock: 
     Ok(())
 }
 
-/// The plan of a file with what is given beside it.
+/// Applies the options that may be given together with a file to the file's plan.
 fn beside_file((mut plan, origin): (Plan, Origin), arguments: &SendArguments) -> (Plan, Origin) {
     if arguments.no_wait {
         (plan.wait_for_clock, plan.wait_s) = (false, None);
@@ -342,7 +343,7 @@ fn beside_file((mut plan, origin): (Plan, Origin), arguments: &SendArguments) ->
     (plan, origin)
 }
 
-/// Refuses what the clock has no use for, and would leave out.
+/// Refuses settings that have no effect with the selected clock.
 fn check_clock(plan: &Plan, origin: &Origin, options: &PtpOptions) -> Result<()> {
     if plan.wait_s.is_some() && !plan.wait_for_clock {
         return Err(origin.failure("wait_s", "this has no effect unless `wait_for_clock` is true"));
@@ -441,9 +442,9 @@ fn interfaces(plan: &Plan) -> Result<Vec<Interface>> {
 }
 
 fn sender_clock(plan: &Plan, options: &PtpOptions, interface: &Interface) -> Result<SenderClock> {
-    // Timestamps are the clock's time, or nothing is sent, unless requested otherwise: a stream
-    // that begins on another timeline jumps later. The time of a master that is lost later is held
-    // without limit.
+    // Unless requested otherwise, nothing is sent before timestamps can be the clock's time,
+    // because a stream that begins on another timeline jumps later. If the master is lost later,
+    // its time is held without limit.
     let fallback_after = (!plan.wait_for_clock).then_some(Nanos::ZERO);
     let options = options.or(&plan.ptp);
     let domain = || options.domain(plan.ptp_domain.map(|domain| domain.0));
@@ -462,7 +463,7 @@ fn sender_clock(plan: &Plan, options: &PtpOptions, interface: &Interface) -> Res
     Ok(SenderClock::Ptp(PtpClient::shared(config)?))
 }
 
-/// Reports once what is awaited, and once that it has come.
+/// Reports once that the clock is awaited, and once that it is known.
 #[derive(Default)]
 struct Waiting {
     told: bool,
@@ -498,7 +499,7 @@ impl Waiting {
     }
 }
 
-/// Descriptions in files, and announcements.
+/// Publishes the streams: writes their descriptions to files, and announces them.
 struct Told {
     streams: Vec<ToldStream>,
     interface: Interface,
@@ -509,7 +510,7 @@ struct ToldStream {
     description: Description,
     announcer: Option<SapAnnouncer>,
     file: Option<PathBuf>,
-    /// Whether the file was written once.
+    /// Whether the file has been written at least once.
     written: bool,
 }
 
@@ -518,7 +519,8 @@ impl Told {
         let started_s = (clock::now_with_system().1.as_nanos() / 1_000_000_000) as u64;
         let interval = Nanos::from_secs(i64::from(plan.announce_interval_s.max(1)));
         let announcer = || SapAnnouncer::to_groups(interface, interval, seed(), &plan.announce_groups);
-        // A session is identified by its number, and those of one sender must differ.
+        // A session is identified by its number, so the sessions of one sender must have different
+        // numbers.
         let streams = (started_s..).zip(prepared).map(|(number, stream)| {
             let host = interface.address.into();
             let description =
@@ -533,7 +535,7 @@ impl Told {
         })
     }
 
-    /// Announces streams once they flow, because their clock is not known before that.
+    /// Announces streams once packets are being sent, because their clock is not known before.
     fn tell(&mut self, status: &SenderStatus, clock: &SenderClock) -> Result<()> {
         let reference_clock = self.reference_clock(status, clock);
         for (stream, told) in status.streams.iter().zip(&mut self.streams) {
@@ -547,7 +549,7 @@ impl Told {
             {
                 match write(path, &text) {
                     Ok(()) => told.written = true,
-                    // A stream on the air does not end because of a file that nobody waits for.
+                    // A running stream is not ended because its file cannot be updated.
                     Err(failure) if told.written => warn(format_args!("warning: {failure}")),
                     Err(failure) => return Err(failure),
                 }
@@ -557,7 +559,8 @@ impl Told {
         Ok(())
     }
 
-    /// The grandmaster that timestamps come from, or our own clock.
+    /// The reference clock for the description: the grandmaster of the timestamps, or our own
+    /// clock.
     fn reference_clock(&self, status: &SenderStatus, clock: &SenderClock) -> ReferenceClock {
         let own = || self.interface.mac.map_or(ReferenceClock::Unknown, ReferenceClock::LocalMac);
         if status.reading.map.is_none() {

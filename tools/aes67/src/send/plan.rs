@@ -1,6 +1,6 @@
 //! The settings of `aes67 send`, from the command line or a configuration file.
 //!
-//! The file is TOML or JSON with the same keys. Errors name file, line and key.
+//! The file is TOML or JSON, with the same keys. Errors state the file, the line and the key.
 
 use super::locate::{Language, line_at, line_of};
 use crate::channels::ChannelList;
@@ -23,7 +23,7 @@ use std::str::FromStr;
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Plan {
-    /// One, or one for each leg; the only one of the host if none is given.
+    /// One interface, or one for each leg; the host's only interface if none is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) interface: Option<OneOrTwo<String>>,
     #[serde(default)]
@@ -32,24 +32,24 @@ pub(crate) struct Plan {
     pub(crate) ptp_domain: Option<Domain>,
     #[serde(default, skip_serializing_if = "PtpPlan::is_empty")]
     pub(crate) ptp: PtpPlan,
-    /// With `clock = "system"`: the grandmaster that disciplines the system's clock, for the
+    /// With `clock = "system"`: the grandmaster that disciplines the system clock, for the
     /// description.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) grandmaster: Option<Grandmaster>,
     /// Send nothing before the clock is known.
     #[serde(default = "yes")]
     pub(crate) wait_for_clock: bool,
-    /// Give up if it is not known after this long.
+    /// Give up if the clock is not known after this time, s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) wait_s: Option<f64>,
     #[serde(default = "yes")]
     pub(crate) announce: bool,
     #[serde(default = "announce_interval")]
     pub(crate) announce_interval_s: u32,
-    /// The groups of announcements; that of AES67 and Dante if there are none.
+    /// The groups for announcements; the group of AES67 and Dante if none are given.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) announce_groups: Vec<Ipv4Addr>,
-    /// Path of the descriptions of the streams.
+    /// Folder for the descriptions of the streams.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) sdp_folder: Option<PathBuf>,
     pub(crate) source: SourcePlan,
@@ -57,7 +57,7 @@ pub(crate) struct Plan {
     pub(crate) streams: Vec<StreamPlan>,
 }
 
-/// Source of the audio: exactly one of `files`, `tone_hz`, `ident`, `stdin` and `card`.
+/// The source of the audio: exactly one of `files`, `tone_hz`, `ident`, `stdin` and `card`.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SourcePlan {
@@ -73,25 +73,25 @@ pub(crate) struct SourcePlan {
     pub(crate) stdin: Option<StdinFormat>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) card: Option<String>,
-    /// Level of a tone and of idents.
+    /// Level of a tone or of idents.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) level_dbfs: Option<f64>,
-    /// Channels of sources that do not describe themselves.
+    /// Number of channels of sources that do not state it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) channels: Option<u16>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) sample_rate_hz: Option<u32>,
 }
 
-/// A stream.
+/// The settings of a stream.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct StreamPlan {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) name: Option<String>,
-    /// One, or two for two legs.
+    /// One destination, or two for two legs.
     pub(crate) destination: OneOrTwo<Destination>,
-    /// All channels of the source by default.
+    /// The source's channels to send; all by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) channels: Option<ChannelList>,
     #[serde(default)]
@@ -104,7 +104,7 @@ pub(crate) struct StreamPlan {
     pub(crate) ttl: Ttl,
     #[serde(default)]
     pub(crate) dscp: Dscp,
-    /// The UDP port that packets come from; 0 for any.
+    /// The UDP source port of packets; 0 for any.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(crate) source_port: u16,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -160,7 +160,7 @@ pub(crate) enum StdinFormat {
     F32le,
 }
 
-/// A whole number within bounds, which the error states.
+/// Defines a whole number within bounds, which the error message states.
 macro_rules! bounded {
     ($(#[$doc:meta])* $name:ident, $what:literal, $low:literal..=$high:literal, $default:literal) => {
         $(#[$doc])*
@@ -210,7 +210,7 @@ bounded!(
     Dscp, "a DSCP", 0..=63, 34
 );
 
-/// A grandmaster, and its domain if given.
+/// A grandmaster and its domain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Grandmaster {
     identity: ClockIdentity,
@@ -292,7 +292,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for OneOrTwoVisitor<T> {
     }
 }
 
-/// The origin of a plan, for error messages.
+/// Where a plan comes from, for error messages.
 #[derive(Clone, Debug)]
 pub(crate) enum Origin {
     CommandLine,
@@ -300,7 +300,7 @@ pub(crate) enum Origin {
 }
 
 impl Origin {
-    /// The error in the value at `path`.
+    /// Creates the error for the value at `path`.
     pub(crate) fn failure(&self, path: &str, message: &str) -> Failure {
         match self {
             Self::CommandLine => Failure::input(message),
@@ -319,7 +319,7 @@ impl Plan {
         Self::of_text(file, text_file::read(file)?)
     }
 
-    /// The same of what is in the file.
+    /// Like [`Plan::load`], for the given contents of the file.
     pub(crate) fn of_text(file: &Path, text: String) -> Result<(Self, Origin)> {
         let is_json = file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json"))
             || text.trim_start().starts_with('{');
@@ -335,7 +335,7 @@ impl Plan {
         self.paths().for_each(|path| *path = folder.join(&*path));
     }
 
-    /// Makes paths absolute.
+    /// Makes all paths absolute.
     pub(crate) fn make_absolute(&mut self) -> std::io::Result<()> {
         self.paths().try_for_each(|path| {
             *path = std::path::absolute(&*path)?;
@@ -349,7 +349,7 @@ impl Plan {
         self.source.files.iter_mut().flatten().chain(folders_and_keys).chain(streams)
     }
 
-    /// The plan as a file of a language.
+    /// Formats the plan as the text of a file in this language.
     pub(crate) fn to_text(&self, language: Language) -> Result<String> {
         match language {
             Language::Json => serde_json::to_string_pretty(self).map(|text| text + "\n").map_err(Failure::run),
@@ -371,7 +371,7 @@ fn parse(text: &str, language: Language) -> std::result::Result<Plan, Wrong> {
             let mut json = serde_json::Deserializer::from_str(text);
             let plan: Plan = serde_path_to_error::deserialize(&mut json).map_err(|error| {
                 let (inner, key) = (error.inner(), key_of(error.path()));
-                // serde_json adds the place itself.
+                // serde_json adds the position to its message, which is removed here.
                 let message = inner.to_string();
                 let message = message.split(" at line ").next().unwrap_or_default().to_owned();
                 Wrong { line: inner.line().max(1), key, message }

@@ -1,4 +1,4 @@
-//! From a plan to streams that can be started: errors are found here, before anything is sent.
+//! Turns a plan into streams that can be started. Errors are found here, before anything is sent.
 
 use super::material::Material;
 use super::material::feed::{Feed, Progress};
@@ -19,11 +19,11 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// A stream without errors.
+/// A stream that has been checked.
 pub(crate) struct Prepared {
     pub(crate) name: String,
     pub(crate) config: SenderConfig,
-    /// Channels of the source, from 0.
+    /// Channels of the source, counted from 0.
     pub(crate) map: Vec<u16>,
     pub(crate) ttl: u8,
     pub(crate) dscp: u8,
@@ -32,14 +32,14 @@ pub(crate) struct Prepared {
     destination: String,
 }
 
-/// The source at work.
+/// The source after it has been started.
 pub(crate) struct Started {
     pub(crate) outgoing: Vec<Outgoing<Feed>>,
     pub(crate) progress: Progress,
     pub(crate) card: Card,
 }
 
-/// The sound card that is captured, if one is.
+/// The sound card that is being captured, if the source is one.
 #[derive(Default)]
 pub(crate) struct Card {
     #[cfg(feature = "cpal")]
@@ -47,7 +47,7 @@ pub(crate) struct Card {
 }
 
 impl Card {
-    /// An error if it has disappeared.
+    /// Returns an error if the card has disappeared or stopped.
     pub(crate) fn check(&self) -> Result<()> {
         #[cfg(feature = "cpal")]
         if let Some(capturing) = &self.capturing {
@@ -57,7 +57,7 @@ impl Card {
     }
 }
 
-/// Opens the source.
+/// Opens the source that the plan specifies.
 pub(crate) fn open(plan: &Plan, origin: &Origin) -> Result<Material> {
     Material::open(&plan.source).map_err(|(key, message)| {
         let path = if key.is_empty() { "source".to_owned() } else { format!("source.{key}") };
@@ -65,7 +65,8 @@ pub(crate) fn open(plan: &Plan, origin: &Origin) -> Result<Material> {
     })
 }
 
-/// The streams; with `split` the only one is as many as needed, of this many channels each.
+/// Prepares the streams. With `split`, the only stream of the plan is divided into as many streams
+/// as needed, with this many channels each.
 pub(crate) fn streams(
     plan: &Plan,
     origin: &Origin,
@@ -96,15 +97,16 @@ pub(crate) fn streams(
     Ok(prepared)
 }
 
-/// An address to which both streams would go. The legs of one stream may have the same addresses as
-/// the other's on another network.
+/// An address to which both streams would be sent. With two networks, a leg of one stream may have
+/// the same address as the opposite leg of the other stream.
 fn common(one: &SenderConfig, other: &SenderConfig, one_network: bool) -> Option<SocketAddr> {
     let pairs = Leg::ALL.into_iter().flat_map(|leg| Leg::ALL.map(|other| (leg, other)));
     let mut on_one_network = pairs.filter(|(leg, other)| one_network || leg == other);
     on_one_network.find_map(|(leg, its)| one.destination(leg).filter(|to| other.destination(its) == Some(*to)))
 }
 
-/// Streams of `size` channels each, to consecutive addresses.
+/// Divides a stream into streams with `size` channels each, which are sent to consecutive
+/// addresses.
 fn split_up(plan: &StreamPlan, name: &str, channels: usize, size: usize) -> Vec<StreamPlan> {
     let name = plan.name.clone().unwrap_or_else(|| name.to_owned());
     let part = |(index, first): (usize, usize)| {
@@ -174,13 +176,13 @@ fn default_name(material: &Material, list: &ChannelList, streams: usize) -> Stri
     if streams == 1 { material.name() } else { format!("{} {list}", material.name()) }
 }
 
-/// A file name that is valid on every system.
+/// Converts a stream's name to a file name that is valid on every system.
 fn file_name(name: &str) -> String {
     let plain: String = name.chars().map(|c| if c.is_alphanumeric() || "-_. ".contains(c) { c } else { '_' }).collect();
     format!("{}.sdp", plain.trim_start_matches('.'))
 }
 
-/// The display of the streams.
+/// Creates the displays of the streams.
 pub(crate) fn shown(prepared: &[Prepared]) -> Vec<Shown> {
     let shown = |stream: &Prepared| Shown {
         name: stream.name.clone(),
@@ -190,7 +192,7 @@ pub(crate) fn shown(prepared: &[Prepared]) -> Vec<Shown> {
     prepared.iter().map(shown).collect()
 }
 
-/// Starts the source.
+/// Starts the source, with a feed for each stream.
 pub(crate) fn start(material: Material, prepared: &[Prepared], shown: &[Shown]) -> Result<Started> {
     let progress = Progress::new(prepared.len());
     #[cfg_attr(not(feature = "cpal"), expect(unused_mut, reason = "without sound cards there is none"))]

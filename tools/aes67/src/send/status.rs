@@ -1,18 +1,18 @@
-//! Reports to a person or a script while streams are sent.
+//! Reports to a user or a script while streams are being sent.
 
 use crate::meter::Meter;
 use net::send::{SenderClock, SenderStatus, StreamStatus};
 use serde::Serialize;
 use std::sync::Arc;
 
-/// A stream's name and levels.
+/// The properties of a stream that are displayed in addition to its status.
 pub(crate) struct Shown {
     pub(crate) name: String,
     pub(crate) destination: String,
     pub(crate) meter: Arc<Meter>,
 }
 
-/// One line for each stream.
+/// Formats one line for each stream.
 pub(crate) fn lines(status: &SenderStatus, shown: &[Shown], clock: &SenderClock) -> Vec<String> {
     let clock = clock_line(status, clock);
     let several = shown.len() > 1;
@@ -51,7 +51,8 @@ fn line(stream: &StreamStatus, meter: &Meter) -> String {
     )
 }
 
-/// The clock's line: that of its client, or the kernel's statement about the system's clock.
+/// The status line of the clock: that of its client, or what the kernel reports about the system
+/// clock.
 fn clock_line(status: &SenderStatus, clock: &SenderClock) -> String {
     match (clock, &status.system) {
         (SenderClock::Ptp(client), _) => client.status().to_string(),
@@ -69,7 +70,7 @@ struct Line<'a> {
     clock: String,
     clock_state: String,
     usable: bool,
-    /// Difference of the clock's time from what was predicted a second before.
+    /// Difference between the clock's time and its prediction a second ago.
     offset_ns: Option<i64>,
     uncertainty_ns: Option<i64>,
     rate_ppm: Option<f64>,
@@ -87,14 +88,14 @@ struct StreamLine<'a> {
     late_packets: u64,
     skipped_packets: u64,
     jumps: u64,
-    /// Packets that left on no leg.
+    /// Number of packets that left on no leg.
     failed_packets: u64,
     sent: u64,
     send_errors: u64,
     peaks_dbfs: Vec<f64>,
 }
 
-/// The same report for a script.
+/// Formats the report as a JSON object, for a script.
 pub(crate) fn json(
     elapsed_s: f64,
     status: &SenderStatus,

@@ -1,7 +1,7 @@
-//! `aes67 send --init`: asks for the settings one after the other, and writes a configuration file.
+//! `aes67 send --init`: asks for the settings one after another, and writes a configuration file.
 //!
-//! An empty answer accepts the proposal. A wrong answer gets an explanation, and the question is
-//! repeated.
+//! An empty answer accepts the proposal. After an invalid answer, an explanation is given and the
+//! question is repeated.
 
 use super::locate::Language;
 use super::material::Material;
@@ -30,8 +30,8 @@ pub(crate) fn run(file: &Path) -> Result<ExitCode> {
         Language::Toml
     };
     if file.parent().is_some_and(|folder| !folder.as_os_str().is_empty()) {
-        // Paths in a file are relative to its folder, and those in answers relative to the current
-        // one.
+        // Paths in a file are relative to the file's folder, but paths in answers are relative to
+        // the current folder.
         plan.make_absolute().map_err(Failure::run)?;
     }
     let text = plan.to_text(language)?;
@@ -40,7 +40,7 @@ pub(crate) fn run(file: &Path) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Questions and answers.
+/// A dialog of questions and answers.
 struct Dialog<R, W> {
     input: R,
     output: W,
@@ -51,7 +51,7 @@ impl<R: BufRead, W: Write> Dialog<R, W> {
         writeln!(self.output, "{text}").map_err(Failure::run)
     }
 
-    /// Repeats the question until the answer is valid.
+    /// Asks a question, and repeats it until the answer is valid.
     fn ask<T>(
         &mut self,
         question: &str,
@@ -74,7 +74,7 @@ impl<R: BufRead, W: Write> Dialog<R, W> {
         }
     }
 
-    /// One of several words.
+    /// Asks for one of several words.
     fn choose<T: Clone>(&mut self, question: &str, among: &[(&str, T)]) -> Result<T> {
         let words: Vec<&str> = among.iter().map(|(word, _)| *word).collect();
         let question = format!("{question} ({})", words.join(", "));
@@ -131,7 +131,7 @@ fn ask<R: BufRead, W: Write>(dialog: &mut Dialog<R, W>, interfaces: &[Interface]
     })
 }
 
-/// A source that can be opened.
+/// Asks for a source until one can be opened.
 fn ask_source<R: BufRead, W: Write>(dialog: &mut Dialog<R, W>) -> Result<(SourcePlan, Material)> {
     loop {
         let answer =
@@ -160,7 +160,7 @@ fn ask_source<R: BufRead, W: Write>(dialog: &mut Dialog<R, W>) -> Result<(Source
             plan.channels = Some(channels);
         }
         if plan.stdin.is_some() {
-            // The audio is not there yet.
+            // Standard input is not available yet, so its number of channels is asked.
             let channels = dialog.ask("Channels that will come", "2", |answer| {
                 answer.parse().map_err(|_| format!("{answer} is no number"))
             })?;

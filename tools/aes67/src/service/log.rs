@@ -1,25 +1,25 @@
-//! The log of a service: a file that does not grow for ever.
+//! The log of a service: a file that does not grow without limit.
 
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// From this size on the file is renamed, in bytes. Judgement: a line a second fills it in a day,
-/// and editors still open it.
+/// Size from which on the file is renamed, bytes. Judgement: with one line a second, the file is
+/// full after a day or more, and editors can still open it.
 #[cfg(windows)]
 pub(super) const LARGEST: u64 = 16 << 20;
 
-/// The file that is being written.
+/// The log file that is being written.
 #[derive(Debug)]
 pub(super) struct Log {
     path: PathBuf,
     file: File,
-    /// The one before: somebody may still be in the middle of a line to it.
+    /// The previous file, which stays open because a thread may still be writing a line to it.
     _before: Option<File>,
 }
 
 impl Log {
-    /// Opens the file at its end, making its folder if need be.
+    /// Opens the file for appending. Creates its folder if necessary.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder)?;
@@ -27,13 +27,13 @@ impl Log {
         Ok(Self { path: path.to_owned(), file: append(path)?, _before: None })
     }
 
-    /// The file.
+    /// The current file.
     pub(super) fn file(&self) -> &File {
         &self.file
     }
 
-    /// Once it has `largest` bytes, it becomes `NAME.old.log`, and another one is begun. Whether
-    /// that was done.
+    /// If the file has at least `largest` bytes, renames it to `NAME.old.log` and begins a new one.
+    /// Returns whether this was done.
     pub(super) fn turn(&mut self, largest: u64) -> io::Result<bool> {
         if self.file.metadata()?.len() < largest {
             return Ok(false);

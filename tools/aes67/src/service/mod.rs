@@ -1,5 +1,5 @@
-//! `aes67 service`: a command of this program as a service of Windows, which runs from the start of
-//! the computer on, whether anybody logs on or not.
+//! `aes67 service`: runs a command of this program as a Windows service, which starts with the
+//! computer, whether or not anybody logs on.
 
 #[cfg(any(windows, test))]
 mod log;

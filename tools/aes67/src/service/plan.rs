@@ -1,4 +1,4 @@
-//! What a service is to do: that it makes sense, and the command line that Windows keeps of it.
+//! Checks the plan of a service, and creates the command line that Windows stores for it.
 
 use super::Plan;
 use crate::failure::{Failure, Result};
@@ -7,14 +7,14 @@ use clap::Parser as _;
 use std::ffi::OsString;
 use std::path::Path;
 
-/// Longest name that the service manager takes.
+/// Maximum length of a name that the service manager accepts.
 const LONGEST_NAME: usize = 256;
 
 impl Plan {
-    /// The command, as this program understands it.
+    /// Parses the command that the service runs.
     ///
     /// # Errors
-    /// If it cannot be, or the name does not do for a service and a file.
+    /// If the command is invalid, or the name is unsuitable for a service or a file.
     pub(super) fn command(&self) -> Result<Arguments> {
         let is_plain = |c: char| c.is_alphanumeric() || " -_.".contains(c);
         let is_name = self.name.chars().all(is_plain) && self.name.starts_with(char::is_alphanumeric);
@@ -25,7 +25,7 @@ impl Plan {
         let words = [OsString::from("aes67")].into_iter().chain(self.command.iter().cloned());
         let arguments = Arguments::try_parse_from(words).map_err(|error| {
             let said = error.to_string();
-            // Behind an empty line there is how it is used.
+            // The usage follows after an empty line, and is left out.
             let lines = said.trim_start_matches("error: ").lines().map(str::trim);
             let said: Vec<&str> = lines.take_while(|line| !line.is_empty()).collect();
             Failure::input(format!("what the service is to run is not a command of aes67: {}", said.join(" ")))

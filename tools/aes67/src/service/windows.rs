@@ -1,10 +1,10 @@
-//! Services of Windows.
+//! Installs and runs Windows services.
 //!
-//! Model: the service manager starts this program as `aes67 service run NAME ...`, which hands its
-//! first thread to the manager; that starts another one, on which the command runs as it does in a
-//! console. The manager's controls set the flag that Ctrl-C sets otherwise, so that files are
-//! completed in the same way. A service hears of each user that logs off, too, and is not to end by
-//! that: hence it does not ask for the console's events.
+//! Model: the service manager starts this program as `aes67 service run NAME ...`. The program
+//! passes its first thread to the manager, which starts another thread, on which the command runs
+//! as in a console. The manager's controls set the flag that Ctrl-C sets in a console, so that
+//! files are completed in the same way. A service would also receive a console event for each user
+//! who logs off, and must not end because of it, so it does not register for console events.
 
 use super::Plan;
 use super::log::{LARGEST, Log};
@@ -25,13 +25,14 @@ use windows_service::service_control_handler::{self, ServiceControlHandlerResult
 use windows_service::service_manager::{ServiceManager, ServiceManagerAccess};
 use windows_service::{define_windows_service, service_dispatcher};
 
-/// The account with the fewest rights that may use the network; it has no password.
+/// The account with the fewest privileges that may use the network; it has no password.
 const ACCOUNT: &str = "NT AUTHORITY\\LocalService";
-/// Between a failure and the next try: at the start of a computer the network comes seconds late.
+/// Time between a failure and the next attempt. When a computer starts, the network may become
+/// available a few seconds late.
 const RESTART: Duration = Duration::from_secs(5);
-/// How long completing files may take: as long as Windows waits at a shutdown.
+/// Maximum time for completing files: as long as Windows waits at a shutdown.
 const ENDING: Duration = Duration::from_secs(20);
-/// How often the size of the log is looked at.
+/// How often the size of the log is checked.
 const LOOK: Duration = Duration::from_secs(60);
 
 const ERROR_ACCESS_DENIED: i32 = 5;
@@ -42,12 +43,12 @@ const ERROR_SERVICE_EXISTS: i32 = 1073;
 
 define_windows_service!(main_of_service, serve);
 
-/// What the service manager's thread finds.
+/// The plan, which the service manager's thread reads.
 static PLAN: OnceLock<Plan> = OnceLock::new();
-/// The end that the service manager asks for.
+/// The flag that the service manager sets to end the service.
 static STOP: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 
-/// What ends a run, if this is a service.
+/// The flag that ends a run; `None` if this process is not a service.
 pub(crate) fn stop() -> Option<Arc<AtomicBool>> {
     STOP.get().cloned()
 }
@@ -70,7 +71,8 @@ pub(super) fn install(plan: &Plan) -> Result<ExitCode> {
         account_password: None,
     };
     let manager = manager(ServiceManagerAccess::CONNECT | ServiceManagerAccess::CREATE_SERVICE)?;
-    // Whoever sets that it is started again must be allowed to start it.
+    // START is necessary because setting the restart action requires the right to start the
+    // service.
     let access = ServiceAccess::CHANGE_CONFIG | ServiceAccess::START;
     let service = manager.create_service(&info, access).map_err(|error| told(&plan.name, error))?;
     if let Err(error) = restart_after_failures(&service) {
@@ -99,10 +101,11 @@ fn restart_after_failures(service: &Service) -> windows_service::Result<()> {
         reset_period: ServiceFailureResetPeriod::Never,
         reboot_msg: None,
         command: None,
-        // The last one counts for all that follow.
+        // The last action in the list applies to all further failures.
         actions: Some(vec![ServiceAction { action_type: ServiceActionType::Restart, delay: RESTART }]),
     })?;
-    // Not for a crash only: a command that ends with an error says so.
+    // The service is restarted not only after a crash, but also after the command has ended with an
+    // error.
     service.set_failure_actions_on_non_crash_failures(true)
 }
 
@@ -135,21 +138,21 @@ pub(super) fn uninstall(name: &str) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Runs as the service manager wants it, until it is stopped.
+/// Runs as a service until the service manager stops it.
 pub(super) fn run(plan: &Plan) -> Result<ExitCode> {
     plan.command()?;
-    // Only once in a process.
+    // A process runs only one service, so this is set only once.
     let name = &PLAN.get_or_init(|| plan.clone()).name;
     service_dispatcher::start(name, main_of_service).map_err(|error| told(name, error))?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// The service, on the manager's thread.
+/// Runs the service, on the service manager's thread.
 fn serve(_: Vec<OsString>) {
     let Some(plan) = PLAN.get() else { return };
     let stop = Arc::clone(STOP.get_or_init(Arc::default));
     if let Err(error) = serve_by(plan, &stop) {
-        // The log if there is one already.
+        // This goes to the log, if it is already open.
         warn(format_args!("error: {error}"));
     }
 }
@@ -181,7 +184,7 @@ fn serve_by(plan: &Plan, stop: &Arc<AtomicBool>) -> Result<()> {
     manager.set_service_status(status(ServiceState::Stopped, code)).map_err(told)
 }
 
-/// Runs the command into the log; its exit code.
+/// Runs the command with its output redirected to the log. Returns its exit code.
 fn run_command(plan: &Plan) -> Result<u8> {
     let path = plan.log.clone().unwrap_or_else(|| default_log(&plan.name));
     let wrong = |error| Failure::run(format!("{}: {error}", path.display()));
@@ -199,7 +202,7 @@ fn run_command(plan: &Plan) -> Result<u8> {
     Ok(u8::from(code != ExitCode::SUCCESS))
 }
 
-/// Begins the log anew whenever it is large, as long as this process lasts.
+/// Begins a new log file whenever the current one is too large. Runs until the process ends.
 fn keep_short(mut log: Log) {
     loop {
         std::thread::sleep(LOOK);
@@ -212,7 +215,8 @@ fn keep_short(mut log: Log) {
     }
 }
 
-/// What the manager is told; `code` of a service that has ended.
+/// The status to report to the service manager. `code` is the exit code of a service that has
+/// ended.
 fn status(state: ServiceState, code: u8) -> ServiceStatus {
     let is_running = state == ServiceState::Running;
     let stops = ServiceControlAccept::STOP | ServiceControlAccept::SHUTDOWN;
@@ -238,7 +242,7 @@ fn code(error: &windows_service::Error) -> Option<i32> {
     }
 }
 
-/// What Windows says, which the error itself keeps back.
+/// The error message from Windows, which the error's own text omits.
 fn reason(error: windows_service::Error) -> String {
     match error {
         windows_service::Error::Winapi(error) => error.to_string(),
@@ -246,7 +250,7 @@ fn reason(error: windows_service::Error) -> String {
     }
 }
 
-/// What Windows refuses, in a sentence.
+/// Explains in a sentence what Windows refused.
 fn told(name: &str, error: windows_service::Error) -> Failure {
     match code(&error) {
         Some(ERROR_ACCESS_DENIED) => Failure::run(format!(

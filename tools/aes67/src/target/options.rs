@@ -4,10 +4,10 @@ use engine::rtp::format::{Encoding, SAMPLE_RATES_HZ};
 use percent_encoding::percent_decode_str;
 use std::net::IpAddr;
 
-/// The options, for messages.
+/// The names of the options, for messages.
 const NAMES: &str = "channels, rate, format, ptime, pt, source, interface, latency, domain";
 
-/// Options besides a stream's location; `None` is as the description says, or the default.
+/// The options of a stream. `None` means the value in the description, or the default.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Options {
     pub(super) channels: Option<usize>,
@@ -21,11 +21,11 @@ pub(super) struct Options {
     pub(super) domain: Option<u8>,
 }
 
-/// Everything after a location.
+/// Everything that follows a location.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Suffix {
     pub(super) options: Options,
-    /// Which stream of a description, from 1.
+    /// The number of a stream in the description, counted from 1.
     pub(super) number: Option<usize>,
 }
 
@@ -52,13 +52,13 @@ impl Suffix {
         Ok((place, suffix))
     }
 
-    /// The text cut before `?key=` or `#1`, or both: other question marks and number signs are part
-    /// of a name.
+    /// Splits the text before `?key=` or `#1`, or both. Other question marks and number signs are
+    /// part of a name.
     pub(super) fn bounds(text: &str) -> (&str, &str) {
         let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
         let is_query = |part: &str| part.split_once('=').is_some_and(|(key, _)| !key.is_empty() && !key.contains(' '));
         let mut end = text.len();
-        // Once each.
+        // There is at most one part of each kind.
         for _ in 0..2 {
             let place = &text[..end];
             let Some(at) = place.rfind(['#', '?']) else { break };
@@ -84,7 +84,7 @@ impl Options {
     }
 
     /// # Errors
-    /// If there is an option that a description already determines.
+    /// If an option is given that the description already determines.
     pub(super) fn check_described(&self) -> Result<(), String> {
         let given = [
             ("channels", self.channels.is_some()),
@@ -124,7 +124,7 @@ impl Options {
                 self.payload_type = Some(number.ok_or_else(|| wrong("96 to 127"))?);
             }
             "source" => self.source = Some(value.parse().map_err(|_| wrong("<address of the sender>"))?),
-            // FFmpeg's name for it, which takes an address.
+            // `localaddr` is FFmpeg's name for this option, which takes an address.
             "interface" | "localaddr" => {
                 self.interfaces = value.split(',').map(str::to_owned).collect();
                 if self.interfaces.len() > 2 || self.interfaces.iter().any(String::is_empty) {
@@ -142,7 +142,7 @@ impl Options {
     }
 }
 
-/// Decodes `%20` and the like; anything else stays as it is.
+/// Decodes percent-encoding such as `%20`. Other text is unchanged.
 pub(super) fn unescape(text: &str) -> String {
     percent_decode_str(text).decode_utf8_lossy().into_owned()
 }

@@ -1,14 +1,14 @@
-//! Whether a supposed name of a stream is a mistyped file or URL: nobody should wait for such an
-//! announcement.
+//! Recognises texts that are mistyped files or URLs rather than stream names, so that no command
+//! waits for their announcement.
 
 use std::net::{IpAddr, SocketAddr};
 
-/// The beginnings of URLs.
+/// The schemes of URLs.
 const SCHEMES: [&str; 6] = ["aes67", "rtp", "rtsp", "sdp", "file", "livewire"];
-/// The longest ending that identifies the kind of a file.
+/// Maximum length of a file name extension.
 const LONGEST_ENDING: usize = 4;
 
-/// Why a text cannot be the name of a stream, if it cannot.
+/// Why a text is probably not the name of a stream; `None` if it may be one.
 pub(super) fn is_meant(text: &str) -> Option<String> {
     if text.parse::<IpAddr>().is_ok() || text.parse::<SocketAddr>().is_ok() {
         return Some(format!("an address alone says nothing of the stream; right would be aes67://{text}"));
@@ -28,7 +28,7 @@ pub(super) fn is_meant(text: &str) -> Option<String> {
     })
 }
 
-/// Whether a text is more likely a file than the name of a stream, though it may be either.
+/// Whether a text is more likely a file than the name of a stream, although it may be either.
 pub(super) fn may_be_meant(text: &str) -> bool {
     let ending = text.rsplit_once('.').map_or("", |(_, ending)| ending);
     let has_ending = (1..=LONGEST_ENDING).contains(&ending.len())

@@ -1,4 +1,4 @@
-//! Streams that a URL describes: `aes67://` and `rtp://` groups, and channels of Livewire.
+//! Parses URLs that describe streams: `aes67://` and `rtp://` groups, and Livewire channels.
 
 use super::Target;
 use super::options::{Options, Suffix};
@@ -9,15 +9,16 @@ use engine::announce::sdp::{LegDescription, MediaClockSource, ReferenceClock, St
 use engine::rtp::format::{Encoding, StreamFormat};
 use std::net::IpAddr;
 
-/// Livewire channels: their standard streams are stereo L24 in packets of 5 ms.
+/// Scheme of Livewire channels, and the packet time of their standard streams, which are stereo
+/// L24.
 pub(super) const LIVEWIRE: &str = "livewire:";
 const LIVEWIRE_PTIME_MS: f64 = 5.0;
-/// RTP's usual port (AES67-2018, 6.3).
+/// The usual RTP port (AES67-2018, 6.3).
 const RTP_PORT: u16 = 5004;
-/// The first dynamic payload type; a URL does not state it.
+/// The payload type for a URL that does not state it: the first dynamic one.
 const ANY_PAYLOAD_TYPE: u8 = 96;
 
-/// The meaning of a group's timestamps.
+/// The meaning of the timestamps in a group's packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Timing {
     /// PTP time, as in AES67.
@@ -26,8 +27,8 @@ pub(super) enum Timing {
     Arrivals,
 }
 
-/// `livewire:6031`: classic Livewire timestamps have nothing to do with PTP, and it is played by
-/// arrivals.
+/// Parses `livewire:6031`. Classic Livewire timestamps are unrelated to PTP, so the stream is
+/// played by arrivals.
 pub(super) fn livewire(text: &str) -> Result<Target, String> {
     let (channel, suffix) = Suffix::split(text)?;
     let number = channel.parse().ok().and_then(Channel::new);

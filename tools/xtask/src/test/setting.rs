@@ -24,8 +24,8 @@ pub(super) enum Install {
 pub(super) struct Setting {
     /// Whether cargo-nextest is installed.
     pub(super) nextest: bool,
-    /// Tests that run at once: one more than there are processors, because those on a wire wait for
-    /// half of their time.
+    /// Tests that run at once: three more than there are processors, because those on a wire, of
+    /// which at most four run at once (`.config/nextest.toml`), wait for most of their time.
     pub(super) tests_at_once: usize,
     /// Whether missing tools are installed.
     pub(super) install: Install,
@@ -43,7 +43,7 @@ impl Setting {
         let is_ci = is_ci(env::var("CI").ok().as_deref());
         Self {
             nextest: Cmd::cargo("nextest --version").succeeds(),
-            tests_at_once: thread::available_parallelism().map_or(1, NonZero::get) + 1,
+            tests_at_once: thread::available_parallelism().map_or(1, NonZero::get) + 3,
             install: install(install_asked_for, is_ci),
             is_ci,
             target_dir: crate::target_folder(),

@@ -1,18 +1,18 @@
-//! Announcements that have been heard once, remembered by their fingerprints. If a session is
-//! removed for lack of room before its second announcement, it is confirmed when that announcement
-//! arrives.
+//! Fingerprints of announcements that have been heard once. If a session is removed for lack of
+//! room before its second announcement, it is still confirmed when that announcement arrives.
 
 use crate::units::{LocalTime, Nanos};
 use std::net::IpAddr;
 use std::ops::Range;
 
-/// Time after which a repeated announcement cannot be a copy of the first one on another group.
+/// Time after which a repeated announcement cannot be a copy of the first one, sent to another
+/// group.
 pub(super) const CONFIRMED_AFTER: Nanos = Nanos::from_secs(1);
-/// Number of slots. They take 384 KiB, and a flood of a thousand announcements per second fills
-/// them in a quarter of a minute.
+/// Number of slots. They take 384 KiB, and a flood of 1000 announcements per second fills them
+/// in 16 s.
 const FINGERPRINTS: usize = 1 << 14;
-/// Number of slots in which a fingerprint may be stored; the oldest of their entries is replaced.
-/// With 3000 newer fingerprints, one in a hundred million is lost.
+/// Number of slots in which a fingerprint may be stored; the oldest entry in them is replaced.
+/// After 3000 newer fingerprints, one in ten million has been lost.
 const PLACES: usize = 16;
 /// Time within which a second announcement confirms a session: the longest interval in use, ten
 /// minutes in VLC.
@@ -26,8 +26,8 @@ pub(super) struct HeardOnce {
 }
 
 impl HeardOnce {
-    /// FNV-1a hash of the announcer and its text. It need not resist forgery, because an attacker
-    /// who can forge an announcement can also send it twice.
+    /// FNV-1a hash of the announcer's address and its text. The hash need not resist forgery,
+    /// because an attacker who can forge an announcement can also send it twice.
     pub(super) fn fingerprint(from: IpAddr, text: &[u8]) -> u64 {
         let octets = match from {
             IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
@@ -50,8 +50,8 @@ impl HeardOnce {
         }
     }
 
-    /// Whether the announcement has been heard before, but neither so recently that this one is a
-    /// copy, nor too long ago.
+    /// Whether the announcement has been heard before, at least [`CONFIRMED_AFTER`] and at most
+    /// [`REMEMBERED`] ago. If it was heard more recently, this one may be a copy.
     pub(super) fn knows(&self, now: LocalTime, fingerprint: u64) -> bool {
         self.find(fingerprint).is_some_and(|at| (CONFIRMED_AFTER..=REMEMBERED).contains(&now.since(at)))
     }
@@ -62,8 +62,8 @@ impl HeardOnce {
     }
 }
 
-/// The slots for a fingerprint. Its halves are combined, because the low bits of FNV-1a depend only
-/// on the low bits of the text.
+/// The slots for a fingerprint. The two halves of the fingerprint are combined, because the low
+/// bits of FNV-1a depend only on the low bits of the bytes in the text.
 #[expect(clippy::cast_possible_truncation, reason = "only the low bits are used")]
 const fn places(fingerprint: u64) -> Range<usize> {
     let first = (fingerprint ^ fingerprint >> 32) as usize % (FINGERPRINTS / PLACES) * PLACES;

@@ -1,21 +1,22 @@
 //! Determines which session is removed for a new one when the directory is full.
 //!
 //! The first of these rules that applies determines the session:
-//! 1. a session that was announced only once: the oldest one of the address with the most of these.
-//!    Addresses with up to [`FEW`] are treated alike, so that during a flood from ever-changing
-//!    addresses, a device with several streams does not count as the address with the most;
-//! 2. if all are confirmed, the newest session of the address with the most, if it has more than
-//!    [`GUARANTEED`];
+//! 1. a session that was announced only once: the oldest such session of the address that has the
+//!    most of them. Addresses with up to [`FEW`] such sessions are treated alike, so that during a
+//!    flood from ever-changing addresses, a device with several streams does not count as the
+//!    address with the most;
+//! 2. if all sessions are confirmed, the newest session of the address with the most sessions, if
+//!    it has more than [`GUARANTEED`];
 //! 3. otherwise, no session is removed, and the new one is refused.
 //!
-//! So an address can displace another's sessions only if these have been heard only once, and a
-//! flood displaces its own sessions first. A session that was displaced before its second
+//! So one address can displace sessions of another address only if these have been heard only once,
+//! and a flood displaces its own sessions first. A session that was displaced before its second
 //! announcement is remembered by its fingerprint, and is confirmed when that announcement arrives.
 //!
-//! Breakdown point: an attacker who forges ever-changing source addresses, announces each session
-//! twice, and has [`MAX_SESSIONS`] of them confirmed before a genuine session is, keeps the genuine
-//! session out. A list of accepted source addresses prevents this. Sessions that were confirmed
-//! before the flood stay.
+//! Breakdown point: an attacker can keep a genuine session out by forging ever-changing source
+//! addresses, announcing each session twice, and having [`MAX_SESSIONS`] of them confirmed before
+//! the genuine session is confirmed. A list of accepted source addresses prevents this. Sessions
+//! that were confirmed before the flood stay.
 
 use super::heard_once::HeardOnce;
 use super::{Crowd, Directory, Entry, MAX_SESSIONS, Removal, SapError, SapEvent, SessionKey};
@@ -62,7 +63,8 @@ impl Directory {
         self.events.push(SapEvent::Crowded(crowd));
     }
 
-    /// The number of sessions of each address.
+    /// The number of sessions that each address announces, counting only those for which `which` is
+    /// true.
     fn count(&self, which: impl Fn(&Entry) -> bool) -> BTreeMap<IpAddr, usize> {
         let mut counts = BTreeMap::new();
         self.sessions
@@ -72,8 +74,8 @@ impl Directory {
         counts
     }
 
-    /// Among the sessions that have been announced only once, the oldest one of the address with
-    /// the most of them.
+    /// The oldest session that has been announced only once, of the address that has the most such
+    /// sessions.
     fn least_known(&self) -> Option<SessionKey> {
         let of_each = self.count(|entry| !entry.confirmed);
         let unconfirmed = self.sessions.iter().filter(|(_, entry)| !entry.confirmed);
@@ -84,8 +86,8 @@ impl Directory {
         unconfirmed.min_by_key(of_most).map(|(key, _)| key.clone())
     }
 
-    /// The newest session of the address with the most confirmed sessions, if it has more than
-    /// [`GUARANTEED`] of them.
+    /// The newest session of the address with the most confirmed sessions; `None` if no address has
+    /// more than [`GUARANTEED`] confirmed sessions.
     fn beyond_guarantee(&self) -> Option<SessionKey> {
         let of_each = self.count(|entry| entry.confirmed);
         let (most, _) = of_each.into_iter().filter(|(_, count)| *count > GUARANTEED).max_by_key(|(_, count)| *count)?;

@@ -1,4 +1,4 @@
-//! Audio that is read: WAV, FLAC and MP3 files by path, and standard input.
+//! Reads audio from WAV, FLAC and MP3 files, and from standard input.
 
 use super::super::plan::StdinFormat;
 use super::compressed::{Decoder, Kind};
@@ -8,12 +8,12 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 use wav::{Encoding, Extent, Format, Notice, Reader};
 
-/// The source, and its name in messages.
+/// An opened source of audio, with its name for messages.
 pub(crate) struct Audio {
     source: Source,
     layout: Layout,
     name: String,
-    /// Whether it can be opened a second time.
+    /// Whether the source is a regular file, which can be opened again.
     is_file: bool,
     notices: Vec<Notice>,
 }
@@ -24,10 +24,10 @@ enum Source {
 }
 
 impl Audio {
-    /// Opens a file and reads its header.
+    /// Opens a file, and reads its header.
     ///
     /// # Errors
-    /// What is wrong with it, with its name.
+    /// A sentence that says what is wrong with the file, with its name.
     pub(crate) fn open(path: &Path) -> Result<Self, String> {
         let name = path.display().to_string();
         let unreadable = |error: io::Error| format!("{name}: {}", wav::Error::from(error));
@@ -50,10 +50,10 @@ impl Audio {
         Ok(Self { source: Source::Compressed(decoder), layout, name, is_file, notices: Vec::new() })
     }
 
-    /// Standard input: WAV, or raw samples of the given channels and rate.
+    /// Opens standard input: a WAV file, or raw samples with the given number of channels and rate.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// A sentence that says what is wrong with the input.
     pub(crate) fn stdin(format: StdinFormat, channels: u16, sample_rate_hz: u32) -> Result<Self, String> {
         let stdin: Box<dyn Read + Send> = Box::new(BufReader::with_capacity(BUFFER, io::stdin()));
         let encoding = match format {
@@ -83,14 +83,14 @@ impl Audio {
         self.layout
     }
 
-    /// A sentence if it can be read only once, because it is not a regular file.
+    /// A sentence that the source can be read only once, if it is not a regular file.
     pub(crate) fn only_once(&self) -> Option<String> {
         let name = &self.name;
         let sentence = || format!("{name} is no regular file: it must be the only source, and cannot be repeated");
         (!self.is_file).then(sentence)
     }
 
-    /// A sentence if there is no audio.
+    /// A sentence that the source is empty, if it contains no audio.
     pub(crate) fn is_empty(&self) -> Option<String> {
         let nothing = self.notices.iter().find(|notice| matches!(notice, Notice::NoAudio { .. }))?;
         Some(format!("{}: {nothing}; at least one frame is needed", self.name))
@@ -104,10 +104,11 @@ impl Audio {
         self.notices.drain(..).map(|notice| format!("{}: {notice}", self.name)).collect()
     }
 
-    /// Appends at most this many frames, interleaved. Returns how many; 0 at the end.
+    /// Appends at most this many frames, interleaved, to `out`. Returns the number of frames; 0 at
+    /// the end.
     ///
     /// # Errors
-    /// The error of the disk.
+    /// A sentence with the read error.
     pub(crate) fn read(&mut self, frames: usize, out: &mut Vec<f32>) -> Result<usize, String> {
         let channels = usize::from(self.layout.channels);
         let read = match &mut self.source {

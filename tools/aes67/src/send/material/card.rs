@@ -1,4 +1,4 @@
-//! A sound card that captures, by cpal.
+//! Captures from a sound card, through cpal.
 
 use super::feed::Feed;
 use crate::failure::{Failure, Result};
@@ -16,12 +16,12 @@ use net::clock;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 
-/// Wanted length of a callback: a short one lets the stream leave soon.
+/// Requested length of a callback. The shorter it is, the earlier packets can leave.
 const CALLBACK: Nanos = Nanos::from_millis(5);
-/// Additional delay of the stream, for late callbacks and the filter.
+/// Additional delay of the stream, to allow for late callbacks and the filter.
 const MARGIN: Nanos = Nanos::from_millis(6);
 
-/// A card and its settings.
+/// An opened card and its settings.
 pub(crate) struct Opened {
     device: cpal::Device,
     name: String,
@@ -31,7 +31,7 @@ pub(crate) struct Opened {
 }
 
 impl Opened {
-    /// The card whose name contains `wanted`, or the system's default if that is `default`.
+    /// Opens the card whose name contains `wanted`, or the system's default card for `default`.
     pub(crate) fn open(wanted: &str, rate_hz: Option<u32>, channels: Option<u16>) -> Result<Self> {
         with_words_logged(|| Self::look_for(wanted, rate_hz, channels))
     }
@@ -64,12 +64,12 @@ impl Opened {
         usize::from(self.config.channels())
     }
 
-    /// How long after their end packets must leave.
+    /// How long after the end of their last frame packets must leave.
     pub(crate) fn delay(&self) -> Nanos {
         self.rate.duration(Frames::new(i64::from(self.callback_frames[0]))) + MARGIN
     }
 
-    /// Captures for the streams, each with its channels and packet time.
+    /// Starts to capture for the streams, each with its channels and packet time.
     pub(crate) fn start(self, streams: &[(&[u16], PacketTime, Arc<Meter>)]) -> Result<(Vec<Feed>, Capturing)> {
         let mut inputs = Vec::new();
         let mut feeds = Vec::new();
@@ -128,7 +128,7 @@ impl Opened {
             }
         };
         let on_error = move |error: cpal::Error| {
-            // Nobody reads the messages, or the reader has enough of them.
+            // This fails if nobody reads the messages, or if the queue is full.
             let _ = tell.try_send(error);
         };
         let mut config = self.config.config();
@@ -140,8 +140,8 @@ impl Opened {
     }
 }
 
-/// The requested rate and channels, otherwise 48 kHz and the card's own number; and the widest
-/// supported samples.
+/// Chooses the card's configuration: the requested rate and number of channels, by default 48 kHz
+/// and the card's own number, and the widest supported samples.
 fn choose(
     device: &cpal::Device,
     rate_hz: Option<u32>,
@@ -158,7 +158,7 @@ fn choose(
     Ok(best.unwrap_or(default))
 }
 
-/// Captures until it is dropped.
+/// A card that is capturing. Stops when it is dropped.
 pub(crate) struct Capturing {
     name: String,
     errors: Receiver<cpal::Error>,
@@ -167,7 +167,7 @@ pub(crate) struct Capturing {
 }
 
 impl Capturing {
-    /// Reports xruns; an error if the card has disappeared or stopped.
+    /// Reports xruns. Returns an error if the card has disappeared or stopped.
     pub(crate) fn check(&self) -> Result<()> {
         for error in self.errors.try_iter() {
             let message = format!("{}: {error}", self.name);

@@ -1,8 +1,9 @@
-//! FLAC and MP3 files.
+//! Decodes FLAC and MP3 files.
 //!
-//! FLAC is decoded by flac-codec and MP3 by nanomp3 (a port of minimp3): both are maintained, under
-//! MIT or Apache-2.0, free of unsafe code, and read as a stream. Symphonia has both and more, but
-//! is under the MPL, which `deny.toml` does not allow; claxon has had no release since 2020.
+//! FLAC is decoded by flac-codec and MP3 by nanomp3 (a port of minimp3). Both are maintained,
+//! licensed under MIT or Apache-2.0, free of unsafe code, and able to read a stream. Symphonia
+//! supports both formats, but is licensed under the MPL, which `deny.toml` does not allow; claxon
+//! has had no release since 2020.
 
 use super::Layout;
 use flac_codec::decode::{FlacSampleReader, Metadata};
@@ -10,10 +11,10 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Samples that are decoded at a time.
+/// Maximum number of samples that are decoded at a time.
 const BLOCK_SAMPLES: usize = 4096;
 
-/// First bytes of files.
+/// The kind of a file, recognised by its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Flac,
@@ -21,12 +22,13 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// `None` for other files, which the WAV reader handles or explains.
+    /// Recognises the kind; `None` for other files, which the WAV reader reads or refuses with an
+    /// explanation.
     pub(super) fn of(start: &[u8]) -> Option<Self> {
         match start {
             [b'f', b'L', b'a', b'C', ..] => Some(Self::Flac),
             [b'I', b'D', b'3', ..] => Some(Self::Mp3),
-            // A frame header (ISO 11172-3, 2.4.1.3): eleven bits of ones, layer III.
+            // A frame header (ISO 11172-3, 2.4.1.3): eleven bits set to one, and layer III.
             [0xFF, second, ..] if second & 0xE6 == 0xE2 => Some(Self::Mp3),
             _ => None,
         }
@@ -38,7 +40,7 @@ pub(super) enum Decoder {
     Flac {
         reader: Box<FlacSampleReader<Box<dyn Read + Send>>>,
         block: Vec<i32>,
-        /// Steps of full scale.
+        /// Full scale, in steps.
         scale: f32,
     },
     Mp3(Box<nanomp3::Reader<BufReader<File>>>),
@@ -46,7 +48,7 @@ pub(super) enum Decoder {
 
 impl Decoder {
     /// # Errors
-    /// What is wrong with the file.
+    /// A sentence that says what is wrong with the file.
     pub(super) fn flac(reader: Box<dyn Read + Send>) -> Result<(Self, Layout), String> {
         let reader =
             FlacSampleReader::new(reader).map_err(|error| format!("this FLAC file cannot be read: {error}"))?;
@@ -57,13 +59,13 @@ impl Decoder {
                 "this FLAC file says {channels} channels at {sample_rate_hz} Hz: both must be above 0"
             ));
         }
-        // At most 32 bits, by the format.
+        // The format allows at most 32 bits.
         let scale = (1u64 << (reader.bits_per_sample().clamp(1, 32) - 1)) as f32;
         Ok((Self::Flac { reader: Box::new(reader), block: vec![0; BLOCK_SAMPLES], scale }, layout))
     }
 
     /// # Errors
-    /// What is wrong with the file.
+    /// A sentence that says what is wrong with the file.
     pub(super) fn mp3(file: BufReader<File>) -> Result<(Self, Layout), String> {
         let options = nanomp3::Options::default().skip_scan(true);
         let reader = nanomp3::Reader::with_options(file, options);
@@ -79,12 +81,12 @@ impl Decoder {
         Ok((Self::Mp3(Box::new(reader)), layout))
     }
 
-    /// Appends at most this many samples. Returns how many; 0 at the end.
+    /// Appends at most this many samples to `out`. Returns the number of samples; 0 at the end.
     ///
     /// # Errors
-    /// The error of the disk or the decoder.
+    /// A sentence with the error of the disk or the decoder.
     pub(super) fn read(&mut self, samples: usize, out: &mut Vec<f32>) -> Result<usize, String> {
-        // If a damaged file makes a decoder panic, the file ends, and not the stream.
+        // If a damaged file makes the decoder panic, only this file ends, and the stream continues.
         let decoded = catch_unwind(AssertUnwindSafe(|| self.decode(samples, out)));
         decoded.unwrap_or_else(|_| Err("the file is damaged".to_owned()))
     }

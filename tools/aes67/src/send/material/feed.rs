@@ -1,10 +1,11 @@
-//! From the source to the streams: blocks of all channels, from which every stream picks its own.
+//! Distributes the source's audio to the streams, in blocks with all channels, from which every
+//! stream picks its own.
 //!
 //! Model: a separate thread reads the source a second ahead, because disks may be slow; every
-//! stream has a queue of the same blocks. The stream that asks first puts frame 0 of the source on
-//! the media timeline, so that all streams have the same audio at the same media time. A frame that
-//! is skipped is skipped in the source, too. If the timeline itself jumps, the source continues
-//! where it was.
+//! stream has a queue of the same blocks. The stream that requests audio first determines the
+//! position of the source's frame 0 on the media timeline, so that all streams have the same audio
+//! at the same media time. If the sender skips frames, they are also skipped in the source. If the
+//! timeline itself jumps, the source continues where it was.
 
 use super::Playlist;
 use super::signal::Signal;
@@ -20,15 +21,15 @@ use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// Frames per read, and how many such blocks are read ahead: a second at 48 kHz.
+/// Number of frames per block, and number of blocks that are read ahead: one second at 48 kHz.
 const BLOCK_FRAMES: usize = 4800;
 const BLOCKS_AHEAD: usize = 10;
-/// Time to wait for the first block.
+/// Maximum time to wait for the first block.
 const FIRST_BLOCK: Nanos = Nanos::from_secs(1);
 
 type Block = Arc<Vec<f32>>;
 
-/// Progress of the streams.
+/// The progress of the streams.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Progress {
     streams: usize,
@@ -46,20 +47,21 @@ impl Progress {
         self.over.load(Ordering::Relaxed) >= self.streams
     }
 
-    /// Frames of silence in place of audio that had not been read.
+    /// Number of frames of silence that were sent in place of audio that had not been read in time.
     pub(crate) fn starved_frames(&self) -> u64 {
         self.starved_frames.load(Ordering::Relaxed)
     }
 }
 
-/// Position of the source's frame 0 on the media timeline; set again after each jump of that.
+/// Position of the source's frame 0 on the media timeline. It is determined again after each jump
+/// of the timeline.
 #[derive(Debug, Default)]
 pub(crate) struct Anchor {
     jumps: u64,
     origin: Option<Frames>,
 }
 
-/// A stream's end of the source.
+/// The connection of a stream to the source.
 pub(crate) struct Feed {
     kind: Kind,
     map: Vec<u16>,
@@ -78,11 +80,11 @@ enum Kind {
     },
 }
 
-/// Of a source that is read.
+/// The state of a stream that is fed from a source that is read.
 struct Reading {
     blocks: Receiver<Block>,
     block: Block,
-    /// Used frames of the block.
+    /// Number of frames of the block that have been used.
     used: usize,
     /// The next frame of the source.
     at: i64,
@@ -91,7 +93,7 @@ struct Reading {
     expected: Option<Frames>,
     jumps: u64,
     anchor: Arc<Mutex<Anchor>>,
-    /// Longest jump that is regarded as skipped packets.
+    /// Longest jump that is attributed to skipped packets, in frames.
     longest_skip: i64,
     over: bool,
     progress: Progress,
@@ -102,13 +104,13 @@ impl Feed {
         Self { kind: Kind::Computed { signal, rate }, map: map.to_vec(), meter }
     }
 
-    /// The source already has the stream's channels.
+    /// Creates a feed from a captured source, which already has the stream's channels.
     #[cfg(feature = "cpal")]
     pub(crate) fn captured(source: CaptureSource, map: &[u16], meter: Arc<Meter>) -> Self {
         Self { kind: Kind::Captured { source: Box::new(source) }, map: map.to_vec(), meter }
     }
 
-    /// Feeds for the streams of a playlist, and the thread that reads it.
+    /// Creates the feeds for streams from a playlist, and starts the thread that reads it.
     pub(crate) fn read(
         mut playlist: Playlist,
         maps: &[(&[u16], Arc<Meter>)],
@@ -126,7 +128,8 @@ impl Feed {
         let thread = std::thread::Builder::new().name("source".to_owned());
         thread.spawn(move || read_all(playlist, &tell)).map_err(Failure::run)?;
         let feed = |((map, meter), blocks): (&(&[u16], Arc<Meter>), Receiver<Block>)| {
-            // So that the first packet has audio. While a pipe delivers nothing, silence is sent.
+            // Wait for the first block, so that the first packet has audio. While a pipe delivers
+            // nothing, silence is sent.
             let patience = (deadline - clock::now()).as_nanos().max(0) as u64;
             let block = blocks.recv_timeout(Duration::from_nanos(patience)).unwrap_or_default();
             let reading = Reading {
@@ -176,7 +179,7 @@ impl Reading {
         }
         self.expected = Some(first + Frames::new(frames));
         let ahead = (first - self.origin(first)).get() - self.at;
-        // Another stream began earlier or later.
+        // Another stream began earlier or later, so this one begins with silence or skips audio.
         let (silent, surplus) = ((-ahead).clamp(0, frames) as usize, ahead.max(0) as usize);
         self.take(surplus, map, None);
         let (before, audio) = out.split_at_mut(silent * map.len());
@@ -184,9 +187,9 @@ impl Reading {
         self.take(frames as usize - silent, map, Some(audio));
     }
 
-    /// Media frame of the source's frame 0.
+    /// The media frame at which the source's frame 0 is sent.
     fn origin(&mut self, first: Frames) -> Frames {
-        // Only the sender's own thread takes the lock.
+        // Only the sender's own thread acquires the lock, so this never blocks.
         let mut anchor = self.anchor.lock().unwrap_or_else(PoisonError::into_inner);
         if anchor.jumps < self.jumps {
             *anchor = Anchor { jumps: self.jumps, origin: None };
@@ -238,8 +241,8 @@ impl Reading {
         true
     }
 
-    /// Silence stands in for audio that had not arrived. That audio is sent later, because the
-    /// audio of a pipe would otherwise be late for ever.
+    /// Records that silence has replaced audio that had not arrived. This audio is sent later,
+    /// because otherwise the audio of a pipe would be late from then on.
     fn starve(&mut self, frames: usize) {
         if !self.over {
             self.jumps += 1;
@@ -248,12 +251,13 @@ impl Reading {
     }
 }
 
-/// Reads to the end, or for ever; ends when nobody takes frames any more.
+/// Reads the playlist to its end, or endlessly if it is repeated. Ends when all feeds have been
+/// dropped.
 fn read_all(mut playlist: Playlist, tell: &[SyncSender<Block>]) {
     while tell_all(&mut playlist, tell) {}
 }
 
-/// Reads a block for all streams; false at the end, and when nobody takes frames any more.
+/// Reads a block for all streams. Returns false at the end, and when a feed has been dropped.
 fn tell_all(playlist: &mut Playlist, tell: &[SyncSender<Block>]) -> bool {
     let block: Block = Arc::new(playlist.read(BLOCK_FRAMES));
     !block.is_empty() && tell.iter().all(|tell| tell.send(Arc::clone(&block)).is_ok())

@@ -15,21 +15,21 @@ use signal::Signal;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-/// Formats of sources that do not describe themselves.
+/// Default channels, sample rate and level of sources that do not state them.
 const CHANNELS: u16 = 2;
 const SAMPLE_RATE_HZ: u32 = 48_000;
 const LEVEL_DBFS: f64 = -20.0;
-/// Files are read in pieces of this length.
+/// Files are read in pieces of this many bytes.
 const BUFFER: usize = 1 << 18;
 
-/// Channels and rate of what is read.
+/// Channels and sample rate of the audio that is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Layout {
     pub(crate) channels: u16,
     pub(crate) sample_rate_hz: u32,
 }
 
-/// The audio to be sent.
+/// The source of the audio to send.
 pub(crate) enum Material {
     Computed {
         signal: Signal,
@@ -40,14 +40,14 @@ pub(crate) enum Material {
     Card(card::Opened),
 }
 
-/// An error of a source: the key, and a sentence.
+/// An error in a source: the key, and a sentence.
 pub(crate) type Wrong = (&'static str, String);
 
 impl Material {
-    /// Opens the source of a plan.
+    /// Opens the source that a plan specifies.
     ///
     /// # Errors
-    /// What is wrong, with its key.
+    /// The key, and a sentence that says what is wrong with its value.
     pub(crate) fn open(plan: &SourcePlan) -> Result<Self, Wrong> {
         let wanted =
             [plan.files.is_some(), plan.tone_hz.is_some(), plan.ident, plan.stdin.is_some(), plan.card.is_some()];
@@ -102,7 +102,8 @@ impl Material {
     pub(crate) fn sample_rate(&self) -> SampleRate {
         match self {
             Self::Computed { layout: (_, rate), .. } => *rate,
-            // Files of 0 Hz are refused when they are opened.
+            // The fallback is never used, because files with a rate of 0 Hz are refused when they
+            // are opened.
             Self::Read(playlist) => {
                 SampleRate::from_hz(playlist.layout().sample_rate_hz).unwrap_or(SampleRate::HZ_48000)
             }
@@ -131,17 +132,18 @@ fn gain(level_dbfs: f64) -> Result<f64, String> {
     Err(format!("a level of {level_dbfs} dBFS: it must be within -144 and 0"))
 }
 
-/// Files one after another without a gap, or standard input.
+/// Files that are read one after another without a gap, or standard input.
 pub(crate) struct Playlist {
     files: Vec<PathBuf>,
     repeat: bool,
     current: Option<Box<Audio>>,
-    /// The file after this one.
+    /// Index of the file after the current one.
     next: usize,
     layout: Layout,
     /// Whether the files have yielded any audio since the first one began.
     any: bool,
-    /// Reports about the files: each is made once, however often they are repeated.
+    /// Notices about the files that have been reported, so that each is reported once, however
+    /// often the files are repeated.
     told: BTreeSet<String>,
 }
 
@@ -183,7 +185,7 @@ impl Playlist {
         Ok(playlist)
     }
 
-    /// A sentence if the source cannot do what is requested.
+    /// Checks that the source can be used as requested. The error is a sentence.
     fn check(&self, audio: &Audio) -> Result<(), String> {
         let is_wanted_again = self.repeat || self.files.len() > 1;
         let wrong = audio.is_empty().or_else(|| audio.only_once().filter(|_| is_wanted_again));
@@ -217,8 +219,9 @@ impl Playlist {
         stem.map_or_else(|| "stdin".to_owned(), |stem| stem.to_string_lossy().into_owned())
     }
 
-    /// The next frames, across the ends of files; fewer only at the very end. A file that cannot be
-    /// read on ends early, which is reported.
+    /// Reads the next frames, across the boundaries of files. Returns fewer frames only at the end
+    /// of the playlist. If a file cannot be read to its end, this is reported, and the next file
+    /// follows.
     pub(crate) fn read(&mut self, frames: usize) -> Vec<f32> {
         let channels = usize::from(self.layout.channels);
         let mut all = Vec::new();
@@ -238,7 +241,8 @@ impl Playlist {
         all
     }
 
-    /// Whether a file is like the first one; it may have been replaced since.
+    /// Whether a file has the same layout as the first one. It may have been replaced in the
+    /// meantime.
     fn fits(&self, audio: &Audio) -> bool {
         audio.layout() == self.layout
     }
@@ -248,7 +252,7 @@ impl Playlist {
         self.current = None;
         loop {
             if self.next == self.files.len() {
-                // Without this check, files without audio would be repeated for ever.
+                // Without this check, files without audio would be repeated endlessly.
                 if !(self.repeat && self.any) {
                     return;
                 }

@@ -1,25 +1,25 @@
 //! Computed signals: a tone, and channel idents.
 //!
-//! Both are functions of media time, so that two senders of one tone are in phase, and skipped
-//! packets leave no discontinuity.
+//! Both are functions of media time, so that two senders of the same tone are in phase, and skipped
+//! packets cause no phase jump.
 
 use engine::{Frames, SampleRate};
 
-/// Length of a beep, and time from one beep to the next.
+/// Length of a beep, and time from the start of one beep to the next.
 const BEEP_MS: i64 = 120;
 const BEEP_EVERY_MS: i64 = 250;
-/// Period of an ident: the longest one (nine beeps of either kind) and a pause.
+/// Period of an ident: the longest ident (nine beeps of each kind) and a pause.
 const CYCLE_MS: i64 = 6_000;
-/// Tens and ones.
+/// Frequencies of the beeps for tens and ones.
 const TENS_HZ: i64 = 500;
 const ONES_HZ: i64 = 1_000;
-/// Fade of a beep, so that it does not click.
+/// Length of the fades of a beep, which avoid clicks.
 const FADE_MS: i64 = 10;
 
 /// A computed signal.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Signal {
-    /// The same on all channels.
+    /// The same tone on all channels.
     Tone { frequency_mhz: i64, gain: f64 },
     /// Every channel beeps its number: low beeps are tens, high ones are ones.
     Ident { gain: f64 },
@@ -41,7 +41,8 @@ impl Signal {
     }
 }
 
-/// Integers up to the phase, because media time has 47 bits.
+/// The phase is computed in integers, because media time has 47 bits, which would leave a float too
+/// little precision for the phase.
 fn sine(rate: SampleRate, frequency_mhz: i64, frame: i64) -> f64 {
     let turn = 1000 * i64::from(rate.as_hz());
     let turned = (i128::from(frame) * i128::from(frequency_mhz)).rem_euclid(i128::from(turn));
@@ -53,7 +54,7 @@ fn ident(rate: SampleRate, number: i64, frame: i64) -> f64 {
     let within = frame.rem_euclid(frames_in(CYCLE_MS));
     let (beep, at) = (within / frames_in(BEEP_EVERY_MS), within % frames_in(BEEP_EVERY_MS));
     let (tens, ones) = (number / 10 % 10, number % 10);
-    // A pause between the two kinds.
+    // A pause separates the two kinds of beeps.
     let gap = i64::from(tens > 0);
     let hz = if beep < tens {
         TENS_HZ
