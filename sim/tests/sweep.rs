@@ -30,9 +30,9 @@ fn shlex(words: &str) -> Vec<String> {
     let parts = words.split('\'').enumerate();
     parts.fold(Vec::new(), |mut all, (index, part)| {
         if index % 2 == 1 {
-            all.push(part.to_owned())
+            all.push(part.to_owned());
         } else {
-            all.extend(part.split_whitespace().map(str::to_owned))
+            all.extend(part.split_whitespace().map(str::to_owned));
         }
         all
     })
