@@ -87,8 +87,8 @@ struct Verdict {
 struct Stop(String, u8);
 
 impl Stop {
-    fn usage(sentence: impl ToString) -> Self {
-        Self(sentence.to_string(), EXIT_USAGE)
+    fn usage(sentence: impl Into<String>) -> Self {
+        Self(sentence.into(), EXIT_USAGE)
     }
 }
 
@@ -128,7 +128,7 @@ fn sweep(arguments: &Sweep, control: &Arc<Control>) -> Result<ExitCode, Stop> {
     }
     let plan = arguments.plan(&arguments.scenario).map_err(Stop::usage)?;
     let folder = arguments.reports.join(format!("{}.sweep", plan.name()));
-    claim_folder(&folder, &plan.scenario).map_err(Stop::usage)?;
+    claim_folder(&folder, &plan.scenario).map_err(|error| Stop::usage(error.to_string()))?;
     let journal = Journal::open(&folder, &plan, shard)?;
     let due: Vec<usize> = (0..plan.runs()).filter(|run| shard.is_none_or(|shard| shard.has(*run))).collect();
     let left: Vec<usize> = due.iter().copied().filter(|run| !journal.records().contains_key(run)).collect();
