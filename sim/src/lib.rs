@@ -8,6 +8,7 @@
 pub mod baselines;
 pub mod bench;
 pub mod check;
+pub mod compare;
 pub mod models;
 pub mod mutants;
 mod process;
@@ -18,5 +19,6 @@ pub mod report;
 pub mod run;
 pub mod scenario;
 pub mod signal;
+pub mod sweep;
 mod vectors;
 pub mod world;

@@ -1,15 +1,19 @@
 #![forbid(unsafe_code)]
 //! Command line of the simulator: `sim scenarios/unlock_recover.toml`.
 
+mod ab_command;
 mod bench_command;
+mod changes;
 mod history_command;
 mod interrupt;
 mod library;
 mod mutants_command;
 mod run_command;
+mod sweep_command;
 mod terminal;
 
 use bench_command::Bench;
+use changes::Changes;
 use clap::{CommandFactory, Parser, Subcommand};
 use library::Library;
 use run_command::exit_code_of;
@@ -50,6 +54,8 @@ Examples:
   sim scenarios/unlock_recover.toml --set 'record.audio=\"none\"' --check-determinism
   sim run --junit verdicts.xml                      all of scenarios/, one table
   sim history unlock_recover --metric latency_ms    trends of earlier runs
+  sim sweep scenarios/gm_switch.toml --seeds 1..100 --vary card.callback_frames=48,240,480
+  sim ab scenarios/gm_switch.toml --a card.callback_frames=48 --b card.callback_frames=480
   sim explain card.callback_frames                  what a key of a scenario means
   sim replay field.csv                              a trace of `aes67 play --trace field.csv`
   sim bench clocks --seeds 4
@@ -64,6 +70,14 @@ skipped (as with record.audio=\"none\") without --allow-skipped, 130 after Ctrl-
 enum Command {
     /// Runs scenarios in parallel, with one table at the end; the exit code is that of the worst.
     Run(run_command::Run),
+    /// Runs a scenario with many seeds and values of keys, and tells how every metric varies.
+    ///
+    /// Finished runs are kept in the folder for the reports: after Ctrl-C the same command goes on.
+    Sweep(sweep_command::Sweep),
+    /// Puts the shards of a sweep together, which several machines have run.
+    Merge(sweep_command::Merge),
+    /// Compares two settings, laws or builds in the same weather: which is better, by which metric.
+    Ab(ab_command::Ab),
     /// Says whether scenario files are valid, and runs nothing.
     Check {
         #[command(flatten)]
@@ -123,18 +137,8 @@ struct ScenarioArguments {
     /// The scenario file.
     scenario: Option<PathBuf>,
 
-    /// Folder for the reports; a folder is made in it, named after the scenario and what --seed and
-    /// --set change of it.
-    #[arg(long, value_name = "DIR", default_value = "reports")]
-    reports: PathBuf,
-
-    /// Another seed than the scenario's.
-    #[arg(long)]
-    seed: Option<u64>,
-
-    /// Changes a value of the scenario; may be given several times.
-    #[arg(long = "set", value_name = "KEY.KEY=VALUE")]
-    overrides: Vec<String>,
+    #[command(flatten)]
+    changes: Changes,
 
     /// Runs the scenario twice and compares the trajectories.
     #[arg(long)]
@@ -154,6 +158,9 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match (arguments.command, &arguments.scenario.scenario) {
         (Some(Command::Run(arguments)), _) => run_command::run(&arguments),
+        (Some(Command::Sweep(arguments)), _) => sweep_command::run(&arguments),
+        (Some(Command::Merge(arguments)), _) => sweep_command::run_merge(&arguments),
+        (Some(Command::Ab(arguments)), _) => ab_command::run(&arguments),
         (Some(Command::Check { library, overrides }), _) => library::check(&library, &overrides),
         (Some(Command::List { library }), _) => library::list(&library),
         (Some(Command::Explain { key, json_schema }), _) => explain(key.as_deref(), json_schema),
@@ -264,15 +271,13 @@ fn simulate(path: &Path, arguments: &ScenarioArguments) -> ExitCode {
 }
 
 fn load(path: &Path, arguments: &ScenarioArguments) -> Result<Loaded, ScenarioError> {
-    let mut overrides = arguments.overrides.clone();
-    overrides.extend(arguments.seed.map(|seed| format!("seed={seed}")));
-    Loaded::read(path, &overrides)
+    Loaded::read(path, &arguments.changes.overrides())
 }
 
 fn report(loaded: &Loaded, arguments: &ScenarioArguments) -> ExitCode {
     let control = Arc::new(Control::default());
     interrupt::stop(&control);
-    let folder = arguments.reports.join(folder_name(loaded));
+    let folder = arguments.changes.reports.join(folder_name(loaded));
     if let Err(error) = claim_folder(&folder, &loaded.path) {
         eprintln!("error: {error}");
         return ExitCode::from(EXIT_USAGE);
@@ -280,7 +285,7 @@ fn report(loaded: &Loaded, arguments: &ScenarioArguments) -> ExitCode {
     let progress = Progress::start(&loaded.name, total_ms(loaded), &control);
     let session = run(loaded, Some(&folder), &control);
     let session = session.and_then(|session| {
-        write_index(&arguments.reports)?;
+        write_index(&arguments.changes.reports)?;
         Ok(session)
     });
     let elapsed = progress.finish();
@@ -336,7 +341,7 @@ fn conclude(loaded: &Loaded, arguments: &ScenarioArguments, session: &Session, d
 /// The command that repeats a run.
 fn repeat(loaded: &Loaded, arguments: &ScenarioArguments) -> String {
     let check = if arguments.check_determinism { " --check-determinism" } else { "" };
-    command(loaded, Some(&arguments.reports)) + check
+    command(loaded, Some(&arguments.changes.reports)) + check
 }
 
 /// Whether a second run without files follows the same trajectory; `None` if it was stopped.
@@ -375,6 +380,12 @@ mod tests {
         for documents::CommandLine { place, arguments, .. } in commands {
             let words = std::iter::once("sim".to_owned()).chain(arguments);
             let arguments = Arguments::try_parse_from(words).unwrap_or_else(|error| panic!("{place}: {error}"));
+            let wrong = match &arguments.command {
+                Some(Command::Sweep(sweep)) => sweep.plan(&root.join(&sweep.scenario)).err(),
+                Some(Command::Ab(ab)) => ab.sides(&root.join(&ab.scenario)).err(),
+                _ => None,
+            };
+            assert_eq!(wrong, None, "{place}");
             let scenario = arguments.scenario.scenario.as_ref().map(|path| root.join(path));
             if let Some(path) = scenario.filter(|path| path.exists())
                 && let Err(error) = load(&path, &arguments.scenario)

@@ -3,6 +3,7 @@
 mod junit;
 mod table;
 
+use crate::changes::Changes;
 use crate::library::{self, Library};
 use crate::terminal::{self, Progress};
 use crate::{EXIT_FAILED, EXIT_NOT_JUDGED, EXIT_USAGE, interrupt, is_out_of_space};
@@ -24,17 +25,8 @@ pub(crate) struct Run {
     #[command(flatten)]
     library: Library,
 
-    /// Folder for the reports; a folder is made in it for each scenario.
-    #[arg(long, value_name = "DIR", default_value = "reports")]
-    reports: PathBuf,
-
-    /// Another seed than the scenarios'.
-    #[arg(long)]
-    seed: Option<u64>,
-
-    /// Changes a value of every scenario; may be given several times.
-    #[arg(long = "set", value_name = "KEY.KEY=VALUE")]
-    overrides: Vec<String>,
+    #[command(flatten)]
+    changes: Changes,
 
     /// Also write the verdicts as JUnit's XML, which CI services show.
     #[arg(long, value_name = "FILE")]
@@ -72,6 +64,8 @@ enum Ending {
     Error,
     /// It was stopped.
     Interrupted,
+    /// It was not even started, because the command was stopped before.
+    NotStarted,
 }
 
 /// What came of a scenario.
@@ -120,7 +114,7 @@ pub(crate) fn run(arguments: &Run) -> ExitCode {
     if cancelled {
         eprintln!("interrupted: not all scenarios were run to their end");
     }
-    let index = write_index(&arguments.reports).map_err(|error| error.to_string());
+    let index = write_index(&arguments.changes.reports).map_err(|error| error.to_string());
     let written = arguments.junit.as_ref().map_or(Ok(()), |path| {
         let failed = |error| format!("{}: {error}; choose another file with --junit", path.display());
         write_atomically(path, junit::xml(&reports)).map_err(failed)
@@ -133,16 +127,14 @@ pub(crate) fn run(arguments: &Run) -> ExitCode {
 
 /// Reads all scenarios and takes their folders, before any is run.
 fn prepare(arguments: &Run) -> Result<Vec<Loaded>, Vec<String>> {
-    let mut overrides = arguments.overrides.clone();
-    overrides.extend(arguments.seed.map(|seed| format!("seed={seed}")));
-    let loaded = arguments.library.load(&overrides)?;
+    let loaded = arguments.library.load(&arguments.changes.overrides())?;
     let mut wrong = Vec::new();
     for one in loaded.iter().filter(|_| !arguments.allow_large) {
         let refused = Budget::of(one).check(one).err();
         wrong.extend(refused.map(|error| format!("{error}; --allow-large runs it all the same")));
     }
     for one in loaded.iter().filter(|_| wrong.is_empty()).collect::<Vec<_>>() {
-        let claimed = claim_folder(&arguments.reports.join(folder_name(one)), &one.path);
+        let claimed = claim_folder(&arguments.changes.reports.join(folder_name(one)), &one.path);
         wrong.extend(claimed.err().map(|error| error.to_string()));
     }
     if wrong.is_empty() { Ok(loaded) } else { Err(wrong) }
@@ -165,26 +157,46 @@ fn simulate(arguments: &Run, loaded: &[Loaded], control: &Arc<Control>) -> Vec<R
             controls.iter().map(stop).sum()
         })
     };
-    let (next, reports) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let reports = Mutex::new(loaded.iter().map(|_| None).collect::<Vec<Option<Report>>>());
+    let next = AtomicUsize::new(0);
     let work = || {
         while let Some(&index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
             if control.cancelled.load(Ordering::Relaxed) {
                 break;
             }
             let report = report(arguments, &loaded[index], &controls[index]);
-            reports.lock().unwrap_or_else(PoisonError::into_inner).push((index, report));
+            reports.lock().unwrap_or_else(PoisonError::into_inner)[index] = Some(report);
         }
     };
     let workers = std::thread::available_parallelism().map_or(1, usize::from).min(loaded.len());
     std::thread::scope(|scope| (0..workers).for_each(|_| drop(scope.spawn(work))));
     progress.finish();
-    let mut reports = reports.into_inner().unwrap_or_else(PoisonError::into_inner);
-    reports.sort_by_key(|(index, _)| *index);
-    reports.into_iter().map(|(_, report)| report).collect()
+    let reports = reports.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let not_started = |one| {
+        let exit_code = interrupt::raw_exit_code();
+        Report { ending: Ending::NotStarted, exit_code, ..Report::of(arguments, one) }
+    };
+    reports.into_iter().zip(loaded).map(|(report, one)| report.unwrap_or_else(|| not_started(one))).collect()
+}
+
+impl Report {
+    /// That of a run of which nothing is known yet.
+    fn of(arguments: &Run, loaded: &Loaded) -> Self {
+        Self {
+            scenario: loaded.name.clone(),
+            file: loaded.path.clone(),
+            folder: arguments.changes.reports.join(folder_name(loaded)),
+            ending: Ending::Passed,
+            exit_code: 0,
+            command: command(loaded, Some(&arguments.changes.reports)),
+            error: None,
+            summary: None,
+        }
+    }
 }
 
 fn report(arguments: &Run, loaded: &Loaded, control: &Control) -> Report {
-    let folder = arguments.reports.join(folder_name(loaded));
+    let folder = arguments.changes.reports.join(folder_name(loaded));
     let session = run_into(loaded, Output { folder: &folder, pictures: !arguments.no_pictures }, control);
     let (ending, exit_code, error, summary) = match session {
         Ok(session) => {
@@ -193,17 +205,7 @@ fn report(arguments: &Run, loaded: &Loaded, control: &Control) -> Report {
         }
         Err(error) => (Ending::Error, exit_code_of(&error), Some(error.to_string()), None),
     };
-    let command = command(loaded, Some(&arguments.reports));
-    Report {
-        scenario: loaded.name.clone(),
-        file: loaded.path.clone(),
-        folder,
-        ending,
-        exit_code,
-        command,
-        error,
-        summary,
-    }
+    Report { folder, ending, exit_code, error, summary, ..Report::of(arguments, loaded) }
 }
 
 fn ending(summary: &Summary, cancelled: bool, allow_skipped: bool) -> (Ending, u8) {

@@ -48,6 +48,11 @@ impl Progress {
         Self { bar, done, thread }
     }
 
+    /// How long it has taken so far.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.bar.elapsed()
+    }
+
     /// Removes the bar; returns how long it took.
     pub(crate) fn finish(self) -> Duration {
         let elapsed = self.bar.elapsed();

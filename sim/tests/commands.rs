@@ -9,7 +9,7 @@ use json_schema::violation;
 use serde_json::Value;
 use short::{SCENARIO, with, write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 fn sim(folder: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sim"));
@@ -58,6 +58,36 @@ fn run_runs_all_and_exits_as_the_worst() {
     assert!(files("index.html") && files("overview.png"));
     assert_exit(&sim(folder.path(), &["run", "--no-pictures", "scenarios/good.toml"]), 0);
     assert!(files("summary.json") && !files("index.html") && !files("overview.png"));
+}
+
+/// A CI service must not take a run that never was for one that passed.
+#[cfg(unix)]
+#[test]
+fn runs_that_ctrl_c_kept_from_starting_are_reported_as_skipped() {
+    let folder = tempfile::tempdir().unwrap();
+    let count = std::thread::available_parallelism().unwrap().get() + 1;
+    for index in 0..count {
+        let path = folder.path().join(format!("{index:03}.toml"));
+        std::fs::write(path, with("duration_s = 20", "duration_s = 20000")).unwrap();
+    }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sim"));
+    command.current_dir(folder.path()).args(["run", ".", "--json", "--junit", "verdicts.xml"]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    while std::fs::metadata(folder.path().join("reports/000/engine.wav")).map_or(0, |file| file.len()) < 500_000 {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert!(Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert_exit(&output, 130);
+    let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let runs = json["runs"].as_array().unwrap();
+    assert_eq!(runs.len(), count);
+    let last = &runs[count - 1];
+    assert_eq!((&last["ending"], &last["summary"]), (&"not_started".into(), &Value::Null));
+    let xml = std::fs::read_to_string(folder.path().join("verdicts.xml")).unwrap();
+    let suite = format!("<testsuite name=\"{:03}\" file=\"./{:03}.toml\" tests=\"1\"", count - 1, count - 1);
+    assert!(xml.contains(&(suite + " failures=\"0\" errors=\"0\" skipped=\"1\">")), "{xml}");
+    assert!(xml.contains("<skipped message=\"not started"), "{xml}");
 }
 
 #[test]

@@ -15,6 +15,6 @@ pub use self::csv::write_csv;
 pub use error::ReportError;
 pub use file::write_atomically;
 pub use history::{HistoryLine, note_history, read_history};
-pub use html::{Sound, Story, remove_pictures, write_index, write_page};
+pub use html::{Sound, Story, remove_pictures, write_compare_page, write_index, write_page, write_sweep_page};
 pub use plots::write_all;
 pub use table::{Check, Verdict, render_table};

@@ -20,20 +20,28 @@ fn suite(xml: &mut String, report: &Report) {
     let judged = report.summary.as_ref().map_or(&[][..], |summary| &summary.expectations);
     let errors = usize::from(matches!(report.ending, Ending::Error | Ending::Interrupted));
     let failures = judged.iter().filter(|judgement| !judgement.holds && !judgement.skipped).count();
-    let skipped = judged.iter().filter(|judgement| judgement.skipped).count();
+    let not_started = usize::from(report.ending == Ending::NotStarted);
+    let skipped = not_started + judged.iter().filter(|judgement| judgement.skipped).count();
     let _ = writeln!(
         xml,
         "  <testsuite name=\"{}\" file=\"{}\" tests=\"{}\" failures=\"{failures}\" errors=\"{errors}\" skipped=\"{skipped}\">",
         escaped(&report.scenario),
         escaped(&shown(&report.file)),
-        judged.len() + errors,
+        judged.len() + errors + not_started,
     );
     for judgement in judged {
         case(xml, report, judgement);
     }
+    let class = escaped(&report.scenario);
+    if not_started > 0 {
+        let message = "not started: the command was interrupted before";
+        let _ = writeln!(
+            xml,
+            "    <testcase classname=\"{class}\" name=\"run\"><skipped message=\"{message}\"/></testcase>"
+        );
+    }
     if errors > 0 {
         let message = report.error.as_deref().unwrap_or("interrupted");
-        let class = escaped(&report.scenario);
         let _ = writeln!(
             xml,
             "    <testcase classname=\"{class}\" name=\"run\"><error message=\"{}\"/></testcase>",

@@ -26,6 +26,7 @@ pub(super) fn render(reports: &[Report]) -> String {
         (Ending::Skipped, "skipped in part"),
         (Ending::Error, "not run to the end"),
         (Ending::Interrupted, "interrupted"),
+        (Ending::NotStarted, "not started"),
     ];
     let rest: String = rest
         .into_iter()
@@ -46,6 +47,7 @@ fn verdict(report: &Report) -> String {
         Ending::Passed => "pass".to_owned(),
         Ending::Skipped => "skipped in part".to_owned(),
         Ending::Interrupted => "interrupted".to_owned(),
+        Ending::NotStarted => "not started".to_owned(),
         Ending::Error => "ERROR".to_owned(),
         Ending::Failed => {
             let judged = report.summary.iter().flat_map(|summary| &summary.expectations);
@@ -59,7 +61,9 @@ fn verdict(report: &Report) -> String {
 
 /// Says what failed, by how much, and how it is repeated.
 pub(super) fn print_failures(reports: &[Report]) {
-    for report in reports.iter().filter(|report| report.exit_code != 0 && report.ending != Ending::Interrupted) {
+    let is_told =
+        |report: &&Report| report.exit_code != 0 && !matches!(report.ending, Ending::Interrupted | Ending::NotStarted);
+    for report in reports.iter().filter(is_told) {
         let of = |text: &str| eprintln!("{}: {text}", report.scenario);
         if let Some(error) = &report.error {
             of(error);

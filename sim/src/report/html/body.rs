@@ -6,9 +6,9 @@ use crate::report::Verdict;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use std::fmt::Write;
 
-const PLOT_SCRIPT: &str = include_str!("uplot/uPlot.iife.min.js");
-const PLOT_STYLE: &str = include_str!("uplot/uPlot.min.css");
-const PLOT_LICENCE: &str = include_str!("uplot/LICENSE");
+pub(super) const PLOT_SCRIPT: &str = include_str!("uplot/uPlot.iife.min.js");
+pub(super) const PLOT_STYLE: &str = include_str!("uplot/uPlot.min.css");
+pub(super) const PLOT_LICENCE: &str = include_str!("uplot/LICENSE");
 const SCRIPT: &str = include_str!("page.js");
 /// What all pages look like.
 pub(super) const STYLE: &str = include_str!("page.css");

@@ -4,12 +4,16 @@
 //! Everything that comes from a scenario is escaped: text by `maud`, data by [`script_safe`].
 
 mod body;
+mod compare;
 mod data;
 mod index;
 mod stability;
+mod sweep;
 mod trends;
 
+pub use compare::write_compare_page;
 pub use index::write_index;
+pub use sweep::write_sweep_page;
 
 use super::{ReportError, write_atomically};
 use crate::check::{Glitch, Judgement};
