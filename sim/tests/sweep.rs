@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 #[cfg(target_os = "linux")]
+#[expect(dead_code, reason = "the test of a run's page uses all of it")]
 mod browser;
 mod short;
 
