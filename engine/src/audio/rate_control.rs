@@ -104,8 +104,9 @@ impl FusedRateController {
     /// The trim for a phase error, before the slew-rate limit.
     fn wanted_trim_ppb(&mut self, behind: Nanos, sigma: Nanos) -> f64 {
         let behind_ns = behind.as_nanos_f64();
-        let told_ns = sigma.as_nanos_f64();
-        let (sigma_ns, at_most_ns) = (told_ns.max(self.motion.sigma_ns()), told_ns.max(self.motion.at_most_ns()));
+        let reported_ns = sigma.as_nanos_f64();
+        let (sigma_ns, at_most_ns) =
+            (reported_ns.max(self.motion.sigma_ns()), reported_ns.max(self.motion.at_most_ns()));
         let (floor, sigmas) = if self.catching_up { (SMALL_ERROR, SMALL_SIGMAS) } else { (LARGE_ERROR, LARGE_SIGMAS) };
         self.catching_up = behind_ns.abs() > floor.as_nanos_f64().max(sigmas * at_most_ns);
         let [fast, slow] = [FAST_TRIM_HZ, SLOW_TRIM_HZ].map(|hz| 2.0 * std::f64::consts::PI * hz);

@@ -135,7 +135,7 @@ pub(super) struct Kalman {
     /// Wander of the other clock around this filter's model.
     phase_wander: PhaseWander,
     /// The largest wander for which the covariance has been inflated.
-    misled_by: PhaseWander,
+    inflated_for: PhaseWander,
     /// Time of the last block in each direction.
     taken_at: [LocalTime; 2],
 }
@@ -165,7 +165,7 @@ impl Kalman {
             noise: Noise::new(reduction, prior.jitter_ns),
             lags_ns: [0.0; 2],
             phase_wander: PhaseWander::default(),
-            misled_by: PhaseWander::default(),
+            inflated_for: PhaseWander::default(),
             taken_at: [sample.at; 2],
         }
     }
@@ -302,10 +302,10 @@ impl Kalman {
     /// has assumed so far, the filter has followed the wander, so the covariance is inflated by the
     /// effect of the wander on offset and rate.
     pub(super) fn set_phase_wander(&mut self, wander: PhaseWander) {
-        if wander.exceeds(&self.misled_by) {
+        if wander.exceeds(&self.inflated_for) {
             self.p[0][0] += wander.rms_ns * wander.rms_ns;
             self.p[1][1] = (self.p[1][1] + wander.rate_ppb * wander.rate_ppb).min(RATE_SIGMA * RATE_SIGMA);
-            self.misled_by = wander;
+            self.inflated_for = wander;
         }
         self.phase_wander = wander;
     }

@@ -333,7 +333,7 @@ impl LockMachine {
 
     /// Discards the evidence that was counted during a suspension, so that a lock needs new
     /// evidence.
-    pub(super) fn hear_again(&mut self) {
+    pub(super) fn discard_evidence(&mut self) {
         (self.forward, self.reverse) = (0, 0);
         self.needed = (MIN_FORWARD_AGAIN, MIN_REVERSE_AGAIN);
     }

@@ -25,16 +25,16 @@ pub(super) struct PresumedDelay {
 /// Derived: half of the difference that [step detection](super::step) accepts as another path.
 const OTHER_PATH: Nanos = Nanos::from_nanos_f64(super::step::ROUTE_DIFFERENCE_NS / 2.0);
 /// A shorter round trip, or a different uncertainty, is used only if it differs from the old value
-/// by more than 1 / `NEWS_SHARE` of the old value. Judgement: smaller changes are not worth a
+/// by more than 1 / `SIGNIFICANT_SHARE` of that value. Judgement: smaller changes are not worth a
 /// change of the estimate.
-const NEWS_SHARE: i64 = 8;
+const SIGNIFICANT_SHARE: i64 = 8;
 
 /// Origin of the delay in the estimate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Origin {
     /// Nothing has ever been measured.
     #[default]
-    Nowhere,
+    Unmeasured,
     /// Measured or assumed for another master on the same link.
     Link,
     /// Measured on this path, or known from a comparison of its packets with the held time.
@@ -54,7 +54,7 @@ impl DelayKnowledge {
     /// assumed.
     pub(super) fn change_master(&mut self, presumed: bool) {
         self.round_trip = None;
-        if self.origin != Origin::Nowhere || presumed {
+        if self.origin != Origin::Unmeasured || presumed {
             self.origin = Origin::Link;
         }
     }
@@ -69,19 +69,19 @@ impl DelayKnowledge {
 
     /// Records a measured round trip. Returns whether it adds information.
     pub(super) fn round_trip(&mut self, round_trip: Nanos) -> bool {
-        let is_news = |least: Nanos| round_trip < least - Nanos::new(least.as_nanos() / NEWS_SHARE);
-        let is_news = round_trip > Nanos::ZERO && self.round_trip.is_none_or(is_news);
-        if is_news {
+        let is_significant = |least: Nanos| round_trip < least - Nanos::new(least.as_nanos() / SIGNIFICANT_SHARE);
+        let is_significant = round_trip > Nanos::ZERO && self.round_trip.is_none_or(is_significant);
+        if is_significant {
             self.round_trip = Some(round_trip);
         }
-        is_news
+        is_significant
     }
 
     /// Whether the assumed delay is based on the jitter alone, and the jitter has changed.
     pub(super) fn is_outdated(&self, presumed: PresumedDelay, usual: PresumedDelay) -> bool {
-        let is_usual = self.origin == Origin::Nowhere && self.round_trip.is_none();
-        let news = Nanos::new(presumed.sigma.as_nanos() / NEWS_SHARE);
-        is_usual && (usual.sigma - presumed.sigma).abs() > news
+        let is_usual = self.origin == Origin::Unmeasured && self.round_trip.is_none();
+        let significant = Nanos::new(presumed.sigma.as_nanos() / SIGNIFICANT_SHARE);
+        is_usual && (usual.sigma - presumed.sigma).abs() > significant
     }
 
     /// The delay to assume, given the estimated delay and the usual delay on a local network.
@@ -89,8 +89,8 @@ impl DelayKnowledge {
         match (self.origin, self.round_trip) {
             (Origin::Path, _) => estimated,
             (_, Some(round_trip)) => PresumedDelay::within(round_trip),
-            (Origin::Link, None) => estimated.elsewhere(),
-            (Origin::Nowhere, None) => usual,
+            (Origin::Link, None) => estimated.of_other_master(),
+            (Origin::Unmeasured, None) => usual,
         }
     }
 }
@@ -105,7 +105,7 @@ impl PresumedDelay {
 
     /// The delay to another master on the same link, assumed to be similar to this one; a negative
     /// estimate is replaced by 0.
-    fn elsewhere(self) -> Self {
+    fn of_other_master(self) -> Self {
         let sigma_s = libm::hypot(self.sigma.as_secs_f64(), OTHER_PATH.as_secs_f64());
         Self { mean: self.mean.max(Nanos::ZERO), sigma: Nanos::from_secs_f64(sigma_s) }
     }
@@ -152,8 +152,8 @@ mod tests {
     fn only_a_round_trip_that_is_shorter_by_a_good_share_is_news() {
         let mut known = DelayKnowledge::default();
         let us = Nanos::from_micros;
-        let news = [0, -5, 80, 90, 71, 69, 68].map(|round_trip| known.round_trip(us(round_trip)));
-        assert_eq!(news, [false, false, true, false, false, true, false]);
+        let significant = [0, -5, 80, 90, 71, 69, 68].map(|round_trip| known.round_trip(us(round_trip)));
+        assert_eq!(significant, [false, false, true, false, false, true, false]);
     }
 
     #[test]

@@ -34,7 +34,7 @@ const USABLE_SIGMA_NS: f64 = 1e6;
 const CONTRADICTED_SIGMAS: f64 = 3.0;
 /// If the selected source is heard for this long without becoming usable, the timeline counts as
 /// unlocked instead of in holdover. Judgement: locking never takes this long.
-const HEARD_IN_VAIN: Nanos = Nanos::from_secs(60);
+const HEARD_UNUSABLE: Nanos = Nanos::from_secs(60);
 /// A map is wrong if the wander is this many times larger than the map assumes. Judgement: the size
 /// of a wander is known only to within about 50 %.
 const WANDER_EXCEEDS: f64 = 2.0;
@@ -175,10 +175,10 @@ pub struct Reference {
     state: LockState,
     path_delay: PathDelay,
     /// When the selected source became unusable, or usable again.
-    useless_since: Option<LocalTime>,
-    useful_since: Option<LocalTime>,
+    unusable_since: Option<LocalTime>,
+    usable_since: Option<LocalTime>,
     /// Time since which the selected source has been heard without being usable.
-    in_vain_since: Option<LocalTime>,
+    heard_unusable_since: Option<LocalTime>,
     advanced_at: Option<LocalTime>,
     events: EventQueue<ReferenceEvent, MAX_EVENTS>,
 }
@@ -195,9 +195,9 @@ impl Reference {
             source_epoch: 0,
             state: LockState::Listening,
             path_delay: PathDelay::Measured,
-            useless_since: None,
-            useful_since: None,
-            in_vain_since: None,
+            unusable_since: None,
+            usable_since: None,
+            heard_unusable_since: None,
             advanced_at: None,
             events: EventQueue::default(),
         }
@@ -211,8 +211,8 @@ impl Reference {
         self.state = asked.map_or(LockState::Listening, |reading| reading.state);
         self.path_delay = asked.map_or(PathDelay::Measured, |reading| reading.path_delay);
         let usable = sources.usable(self.config.mode);
-        let in_vain = matches!(self.state, LockState::Acquiring | LockState::Unlocked);
-        self.in_vain_since = in_vain.then(|| self.in_vain_since.unwrap_or(now));
+        let heard_unusable = matches!(self.state, LockState::Acquiring | LockState::Unlocked);
+        self.heard_unusable_since = heard_unusable.then(|| self.heard_unusable_since.unwrap_or(now));
         self.select(now, usable.is_some(), sources);
         match usable.filter(|_| self.source == self.config.mode) {
             Some(map) => {
@@ -236,8 +236,8 @@ impl Reference {
 
     fn select(&mut self, now: LocalTime, usable: bool, sources: &Sources) {
         if usable {
-            self.useless_since = None;
-            let since = *self.useful_since.get_or_insert(now);
+            self.unusable_since = None;
+            let since = *self.usable_since.get_or_insert(now);
             let first = self.last.is_none() && self.source == self.config.mode;
             if first || self.source != self.config.mode && now.since(since) >= RETURN_DWELL {
                 self.source = self.config.mode;
@@ -245,8 +245,8 @@ impl Reference {
             }
             return;
         }
-        self.useful_since = None;
-        let after = now.since(*self.useless_since.get_or_insert(now));
+        self.usable_since = None;
+        let after = now.since(*self.unusable_since.get_or_insert(now));
         let Some(fallback_after) = self.config.fallback_after else { return };
         if self.config.mode == ClockMode::FreeRunning || after < fallback_after {
             return;
@@ -323,10 +323,11 @@ impl Reference {
         let sigma_ns = self.slew.published().map_or(0.0, |map| map.clock().sigma_ns(map.clock().estimated_at()));
         // While the timeline is still being slewed, it does not show the time of its source.
         let apart = self.slew.distance_ns() > CEILING_NS;
-        let is_in_vain = |now: LocalTime| self.in_vain_since.is_some_and(|since| now.since(since) >= HEARD_IN_VAIN);
-        let in_vain = self.advanced_at.is_some_and(is_in_vain);
+        let is_heard_unusable =
+            |now: LocalTime| self.heard_unusable_since.is_some_and(|since| now.since(since) >= HEARD_UNUSABLE);
+        let heard_unusable = self.advanced_at.is_some_and(is_heard_unusable);
         let state = match (traceable, coasting) {
-            (true, true) if sigma_ns < USABLE_SIGMA_NS && !in_vain => LockState::Holdover,
+            (true, true) if sigma_ns < USABLE_SIGMA_NS && !heard_unusable => LockState::Holdover,
             (true, true) => LockState::Unlocked,
             (true, false) if apart => LockState::Unlocked,
             _ => self.state,

@@ -80,21 +80,21 @@ impl PathDelayClaim {
 /// measured by the host's clock alone.
 #[derive(Clone, Copy, Debug)]
 struct Exchange {
-    told_ns: f64,
+    computed_ns: f64,
     /// Upper limit of the round trip, if it was measured.
-    longest: Option<Nanos>,
+    duration: Option<Nanos>,
 }
 
 impl Exchange {
     fn is_impossible(&self) -> bool {
-        let longest_ns = self.longest.map_or(f64::INFINITY, |longest| longest.as_nanos_f64());
-        !(-TOLERANCE_NS..=longest_ns + TOLERANCE_NS).contains(&self.told_ns)
+        let longest_ns = self.duration.map_or(f64::INFINITY, |duration| duration.as_nanos_f64());
+        !(-TOLERANCE_NS..=longest_ns + TOLERANCE_NS).contains(&self.computed_ns)
     }
 
     /// How much longer than `quickest` the exchange took, ns; infinite if its duration was not
     /// measured.
     fn longer_ns(&self, quickest: Nanos) -> f64 {
-        self.longest.map_or(f64::INFINITY, |longest| (longest - quickest).as_nanos_f64().max(0.0))
+        self.duration.map_or(f64::INFINITY, |duration| (duration - quickest).as_nanos_f64().max(0.0))
     }
 }
 
@@ -116,9 +116,10 @@ struct Baseline {
 
 impl Baseline {
     fn learn(&mut self, exchange: Exchange) {
-        if self.count < EXCHANGES && exchange.longest.is_some() && !exchange.is_impossible() {
-            self.shortest = self.shortest.filter(|shortest| shortest.told_ns <= exchange.told_ns).or(Some(exchange));
-            self.quickest = self.quickest.into_iter().chain(exchange.longest).min();
+        if self.count < EXCHANGES && exchange.duration.is_some() && !exchange.is_impossible() {
+            self.shortest =
+                self.shortest.filter(|shortest| shortest.computed_ns <= exchange.computed_ns).or(Some(exchange));
+            self.quickest = self.quickest.into_iter().chain(exchange.duration).min();
             self.count += 1;
         }
     }
@@ -141,7 +142,7 @@ pub(super) struct RoundTrips {
     former: Baseline,
     /// Time from Delay_Req to Delay_Resp of the exchange whose sample comes next: an upper limit of
     /// the round trip.
-    longest: Option<Nanos>,
+    duration: Option<Nanos>,
     /// The newest Delay_Resp, which waits for the next Sync, because a step of the time since the
     /// previous Sync is visible only in the next one.
     pending: Option<(Sample, Option<Nanos>)>,
@@ -149,8 +150,8 @@ pub(super) struct RoundTrips {
 
 impl RoundTrips {
     /// Sets the time from Delay_Req to Delay_Resp of the exchange whose sample comes next.
-    pub(super) fn measured(&mut self, longest: Nanos) {
-        self.longest = Some(longest);
+    pub(super) fn measured(&mut self, duration: Nanos) {
+        self.duration = Some(duration);
     }
 
     /// Processes a sample; `rate_ppb` is the rate of the offset, if known. Returns whether the
@@ -160,12 +161,12 @@ impl RoundTrips {
             self.syncs[self.heard % SYNCS] = Some((sample.at, sample.offset_ns));
             self.heard += 1;
             let answered = self.pending.take();
-            if let Some((answer, longest)) = &answered {
-                self.take_answer(answer, *longest, rate_ppb);
+            if let Some((answer, duration)) = &answered {
+                self.take_answer(answer, *duration, rate_ppb);
             }
             return answered.is_some();
         }
-        self.pending = Some((*sample, self.longest.take()));
+        self.pending = Some((*sample, self.duration.take()));
         false
     }
 
@@ -173,19 +174,20 @@ impl RoundTrips {
     /// before it must be neither negative nor longer than the exchange took.
     pub(super) fn admits(&self, sample: &Sample, rate_ppb: Option<f64>) -> bool {
         let is_answer = sample.direction == Direction::Reverse;
-        let exchange = is_answer.then(|| self.exchange(sample, self.longest, rate_ppb)).flatten();
+        let exchange = is_answer.then(|| self.exchange(sample, self.duration, rate_ppb)).flatten();
         exchange.is_none_or(|exchange| !exchange.is_impossible())
     }
 
     /// The exchange formed by a Delay_Resp and the Syncs near it.
-    fn exchange(&self, sample: &Sample, longest: Option<Nanos>, rate_ppb: Option<f64>) -> Option<Exchange> {
+    fn exchange(&self, sample: &Sample, duration: Option<Nanos>, rate_ppb: Option<f64>) -> Option<Exchange> {
         let oldest = if rate_ppb.is_some() { OLDEST } else { OLDEST_OF_UNKNOWN_RATE };
         let near = self.syncs.iter().flatten().filter(|(at, _)| (sample.at - *at).abs() <= oldest);
-        let carried = near.map(|&(at, offset_ns)| offset_ns + rate_ppb.unwrap_or(0.0) * (sample.at - at).as_secs_f64());
+        let extrapolated =
+            near.map(|&(at, offset_ns)| offset_ns + rate_ppb.unwrap_or(0.0) * (sample.at - at).as_secs_f64());
         // The later a Sync, the smaller the offset that it measures. The least late Sync counts as
         // damaged if no other one agrees with it.
         let (mut least_late_ns, mut next_ns, mut count) = (f64::NEG_INFINITY, f64::NEG_INFINITY, 0);
-        for offset_ns in carried {
+        for offset_ns in extrapolated {
             next_ns = next_ns.max(offset_ns.min(least_late_ns));
             least_late_ns = least_late_ns.max(offset_ns);
             count += 1;
@@ -195,11 +197,11 @@ impl RoundTrips {
             3.. if least_late_ns - next_ns > TOLERANCE_NS => next_ns,
             _ => least_late_ns,
         };
-        Some(Exchange { told_ns: sample.offset_ns - least_late_ns, longest })
+        Some(Exchange { computed_ns: sample.offset_ns - least_late_ns, duration })
     }
 
-    fn take_answer(&mut self, sample: &Sample, longest: Option<Nanos>, rate_ppb: Option<f64>) {
-        let Some(exchange) = self.exchange(sample, longest, rate_ppb) else { return };
+    fn take_answer(&mut self, sample: &Sample, duration: Option<Nanos>, rate_ppb: Option<f64>) {
+        let Some(exchange) = self.exchange(sample, duration, rate_ppb) else { return };
         self.baseline.learn(exchange);
         self.exchanges[self.count % EXCHANGES] = Some(exchange);
         self.count += 1;
@@ -208,10 +210,10 @@ impl RoundTrips {
     /// Whether an exchange contradicts the baseline of the current path and, if known, the baseline
     /// of the previous path, allowing for the jitter of the packets.
     fn contradicts(&self, exchange: &Exchange, jitter: Nanos) -> bool {
-        let shortest = self.exchanges.iter().flatten().filter_map(|exchange| exchange.longest).min();
+        let shortest = self.exchanges.iter().flatten().filter_map(|exchange| exchange.duration).min();
         let contradicts = |(before, quickest): (Exchange, Nanos)| {
-            let shorter_ns = before.told_ns - exchange.told_ns;
-            let explained_ns = before.longest.zip(shortest).map_or(0.0, |(before, now)| (before - now).as_nanos_f64());
+            let shorter_ns = before.computed_ns - exchange.computed_ns;
+            let explained_ns = before.duration.zip(shortest).map_or(0.0, |(before, now)| (before - now).as_nanos_f64());
             let allowed_ns = UNEXPLAINED_NS + jitter.as_nanos_f64().min(SHORTENED_BY_JITTER_NS);
             let is_shortened = shorter_ns - explained_ns.max(0.0) > allowed_ns;
             is_shortened || -shorter_ns > exchange.longer_ns(quickest) + longer_by_noise_ns(jitter)
@@ -225,7 +227,7 @@ impl RoundTrips {
         let newest = self.count.checked_sub(1).and_then(|newest| self.exchanges[newest % EXCHANGES]);
         let Some((now, newest)) = self.baseline.known().zip(newest) else { return true };
         let explains = |(before, quickest): (Exchange, Nanos)| {
-            let longer_ns = now.0.told_ns + later_ns - before.told_ns;
+            let longer_ns = now.0.computed_ns + later_ns - before.computed_ns;
             longer_ns <= newest.longer_ns(quickest) + longer_by_noise_ns(jitter)
         };
         explains(now) || self.former.known().is_some_and(explains)
@@ -234,8 +236,8 @@ impl RoundTrips {
     /// The second shortest duration among the newest exchanges, because the shortest may come from
     /// a damaged timestamp.
     pub(super) fn shortest(&self) -> Option<Nanos> {
-        let mut sorted = self.exchanges.map(|exchange| exchange.and_then(|exchange| exchange.longest));
-        sorted.sort_unstable_by_key(|longest| longest.unwrap_or(Nanos::new(i64::MAX)));
+        let mut sorted = self.exchanges.map(|exchange| exchange.and_then(|exchange| exchange.duration));
+        sorted.sort_unstable_by_key(|duration| duration.unwrap_or(Nanos::new(i64::MAX)));
         sorted[1].or(sorted[0])
     }
 
@@ -247,8 +249,8 @@ impl RoundTrips {
         if impossible().count() < PROOF {
             return None;
         }
-        let worst = impossible().max_by(|a, b| a.told_ns.abs().total_cmp(&b.told_ns.abs()))?;
-        Some(PathDelayClaim { delay: Nanos::from_nanos_f64(worst.told_ns / 2.0), round_trip: worst.longest })
+        let worst = impossible().max_by(|a, b| a.computed_ns.abs().total_cmp(&b.computed_ns.abs()))?;
+        Some(PathDelayClaim { delay: Nanos::from_nanos_f64(worst.computed_ns / 2.0), round_trip: worst.duration })
     }
 
     /// Begins to learn the exchanges on a new path.
@@ -273,7 +275,7 @@ mod tests {
 
     /// Makes exchanges with a master, one for each offset in `answers_us` that a Delay_Resp
     /// measures. Syncs take 100 us, and the host measures a round trip of 300 us.
-    fn told(answers_us: &[f64]) -> RoundTrips {
+    fn round_trips(answers_us: &[f64]) -> RoundTrips {
         let mut trips = RoundTrips::default();
         for (i, &answer_us) in (0..).zip(answers_us) {
             for late_us in [900.0, 100.0, 400.0] {
@@ -288,18 +290,22 @@ mod tests {
 
     #[test]
     fn what_a_path_can_have_is_possible_whatever_the_jitter() {
-        let trips = told(&[100.0, 1_100.0, 200.0, -50.0, 900.0]);
+        let trips = round_trips(&[100.0, 1_100.0, 200.0, -50.0, 900.0]);
         assert_eq!(trips.impossible(Nanos::ZERO), None);
         assert_eq!(trips.shortest(), Some(Nanos::from_micros(300)));
     }
 
     #[test]
     fn two_of_five_exchanges_prove_that_times_do_not_agree() {
-        assert_eq!(told(&[100.0, -5_000.0, 100.0]).impossible(Nanos::ZERO), None);
+        assert_eq!(round_trips(&[100.0, -5_000.0, 100.0]).impossible(Nanos::ZERO), None);
         for answer_us in [-5_000.0, 5_000.0] {
-            let claim = told(&[100.0, answer_us, 100.0, answer_us]).impossible(Nanos::ZERO).unwrap();
+            let claim = round_trips(&[100.0, answer_us, 100.0, answer_us]).impossible(Nanos::ZERO).unwrap();
             assert!(claim.is_impossible(Nanos::ZERO), "{claim:?}");
-            assert_eq!(told(&[answer_us, answer_us, 1.0, 1.0, 1.0, 1.0]).impossible(Nanos::ZERO), None, "it has ended");
+            assert_eq!(
+                round_trips(&[answer_us, answer_us, 1.0, 1.0, 1.0, 1.0]).impossible(Nanos::ZERO),
+                None,
+                "it has ended"
+            );
         }
     }
 
@@ -316,7 +322,7 @@ mod tests {
     #[test]
     fn a_path_that_becomes_shorter_needs_an_earlier_answer() {
         let exchanges = |answers_us: &[f64], longest_us: i64| {
-            let mut trips = told(&[600.0; EXCHANGES]);
+            let mut trips = round_trips(&[600.0; EXCHANGES]);
             exchange(&mut trips, 5, answers_us, longest_us);
             trips.impossible(Nanos::ZERO)
         };
@@ -328,7 +334,7 @@ mod tests {
 
     #[test]
     fn a_path_that_becomes_longer_needs_a_later_answer() {
-        let mut trips = told(&[100.0; EXCHANGES]);
+        let mut trips = round_trips(&[100.0; EXCHANGES]);
         assert!(trips.explains_later(390_000.0, Nanos::ZERO) && !trips.explains_later(410_000.0, Nanos::ZERO));
         exchange(&mut trips, 5, &[490.0, 490.0], 300);
         assert_eq!(trips.impossible(Nanos::ZERO), None, "400 us are allowed");
@@ -341,7 +347,7 @@ mod tests {
 
     #[test]
     fn the_path_before_the_present_one_contradicts_nothing() {
-        let mut trips = told(&[100.0; EXCHANGES]);
+        let mut trips = round_trips(&[100.0; EXCHANGES]);
         trips.change_path();
         exchange(&mut trips, 5, &[900.0; EXCHANGES], 1_000);
         assert_eq!(trips.impossible(Nanos::ZERO), None);
@@ -355,7 +361,7 @@ mod tests {
 
     #[test]
     fn a_delay_resp_that_makes_an_impossible_exchange_is_not_admitted() {
-        let mut trips = told(&[100.0; EXCHANGES]);
+        let mut trips = round_trips(&[100.0; EXCHANGES]);
         for (answer_us, expected) in [(100.0, true), (-600.0, true), (-1_000.0, false), (1_200.0, false)] {
             trips.measured(Nanos::from_micros(300));
             assert_eq!(trips.admits(&sample(5000, answer_us, Direction::Reverse), None), expected, "{answer_us}");

@@ -47,7 +47,7 @@ const NOISE_MEMORY: f64 = 32.0;
 const LEARNT_LIMITS: f64 = 2.0;
 /// Minimum age of an estimate that is used to detect shifts. Judgement: the estimate has converged
 /// by then.
-const GROWN_UP: Nanos = Nanos::from_secs(2);
+const SETTLED_AFTER: Nanos = Nanos::from_secs(2);
 /// Longest time for which samples are withheld. Judgement: several times longer than the proof.
 const PATIENCE: Nanos = Nanos::from_secs(2);
 
@@ -172,7 +172,7 @@ impl ShiftDetector {
         }
         self.newest_at = self.newest_at.max(sample.at);
         let began = *self.began.get_or_insert(sample.at);
-        if sample.at.since(began) < GROWN_UP {
+        if sample.at.since(began) < SETTLED_AFTER {
             self.in_time_at = sample.at;
             return Judgement::Take;
         }
@@ -256,8 +256,8 @@ impl ShiftDetector {
     /// Whether a packet comes earlier than is possible, judging by the packets so far. The limit is
     /// doubled, because a single packet deviates more than the least late packet in a window.
     pub(crate) fn is_early(&self, at: LocalTime, late_ns: f64) -> bool {
-        let is_grown_up = self.began.is_some_and(|began| at.since(began) >= GROWN_UP);
-        is_grown_up && late_ns < -2.0 * self.limit_ns()
+        let is_settled = self.began.is_some_and(|began| at.since(began) >= SETTLED_AFTER);
+        is_settled && late_ns < -2.0 * self.limit_ns()
     }
 
     /// Whether packets currently deviate, which may turn out to be a shift.

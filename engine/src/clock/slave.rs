@@ -63,12 +63,12 @@ const UNANSWERED: u32 = 8;
 const MOVED_NS: f64 = CEILING_NS / 2.0;
 /// Number of Syncs without a lock after which a step makes the clock reacquire. Judgement: 4 s at
 /// the default interval of AES67, within which the clock locks to a good master.
-const FRUITLESS: u32 = 32;
+const UNLOCKED_SYNCS: u32 = 32;
 /// Number of Syncs after which an estimate that has never been good enough is discarded and
 /// reacquired; each further attempt takes twice as many. Judgement: 16 s at the default interval of
 /// AES67. The estimate may have been learnt from forged messages that have stopped since. If it
 /// merely needs more time, a restart wastes no more than the time already spent.
-const PATIENCE: u32 = 128;
+const UNLOCKED_LIMIT: u32 = 128;
 
 /// Configuration of a [`SlaveClock`].
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -138,7 +138,7 @@ pub struct SlaveClock {
     lock: LockMachine,
     origin: Option<(LocalTime, PtpTime)>,
     /// The origin before the clock was reacquired.
-    left_origin: Option<(LocalTime, PtpTime)>,
+    previous_origin: Option<(LocalTime, PtpTime)>,
     sync_interval: Nanos,
     steps: StepDetector,
     unsteady: UnsteadyDetector<FORWARD>,
@@ -149,7 +149,7 @@ pub struct SlaveClock {
     /// The newest exchanges.
     round_trips: RoundTrips,
     /// Whether the clock has ever been usable with the current estimate.
-    was_good: bool,
+    was_usable: bool,
     /// When the estimate was suspended; `None` if it is not suspended.
     suspended: Option<LocalTime>,
     /// Cause of the last suspension or reacquisition, until the clock is locked.
@@ -157,8 +157,8 @@ pub struct SlaveClock {
     /// Number of consecutive Delay_Resps that yield an impossible path delay.
     impossible: u32,
     /// Number of Syncs since the estimate began, and the number at which acquisition restarts.
-    fruitless: u32,
-    patience: u32,
+    unlocked_syncs: u32,
+    unlocked_limit: u32,
     /// Whether the current master has ever answered a Delay_Req.
     answered: bool,
     unanswered: u32,
@@ -182,7 +182,7 @@ impl SlaveClock {
             estimator: Estimator::new(config.estimator),
             lock: LockMachine::new(),
             origin: None,
-            left_origin: None,
+            previous_origin: None,
             sync_interval: config.sync_interval,
             steps: StepDetector::default(),
             unsteady: UnsteadyDetector::default(),
@@ -191,12 +191,12 @@ impl SlaveClock {
             path_delay: PathDelay::Measured,
             delay_known: DelayKnowledge::default(),
             round_trips: RoundTrips::default(),
-            was_good: false,
+            was_usable: false,
             suspended: None,
             doubted: None,
             impossible: 0,
-            fruitless: 0,
-            patience: PATIENCE,
+            unlocked_syncs: 0,
+            unlocked_limit: UNLOCKED_LIMIT,
             answered: false,
             unanswered: 0,
             presumed: None,
@@ -229,7 +229,7 @@ impl SlaveClock {
 
     fn sample(&mut self, pair: &TimestampPair) -> Sample {
         if self.origin.is_none()
-            && let Some(left) = self.left_origin.take()
+            && let Some(left) = self.previous_origin.take()
         {
             self.estimator.rebase_wander(Self::sample_from(left, pair).offset_ns);
         }
@@ -312,7 +312,7 @@ impl SlaveClock {
                 }
                 self.estimator.update(sample);
             }
-            Judgement::Step(_) if self.fruitless >= FRUITLESS => {
+            Judgement::Step(_) if self.unlocked_syncs >= UNLOCKED_SYNCS => {
                 // The estimate has not been good enough for so long that it must come from another
                 // clock or from forged messages.
                 self.reacquire(sample.at);
@@ -387,7 +387,7 @@ impl SlaveClock {
         }
         let now = packets.samples().map(|sample| sample.at).max().unwrap_or(LocalTime::ZERO);
         self.lock.on_master_changed(now, Nanos::from_nanos_f64(-late_ns));
-        let former = self.former_that_told(packets);
+        let former = self.matching_former(packets);
         self.step(-late_ns);
         if let Some(former) = former {
             self.resume(former, packets);
@@ -457,14 +457,14 @@ impl ClockServo for SlaveClock {
         }
         self.advance(pair.local);
         if self.lock.state().is_usable() {
-            (self.impossible, self.fruitless, self.patience) = (0, 0, PATIENCE);
+            (self.impossible, self.unlocked_syncs, self.unlocked_limit) = (0, 0, UNLOCKED_LIMIT);
             self.doubted = None;
-            self.was_good = true;
+            self.was_usable = true;
         } else if pair.direction == Direction::Forward && self.suspended.is_none() {
             if is_answered {
                 self.count_impossible(pair.local);
             }
-            self.count_fruitless(pair.local);
+            self.count_unlocked_sync(pair.local);
         }
     }
 
@@ -489,15 +489,15 @@ impl ClockServo for SlaveClock {
         }
         self.estimator.forget(now, self.remembered.prior(self.config.estimator));
         self.lock.forget();
-        self.left_origin = self.origin.take();
+        self.previous_origin = self.origin.take();
         self.former = former::FormerTimes::default();
         self.known = contest::Known::default();
         self.steps = StepDetector::default();
         self.unsteady = UnsteadyDetector::default();
         self.new_master = None;
-        (self.was_good, self.suspended) = (false, None);
+        (self.was_usable, self.suspended) = (false, None);
         self.round_trips.forget();
-        (self.impossible, self.fruitless) = (0, 0);
+        (self.impossible, self.unlocked_syncs) = (0, 0);
         (self.delay_known, self.presumed) = (DelayKnowledge::default(), None);
         self.epoch = self.epoch.wrapping_add(1);
     }

@@ -119,7 +119,7 @@ pub(super) struct StepDetector {
     early_reverse: Run,
     /// Number of consecutive forward packets that have not been late since the run of early reverse
     /// packets began. They show that the run is not caused by a step.
-    punctual_forward: u32,
+    on_time_forward: u32,
 }
 
 impl StepDetector {
@@ -130,12 +130,12 @@ impl StepDetector {
             Direction::Forward => {
                 self.early_forward.add(early_ns, limits.earliness_ns, limits);
                 self.late_forward.add(late_ns, limits.noise_ns, limits);
-                let punctual = self.late_forward.count == 0;
-                self.punctual_forward = if punctual { self.punctual_forward.saturating_add(1) } else { 0 };
+                let on_time = self.late_forward.count == 0;
+                self.on_time_forward = if on_time { self.on_time_forward.saturating_add(1) } else { 0 };
             }
             Direction::Reverse => {
                 if self.early_reverse.count == 0 {
-                    self.punctual_forward = 0;
+                    self.on_time_forward = 0;
                 }
                 self.early_reverse.add(early_ns, limits.noise_ns, limits);
             }
@@ -148,7 +148,7 @@ impl StepDetector {
         let suspect = match direction {
             // A single late packet is normal.
             Direction::Forward => quarantined(&self.early_forward, 1) || quarantined(&self.late_forward, 2),
-            Direction::Reverse => quarantined(&self.early_reverse, 1) && self.punctual_forward < PROOF,
+            Direction::Reverse => quarantined(&self.early_reverse, 1) && self.on_time_forward < PROOF,
         };
         if suspect { Judgement::Quarantine } else { Judgement::Accept }
     }
@@ -280,9 +280,9 @@ mod tests {
     #[test]
     fn early_answers_are_believed_where_syncs_are_not_late() {
         let mut detector = StepDetector::default();
-        let punctual = [(Forward, 0.0); 8];
+        let on_time = [(Forward, 0.0); 8];
         assert_eq!(judge(&mut detector, &[(Reverse, -500.0)]), [Judgement::Quarantine], "a step may have begun");
-        judge(&mut detector, &punctual);
+        judge(&mut detector, &on_time);
         assert_eq!(judge(&mut detector, &[(Reverse, -500.0)]), [Judgement::Accept]);
         // A later step is still detected.
         judge(&mut detector, &[(Reverse, 0.0)]);

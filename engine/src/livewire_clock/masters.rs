@@ -43,12 +43,12 @@ impl fmt::Display for Master {
 
 /// The arrival of a packet, and the time in it.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Told {
+pub(super) struct PacketTime {
     pub(super) at: LocalTime,
     pub(super) time: PtpTime,
 }
 
-impl Told {
+impl PacketTime {
     /// The time at host time `at`, extrapolated at the rate of the host's clock.
     pub(super) fn time_at(&self, at: LocalTime) -> PtpTime {
         self.time + (at - self.at)
@@ -74,7 +74,7 @@ impl Told {
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     master: Master,
-    newest: Told,
+    newest: PacketTime,
     /// Number of consecutive packets, up to the newest, that agree with each other.
     count: u32,
 }
@@ -102,11 +102,11 @@ impl Masters {
         at: LocalTime,
         held: Option<PtpTime>,
         followed: Option<MacAddress>,
-    ) -> Option<Told> {
+    ) -> Option<PacketTime> {
         let master = Master { identity: packet.master, source };
         let known = self.entries.iter_mut().find(|entry| entry.master.identity.mac == packet.master.mac);
         let Some(entry) = known else {
-            let newest = Told::unwrap(packet, at, held);
+            let newest = PacketTime::unwrap(packet, at, held);
             self.make_room(source, followed);
             self.entries.push(Entry { master, newest, count: 1 });
             return Some(newest);
@@ -115,16 +115,16 @@ impl Masters {
             return None;
         }
         let expected = entry.newest.time_at(at);
-        let told = Told::unwrap(packet, at, Some(expected));
-        let fits = entry.is_heard(at) && (told.time - expected).abs() < LATEST;
+        let stated = PacketTime::unwrap(packet, at, Some(expected));
+        let fits = entry.is_heard(at) && (stated.time - expected).abs() < LATEST;
         let count = if fits { entry.count.saturating_add(1) } else { 1 };
-        *entry = Entry { master, newest: told, count };
-        Some(told)
+        *entry = Entry { master, newest: stated, count };
+        Some(stated)
     }
 
     /// The master to follow, and the newest time received from it; `agrees` states whether a time
     /// agrees with the held time.
-    pub(super) fn best(&self, now: LocalTime, agrees: impl Fn(&Told) -> bool) -> Option<(Master, Told)> {
+    pub(super) fn best(&self, now: LocalTime, agrees: impl Fn(&PacketTime) -> bool) -> Option<(Master, PacketTime)> {
         let is_ready = |entry: &&Entry| {
             let enough = entry.count >= HEARD_OF_OTHER_TIME || entry.count >= HEARD && agrees(&entry.newest);
             enough && entry.is_heard(now)

@@ -3,7 +3,7 @@
 use super::contest::Contest;
 use super::diagnosis::ClockDiagnosis;
 use super::event::ClockEvent;
-use super::masters::{Master, Masters, Told};
+use super::masters::{Master, Masters, PacketTime};
 use super::wire::{ClockPacket, ClockPacketError, MacAddress};
 use super::{MASTER_TIMEOUT, PACKET_INTERVAL};
 use crate::clock::{ClockReading, ClockServo, Direction, LockState, SlaveClock, SlaveClockConfig, TimestampPair};
@@ -139,7 +139,7 @@ impl LivewireClock {
         self.handle_timeout(now);
         let mac = packet.master.mac;
         let followed = self.parent.map(|parent| parent.identity.mac);
-        let Some(told) = self.masters.hear(&packet, source, now, self.expected(now), followed) else {
+        let Some(stated) = self.masters.hear(&packet, source, now, self.expected(now), followed) else {
             self.counters.other_source += 1;
             return Err(Refusal::OtherSource(mac));
         };
@@ -151,7 +151,7 @@ impl LivewireClock {
         self.parent = Some(Master { identity: packet.master, source });
         self.heard_at = Some(now);
         self.counters.packets += 1;
-        self.take(told);
+        self.take(stated);
         Ok(())
     }
 
@@ -249,19 +249,19 @@ impl LivewireClock {
     fn select(&mut self, now: LocalTime) {
         let held = self.reading(now);
         let held = held.map.filter(|_| held.state.is_usable());
-        let off = |told: &Told| held.map(|map| (told.time - map.ptp_at(told.at)).abs());
-        let agrees = |told: &Told| off(told).is_none_or(|off| off <= SAME_TIME);
-        let goes_on = |told: &Told| off(told).is_some_and(|off| off <= SAME_BUT_FOR_PATH);
+        let off = |stated: &PacketTime| held.map(|map| (stated.time - map.ptp_at(stated.at)).abs());
+        let agrees = |stated: &PacketTime| off(stated).is_none_or(|off| off <= SAME_TIME);
+        let goes_on = |stated: &PacketTime| off(stated).is_some_and(|off| off <= SAME_BUT_FOR_PATH);
         let present = self.parent.and_then(|parent| self.masters.get(now, parent.identity.mac));
         let best = self.masters.best(now, agrees);
         match (present, best) {
             (Some(present), best) if !self.silent => match best {
-                Some((best, told)) if best.identity.outranks(&present.identity) => {
-                    self.follow(now, best, goes_on(&told));
+                Some((best, stated)) if best.identity.outranks(&present.identity) => {
+                    self.follow(now, best, goes_on(&stated));
                 }
                 _ => self.parent = Some(present),
             },
-            (_, Some((best, told))) => self.follow(now, best, goes_on(&told)),
+            (_, Some((best, stated))) => self.follow(now, best, goes_on(&stated)),
             (_, None) => self.lose(),
         }
     }
@@ -287,13 +287,13 @@ impl LivewireClock {
     }
 
     /// Processes a packet from the followed master.
-    fn take(&mut self, told: Told) {
-        let pair = TimestampPair { direction: Direction::Forward, local: told.at, remote: told.time };
+    fn take(&mut self, stated: PacketTime) {
+        let pair = TimestampPair { direction: Direction::Forward, local: stated.at, remote: stated.time };
         let agreement = self.clock.agreement(&pair);
-        let early = self.expected(told.at).map_or(Nanos::ZERO, |expected| told.time - expected);
-        let verdict = self.contest.judge(told.at, agreement, early);
+        let early = self.expected(stated.at).map_or(Nanos::ZERO, |expected| stated.time - expected);
+        let verdict = self.contest.judge(stated.at, agreement, early);
         if verdict.begins {
-            self.clock.contest(told.at, true);
+            self.clock.contest(stated.at, true);
             let contested = self.parent.map(|parent| ClockEvent::Contested(parent.identity));
             contested.into_iter().for_each(|event| self.events.push(event));
         }
@@ -304,7 +304,7 @@ impl LivewireClock {
         self.clock.observe(&pair);
         // The delay cannot be requested. The servo treats this in the same way as an unanswered
         // request.
-        self.clock.request_unanswered(told.at);
+        self.clock.request_unanswered(stated.at);
         self.tell_transition();
     }
 

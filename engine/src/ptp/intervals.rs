@@ -11,14 +11,14 @@ use crate::units::{LocalTime, Nanos};
 
 /// Number of distances between Syncs that are kept. Their median is correct while fewer than half
 /// of them are wrong because of a lost packet or a delayed thread.
-const DISTANCES: usize = 5;
+const INTERVALS_KEPT: usize = 5;
 /// A measured interval that differs from the stated one by less than this factor confirms it.
 const AGREEMENT: i64 = 2;
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct SyncIntervals {
     last: Option<LocalTime>,
-    distances: [Nanos; DISTANCES],
+    intervals: [Nanos; INTERVALS_KEPT],
     /// Number of distances measured so far.
     count: usize,
 }
@@ -27,32 +27,34 @@ impl SyncIntervals {
     /// Records the arrival of a Sync.
     pub(super) fn heard(&mut self, at: LocalTime) {
         if let Some(last) = self.last.replace(at) {
-            self.distances[self.count % DISTANCES] = at.since(last);
+            self.intervals[self.count % INTERVALS_KEPT] = at.since(last);
             self.count += 1;
         }
     }
 
-    /// The interval that the master uses; `told` is the interval stated in the master's messages.
-    pub(super) fn interval(&self, told: Nanos) -> Nanos {
-        let agrees = |measured: Nanos| measured <= told.times(AGREEMENT) && told <= measured.times(AGREEMENT);
-        let Some(measured) = self.ranked(DISTANCES / 2).filter(|&middle| !agrees(middle)) else { return told };
-        if measured > told {
+    /// The interval that the master uses; `announced` is the one stated in its messages.
+    pub(super) fn interval(&self, announced: Nanos) -> Nanos {
+        let agrees = |measured: Nanos| measured <= announced.times(AGREEMENT) && announced <= measured.times(AGREEMENT);
+        let Some(measured) = self.ranked(INTERVALS_KEPT / 2).filter(|&middle| !agrees(middle)) else {
+            return announced;
+        };
+        if measured > announced {
             return measured;
         }
-        self.ranked(DISTANCES - 2).filter(|&long| !agrees(long)).map_or(told, |long| long.min(told))
+        self.ranked(INTERVALS_KEPT - 2).filter(|&long| !agrees(long)).map_or(announced, |long| long.min(announced))
     }
 
     /// The median of the last few distances.
     pub(super) fn measured(&self) -> Option<Nanos> {
-        self.ranked(DISTANCES / 2)
+        self.ranked(INTERVALS_KEPT / 2)
     }
 
     /// The element at index `shorter` of the last few distances in ascending order; `None` until
     /// enough of them have been measured.
     fn ranked(&self, shorter: usize) -> Option<Nanos> {
-        let mut sorted = self.distances;
+        let mut sorted = self.intervals;
         sorted.sort_unstable();
-        (self.count >= DISTANCES).then_some(sorted[shorter])
+        (self.count >= INTERVALS_KEPT).then_some(sorted[shorter])
     }
 }
 

@@ -70,7 +70,7 @@ struct Arrival {
 
 /// The time and the correction of a Follow_Up.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Told {
+struct FollowUpTime {
     origin: PtpTime,
     correction: Nanos,
 }
@@ -80,7 +80,7 @@ struct Told {
 struct Exchange {
     key: SyncKey,
     syncs: [Option<Arrival>; CLAIMS],
-    follow_ups: [Option<Told>; CLAIMS],
+    follow_ups: [Option<FollowUpTime>; CLAIMS],
 }
 
 impl Exchange {
@@ -89,19 +89,19 @@ impl Exchange {
     }
 
     /// The timestamps of a Sync and a Follow_Up.
-    fn pair(sync: Arrival, told: Told) -> TimestampPair {
+    fn pair(sync: Arrival, follow_up_time: FollowUpTime) -> TimestampPair {
         // A Follow_Up with a timestamp of zero carries no time. The Sync carries the time, as its
         // cleared twoStepFlag states.
-        if !sync.flagged && told.origin == PtpTime::EPOCH && sync.origin != PtpTime::EPOCH {
-            return sync.alone();
+        if !sync.flagged && follow_up_time.origin == PtpTime::EPOCH && sync.origin != PtpTime::EPOCH {
+            return sync.one_step_pair();
         }
-        forward(told.origin + sync.correction + told.correction, sync.received)
+        forward(follow_up_time.origin + sync.correction + follow_up_time.correction, sync.received)
     }
 }
 
 impl Arrival {
     /// The timestamps of a one-step Sync.
-    fn alone(&self) -> TimestampPair {
+    fn one_step_pair(&self) -> TimestampPair {
         forward(self.origin + self.correction, self.received)
     }
 }
@@ -170,9 +170,9 @@ impl SyncExchange {
         if !flagged && !again && !has_follow_up {
             if self.unflagged == Unflagged::OneStep {
                 (self.waiting, self.used) = (None, Some(key));
-                return Some(arrival.alone());
+                return Some(arrival.one_step_pair());
             }
-            self.suggest(arrival.alone());
+            self.suggest(arrival.one_step_pair());
         }
         self.matched(key)
     }
@@ -189,11 +189,11 @@ impl SyncExchange {
         let content = |arrival: &Arrival| (arrival.correction, arrival.origin, arrival.flagged);
         let differs = content(&first) != content(&arrival) || apart > DETOUR;
         self.conflict |= differs && apart < interval;
-        for told in follow_ups.into_iter().flatten() {
-            self.suggest(Exchange::pair(arrival, told));
+        for follow_up_time in follow_ups.into_iter().flatten() {
+            self.suggest(Exchange::pair(arrival, follow_up_time));
         }
         if !arrival.flagged && follow_ups[0].is_none() {
-            self.suggest(arrival.alone());
+            self.suggest(arrival.one_step_pair());
         }
         true
     }
@@ -222,11 +222,11 @@ impl SyncExchange {
         counters: &mut PortCounters,
     ) -> Option<TimestampPair> {
         let key = (header.source_port_identity, source, header.sequence_id);
-        let told = Told { origin: precise_origin, correction: header.correction_field.to_nanos() };
+        let follow_up_time = FollowUpTime { origin: precise_origin, correction: header.correction_field.to_nanos() };
         let interval = Nanos::from_log2_secs(header.log_message_interval.clamp(INTERVALS.0, INTERVALS.1));
         let one_step = self.unflagged == Unflagged::OneStep && self.used == Some(key);
         let repeated = self.is_repeated(key);
-        let again = self.add_follow_up(key, told, now, interval);
+        let again = self.add_follow_up(key, follow_up_time, now, interval);
         if one_step && precise_origin != PtpTime::EPOCH {
             self.unflagged = Unflagged::FollowedUp(0);
             return None;
@@ -246,12 +246,12 @@ impl SyncExchange {
     /// Adds a Follow_Up to its exchange. The pairs that it forms with the Syncs of the exchange
     /// become alternatives, except the expected pair. Returns whether the exchange already had a
     /// Follow_Up.
-    fn add_follow_up(&mut self, key: SyncKey, told: Told, now: LocalTime, interval: Nanos) -> bool {
+    fn add_follow_up(&mut self, key: SyncKey, follow_up_time: FollowUpTime, now: LocalTime, interval: Nanos) -> bool {
         let exchange = self.exchange_or_new(key);
-        if exchange.follow_ups.contains(&Some(told)) {
+        if exchange.follow_ups.contains(&Some(follow_up_time)) {
             return true;
         }
-        let place = add(&mut exchange.follow_ups, told);
+        let place = add(&mut exchange.follow_ups, follow_up_time);
         let syncs = exchange.syncs;
         if place == 0 && syncs[1].is_none() {
             return false;
@@ -261,7 +261,7 @@ impl SyncExchange {
         // The first Sync and the first Follow_Up form the expected pair, which is not an
         // alternative.
         for sync in syncs.into_iter().flatten().skip(usize::from(place == 0)) {
-            self.suggest(Exchange::pair(sync, told));
+            self.suggest(Exchange::pair(sync, follow_up_time));
         }
         place > 0
     }
@@ -316,19 +316,19 @@ impl SyncExchange {
     /// and its first Follow_Up.
     fn matched(&mut self, key: SyncKey) -> Option<TimestampPair> {
         let exchange = *self.exchange(key)?;
-        let (sync, told) = exchange.syncs[0].zip(exchange.follow_ups[0])?;
+        let (sync, follow_up_time) = exchange.syncs[0].zip(exchange.follow_ups[0])?;
         (self.used, self.unfollowed) = (Some(key), 0);
         self.waiting = self.waiting.filter(|waiting| *waiting != key);
         self.early = self.early.filter(|early| *early != key);
-        for told in exchange.follow_ups.into_iter().flatten().skip(1) {
+        for follow_up_time in exchange.follow_ups.into_iter().flatten().skip(1) {
             self.conflict = true;
-            self.suggest(Exchange::pair(sync, told));
+            self.suggest(Exchange::pair(sync, follow_up_time));
         }
-        let zeros = told.origin == PtpTime::EPOCH && sync.origin != PtpTime::EPOCH;
+        let zeros = follow_up_time.origin == PtpTime::EPOCH && sync.origin != PtpTime::EPOCH;
         if !sync.flagged && !zeros {
             self.unflagged = Unflagged::FollowedUp(0);
         }
-        Some(Exchange::pair(sync, told))
+        Some(Exchange::pair(sync, follow_up_time))
     }
 }
 

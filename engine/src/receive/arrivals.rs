@@ -24,25 +24,25 @@ pub(super) struct Arrivals {
     /// When the arrivals last shifted.
     shifted_at: Option<LocalTime>,
     /// Whether the offset still belongs to the previous timeline.
-    is_moved: bool,
+    awaits_new_offset: bool,
 }
 
 impl Arrivals {
     /// Creates the estimator for a sender whose rate has this prior.
     pub(super) fn new(rate: RatePrior) -> Self {
         let estimator = Estimator::new(EstimatorConfig::of_one_way(rate, JITTER));
-        Self { estimator, shifts: ShiftDetector::default(), shifted_at: None, is_moved: false }
+        Self { estimator, shifts: ShiftDetector::default(), shifted_at: None, awaits_new_offset: false }
     }
 
     /// Prepares for the next timeline, whose first packet sets the offset. The rate is kept.
     pub(super) fn moved(mut self) -> Self {
         self.shifts.reacquire();
-        Self { is_moved: true, ..self }
+        Self { awaits_new_offset: true, ..self }
     }
 
     /// Processes the arrival of a packet. Returns the shift that it proves, if any.
     pub(super) fn take(&mut self, sample: &Sample) -> Option<Shift> {
-        if std::mem::take(&mut self.is_moved) {
+        if std::mem::take(&mut self.awaits_new_offset) {
             self.estimator.step_offset(-self.estimator.lateness(sample), 1);
             return None;
         }
@@ -78,7 +78,7 @@ impl Arrivals {
 
     /// Whether a packet arrives before it can have been sent, judging by earlier packets.
     pub(super) fn is_early(&self, sample: &Sample) -> bool {
-        !self.is_moved && self.shifts.is_early(sample.at, self.estimator.lateness(sample))
+        !self.awaits_new_offset && self.shifts.is_early(sample.at, self.estimator.lateness(sample))
     }
 
     /// Whether the arrivals have shifted within the last `time`, or are suspected of having

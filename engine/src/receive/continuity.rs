@@ -525,7 +525,7 @@ impl Continuity {
     fn follow(&mut self, now: LocalTime, packet: &RtpPacket<'_>) {
         let place = |line: &Option<Line>| line.as_ref().and_then(|line| line.place(packet));
         let Some(index) = self.lines.iter().position(|line| place(line).is_some()) else {
-            let oldest = self.least_worth(now);
+            let oldest = self.replaceable_line(now);
             self.lines[oldest] = Some(Line::new(now, packet));
             return;
         };
@@ -548,7 +548,7 @@ impl Continuity {
     }
 
     /// Index of the line that is least likely to be the stream's. A new line replaces it.
-    fn least_worth(&self, now: LocalTime) -> usize {
+    fn replaceable_line(&self, now: LocalTime) -> usize {
         let worth = |(index, line): &(usize, &Option<Line>)| {
             let Some(line) = line else { return (0, 0, LocalTime::ZERO) };
             let is_kept = Some(*index) == self.established || (line.proven && now.since(line.at) <= REMEMBERED);

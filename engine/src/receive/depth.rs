@@ -18,7 +18,7 @@ use crate::units::{LocalTime, Nanos};
 const STEP: Nanos = Nanos::from_millis(2);
 /// Increases within this time of each other are attributed to the same cause. Judgement: longer
 /// than it takes to prove that packets permanently arrive later.
-const ONE_TROUBLE: Nanos = Nanos::from_secs(1);
+const SAME_CAUSE_WITHIN: Nanos = Nanos::from_secs(1);
 /// Time without late packets before the target is decreased. Judgement: a scan of a wireless
 /// network, a backup or an update delays packets several times within a minute.
 const QUIET: Nanos = Nanos::from_secs(60);
@@ -31,7 +31,7 @@ const LONGEST_QUIET: Nanos = Nanos::from_secs(3600);
 const PARTS: usize = 6;
 /// Margin with which packets must still arrive in time after the target has been decreased.
 /// Derived: one step.
-const RESERVE: Nanos = STEP;
+const LEAST_MARGIN: Nanos = STEP;
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Depth {
@@ -54,7 +54,7 @@ struct Quiet {
     since: LocalTime,
     /// Smallest margin of packets (time from arrival to playout) in each of the newest parts of the
     /// period, as a ring.
-    spares: [Option<Nanos>; PARTS + 1],
+    margins: [Option<Nanos>; PARTS + 1],
     /// Index of the newest part.
     part: i64,
     /// How long the period must last before the target is decreased.
@@ -65,10 +65,10 @@ struct Quiet {
 
 impl Quiet {
     const NEW: Self =
-        Self { since: LocalTime::ZERO, spares: [None; PARTS + 1], part: 0, necessary: QUIET, follows_decrease: false };
+        Self { since: LocalTime::ZERO, margins: [None; PARTS + 1], part: 0, necessary: QUIET, follows_decrease: false };
 
     fn begin(&mut self, now: LocalTime) {
-        (self.since, self.spares, self.part) = (now, [None; PARTS + 1], 0);
+        (self.since, self.margins, self.part) = (now, [None; PARTS + 1], 0);
     }
 
     /// The smallest margin so far in the current part.
@@ -78,28 +78,28 @@ impl Quiet {
         reason = "a small number of parts, and an index below it"
     )]
     fn newest(&mut self, now: LocalTime) -> &mut Option<Nanos> {
-        let parts = self.spares.len() as i64;
+        let parts = self.margins.len() as i64;
         let part = now.since(self.since).as_nanos() * PARTS as i64 / self.necessary.as_nanos();
         for begun in self.part.max(part - parts) + 1..=part {
-            self.spares[begun.rem_euclid(parts) as usize] = None;
+            self.margins[begun.rem_euclid(parts) as usize] = None;
         }
         self.part = self.part.max(part);
-        &mut self.spares[self.part.rem_euclid(parts) as usize]
+        &mut self.margins[self.part.rem_euclid(parts) as usize]
     }
 
-    fn observe_spare(&mut self, now: LocalTime, spare: Nanos) {
+    fn observe_margin(&mut self, now: LocalTime, margin: Nanos) {
         let newest = self.newest(now);
-        *newest = Some(newest.map_or(spare, |least| least.min(spare)));
+        *newest = Some(newest.map_or(margin, |least| least.min(margin)));
     }
 
     /// Smallest margin of all packets in the required period; `None` if this period is not over
     /// yet, or if no packet arrived in it.
-    fn spare(&mut self, now: LocalTime) -> Option<Nanos> {
+    fn margin(&mut self, now: LocalTime) -> Option<Nanos> {
         if now.since(self.since) < self.necessary {
             return None;
         }
         self.newest(now);
-        self.spares.iter().flatten().min().copied()
+        self.margins.iter().flatten().min().copied()
     }
 
     fn increased(&mut self) {
@@ -163,7 +163,7 @@ impl Depth {
 
     /// Whether the current disturbance has increased the target.
     pub(super) fn was_increased_lately(&self, now: LocalTime) -> bool {
-        self.increase > self.increase_before && now.since(self.increased_at) <= ONE_TROUBLE
+        self.increase > self.increase_before && now.since(self.increased_at) <= SAME_CAUSE_WITHIN
     }
 
     /// Undoes the increases of the current disturbance, because it turned out to be a permanent
@@ -187,7 +187,7 @@ impl Depth {
             return Nanos::ZERO;
         }
         let increase = steps(late.as_nanos() + STEP.as_nanos() - 1).min(room);
-        if now.since(self.increased_at) > ONE_TROUBLE {
+        if now.since(self.increased_at) > SAME_CAUSE_WITHIN {
             self.increase_before = self.increase;
         }
         self.increased_at = now;
@@ -196,13 +196,13 @@ impl Depth {
         increase
     }
 
-    /// Processes a packet that arrived in time, with a margin of `spare`. A margin of less than
-    /// [`RESERVE`] plus one step restarts the quiet time.
-    pub(super) fn observe_spare(&mut self, now: LocalTime, spare: Nanos) {
-        if spare < STEP + RESERVE {
+    /// Processes a packet that arrived in time, `margin` early. A margin of less than
+    /// [`LEAST_MARGIN`] plus one step restarts the quiet time.
+    pub(super) fn observe_margin(&mut self, now: LocalTime, margin: Nanos) {
+        if margin < STEP + LEAST_MARGIN {
             return self.quiet.begin(now);
         }
-        self.quiet.observe_spare(now, spare);
+        self.quiet.observe_margin(now, margin);
     }
 
     /// Decreases the target if no packet has been late for the required time: by the whole increase
@@ -212,12 +212,12 @@ impl Depth {
         if self.increase == Nanos::ZERO {
             return Nanos::ZERO;
         }
-        let Some(spare) = self.quiet.spare(now) else { return Nanos::ZERO };
+        let Some(margin) = self.quiet.margin(now) else { return Nanos::ZERO };
         let is_long = now.since(self.quiet.since) >= self.quiet.necessary.times(2);
-        if spare < self.increase + RESERVE && !is_long {
+        if margin < self.increase + LEAST_MARGIN && !is_long {
             return Nanos::ZERO;
         }
-        let decrease = steps((spare - RESERVE).max(Nanos::ZERO).as_nanos()).min(self.increase);
+        let decrease = steps((margin - LEAST_MARGIN).max(Nanos::ZERO).as_nanos()).min(self.increase);
         self.quiet.begin(now);
         self.increase = self.increase - decrease;
         self.increase_before = self.increase_before.min(self.increase);
@@ -307,10 +307,10 @@ mod tests {
     }
 
     /// Receives one packet per second with this margin. Returns the decreases of the target.
-    fn quiet(depth: &mut Depth, seconds: std::ops::Range<i64>, spare_ms: i64) -> Vec<(i64, Nanos)> {
+    fn quiet(depth: &mut Depth, seconds: std::ops::Range<i64>, margin_ms: i64) -> Vec<(i64, Nanos)> {
         let mut decrease = Vec::new();
         for second in seconds {
-            depth.observe_spare(at(second), Nanos::from_millis(spare_ms));
+            depth.observe_margin(at(second), Nanos::from_millis(margin_ms));
             decrease.extend(Some((second, depth.decrease(at(second)))).filter(|(_, by)| *by > Nanos::ZERO));
         }
         decrease
@@ -319,10 +319,10 @@ mod tests {
     #[test]
     fn a_quiet_time_lowers_what_was_raised_as_far_as_packets_come_in_time() {
         let ms = Nanos::from_millis;
-        for (spare_ms, decrease) in [(40, vec![(70, ms(10))]), (7, vec![(130, ms(4))]), (3, vec![])] {
+        for (margin_ms, decrease) in [(40, vec![(70, ms(10))]), (7, vec![(130, ms(4))]), (3, vec![])] {
             let mut depth = depth(ms(200));
             depth.increase_for(at(10), ms(10));
-            assert_eq!(quiet(&mut depth, 10..140, spare_ms), decrease, "{spare_ms} ms to spare");
+            assert_eq!(quiet(&mut depth, 10..140, margin_ms), decrease, "{margin_ms} ms to spare");
         }
         let mut depth = depth(ms(200));
         depth.increase_for(at(10), ms(10));
@@ -346,7 +346,7 @@ mod tests {
         depth.increase_for(at(0), ms(10));
         assert_eq!(depth.increase_for(at(50), ms(100)), Nanos::ZERO, "beyond the limit");
         assert!(quiet(&mut depth, 51..80, 40).is_empty());
-        depth.observe_spare(at(80), ms(3));
+        depth.observe_margin(at(80), ms(3));
         assert_eq!(quiet(&mut depth, 81..200, 40), [(140, ms(10))], "one was nearly late");
     }
 

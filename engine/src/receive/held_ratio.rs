@@ -40,7 +40,7 @@ pub(super) struct HeldRatio {
 impl HeldRatio {
     /// Returns the rates for the next block: the measured ones, or the held ones while the measured
     /// ratio is not trusted.
-    pub(super) fn believe(&mut self, media: MeasuredRate, card: MeasuredRate, block: Nanos) -> [Ppb; 2] {
+    pub(super) fn select_rates(&mut self, media: MeasuredRate, card: MeasuredRate, block: Nanos) -> [Ppb; 2] {
         let measured = [media.rate, card.rate];
         let settled = media.sigma < SETTLED && card.sigma < SETTLED;
         let Some(held) = self.held else {
@@ -79,8 +79,8 @@ mod tests {
 
     /// The ratio after this many blocks with the same rates, ppm.
     fn after(held: &mut HeldRatio, media: MeasuredRate, card: MeasuredRate, blocks: i64) -> f64 {
-        let believed = (0..blocks).map(|_| held.believe(media, card, BLOCK)).last().unwrap();
-        Ppb::from_ratio(believed[0].ratio() / believed[1].ratio()).as_ppm()
+        let selected = (0..blocks).map(|_| held.select_rates(media, card, BLOCK)).last().unwrap();
+        Ppb::from_ratio(selected[0].ratio() / selected[1].ratio()).as_ppm()
     }
 
     #[test]

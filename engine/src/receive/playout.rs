@@ -232,7 +232,7 @@ impl<D: RateController> Playout<D> {
                 self.increase_delay(now, late);
             }
         } else if late <= Frames::ZERO && self.cursor.is_some() {
-            self.depth.observe_spare(now, self.rate.duration(Frames::ZERO - late));
+            self.depth.observe_margin(now, self.rate.duration(Frames::ZERO - late));
         }
         let cursor = self.cursor.unwrap_or(packet.position);
         let (decoder, buffer) = (&mut self.decoder, &mut self.reader.buffer);
@@ -387,7 +387,7 @@ impl<D: RateController> Playout<D> {
         let media_sigma = self.snapshot.arrivals.map_or(self.card.rate_sigma(), sigma);
         let media = MeasuredRate { rate: self.snapshot.media_rate, sigma: media_sigma };
         let card = MeasuredRate { rate: self.card.rate(), sigma: self.card.rate_sigma() };
-        let [source_rate, sink_rate] = self.held.believe(media, card, block);
+        let [source_rate, sink_rate] = self.held.select_rates(media, card, block);
         let input = RateInput {
             block,
             source_rate,

@@ -68,10 +68,10 @@ fn a_source_that_is_heard_in_vain_for_a_minute_leaves_no_time_to_hold() {
     let mut reference = Reference::new(ReferenceConfig::default());
     run(&mut reference, 0..10_000, &ptp(map(Nanos::ZERO, 80.0)));
     let heard = reading(LockState::Acquiring, map(Nanos::from_micros(700), 85.0));
-    let in_vain = Sources { ptp: Some(heard), ..Sources::default() };
-    run(&mut reference, 10_000..60_000, &in_vain);
+    let heard_unusable = Sources { ptp: Some(heard), ..Sources::default() };
+    run(&mut reference, 10_000..60_000, &heard_unusable);
     assert_eq!(reference.reading().state, LockState::Holdover);
-    let (least, most) = run(&mut reference, 60_000..80_000, &in_vain);
+    let (least, most) = run(&mut reference, 60_000..80_000, &heard_unusable);
     assert_eq!(reference.reading().state, LockState::Unlocked);
     assert!((79.9..=85.1).contains(&least) && (79.9..=85.1).contains(&most), "it goes on: {least} {most}");
     // Both the silence and the usable time are counted from the beginning again.

@@ -46,7 +46,7 @@ impl SlaveClock {
             self.suspended = None;
             self.steps = StepDetector::default();
             self.unsteady.forget();
-            self.lock.hear_again();
+            self.lock.discard_evidence();
         } else if now.since(since) > SUSPENDED {
             self.reacquire(now);
         }
@@ -57,7 +57,7 @@ impl SlaveClock {
     /// discarded when these exchanges stop or become too many.
     pub(super) fn count_impossible(&mut self, now: LocalTime) {
         let doubt = self.doubt_of_estimate();
-        if let Some(doubt) = doubt.filter(|_| self.was_good) {
+        if let Some(doubt) = doubt.filter(|_| self.was_usable) {
             self.suspend(now, doubt);
             return;
         }
@@ -71,12 +71,12 @@ impl SlaveClock {
         }
     }
 
-    /// Counts a Sync while the clock is not locked. Discards the estimate when its `patience` is
-    /// exhausted, and doubles the patience for the next estimate.
-    pub(super) fn count_fruitless(&mut self, now: LocalTime) {
-        self.fruitless += 1;
-        if self.fruitless == self.patience {
-            self.patience = self.patience.saturating_mul(2);
+    /// Counts a Sync while the clock is not locked. Discards the estimate after `unlocked_limit` of
+    /// them, and doubles the limit for the next estimate.
+    pub(super) fn count_unlocked_sync(&mut self, now: LocalTime) {
+        self.unlocked_syncs += 1;
+        if self.unlocked_syncs == self.unlocked_limit {
+            self.unlocked_limit = self.unlocked_limit.saturating_mul(2);
             self.reacquire(now);
         }
     }

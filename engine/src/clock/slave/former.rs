@@ -44,7 +44,7 @@ impl SlaveClock {
     }
 
     /// Removes and returns the former master whose time agrees with the packets from a new master.
-    pub(super) fn former_that_told(&mut self, packets: &NewMaster) -> Option<Former> {
+    pub(super) fn matching_former(&mut self, packets: &NewMaster) -> Option<Former> {
         let now = packets.samples().map(|sample| sample.at).max()?;
         let mut former = std::mem::take(&mut self.former.0);
         former.retain(|former| !self.is_adrift(&former.estimator, now));

@@ -69,7 +69,7 @@ impl<L: ClockServo> Port<L> {
     }
 
     /// Reports each finding about the master once.
-    pub(super) fn tell_findings(&mut self, now: LocalTime) {
+    pub(super) fn report_findings(&mut self, now: LocalTime) {
         let Some(parent) = self.slave.parent else { return };
         if self.slave.sync.contradicts_its_flag() && !std::mem::replace(&mut self.slave.contradiction, true) {
             self.events.push(PortEvent::FlagContradicted(parent.data.sender));
@@ -150,7 +150,7 @@ impl<L: ClockServo> Port<L> {
         self.slave.unanswered = self.slave.unanswered.saturating_add(1);
         if self.slave.unanswered >= UNANSWERED_LIMIT {
             self.slave.plausibility.forget_answers();
-            self.tell_findings(now);
+            self.report_findings(now);
         }
         if self.slave.unanswered != UNANSWERED_LIMIT {
             return;

@@ -52,9 +52,9 @@ pub(super) struct SlaveState {
     pub(super) sync_interval: Nanos,
     /// The measured Sync interval, which is used to detect competing timestamps. In contrast,
     /// `sync_interval` also takes into account the interval that the messages state.
-    pub(super) claim_interval: Nanos,
-    /// Lower bounds of `sync_interval` and `claim_interval`: their last values while the clock was
-    /// not locked.
+    pub(super) measured_sync_interval: Nanos,
+    /// Lower bounds of `sync_interval` and `measured_sync_interval`: their last values while the
+    /// clock was not locked.
     pub(super) shortest: (Nanos, Nanos),
     /// Consecutive Delay_Reqs that the parent has not answered.
     pub(super) unanswered: u32,
@@ -85,7 +85,7 @@ impl SlaveState {
             intervals: SyncIntervals::default(),
             delay_interval: Nanos::from_log2_secs(config.log_min_delay_req_interval),
             sync_interval: SlaveClockConfig::default().sync_interval,
-            claim_interval: SlaveClockConfig::default().sync_interval,
+            measured_sync_interval: SlaveClockConfig::default().sync_interval,
             shortest: (Nanos::ZERO, Nanos::ZERO),
             unanswered: 0,
             unstamped: 0,

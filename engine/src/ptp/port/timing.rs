@@ -41,7 +41,7 @@ impl<L: ClockServo> Port<L> {
         if admitted || matches!(body, Body::DelayResp { .. }) {
             self.take_timestamps(now, source, header, body, admitted);
         }
-        self.tell_findings(now);
+        self.report_findings(now);
     }
 
     fn take_timestamps(&mut self, now: LocalTime, source: PeerAddress, header: &Header, body: &Body, admitted: bool) {
@@ -93,7 +93,7 @@ impl<L: ClockServo> Port<L> {
     /// Records evidence that another sender is impersonating the master.
     fn contest(&mut self, now: LocalTime) {
         let Some(master) = self.master().map(|master| master.sender) else { return };
-        if self.slave.claims.contest(now, self.slave.claim_interval) {
+        if self.slave.claims.contest(now, self.slave.measured_sync_interval) {
             self.servo.contest(now, true);
             self.events.push(PortEvent::Contested(master));
         }
@@ -117,7 +117,7 @@ impl<L: ClockServo> Port<L> {
             self.events.push(PortEvent::Settled);
         }
         self.set_claims_timer();
-        self.tell_findings(now);
+        self.report_findings(now);
     }
 
     /// Handles the expected timestamps of a Sync (`pair`), and then the alternatives.
@@ -139,7 +139,7 @@ impl<L: ClockServo> Port<L> {
     fn take_sync(&mut self, now: LocalTime, pair: TimestampPair) {
         let agreement = self.servo.agreement(&pair);
         let is_contested = self.slave.claims.is_contested();
-        let is_crowded = self.slave.claims.is_crowded(pair.local, self.slave.claim_interval);
+        let is_crowded = self.slave.claims.is_crowded(pair.local, self.slave.measured_sync_interval);
         // Outside a contest, larger contradictions are not counted, because they are held back
         // anyway. They may come from the master, received late because this host had stalled.
         let counts = match agreement {
@@ -147,7 +147,7 @@ impl<L: ClockServo> Port<L> {
             Some(_) => true,
             None => false,
         };
-        if counts && self.slave.claims.note(pair.local, self.slave.claim_interval) {
+        if counts && self.slave.claims.note(pair.local, self.slave.measured_sync_interval) {
             self.contest(now);
         }
         match agreement {
@@ -163,7 +163,7 @@ impl<L: ClockServo> Port<L> {
     /// Holds an alternative back. Outside a contest, this is done only if the alternative agrees
     /// with the held time and no Sync in the same interval has agreed. A contest then begins.
     fn take_alternative(&mut self, now: LocalTime, pair: TimestampPair) {
-        let interval = self.slave.claim_interval;
+        let interval = self.slave.measured_sync_interval;
         if self.slave.claims.is_contested() {
             self.hold_sync(now, pair);
             return;
@@ -176,12 +176,12 @@ impl<L: ClockServo> Port<L> {
     }
 
     fn hold_sync(&mut self, now: LocalTime, pair: TimestampPair) {
-        self.slave.claims.hold_sync(now, pair, self.slave.claim_interval);
+        self.slave.claims.hold_sync(now, pair, self.slave.measured_sync_interval);
         self.set_claims_timer();
     }
 
     fn judge_syncs(&mut self, now: LocalTime) {
-        let interval = self.slave.claim_interval;
+        let interval = self.slave.measured_sync_interval;
         let pairs = self.slave.claims.take_syncs(now);
         let Some(first) = pairs.first() else { return };
         let several = pairs.len() > 1;
@@ -234,7 +234,7 @@ impl<L: ClockServo> Port<L> {
     }
 
     fn hold_answer(&mut self, now: LocalTime, answer: Answered) {
-        self.slave.claims.hold_answer(now, answer, self.slave.claim_interval);
+        self.slave.claims.hold_answer(now, answer, self.slave.measured_sync_interval);
         self.set_claims_timer();
     }
 
@@ -287,7 +287,7 @@ impl<L: ClockServo> Port<L> {
             slave.shortest = (interval, measured);
         }
         slave.sync_interval = interval.max(slave.shortest.0);
-        slave.claim_interval = measured.max(slave.shortest.1);
+        slave.measured_sync_interval = measured.max(slave.shortest.1);
         self.servo.set_sync_interval(self.slave.sync_interval);
     }
 
@@ -316,7 +316,7 @@ impl<L: ClockServo> Port<L> {
     pub(super) fn request_left(&mut self, sequence_id: u16, sent: LocalTime) {
         self.slave.delay.transmitted(sequence_id, sent);
         self.take_answers(sent, true);
-        self.tell_findings(sent);
+        self.report_findings(sent);
     }
 }
 
