@@ -20,8 +20,8 @@ use crate::units::{LocalTime, Nanos};
 
 /// Number of exchanges that are kept. Judgement: 5 s at one Delay_Req per second.
 const EXCHANGES: usize = 5;
-/// Number of the last [`EXCHANGES`] exchanges that must be impossible to prove a fault. Judgement:
-/// one may be forged or damaged.
+/// A fault is proven when at least this many of the last [`EXCHANGES`] exchanges are impossible.
+/// Judgement: a single impossible exchange may be forged or damaged.
 const PROOF: usize = 2;
 /// Number of newest Syncs from which the least late one is selected. Judgement: one second at the
 /// interval of AES67's media profile.

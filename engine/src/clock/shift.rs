@@ -1,5 +1,6 @@
-//! Detects permanent shifts: packets come later or earlier than before because the sender's audio
-//! has slipped or the path has changed, or callbacks come later because the card has lost cycles.
+//! Detects permanent shifts: packets arrive later or earlier than before because the sender's audio
+//! has slipped or the path has changed, or callbacks run later than before because the card has
+//! lost cycles.
 //!
 //! Model: for a while, packets may be late by any amount. If the cause is jitter of the path, a
 //! stalled host or a sender that sends in bursts, some packets still arrive in time, or their
@@ -21,11 +22,12 @@ use crate::units::{LocalTime, Nanos};
 /// the bursts that senders produce, so that every window contains one of the last packets of a
 /// burst, which are the least late.
 const WINDOW: Nanos = Nanos::from_millis(125);
-/// Number of consecutive windows that prove that packets come later. Judgement: few queues last
-/// that long, and the playout delay covers them.
+/// Number of consecutive late windows that prove that packets now arrive permanently later.
+/// Judgement: few queues persist for that long, and the playout delay covers those that are
+/// shorter.
 const LATE_PROOF: usize = 5;
-/// Number of consecutive windows that prove that packets come earlier. Judgement: no queue makes
-/// packets early.
+/// Number of consecutive early windows that prove that packets now arrive permanently earlier.
+/// Judgement: fewer than [`LATE_PROOF`], because queueing never makes a packet early.
 const EARLY_PROOF: usize = 3;
 /// Smallest shift that is detected, ns; the estimator and the playout trim correct smaller ones.
 /// Judgement: smaller deviations are normal, because the delays of paths through a few switches
@@ -65,7 +67,7 @@ pub(crate) enum Judgement {
 /// A proven shift of the least late packets.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Shift {
-    /// Size of the shift, ns; negative if packets come earlier.
+    /// Size of the shift, ns; negative if packets arrive earlier than before.
     pub(crate) later_ns: f64,
     /// The least late packet, which is late by `later_ns`.
     pub(crate) least: Sample,
