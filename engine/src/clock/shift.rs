@@ -255,8 +255,8 @@ impl ShiftDetector {
         Shift { later_ns: by.late_ns, least: by.sample, packets: by.packets, noise_ns: libm::sqrt(self.noise) }
     }
 
-    /// Whether a packet comes earlier than is possible, judging by the packets so far. The limit is
-    /// doubled, because a single packet deviates more than the least late packet in a window.
+    /// Whether a packet arrives earlier than is possible, judging by the packets so far. The limit
+    /// is doubled, because a single packet deviates more than the least late packet in a window.
     pub(crate) fn is_early(&self, at: LocalTime, late_ns: f64) -> bool {
         let is_grown_up = self.began.is_some_and(|began| at.since(began) >= GROWN_UP);
         is_grown_up && late_ns < -2.0 * self.limit_ns()
