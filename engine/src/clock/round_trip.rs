@@ -182,8 +182,8 @@ impl RoundTrips {
         let oldest = if rate_ppb.is_some() { OLDEST } else { OLDEST_OF_UNKNOWN_RATE };
         let near = self.syncs.iter().flatten().filter(|(at, _)| (sample.at - *at).abs() <= oldest);
         let carried = near.map(|&(at, offset_ns)| offset_ns + rate_ppb.unwrap_or(0.0) * (sample.at - at).as_secs_f64());
-        // The later a Sync, the smaller the offset that it measures. The least late Sync counts as
-        // damaged if no other one agrees with it.
+        // The later a Sync arrives, the smaller the offset that it measures. The least late Sync is
+        // regarded as damaged if no other Sync agrees with it.
         let (mut least_late_ns, mut next_ns, mut count) = (f64::NEG_INFINITY, f64::NEG_INFINITY, 0);
         for offset_ns in carried {
             next_ns = next_ns.max(offset_ns.min(least_late_ns));

@@ -40,7 +40,7 @@ const NOISES: f64 = 5.0;
 /// deviation, ns. Derived: a clock that is slewed by 500 ppm moves by less during the proof of an
 /// early shift.
 const ALIKE_NS: f64 = 200_000.0;
-/// Initial deviation of windows, ns. Judgement: typical of a quiet network.
+/// RMS deviation of windows that is assumed at first, ns. Judgement: typical of a quiet network.
 const FIRST_NOISE_NS: f64 = 100_000.0;
 /// Memory of the deviation, in windows. Judgement: four seconds.
 const NOISE_MEMORY: f64 = 32.0;
