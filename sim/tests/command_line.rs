@@ -308,7 +308,9 @@ fn sigterm_ends_a_run_with_143() {
     assert_eq!(error_of(&output), format!("interrupted: what was simulated so far is in {}\n", reports.display()));
     assert!(frames(&reports.join("engine.wav")) < 480_000_000);
     assert_eq!(summary(&reports)["interrupted"], true);
-    assert!(FILES.iter().all(|name| reports.join(name).exists()));
+    // The stability of a clock takes more than the one row.
+    let mut made = FILES.iter().filter(|name| **name != "stability.png");
+    assert!(made.all(|name| reports.join(name).exists()));
 }
 
 #[cfg(unix)]

@@ -31,7 +31,7 @@ fn two_runs_are_the_same_to_the_byte() {
     assert_eq!(first_difference(&a, &b), None);
     assert_eq!(hashes(&a), hashes(&b));
     let names: Vec<_> = std::fs::read_dir(one.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert!(names.len() == 12, "{names:?}");
+    assert!(names.len() == 13, "{names:?}");
     for name in names {
         let bytes = |folder: &Path| std::fs::read(folder.join(&name)).unwrap();
         assert!(bytes(one.path()) == bytes(two.path()), "{name:?} differs");

@@ -14,15 +14,6 @@ fn examples() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/process")
 }
 
-/// Whether a program is here; if not, the test is skipped.
-fn has(program: &str) -> bool {
-    let there = Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
-    if !there {
-        skips::tell(format!("`{program}` is missing: install the package python3 or gcc"));
-    }
-    there
-}
-
 fn session(overrides: &[String]) -> Session {
     let loaded = Loaded::read(&examples().join("process.toml"), overrides).unwrap_or_else(|error| panic!("{error}"));
     run(&loaded, None, &Control::default()).unwrap_or_else(|error| panic!("{error}"))
@@ -43,8 +34,8 @@ const HEARD: &str = "record.audio=\"heard\"";
 
 #[test]
 fn the_receiver_in_python_plays_and_always_the_same() {
-    if !has("python3") {
-        return;
+    if let Err(missing) = netns::require("python3") {
+        return skips::tell(missing);
     }
     let overrides = [HEARD.to_owned()];
     let (first, second) = (session(&overrides), session(&overrides));
@@ -57,8 +48,8 @@ fn the_receiver_in_python_plays_and_always_the_same() {
 
 #[test]
 fn the_receiver_in_c_plays_in_phase_and_always_the_same() {
-    if !has("cc") {
-        return;
+    if let Err(missing) = netns::require("cc") {
+        return skips::tell(missing);
     }
     let folder = tempfile::tempdir().unwrap();
     let program = folder.path().join("receiver");
@@ -135,8 +126,8 @@ const FAULTS: &[(&str, &str)] = &[
 
 #[test]
 fn a_program_that_breaks_the_protocol_ends_the_run_with_a_sentence() {
-    if !has("python3") {
-        return;
+    if let Err(missing) = netns::require("python3") {
+        return skips::tell(missing);
     }
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/process/faulty.py");
     let mut wrong = Vec::new();
@@ -153,8 +144,8 @@ fn a_program_that_breaks_the_protocol_ends_the_run_with_a_sentence() {
 
 #[test]
 fn a_program_that_hangs_is_ended() {
-    if !has("python3") {
-        return;
+    if let Err(missing) = netns::require("python3") {
+        return skips::tell(missing);
     }
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/process/faulty.py");
     for (fault, right) in [

@@ -29,7 +29,8 @@ use crate::units::{Frames, LocalTime, Nanos, Ppb, SampleRate};
 /// that is not overloaded wakes threads within 1 ms.
 const SHIFTED: Nanos = Nanos::from_millis(1);
 /// Allowance for usual lateness, added to [`SHIFTED`], as a multiple of the mean lateness.
-/// Judgement: with exponential lateness, one callback in 55 is later.
+/// Judgement: if the lateness is exponentially distributed, one callback in 55 exceeds this
+/// multiple.
 const USUAL_LATENESS: f64 = 4.0;
 /// Run of callbacks that proves a shift, each of them later than [`SHIFTED`] plus the allowance for
 /// usual lateness. Judgement: even a busy scheduler has recovered by then.

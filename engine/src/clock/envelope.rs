@@ -1,11 +1,11 @@
 //! Detects that the estimated envelope of one-way timestamps is too late.
 //!
 //! Model: packets and callbacks are late by any amount, never early, so the least late ones form an
-//! envelope. While the envelope is being learnt, individual samples come before the estimated
-//! envelope, and so do most samples of a burst. But if every sample in a quarter of a second comes
-//! before the envelope, the estimate is wrong: the first packet of a timeline was late, or the host
-//! was stalled so often that the estimate followed the stalls. A filter cannot detect this, because
-//! it learns its own error as noise.
+//! envelope. While the envelope is being learnt, individual samples are earlier than the estimated
+//! envelope, and so are most samples of a burst. But if every sample in a quarter of a second is
+//! earlier than the envelope, the estimate is wrong: the first packet of a timeline was late, or
+//! the host was stalled so often that the estimate followed the stalls. A filter cannot detect
+//! this, because it learns its own error as noise.
 
 use super::outlier_run::{OutlierRun, Proof};
 use super::sample::Sample;
@@ -18,7 +18,7 @@ const BEYOND_NS: f64 = 1e6;
 /// senders that send once per audio block of 4096 frames at 48 kHz.
 const PROOF: Proof = Proof { samples: 5, time: Nanos::from_millis(250) };
 
-/// Detects runs of samples that come before the envelope.
+/// Detects runs of samples that are earlier than the envelope.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct LateEnvelopeDetector {
     run: Option<OutlierRun>,

@@ -53,11 +53,12 @@ const SELECT_AFTER: Nanos = Nanos::from_secs(30);
 const SELECT_AFTER_ONE_WAY: Nanos = Nanos::from_secs(1);
 /// Largest bias that is kept permanently, as a multiple of the jitter. When selection moves from
 /// one model set to the other, the difference between their offsets is kept as a bias so that the
-/// output does not step (bumpless transfer). Judgement: the mean of exponential jitter lags its
-/// envelope by 1 jitter.
+/// output does not step (bumpless transfer). Judgement: if the jitter is exponentially
+/// distributed, its mean lags its envelope by 1 jitter.
 const BIAS_JITTERS: f64 = 1.5;
-/// Time constant with which the bias beyond [`BIAS_JITTERS`] decays, s. Judgement: a decay of 1 ms
-/// with this time constant changes the rate by 33 ppm at most.
+/// Time constant with which the bias beyond [`BIAS_JITTERS`] decays, s. Judgement: with this
+/// time constant, an excess of 1 ms, for which [`BIAS_FAST_NS`] doubles the speed, changes the rate
+/// by 67 ppm.
 const BIAS_DECAY_S: f64 = 30.0;
 /// Excess over [`BIAS_JITTERS`], ns, at which the bias decays twice as fast as for a small excess;
 /// the speed grows linearly with the excess. Judgement: an excess of milliseconds is not jitter,
@@ -67,9 +68,10 @@ const BIAS_FAST_NS: f64 = 1e6;
 /// media profile.
 const JITTER_SAMPLES: f64 = 400.0;
 /// Lateness is clipped to this multiple of the jitter before the jitter is learnt from it. This is
-/// done for PTP messages, because anybody can forge them. With exponential jitter, one sample in
-/// ten million is later. Derived: with [`JITTER_SAMPLES`], one message raises the jitter by at most
-/// 4 %, and the jitter of a network that has become worse is learnt within a few hundred messages.
+/// done for PTP messages, because anybody can forge them. If the jitter is exponentially
+/// distributed, one sample in ten million exceeds this multiple. Derived: with [`JITTER_SAMPLES`],
+/// one message raises the jitter by at most 4 %, and the jitter of a network that has become worse
+/// is learnt within a few hundred messages.
 const LARGEST_LATENESS: f64 = 16.0;
 /// Standard deviation of a proven change of rate as a fraction of the change, in addition to the
 /// standard error of the measurement. Judgement: the line that proves the change may begin before

@@ -45,8 +45,9 @@ const LAG_SIGMAS: f64 = 3.0;
 /// Factor by which a significant lag inflates the standard deviations. Judgement: ten such
 /// innovations increase them 14-fold.
 const FADING: f64 = 1.3;
-/// A lag must also exceed this many standard deviations of the other clock's wander. Judgement: a
-/// slow wander does not average out over a few blocks.
+/// Number of standard deviations of the other clock's wander by which the limit for a significant
+/// lag is widened (root sum of squares with [`LAG_SIGMAS`]). Judgement: a slow wander does not
+/// average out over a few blocks.
 const WANDER_SIGMAS: f64 = 2.0;
 /// Fraction of the measured lag that is kept after it has inflated the covariance. Judgement: a lag
 /// that persists inflates it again within a few blocks.

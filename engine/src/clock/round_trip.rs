@@ -20,8 +20,8 @@ use crate::units::{LocalTime, Nanos};
 
 /// Number of exchanges that are kept. Judgement: 5 s at one Delay_Req per second.
 const EXCHANGES: usize = 5;
-/// Number of the last [`EXCHANGES`] exchanges that must be impossible to prove a fault. Judgement:
-/// one may be forged or damaged.
+/// A fault is proven when at least this many of the last [`EXCHANGES`] exchanges are impossible.
+/// Judgement: a single impossible exchange may be forged or damaged.
 const PROOF: usize = 2;
 /// Number of newest Syncs from which the least late one is selected. Judgement: one second at the
 /// interval of AES67's media profile.
@@ -184,8 +184,8 @@ impl RoundTrips {
         let near = self.syncs.iter().flatten().filter(|(at, _)| (sample.at - *at).abs() <= oldest);
         let extrapolated =
             near.map(|&(at, offset_ns)| offset_ns + rate_ppb.unwrap_or(0.0) * (sample.at - at).as_secs_f64());
-        // The later a Sync, the smaller the offset that it measures. The least late Sync counts as
-        // damaged if no other one agrees with it.
+        // The later a Sync arrives, the smaller the offset that it measures. The least late Sync is
+        // regarded as damaged if no other Sync agrees with it.
         let (mut least_late_ns, mut next_ns, mut count) = (f64::NEG_INFINITY, f64::NEG_INFINITY, 0);
         for offset_ns in extrapolated {
             next_ns = next_ns.max(offset_ns.min(least_late_ns));

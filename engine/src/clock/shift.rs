@@ -1,5 +1,6 @@
-//! Detects permanent shifts: packets come later or earlier than before because the sender's audio
-//! has slipped or the path has changed, or callbacks come later because the card has lost cycles.
+//! Detects permanent shifts: packets arrive later or earlier than before because the sender's audio
+//! has slipped or the path has changed, or callbacks run later than before because the card has
+//! lost cycles.
 //!
 //! Model: for a while, packets may be late by any amount. If the cause is jitter of the path, a
 //! stalled host or a sender that sends in bursts, some packets still arrive in time, or their
@@ -21,11 +22,12 @@ use crate::units::{LocalTime, Nanos};
 /// the bursts that senders produce, so that every window contains one of the last packets of a
 /// burst, which are the least late.
 const WINDOW: Nanos = Nanos::from_millis(125);
-/// Number of consecutive windows that prove that packets come later. Judgement: few queues last
-/// that long, and the playout delay covers them.
+/// Number of consecutive late windows that prove that packets now arrive permanently later.
+/// Judgement: few queues persist for that long, and the playout delay covers those that are
+/// shorter.
 const LATE_PROOF: usize = 5;
-/// Number of consecutive windows that prove that packets come earlier. Judgement: no queue makes
-/// packets early.
+/// Number of consecutive early windows that prove that packets now arrive permanently earlier.
+/// Judgement: fewer than [`LATE_PROOF`], because queueing never makes a packet early.
 const EARLY_PROOF: usize = 3;
 /// Smallest shift that is detected, ns; the estimator and the playout trim correct smaller ones.
 /// Judgement: smaller deviations are normal, because the delays of paths through a few switches
@@ -38,7 +40,7 @@ const NOISES: f64 = 5.0;
 /// deviation, ns. Derived: a clock that is slewed by 500 ppm moves by less during the proof of an
 /// early shift.
 const ALIKE_NS: f64 = 200_000.0;
-/// Initial deviation of windows, ns. Judgement: typical of a quiet network.
+/// RMS deviation of windows that is assumed at first, ns. Judgement: typical of a quiet network.
 const FIRST_NOISE_NS: f64 = 100_000.0;
 /// Memory of the deviation, in windows. Judgement: four seconds.
 const NOISE_MEMORY: f64 = 32.0;
@@ -65,7 +67,7 @@ pub(crate) enum Judgement {
 /// A proven shift of the least late packets.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Shift {
-    /// Size of the shift, ns; negative if packets come earlier.
+    /// Size of the shift, ns; negative if packets arrive earlier than before.
     pub(crate) later_ns: f64,
     /// The least late packet, which is late by `later_ns`.
     pub(crate) least: Sample,
@@ -253,8 +255,8 @@ impl ShiftDetector {
         Shift { later_ns: by.late_ns, least: by.sample, packets: by.packets, noise_ns: libm::sqrt(self.noise) }
     }
 
-    /// Whether a packet comes earlier than is possible, judging by the packets so far. The limit is
-    /// doubled, because a single packet deviates more than the least late packet in a window.
+    /// Whether a packet arrives earlier than is possible, judging by the packets so far. The limit
+    /// is doubled, because a single packet deviates more than the least late packet in a window.
     pub(crate) fn is_early(&self, at: LocalTime, late_ns: f64) -> bool {
         let is_settled = self.began.is_some_and(|began| at.since(began) >= SETTLED_AFTER);
         is_settled && late_ns < -2.0 * self.limit_ns()

@@ -50,9 +50,9 @@ const NEW_PATH_SIGMA: Nanos = Nanos::from_micros(20);
 /// Fraction of the apparent difference between two paths that may be a difference between the two
 /// masters' times. Judgement: most of it is due to the paths.
 const TIME_SHARE: f64 = 0.125;
-/// In the lock threshold, a wander (standard deviation) counts as a jitter (mean) this many times
-/// as large. Derived: the threshold contains half of the jitter, so it grows by two standard
-/// deviations of the wander.
+/// Factor by which a wander (standard deviation) is multiplied to be treated as a jitter (mean) in
+/// the lock threshold. Derived: the threshold contains half of the jitter, so it grows by two
+/// standard deviations of the wander.
 const WANDER_AS_JITTER: f64 = 4.0;
 /// Number of consecutive unanswered Delay_Reqs after which a master is assumed to answer none.
 /// Judgement: 8 s at one per second.

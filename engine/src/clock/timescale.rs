@@ -12,7 +12,8 @@ const TAI_MINUS_UTC: Nanos = Nanos::from_secs(37);
 /// TAI - GPS time, which is constant (IS-GPS-200, 3.3.4: GPS time began at 0 h UTC on 1980-01-06,
 /// when TAI - UTC was 19 s).
 const TAI_MINUS_GPS: Nanos = Nanos::from_secs(19);
-/// Tolerance for a known difference. Judgement: devices that are set by hand have smaller errors.
+/// Largest deviation of a measured difference from a known one at which the two are regarded as
+/// equal. Judgement: devices that are set by hand have smaller errors.
 const TOLERANCE: Nanos = Nanos::from_millis(500);
 
 /// A pair of timescales.

@@ -27,7 +27,7 @@ use thiserror::Error;
 pub const PACKET_LEN: usize = 36;
 /// Length of a clock frame: 12 frames of audio at 48 kHz.
 pub const CLOCK_FRAME: Nanos = Nanos::from_micros(250);
-/// Number of microticks in a clock frame: 81.38 ns each, at 12.288 MHz.
+/// Number of microticks in a clock frame. A microtick lasts 81.38 ns (12.288 MHz).
 pub const MICROTICKS: u16 = 3072;
 /// The highest priority.
 pub const HIGHEST_PRIORITY: u8 = 15;

@@ -27,8 +27,8 @@ use std::collections::VecDeque;
 /// The key that a Sync shares with its Follow_Up: sender, source address and sequence id.
 type SyncKey = (PortIdentity, PeerAddress, u16);
 
-/// Largest distance of a Sync's sequence id behind the last one used at which the Sync counts as a
-/// repetition. Syncs that are further behind come from a master that has restarted, and such a
+/// A Sync is regarded as a repetition if its sequence id is behind the last one used by no more
+/// than this. Syncs that are further behind come from a master that has restarted, and such a
 /// master must not be ignored for long.
 const REPETITIONS: u16 = 32;
 /// Number of consecutive Syncs with neither twoStepFlag nor a Follow_Up after which the flag is

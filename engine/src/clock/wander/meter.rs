@@ -27,8 +27,8 @@
 use super::super::sample::Sample;
 use crate::units::{LocalTime, Nanos};
 
-/// Length of the shortest blocks; if packets come less often, each packet is a block. Judgement:
-/// two Syncs at the interval of AES67's media profile.
+/// Length of the shortest blocks; if packets arrive at longer intervals than this, each packet is a
+/// block. Judgement: two Syncs at the interval of AES67's media profile.
 const SHORTEST: Nanos = Nanos::from_millis(250);
 /// Number of block lengths; each length is twice the one before. Derived: up to 64 s.
 const LEVELS: usize = 9;
@@ -49,8 +49,8 @@ const MEDIAN_GAIN: f64 = 2.33;
 const MEDIAN_SQUARE: f64 = 0.455;
 /// Drift of a crystal that is warming up, ns/s^2. Judgement: a little more than 0.02 ppm/s.
 const CRYSTAL_DRIFT: f64 = 25.0;
-/// Factor by which the contributions of noise and crystal to V are multiplied before the rest
-/// counts as wander. Judgement: this doubles their amplitude.
+/// Only the part of V that exceeds this multiple of the sum of the noise and crystal contributions
+/// counts as wander. Judgement: a factor of 4 in V is a factor of 2 in amplitude.
 const ALLOWED: f64 = 4.0;
 /// Maximum of V / s^2 over the block length. Derived: for an Ornstein-Uhlenbeck process.
 const GREATEST: f64 = 1.97;

@@ -25,7 +25,8 @@ use std::fmt;
 
 /// tlvType AUTHENTICATION (IEEE 1588-2019, table 52).
 const AUTHENTICATION: u16 = 0x8009;
-/// SPP, secParamIndicator and keyID, the fields of the TLV before the check value.
+/// Total length of the fields of the TLV before the check value (SPP, secParamIndicator and keyID),
+/// bytes.
 const FIXED_FIELDS: usize = 6;
 /// tlvType and lengthField.
 const TLV_HEADER: usize = 4;
