@@ -141,8 +141,8 @@ impl JitterBuffer {
         stored
     }
 
-    /// Keeps late frames in slots that do not hold a frame still to be played, because playout may
-    /// move back to them.
+    /// Stores late frames in slots that do not hold a frame still to be played, because playout may
+    /// move back to the late frames.
     fn keep(&mut self, cursor: Frames, first: Frames, samples: &[f32]) {
         let oldest = cursor.get() - self.capacity / 2;
         for (position, frame) in (first.get()..).zip(samples.chunks_exact(self.channels)) {
