@@ -11,20 +11,20 @@ use crate::units::Nanos;
 /// frames at 48 kHz. A trim would take minutes to remove such an error.
 const ALIGNED: Nanos = Nanos::from_micros(100);
 /// [`ALIGNED`] as a multiple of the setpoint's standard deviation; the larger of the two limits
-/// applies. Judgement: the uncertainty of the setpoint itself is not an error.
+/// applies. Judgement: a smaller deviation may be due to the uncertainty of the setpoint.
 const ALIGNED_SIGMAS: f64 = 1.0;
 /// A phase error larger than this is removed by a jump at any time, if it persists. Judgement: the
 /// trim, which is limited to 20 ppm, would take 100 s to remove such an error.
 const JUMP: Nanos = Nanos::from_millis(2);
 /// [`JUMP`] as a multiple of the setpoint's standard deviation; the larger of the two limits
-/// applies. Judgement: exceeded by chance once in 16 000 (normal distribution).
+/// applies. Judgement: a normally distributed error exceeds this by chance in one of 16 000 cases.
 const JUMP_SIGMAS: f64 = 4.0;
 /// How long an error beyond [`JUMP`] must persist before a jump. Judgement: longer than the usual
 /// stalls of a host.
 const JUMP_PATIENCE: Nanos = Nanos::from_millis(500);
-/// Each jump that reverses the previous one doubles the time for which the next error is tolerated,
-/// up to this limit, because reversals show that the reference wanders by an amount that is not
-/// known yet. Judgement: measuring the wander takes about this long.
+/// Maximum time for which an error beyond [`JUMP`] is tolerated. Each jump that reverses the
+/// previous one doubles this time, because reversals show that the reference wanders by an amount
+/// that is not known yet. Judgement: measuring the wander takes about this long.
 const LONGEST_PATIENCE: Nanos = Nanos::from_secs(16);
 /// When there has been no error beyond [`JUMP`] for this multiple of the patience, the patience is
 /// reset to [`JUMP_PATIENCE`]. Judgement: 16 s at the shortest patience, 8.5 min at the longest.
@@ -67,8 +67,8 @@ impl Setpoint {
 pub(crate) struct Alignment {
     age: Nanos,
     is_settled: bool,
-    /// Time since the phase error became large, and time since it became small; zero while it is
-    /// not.
+    /// Time for which the phase error has been large, and time for which it has been small; at
+    /// least one of them is zero.
     error_duration: Nanos,
     calm_duration: Nanos,
     /// How long an error must persist before a jump.

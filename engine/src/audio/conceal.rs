@@ -29,7 +29,7 @@ const LONGEST_PERIOD: Nanos = Nanos::from_millis(12);
 /// Judgement: twice the shortest period.
 const TEMPLATE: Nanos = Nanos::from_millis(4);
 /// Length of the crossfade from the prediction to the repeated period. Judgement: predictions do
-/// not remain accurate for longer.
+/// not remain accurate for longer than this.
 const LEAD: Nanos = Nanos::from_millis(2);
 /// Length of the audio from which the coefficients of the prediction are computed. Judgement: 16
 /// times as many samples as coefficients at 48 kHz.
@@ -123,7 +123,7 @@ impl Concealer {
         }
     }
 
-    /// Passes a run of audio that is not missing: records it in the history and, after a gap,
+    /// Passes through a run of received audio: records it in the history and, after a gap,
     /// crossfades it in place with the substitute.
     pub(crate) fn pass(&mut self, audio: &mut [f32]) {
         if let State::Filling { filled } = self.state {

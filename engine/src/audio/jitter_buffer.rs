@@ -158,8 +158,8 @@ impl JitterBuffer {
         stored
     }
 
-    /// Keeps late frames in slots that do not hold a frame still to be played, because playout may
-    /// move back to them.
+    /// Stores late frames in slots that do not hold a frame still to be played, because playout may
+    /// move back to the late frames.
     fn keep(&mut self, cursor: Frames, first: Frames, samples: &[f32]) {
         let oldest = cursor.get() - self.capacity / 2;
         self.tagged_end = self.tagged_end.max(first.get() + Frames::of(samples.len() / self.channels).get());

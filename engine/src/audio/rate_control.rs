@@ -25,27 +25,27 @@ const TRIM_NOISE: Ppb = Ppb::new(50.0);
 const LARGE_ERROR: Nanos = Nanos::from_micros(250);
 /// Fast trimming ends when the error is below this. Judgement: one frame at 48 kHz.
 const SMALL_ERROR: Nanos = Nanos::from_micros(20);
-/// Fast trimming also requires an error of this many standard deviations of the setpoint: the
-/// larger of the stated standard deviation and the one estimated from the setpoint's
-/// [motion](TargetMotion) is used. Judgement: exceeded by chance once in 16 000 (normal
-/// distribution).
+/// Minimum error for fast trimming, in standard deviations of the setpoint; the error must also
+/// exceed [`LARGE_ERROR`]. The larger of the stated standard deviation and the one estimated from
+/// the setpoint's [motion](TargetMotion) is used. Judgement: a normally distributed error exceeds
+/// this by chance in one of 16 000 cases.
 const LARGE_SIGMAS: f64 = 4.0;
-/// Fast trimming also ends when the error is below this many standard deviations. Judgement:
-/// exceeded by chance about half of the time (normal distribution).
+/// Fast trimming also ends when the error is below this many standard deviations. Judgement: a
+/// normally distributed error exceeds this by chance about half of the time.
 const SMALL_SIGMAS: f64 = 0.7;
-/// Largest phase trim. Judgement: inaudible as a change of pitch even if the trim comes and goes;
-/// listeners notice abrupt steps from about 170 ppm on.
+/// Maximum phase trim, either way. Judgement: inaudible as a change of pitch even if the trim
+/// starts and stops; listeners notice abrupt steps from about 170 ppm on.
 const TRIM_LIMIT: Ppb = Ppb::from_ppm(20.0);
-/// Largest change of the trim, ppb per second. Judgement: the limit is reached in 20 s.
+/// Maximum slew rate of the trim, ppb per second. Judgement: [`TRIM_LIMIT`] is reached in 20 s.
 const TRIM_SLEW: f64 = 1000.0;
 /// Corner frequency of the two-pole low-pass for the ratio, Hz. Judgement: low enough to keep the
 /// noise of the callback times out of the pitch.
 const SMOOTHING_HZ: f64 = 0.3;
-/// In a new stream, the low-pass averages over at most this fraction of the stream's age.
-/// Judgement: the first measured rates are inaccurate, so they must not count for long.
+/// Maximum averaging time of the low-pass, as a fraction of the stream's age. Judgement: the first
+/// measured rates are inaccurate, so their influence must soon end.
 const YOUNG_SHARE: f64 = 0.25;
-/// Largest deviation of the ratio. Judgement: a larger deviation cannot come from crystals, and
-/// means that the nominal sample rate is wrong.
+/// Maximum deviation of the ratio from the nominal ratio. Judgement: crystals cannot cause a larger
+/// deviation, so it means that the nominal sample rate is wrong.
 const AUTHORITY: Ppb = Ppb::from_ppm(500.0);
 
 /// Input of a rate controller for each block.

@@ -12,8 +12,8 @@ use crate::units::{LocalTime, Nanos};
 /// Assumed jitter of the arrivals until it has been measured. Judgement: a wired network with other
 /// traffic.
 const JITTER: Nanos = Nanos::from_micros(300);
-/// If the least delayed packets scattered by more than this before a shift, the estimate is
-/// discarded, ns. Judgement: such an estimate is too inaccurate to be worth keeping.
+/// Scatter of the least delayed packets before a shift above which the estimate is discarded, ns.
+/// Judgement: such an estimate is too inaccurate to be worth keeping.
 const DISTURBED_NS: f64 = 1e6;
 
 /// The arrivals on one path.

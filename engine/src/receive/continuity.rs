@@ -31,32 +31,32 @@ use std::net::IpAddr;
 /// How long a line must be regular before it is established. Judgement: longer than it takes to
 /// prove that packets permanently arrive earlier, so that such packets are held only once.
 const REGULAR: Nanos = Nanos::from_millis(750);
-/// Number of packets that a line needs before it is established. Judgement: about as long as
-/// [`REGULAR`] with 20 ms packets, the longest in use.
+/// Minimum number of packets in a line that is established. Judgement: with 20 ms packets, the
+/// longest in use, they last about as long as [`REGULAR`].
 const REGULAR_PACKETS: u32 = 32;
-/// Accepted ratio of the timestamp advance of an established line to the elapsed time. Judgement:
-/// wide enough for a description that states 44.1 kHz instead of 48 kHz, or the reverse.
+/// Accepted range of the ratio of a line's media time to the elapsed time. Judgement: wide enough
+/// for a description that states 44.1 kHz instead of 48 kHz, or the reverse.
 const ADVANCE: std::ops::RangeInclusive<f64> = 0.8..=1.25;
 /// Maximum number of lines that are watched at the same time. Judgement: the stream's line, the
 /// previous one, and six that claim to follow it.
 const LINES: usize = 8;
-/// Maximum number of packets that are held. Judgement: 128 ms with 1 ms packets, as many as may
-/// arrive before the end of a line is detected while no other sender is active.
+/// Maximum number of packets that are held. Judgement: 128 ms of 1 ms packets. Without an attack,
+/// the end of a line is detected before more packets than this arrive.
 const MOST_HELD: usize = 128;
 /// Maximum number of packets that are held because they are on the line but early. Judgement: when
-/// a path that is shorter by a second replaces the old one, about this many packets overtake the
-/// last packets of the old path.
+/// a path that is shorter by a second replaces the old one, about this many 1 ms packets overtake
+/// the last packets of the old path.
 const MOST_EARLY: usize = 1024;
-/// A line has ended when its silence exceeds its longest recent gap times this ratio. Judgement: a
-/// margin of one half.
+/// Silence after which a line has ended, as a multiple of its longest recent gap (numerator and
+/// denominator). Judgement: a margin of half a gap.
 const GAPS: (i64, i64) = (3, 2);
-/// Shortest silence after which a line has ended, in packet times of the line. Judgement: reordered
-/// and lost packets leave gaps of two or three.
+/// Minimum silence after which a line has ended, in packet times of the line. Judgement: reordered
+/// and lost packets leave gaps of two or three packet times.
 const PACKETS_APART: i64 = 4;
-/// Shortest silence after which a line has ended; the longer of this time and [`PACKETS_APART`]
-/// packet times applies. Judgement: a host may timestamp packets this late.
+/// Minimum silence after which a line has ended; the longer of this time and [`PACKETS_APART`]
+/// packet times applies. Judgement: a host may timestamp packets late by this much.
 const SHORTEST_PATIENCE: Nanos = Nanos::from_millis(5);
-/// Longest silence after which a line has ended; during an attack, this limit always applies.
+/// Silence after which a line has ended in any case; during an attack, only this limit applies.
 /// Derived: the silence after which another source may take over.
 const LONGEST_PATIENCE: Nanos = Nanos::from_millis(250);
 /// An attack is considered over when no packet has been refused for this long. Judgement: longer
@@ -233,8 +233,7 @@ impl Line {
         elapsed >= REGULAR && self.packets >= REGULAR_PACKETS && ADVANCE.contains(&share)
     }
 
-    /// Whether a packet is so far behind the newest one that it no longer counts as part of the
-    /// stream.
+    /// Whether a packet is too far behind the newest one to belong to the stream.
     fn is_old(&self, rate: SampleRate, ahead: i64) -> bool {
         self.packet_time(rate).times(-ahead) > OLDEST
     }

@@ -1,9 +1,9 @@
 //! The target depth: the requested depth, which is increased when packets arrive too late, and
 //! decreased again when no packet has been late for some time.
 //!
-//! Model: a packet that misses its playout by some time would have been played if the depth had
-//! been larger by that time. So the target is increased by that time, and the packet can still be
-//! played.
+//! Model: a packet that misses its playout by some amount would have been played if the depth had
+//! been larger by that amount. So the target is increased by that amount, and the packet can still
+//! be played.
 //!
 //! Each change is a crossfade that may be audible, and a network that has delayed packets may do so
 //! again. So the target is decreased only after a period in which every packet arrived early enough
@@ -22,14 +22,14 @@ const SAME_CAUSE_WITHIN: Nanos = Nanos::from_secs(1);
 /// Time without late packets before the target is decreased. Judgement: a scan of a wireless
 /// network, a backup or an update delays packets several times within a minute.
 const QUIET: Nanos = Nanos::from_secs(60);
-/// Upper limit of the quiet time when it is doubled. Judgement: one delay per hour then causes two
+/// Maximum quiet time; doubling stops at this limit. Judgement: one delay per hour then causes two
 /// crossfades per hour.
 const LONGEST_QUIET: Nanos = Nanos::from_secs(3600);
-/// Number of parts into which the quiet time is divided; the smallest margin is kept for each part.
-/// Judgement: the small margins at the end of a disturbance are then kept for at most a sixth of
-/// the quiet time too long.
+/// Number of parts into which the quiet time is divided; the smallest margin is recorded for each
+/// part. Judgement: the small margins at the end of a disturbance then have an effect for at most a
+/// sixth of the quiet time longer than necessary.
 const PARTS: usize = 6;
-/// Margin with which packets must still arrive in time after the target has been decreased.
+/// Minimum margin with which packets must still arrive in time after the target has been decreased.
 /// Derived: one step.
 const LEAST_MARGIN: Nanos = STEP;
 

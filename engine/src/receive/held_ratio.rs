@@ -3,11 +3,11 @@
 //!
 //! Model: the ratio of the sender's crystal frequency to the card's does not depend on the host
 //! clock. A time service that slews the host clock changes both measured rates by the same amount,
-//! but not at the same moment: arrivals are frequent and show it early, callbacks are rarer and
-//! show it late. So a change of the ratio that is too large for crystals is ignored while either
-//! rate is being measured again, and afterwards for as long as the other rate may take to show the
-//! same change. If the change persists, a crystal has drifted or a device has been replaced, and
-//! the new ratio is used.
+//! but not at the same moment: arrivals are frequent and show the change early, whereas callbacks
+//! are rarer and show it later. So a change of the ratio that is too large for crystals is ignored
+//! while either rate is being measured again, and afterwards for as long as the other rate may take
+//! to show the same change. If the change persists, a crystal has drifted or a device has been
+//! replaced, and the new ratio is used.
 
 use crate::units::{Nanos, Ppb};
 
@@ -15,8 +15,8 @@ use crate::units::{Nanos, Ppb};
 /// [`PATIENCE`]. Judgement: a device that replaces another one on the same network usually differs
 /// by less, so its rate is used at once.
 const APART: Ppb = Ppb::from_ppm(10.0);
-/// A rate with a larger standard deviation is considered to be still under measurement after a
-/// change. Judgement: the rate of a crystal is known more accurately than this within seconds.
+/// Standard deviation of a rate below which its measurement is complete after a change. Judgement:
+/// the rate of a crystal is known more accurately than this within seconds.
 const SETTLED: Ppb = Ppb::from_ppm(2.0);
 /// Time within which both rates must show the same change. Judgement: twice the 1.5 s after which a
 /// run of late callbacks proves the change.

@@ -461,7 +461,7 @@ fn media_by_ptp(ptp: &PtpMap, offset: u32, rate: SampleRate, timeline: &Timeline
     let ticks = i128::from(since_epoch.as_nanos()) * i128::from(rate.as_hz())
         + i128::from(offset) * i128::from(NANOS_PER_SECOND);
     let whole = ticks.div_euclid(i128::from(NANOS_PER_SECOND));
-    // The fraction of a frame beyond the whole one, as a time.
+    // The part of the position beyond the last whole frame, as a duration.
     let rest_ns = ticks.rem_euclid(i128::from(NANOS_PER_SECOND)) as f64 / f64::from(rate.as_hz());
     let frame = RtpTimestamp::new(whole as u32).unwrap_near(timeline.rtp.newest);
     let clock = ptp.clock().seen_from(timeline.rtp.newest_at, rest_ns);

@@ -25,9 +25,9 @@ const START_SIGMA: Nanos = Nanos::from_micros(200);
 /// Playout begins after about this time even if the offset is not known to [`START_SIGMA`].
 /// Judgement: otherwise, a delayed first packet would mute a stream for seconds.
 const START_PATIENCE: Nanos = Nanos::from_millis(400);
-/// After a shift of the arrivals, a remaining error smaller than this is trimmed slowly instead of
-/// by a jump. Judgement: the error is this small only if the card's clock has shifted as well,
-/// which happens when the host clock has been set.
+/// After a shift of the arrivals, a remaining error smaller than this is removed slowly by the trim
+/// instead of by a jump. Judgement: the error is this small only if the card's clock has shifted as
+/// well, which happens when the host clock has been set.
 const WORTH_A_JUMP: Nanos = Nanos::from_micros(200);
 
 /// Audio half of a stream.

@@ -125,8 +125,8 @@ impl Path {
     }
 
     /// Counts a packet. By its sequence numbers alone, a leg that returns after a long time would
-    /// seem to have restarted; its `index`, which the other leg's packets have advanced, shows that
-    /// it has not.
+    /// seem to have restarted; the packet's `index`, which the other leg's packets have advanced,
+    /// shows that the leg has not restarted.
     fn count(&mut self, sequence: SequenceNumber, index: i64) -> Arrival {
         let ahead = self.newest.map_or(0, |newest| index - newest);
         self.newest = Some(self.newest.map_or(index, |newest| newest.max(index)));

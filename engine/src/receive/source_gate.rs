@@ -5,8 +5,8 @@
 //! active. When it has been silent for [`SILENCE`], another address may take over, because the
 //! sender's address has changed or a standby has begun to send. The former address regains the
 //! stream once it has been sending again for [`SILENCE`], so that a stranger who has waited for an
-//! outage cannot keep the stream. Between two addresses that have never had the stream, the first
-//! to send gets it.
+//! outage cannot keep the stream. If neither of two addresses has ever had the stream, the
+//! stream goes to the first one that sends.
 //!
 //! Only accepted packets keep an address active. Each leg of a redundant stream has its own
 //! address. A sender that restarts at its old address is accepted at once.
@@ -22,9 +22,8 @@ use std::net::IpAddr;
 /// networks take to replace a failed path (rapid spanning tree, IEEE 802.1w: less than a second),
 /// so that no other sender takes over in the meantime. A standby has to wait for this time, too.
 const SILENCE: Nanos = Nanos::from_secs(1);
-/// If the packets of a former sender are further apart than this, it is not considered to have
-/// returned. Judgement: the silence after which another source (SSRC) at the same address takes
-/// over.
+/// Maximum gap between the packets of a former sender that is considered to have returned.
+/// Judgement: the silence after which another source (SSRC) at the same address takes over.
 const APART: Nanos = Nanos::from_millis(250);
 /// An address can regain the stream for this long after it has fallen silent. Judgement: the time
 /// that a device takes to restart.

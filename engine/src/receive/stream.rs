@@ -14,8 +14,8 @@ use crate::units::Nanos;
 /// packets (125 us). The ring must hold the packets of one callback interval, and the longest
 /// callbacks have 8192 frames, 171 ms at 48 kHz. Copies from a second leg do not enter the ring.
 const RING_PACKETS: usize = 2048;
-/// Longest audio that can wait for the audio thread; the ring is never larger than [`RING_PACKETS`]
-/// of the largest payloads. Judgement: [`RING_PACKETS`] packets of 1 ms.
+/// Maximum duration of audio that can wait for the audio thread. The ring's size is also limited to
+/// [`RING_PACKETS`] payloads of the largest size. Judgement: [`RING_PACKETS`] packets of 1 ms.
 const RING_TIME: Nanos = Nanos::from_millis(2048);
 /// Length of the jitter buffer, as a multiple of the largest depth. Judgement: room for bursts
 /// after a stall.

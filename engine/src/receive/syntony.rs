@@ -18,21 +18,21 @@
 use crate::clock::ClockMap;
 use crate::units::{LocalTime, Nanos, Ppb};
 
-/// Largest rate difference at which sender and PTP still count as one clock. Judgement: ten times
-/// the wander of a good PTP slave.
+/// Maximum rate difference at which sender and PTP are still considered one clock. Judgement: ten
+/// times the wander of a good PTP slave.
 const LIMIT: Ppb = Ppb::from_ppm(3.0);
-/// Below this rate difference, sender and PTP count as one clock again. Judgement: a hysteresis of
-/// a factor of two.
+/// Rate difference below which sender and PTP are considered one clock again. Judgement: a
+/// hysteresis of a factor of two.
 const SAME: Ppb = Ppb::from_ppm(1.5);
-/// How long the evidence must persist. Judgement: when a clock is slewed after a fault of its
-/// master, its rate exceeds the limit for only a few seconds.
+/// How long the evidence must persist before the verdict changes. Judgement: when a clock is slewed
+/// after a fault of its master, its rate exceeds the limit for only a few seconds.
 const PATIENCE: Nanos = Nanos::from_secs(10);
 /// A sender that has drifted by this much relative to PTP does not follow PTP. Judgement: twice the
 /// wander of a poor slave, but little compared with most latencies.
 const MOVED: Nanos = Nanos::from_millis(1);
 /// [`MOVED`] as a multiple of the standard deviation of the combined wander of both clocks; the
-/// larger of the two limits applies. Judgement: exceeded by chance once in 16 000 (normal
-/// distribution).
+/// larger of the two limits applies. Judgement: a normally distributed wander exceeds this by
+/// chance in one of 16 000 cases.
 const MOVED_SIGMAS: f64 = 4.0;
 /// Rates with a larger standard deviation are not used as evidence. Judgement: a third of the
 /// limit.

@@ -6,9 +6,9 @@
 //! networks. The link offset (AES67-2018, 7.5) is the depth plus one packet time. Without PTP, the
 //! frame is estimated from the arrivals, and playout is later by the smallest network delay.
 //!
-//! When PTP is lost, the setpoint is moved to the current playback position, which is inaudible,
-//! and then follows the arrivals. The remaining phase error is dropped, because it can be measured
-//! only with PTP. When PTP returns, the difference is trimmed slowly.
+//! When PTP is lost, the setpoint is moved to the current playback position and then follows the
+//! arrivals; this move is inaudible. The remaining phase error is dropped, because it can be
+//! measured only with PTP. When PTP returns, the difference is trimmed slowly.
 //!
 //! A new stream is left uncorrected for a while, because its clock estimates are still settling,
 //! and a correction that follows them would be heard as a change of pitch. Then playout is aligned
@@ -34,8 +34,8 @@ const SETTLING_WITHOUT_PTP: Nanos = Nanos::from_secs(30);
 /// Judgement: the time constant of a slow wander takes a long time to measure, and until it is
 /// known, the error of a long-term average exceeds its estimated standard deviation.
 const WANDER_SHARE: f64 = 1.0;
-/// How long before the timestamp of its first frame a packet may appear to arrive. Judgement: PTP
-/// is not exact, and some senders timestamp late.
+/// Maximum time by which a packet may seem to arrive before the timestamp of its first frame.
+/// Judgement: PTP is not exact, and some senders timestamp late.
 const EARLY: Nanos = Nanos::from_millis(1);
 
 /// The setpoint of a stream that is being played.

@@ -26,7 +26,7 @@ use thiserror::Error;
 
 /// Number of taps of the short filter. Half of them are latency: 1.3 ms at 48 kHz.
 const TAPS: usize = 128;
-/// Number of taps of the long filter, which has the same latency at 96 kHz.
+/// Number of taps of the long filter. Its latency at 96 kHz is that of the short filter at 48 kHz.
 const LONG_TAPS: usize = 256;
 /// Nominal step above which the long filter is used: from 96 kHz to 48 or 44.1 kHz, but not from 48
 /// to 44.1 kHz.

@@ -10,7 +10,7 @@ const STEPS: f32 = 32_768.0;
 /// Factor that scales a 32-bit random number to [0, 1). Definition: 2^-32.
 const TWO_POW_MINUS_32: f32 = 1.0 / 4_294_967_296.0;
 
-/// Generator of the noise, `SplitMix64` (Steele, Lea and Flood, OOPSLA 2014): each draw takes three
+/// Generator of the noise, `SplitMix64` (Steele, Lea and Flood, OOPSLA 2014): each draw takes two
 /// multiplications and is split into the two uniform numbers for one sample.
 #[derive(Clone, Debug)]
 pub(super) struct Tpdf {

@@ -7,7 +7,7 @@ use crate::units::Nanos;
 
 /// Number of buckets per octave. Judgement: the error of a quantile is then at most 25 %.
 const PER_OCTAVE: usize = 4;
-/// Binary logarithm of the smallest lateness that is resolved, ns. Judgement: about 1 us.
+/// Binary logarithm of the smallest lateness in ns that is resolved. Judgement: about 1 us.
 const FIRST_OCTAVE: u32 = 10;
 /// Number of octaves that are resolved. Judgement: up to 2^30 ns, about a second.
 const OCTAVES: usize = 20;

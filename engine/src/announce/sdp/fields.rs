@@ -32,7 +32,7 @@ pub(super) fn parse_origin(value: &str) -> (Origin, bool) {
         let [username, session_id, address] = [username, session_id, address].map(str::to_owned);
         return (Origin { username, session_id, version, address }, true);
     }
-    // A user name may wrongly consist of several words; the last five fields are then the others.
+    // A user name may wrongly consist of several words, so the other fields are the last five.
     let split = fields.len().saturating_sub(5).max(1).min(fields.len());
     let (name, rest) = fields.split_at(split);
     let digits = |text: &&&str| text.bytes().all(|byte| byte.is_ascii_digit());

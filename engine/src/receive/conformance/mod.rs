@@ -22,9 +22,9 @@ pub use described::Described;
 pub use finding::Finding;
 use rate::RateWatch;
 
-/// Number of pairs of packets that must contradict the description in the same way. Judgement: two
-/// packets last less than any playout delay that is possible with them, so they are detected before
-/// they are played.
+/// Number of pairs of packets that must contradict the description in the same way. Judgement: any
+/// playout delay that is possible with such packets is longer than two of them, so they are
+/// detected before they are played.
 const PAIRS: u32 = 2;
 /// Like [`PAIRS`], for a stream that has already matched its description. Judgement: a disturbance
 /// of the stream is more probable than a change of its format.

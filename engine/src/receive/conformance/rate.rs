@@ -3,11 +3,11 @@
 use super::finding::Finding;
 use crate::units::{LocalTime, Nanos, SampleRate};
 
-/// Length of the first measurement window. Derived: [`RATE_TOLERANCE`] times this window permits a
-/// jitter of 7 ms.
+/// Length of the first measurement window. Derived: with [`RATE_TOLERANCE`], a window of this
+/// length tolerates a jitter of 7 ms.
 const SHORT_WINDOW: Nanos = Nanos::from_millis(250);
-/// Length of the window for rates that the short window cannot distinguish. Derived:
-/// [`RATE_TOLERANCE`] times this window permits a jitter of 30 ms.
+/// Length of the window for rates that the short window cannot distinguish from the described rate.
+/// Derived: with [`RATE_TOLERANCE`], a window of this length tolerates a jitter of 30 ms.
 const LONG_WINDOW: Nanos = Nanos::from_secs(1);
 /// Number of consecutive windows that must agree on a rate other than the described one. Judgement:
 /// a single window may contain a burst.
@@ -23,8 +23,9 @@ const RATES_HZ: [u32; 7] = [32_000, 44_100, 48_000, 88_200, 96_000, 176_400, 192
 /// A measured rate is taken for a nominal rate if the two differ by at most this fraction. Derived:
 /// less than half the distance between the closest two nominal rates.
 const RATE_TOLERANCE: f64 = 0.03;
-/// The short window can distinguish rates that differ by at least this factor. Judgement: see
-/// [`SHORT_WINDOW`].
+/// Smallest ratio of the measured rate to the described one, or the reverse, for which the short
+/// window suffices. Judgement: within that window, only a jitter of more than 70 ms could cause
+/// such a ratio.
 const FAR: f64 = 1.4;
 
 /// Measures the rate of the timestamps from the arrival of packets.

@@ -36,8 +36,8 @@ pub(in super::super) struct Row<T, const TAPS: usize> {
     pub(super) curvature: [T; TAPS],
 }
 
-/// Index of the tap at the centre of the filter, which coincides with the media position if this is
-/// a whole frame.
+/// Index of the tap at the centre of the filter. When the media position falls on a whole frame,
+/// this tap coincides with it.
 pub(in super::super) const fn centre(taps: usize) -> usize {
     taps / 2 - 1
 }

@@ -23,7 +23,7 @@ use super::real::Real;
 use fearless_simd::Level;
 use fearless_simd::prelude::*;
 
-/// Number of blocks into which the accumulators of a sum are divided; a block has 16 bytes.
+/// Number of 16-byte blocks into which the accumulators of a dot product are divided.
 const QUARTERS: usize = 4;
 
 /// The instruction set with which samples are computed. In single precision, the choice changes the
@@ -100,8 +100,8 @@ pub(super) fn convolve<S: Simd, T: Real, const TAPS: usize, const CHANNELS: usiz
     const { assert!(TAPS.is_multiple_of(2 * T::LANES), "blocks are taken in pairs") };
     let empty = [T::Block::<S>::splat(simd, T::ZERO); QUARTERS];
     let mut quarters = [[empty; CHANNELS]; FRAMES];
-    // One register per sum at a time, so that the sums of all frames and channels fit in the
-    // registers.
+    // Each pass computes one register of each sum, so that the sums of all frames and channels fit
+    // in the registers.
     for first in (0..T::LANES).step_by(T::Register::<S>::LEN) {
         // Adding a number to -0 yields exactly that number, so the compiler can omit the first
         // addition.

@@ -7,9 +7,10 @@ use fearless_simd::{f32x4, f64x2};
 pub(in super::super) trait Real: Copy + Send + core::ops::Add<Output = Self> + 'static {
     /// A vector register.
     type Register<S: Simd>: SimdBase<S, Element = Self>;
-    /// A quarter of the accumulators of a sum: 16 bytes.
+    /// A 16-byte vector that holds a quarter of the [`LANES`](Self::LANES) accumulators of a dot
+    /// product.
     type Block<S: Simd>: SimdBase<S, Element = Self>;
-    /// Number of accumulators of a sum: as many as fit in 64 bytes, the size of the largest
+    /// Number of accumulators of a dot product: as many as fit in 64 bytes, the size of the largest
     /// register.
     const LANES: usize;
     const ZERO: Self;

@@ -5,20 +5,20 @@ use crate::units::{LocalTime, Nanos};
 use std::net::IpAddr;
 use std::ops::Range;
 
-/// Time after which a repeated announcement cannot be a copy of the first one, sent to another
-/// group.
+/// Minimum interval between an announcement and the repetition that confirms it. A repetition after
+/// a shorter time may be a copy that was sent to another group.
 pub(super) const CONFIRMED_AFTER: Nanos = Nanos::from_secs(1);
 /// Number of slots. They take 384 KiB, and a flood of 1000 announcements per second fills them
 /// in 16 s.
 const FINGERPRINTS: usize = 1 << 14;
-/// Number of slots in which a fingerprint may be stored; the oldest entry in them is replaced.
-/// After 3000 newer fingerprints, one in ten million has been lost.
+/// Number of slots in which a given fingerprint may be stored; a new fingerprint replaces the
+/// oldest one in them. After 3000 newer fingerprints, one in ten million has been lost.
 const PLACES: usize = 16;
 /// Time within which a second announcement confirms a session: the longest interval in use, ten
 /// minutes in VLC.
 const REMEMBERED: Nanos = Nanos::from_secs(600);
 
-/// Announcements that have been heard once, whether or not there was room for them.
+/// Announcements of sessions that were refused or removed for lack of room.
 #[derive(Clone, Debug, Default)]
 pub(super) struct HeardOnce {
     /// Fingerprints, each in one of its slots; empty until the first one is stored.

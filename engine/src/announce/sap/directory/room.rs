@@ -9,9 +9,10 @@
 //!    it has more than [`GUARANTEED`];
 //! 3. otherwise, no session is removed, and the new one is refused.
 //!
-//! So one address can displace sessions of another address only if these have been heard only once,
-//! and a flood displaces its own sessions first. A session that was displaced before its second
-//! announcement is remembered by its fingerprint, and is confirmed when that announcement arrives.
+//! So one address can displace sessions of another address only if these sessions have been heard
+//! only once, or if the other address has more than [`GUARANTEED`] confirmed sessions. A flood
+//! displaces its own sessions first. A session that was displaced before its second announcement is
+//! remembered by its fingerprint, and is confirmed when that announcement arrives.
 //!
 //! Breakdown point: an attacker can keep a genuine session out by forging ever-changing source
 //! addresses, announcing each session twice, and having [`MAX_SESSIONS`] of them confirmed before
