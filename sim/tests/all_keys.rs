@@ -186,6 +186,9 @@ fn scenarios() -> Vec<String> {
                   wake_jitter.exponential = { mean_us = 20 }\ndelay_ms = 1\n\
                   card = { sample_rate_hz = 48_000, clock = {}, callback_frames = 480 }\n";
     all.push(format!("{base}{sender}"));
+    let stability = "\n[[expect]]\nreceiver = 'engine'\nmetric = 'mtie_ns'\nclock = 'host'\n";
+    all.push(format!("{base}{stability}mask = 'tenth_of_a_frame'\n"));
+    all.push(format!("{base}{stability}tau_s = 0.2\nmax = 1e9\n"));
     all.push(base.replace("source.tones = [{ frequency_hz = 440, level_dbfs = -12 }]", "source.wav = 'tone.wav'"));
     all.push(base.replace("clock = 'grandmaster'", "clock.crystal = { offset_ppm = 5 }"));
     let others =
