@@ -7,8 +7,9 @@
 use super::SessionError;
 use crate::scenario::Loaded;
 use std::fs::OpenOptions;
-use std::io::{ErrorKind, Write};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Component, Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The file that says which scenario file a folder belongs to, by its path from the folder.
 const OWNER: &str = "scenario.txt";
@@ -59,8 +60,8 @@ pub fn claim_folder(folder: &Path, scenario: &Path) -> Result<(), SessionError> 
     let mark = folder.join(OWNER);
     let failed = |source| SessionError::Owner { path: mark.clone(), source };
     let path = from_folder(&scenario.canonicalize().map_err(failed)?, &folder.canonicalize().map_err(failed)?);
-    match OpenOptions::new().write(true).create_new(true).open(&mark) {
-        Ok(mut file) => return file.write_all(format!("{path}\n").as_bytes()).map_err(failed),
+    match create_whole(&mark, &format!("{path}\n")) {
+        Ok(()) => return Ok(()),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
         Err(error) => return Err(failed(error)),
     }
@@ -69,6 +70,28 @@ pub fn claim_folder(folder: &Path, scenario: &Path) -> Result<(), SessionError> 
         return Ok(());
     }
     Err(SessionError::Taken { folder: folder.to_owned(), owner: shown(folder, owner.trim_end()) })
+}
+
+/// Creates a file that must not exist yet. Another process sees either no file or all of its
+/// contents, because shards of a sweep claim the same folder at the same time.
+fn create_whole(path: &Path, contents: &str) -> io::Result<()> {
+    /// Distinguishes the temporary files of this process.
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    if path.exists() {
+        return Err(ErrorKind::AlreadyExists.into());
+    }
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    let temporary = path.with_extension(format!("{}-{number}.tmp", std::process::id()));
+    std::fs::write(&temporary, contents)?;
+    // Unlike a rename, a link never replaces a file.
+    let linked = std::fs::hard_link(&temporary, path);
+    let removed = std::fs::remove_file(&temporary);
+    match linked {
+        Ok(()) => removed,
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(error),
+        // Not every file system has links.
+        Err(_) => OpenOptions::new().write(true).create_new(true).open(path)?.write_all(contents.as_bytes()),
+    }
 }
 
 /// The path of a file from a folder, with the same separators everywhere. Both are absolute.
@@ -95,11 +118,32 @@ fn shown(folder: &Path, owner: &str) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Barrier;
 
     fn name(changes: &[&str]) -> String {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios/gm_step_1ms.toml");
         let changes: Vec<String> = changes.iter().map(|&change| change.to_owned()).collect();
         folder_name(&Loaded { changes, ..Loaded::read(&path, &[]).unwrap() })
+    }
+
+    #[test]
+    fn shards_that_begin_at_once_share_a_folder() {
+        let place = tempfile::tempdir().unwrap();
+        let scenario = place.path().join("x.toml");
+        std::fs::write(&scenario, "").unwrap();
+        for round in 0..100 {
+            let folder = place.path().join(round.to_string());
+            let begin = Barrier::new(4);
+            let claim = || {
+                begin.wait();
+                claim_folder(&folder, &scenario)
+            };
+            std::thread::scope(|scope| {
+                let claims: Vec<_> = (0..4).map(|_| scope.spawn(claim)).collect();
+                claims.into_iter().for_each(|claim| claim.join().unwrap().unwrap());
+            });
+            assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1, "only the mark is left");
+        }
     }
 
     #[test]
