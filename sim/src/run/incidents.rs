@@ -17,14 +17,16 @@ pub(super) fn subjects(scenario: &Scenario) -> Subjects {
     }
 }
 
-/// The masks by which clocks are judged, each once.
+/// The masks by which clocks are judged, each once, for the plots. A mask of filtered values is left
+/// out, because the plots show unfiltered ones: a clock within the mask would be drawn beyond it.
 pub(super) fn masks(scenario: &Scenario) -> Vec<ShownMask> {
     let mut shown: Vec<ShownMask> = Vec::new();
     for expectation in &scenario.expectations {
         let (Some(clock), Some(mask)) = (expectation.clock, expectation.mask) else { continue };
         // A mask that cannot be read is told where it is judged.
         let Ok(limits) = mask.read() else { continue };
-        if !shown.iter().any(|other| (other.clock, other.mask) == (clock, mask)) {
+        let is_new = !shown.iter().any(|other| (other.clock, other.mask) == (clock, mask));
+        if limits.low_pass_hz.is_none() && is_new {
             shown.push(ShownMask { clock, mask, limits });
         }
     }
