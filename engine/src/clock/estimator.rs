@@ -437,8 +437,8 @@ impl Estimator {
 
     fn map_of(&self, set: &ModelSet, estimate: &Estimate) -> ClockMap {
         let Estimate { at, x, p, .. } = *estimate;
-        // The minimum of a block is hardly late in either direction, so only the mean has this
-        // error.
+        // Unequal mean lateness in the two directions shifts the offset of the mean filter. The
+        // minimum of a block contains almost no lateness, so that filter needs no correction.
         let asymmetry_ns = if self.active == MEAN { self.excess.asymmetry_ns() } else { 0.0 };
         ClockMap {
             at,

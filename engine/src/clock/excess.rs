@@ -85,7 +85,7 @@ impl Default for Excess {
 
 impl Excess {
     /// Processes a packet that is late by `late_ns` relative to the mean; `noise_ns` is the
-    /// standard deviation of a packet.
+    /// standard deviation of a packet's lateness.
     pub(super) fn take(&mut self, direction: Direction, late_ns: f64, noise_ns: f64) {
         let limit_ns = LARGEST_NOISES * noise_ns;
         self.directions[direction.index()].take(late_ns.clamp(-limit_ns, limit_ns));

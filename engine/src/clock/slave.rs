@@ -342,8 +342,8 @@ impl SlaveClock {
         }
     }
 
-    /// Applies a change of the rate if this packet and earlier ones prove one. Returns whether they
-    /// do; the applied change already includes this packet.
+    /// If this packet and the preceding ones prove a change of the rate, applies the change and
+    /// returns true. The change already takes this packet into account.
     fn change_rate(&mut self, sample: Sample, late_ns: f64, limit_ns: f64) -> bool {
         let sigma_ns = self.precision_ns(sample.at);
         self.unsteady.take(sample, late_ns, sigma_ns);

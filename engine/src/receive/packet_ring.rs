@@ -2,9 +2,10 @@
 //!
 //! Model: packets pass through a lock-free ring with one producer and one consumer, as pointers to
 //! their memory, and a second ring returns that memory when they have been used. The memory that
-//! was returned last is used first. So the few packets that wait at a time use the same memory,
-//! which stays in the processor's caches, although there is room for many; and memory is allocated
-//! only for as many packets as have ever waited. Only the producer allocates, and nobody frees.
+//! was returned last is used first. So the few packets that wait at any one time reuse the same
+//! memory, which stays in the processor's caches, although there is room for many. Memory is
+//! allocated only for the largest number of packets that have waited at once. Only the producer
+//! allocates, and memory is freed only with the ring.
 
 use crate::rtp::format::MAX_PAYLOAD;
 use crate::units::{Frames, LocalTime, RtpTimestamp};

@@ -76,8 +76,8 @@ impl IngestError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Companion {
-    /// An empty datagram, or one too short for a packet, which keeps a path through address
-    /// translators open (RFC 6263, 4.1 and 4.2).
+    /// A NAT keep-alive: an empty datagram, or one too short to be an RTP packet (RFC 6263, 4.1 and
+    /// 4.2).
     Empty,
     /// RTCP on the RTP port (RFC 5761).
     Rtcp,

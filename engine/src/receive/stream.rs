@@ -104,8 +104,8 @@ pub(crate) struct AudioEnds {
     stats: triple_buffer::Input<PlayoutStats>,
 }
 
-/// Creates a control half, and the ends for its audio half. The configuration is not checked; see
-/// [`StreamConfig::check`].
+/// Creates a control half, and the ends that its audio half holds of their connections. The
+/// configuration is not checked; see [`StreamConfig::check`].
 pub(crate) fn connect(config: &StreamConfig) -> (Ingest, AudioEnds) {
     let (format, most_bytes) = (config.format, RING_PACKETS * MAX_PAYLOAD);
     let bytes = (format.sample_rate().whole_frames_in(RING_TIME) * format.bytes_per_frame()).min(most_bytes);

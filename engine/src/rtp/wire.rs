@@ -12,7 +12,7 @@ use crate::{Frames, RtpTimestamp};
 /// Length of a header without contributing sources and extension (RFC 3550 5.1).
 pub const RTP_HEADER_LEN: usize = 12;
 
-/// The version of RFC 3550.
+/// RTP version (RFC 3550, 5.1).
 const VERSION: u8 = 2;
 /// Padding flag, extension flag and CSRC count, in the first byte.
 const PADDING: u8 = 0x20;
@@ -35,7 +35,8 @@ impl fmt::Display for Ssrc {
     }
 }
 
-/// The number that identifies a format in an SDP (RFC 3550 5.1), at most 127.
+/// The payload type: the 7-bit number in the RTP header that the SDP description maps to a format
+/// (RFC 3550, 5.1).
 ///
 /// ```
 /// use engine::rtp::wire::PayloadType;

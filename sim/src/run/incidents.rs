@@ -17,8 +17,8 @@ pub(super) fn subjects(scenario: &Scenario) -> Subjects {
     }
 }
 
-/// The masks by which clocks are judged, each once, for the plots. A mask of filtered values is left
-/// out, because the plots show unfiltered ones: a clock within the mask would be drawn beyond it.
+/// The masks by which clocks are judged, each once, for the plots. A mask of filtered values is
+/// left out, because the plots show unfiltered ones: a clock within it would be drawn beyond it.
 pub(super) fn masks(scenario: &Scenario) -> Vec<ShownMask> {
     let mut shown: Vec<ShownMask> = Vec::new();
     for expectation in &scenario.expectations {

@@ -16,8 +16,8 @@ const WINDOWS_1252: [char; 32] = [
     '—', '˜', '™', 'š', '›', 'œ', ' ', 'ž', 'Ÿ',
 ];
 
-/// Converts a text to UTF-8 without a byte order mark. Also returns what was wrong with its
-/// encoding, if anything. Lines that are not valid UTF-8 are left unchanged.
+/// Converts the input to UTF-8 without a byte order mark. Also returns the fault of its encoding,
+/// if one was found. Lines that are not valid UTF-8 are left unchanged.
 pub(super) fn to_utf8(bytes: &[u8]) -> (Cow<'_, [u8]>, Option<Lint>) {
     if let Some(rest) = bytes.strip_prefix(UTF8_MARK) {
         return (rest.into(), Some(Lint::ByteOrderMark));

@@ -185,7 +185,7 @@ pub struct Parsed {
 }
 
 impl Description {
-    /// Reads a description from a text.
+    /// Parses a session description.
     ///
     /// ```
     /// use engine::announce::sdp::Description;

@@ -136,9 +136,9 @@ impl SlaveClock {
         delay.or_else(|| self.impossible_rate().map(|rate| LockCause::ImpossibleRate { rate }))
     }
 
-    /// Why the estimated time cannot be true, if that is proven. Until the packets of a new master
-    /// agree with each other, the estimate contains none of them, so their contradictions do not
-    /// concern it.
+    /// Why the estimated time cannot be true, if that is proven. While the packets of a new master
+    /// are still being compared with each other, the estimate contains none of them, so
+    /// contradictions between these packets do not cast doubt on the estimate.
     pub(super) fn doubt_of_estimate(&self) -> Option<LockCause> {
         self.doubt().filter(|_| self.new_master.is_none())
     }

@@ -125,7 +125,8 @@ impl Point {
         Self { at_s: (self.at_s + other.at_s) / 2.0, offset_ns: (self.offset_ns + other.offset_ns) / 2.0 }
     }
 
-    /// The point of the packet that is less late, allowing for the rate of the offset.
+    /// Returns whichever of the two points belongs to the less late packet, allowing for the rate
+    /// of the offset.
     fn ahead(self, other: Self, rate_ppb: f64) -> Self {
         let other_ahead_ns = other.offset_ns - self.offset_ns - rate_ppb * (other.at_s - self.at_s);
         if other_ahead_ns > 0.0 { other } else { self }
@@ -331,7 +332,7 @@ impl WanderMeter {
         Some(wander)
     }
 
-    /// Upper limit of the wander that was measured last, ns.
+    /// Upper limit of the wander, from the latest measurement, ns.
     pub(in crate::clock) fn most_ns(&self) -> f64 {
         self.most_ns
     }

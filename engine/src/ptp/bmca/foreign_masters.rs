@@ -71,8 +71,8 @@ impl ForeignMaster {
 #[derive(Clone, Debug, Default)]
 pub(in crate::ptp) struct ForeignMasters {
     entries: Vec<ForeignMaster>,
-    /// Masters that are passed over as long as there is another master, and when this ends for each
-    /// of them.
+    /// Masters that are selected only if there is no other one, each with the time until which this
+    /// applies.
     passed_over: Vec<(PortIdentity, LocalTime)>,
 }
 

@@ -91,8 +91,9 @@ impl Ingest {
             if !is_own && !goes_on() && !self.continuity.holds_of(ssrc) {
                 return Verdict::Take;
             }
-            // A packet is sent when its last frame has been captured. So a packet of a different
-            // length is treated like one of the usual length with the same end.
+            // A packet is sent when its last frame has been captured. So the timestamp of a packet
+            // of an unusual length is shifted to that of a packet of the usual length with the same
+            // last frame.
             let longer = self.continuity.packet_frames().map_or(0, |usual| Frames::of(frames).get() - usual);
             let position = packet.header.timestamp.unwrap_near(timeline.rtp.newest) + Frames::new(longer);
             let sample = timeline.sample(datagram.at, position, self.config.format.sample_rate());
