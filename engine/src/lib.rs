@@ -32,7 +32,7 @@
 //! | [`ptp::Port`] | `handle_datagram`, `handle_timeout`, `handle_transmitted` | `poll_timeout` | `poll_transmit`, `poll_event`, `reading` |
 //! | [`livewire_clock::LivewireClock`] | `handle_datagram`, `handle_timeout` | `poll_timeout` | `poll_event`, `reading` |
 //! | [`clock::Reference`] | `advance`, with the readings of its sources | `poll_timeout` | `poll_event`, `reading`, `timeline` |
-//! | [`receive::Ingest`] | `handle` or `handle_datagram`, `set_clock` | nothing: it needs no timer | `stats`, and packets for the audio half |
+//! | [`receive::Ingest`] | `handle`, or `gather` and `publish`; `set_clock` | no timer | `stats` |
 //! | [`send::Sender`] | `set_clock`, `handle_timeout` | `poll_timeout` | `poll_transmit`, `stats` |
 //!
 //! Misuse and invalid input are reported as errors or counted, never silently ignored. Elapsed
