@@ -35,8 +35,8 @@ impl LateEnvelopeDetector {
         // A silence ends the run: over a longer time, the error of the rate would matter, and the
         // path may have changed.
         let run = self.run.filter(|run| run.silence(sample.at) < PROOF.time);
-        // The run is ranked by offset instead of lateness, because the envelope moves during the
-        // run; the rate of the clock does not matter over such a short time.
+        // The samples of a run are ranked by offset instead of lateness, because the envelope moves
+        // during the run. The clock's rate error does not matter over such a short time.
         let run = OutlierRun::extended(run, sample, -sample.offset_ns);
         let is_proven = run.proves(sample.at, PROOF);
         self.run = Some(run).filter(|_| !is_proven);

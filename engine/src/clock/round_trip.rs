@@ -29,8 +29,8 @@ const SYNCS: usize = 8;
 /// Age up to which a Sync is compared with a Delay_Resp while the rate is known. Derived: in that
 /// time, the error of a known rate moves the offset by at most 100 us.
 const OLDEST: Nanos = Nanos::from_secs(10);
-/// Like [`OLDEST`], but while the rate is unknown. Derived: in that time two crystals with +-100
-/// ppm drift apart by less than [`TOLERANCE_NS`].
+/// Like [`OLDEST`], but while the rate is unknown. Derived: in that time, two crystals, each with a
+/// frequency error of up to 100 ppm, diverge by less than [`TOLERANCE_NS`].
 const OLDEST_OF_UNKNOWN_RATE: Nanos = Nanos::from_secs(2);
 /// Tolerated error of the round trip, ns. Judgement: software timestamps have errors of about 100
 /// us, and the error of the time is half the error of the round trip.

@@ -111,7 +111,8 @@ impl PacketConsumer {
         self.packets.peek().ok().map(|packet| packet.header)
     }
 
-    /// Removes the first packet and passes its encoded audio to `take`: none if there is no packet.
+    /// Removes the first packet and passes its encoded audio to `take`; if the ring is empty,
+    /// passes an empty slice.
     pub(crate) fn pop<R>(&mut self, take: impl FnOnce(&[u8]) -> R) -> R {
         let Ok(packet) = self.packets.pop() else { return take(&[]) };
         let taken = take(&packet.audio);

@@ -1,10 +1,10 @@
 //! The times at which packets leave.
 //!
 //! Model: each packet's time of departure is computed from its media position and the clock map,
-//! never from the previous packet. So errors do not add up, a better estimate of the clock takes
-//! effect at once, and a slew of the timeline spreads over the packets. Nothing here knows whether
-//! the map comes from PTP, holdover or a crystal: [`crate::clock::Reference`] joins these without a
-//! jump.
+//! never from the previous packet. So errors do not accumulate, a better estimate of the clock
+//! takes effect at once, and a slew of the timeline is spread over the packets. Nothing here knows
+//! whether the map comes from PTP, holdover or a crystal: [`crate::clock::Reference`] joins these
+//! without a jump.
 
 use crate::clock::PtpMap;
 use crate::units::{Frames, LocalTime, NANOS_PER_SECOND, Nanos, PtpTime, SampleRate};

@@ -52,7 +52,7 @@ pub struct Origin {
     pub session_id: String,
     /// Increases with every change.
     pub version: u64,
-    /// The host that wrote the description, usually by its address.
+    /// The host that wrote the description, usually given as an IP address.
     pub address: String,
 }
 

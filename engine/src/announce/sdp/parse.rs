@@ -95,7 +95,7 @@ impl<'t> Reader<'t> {
         lints.into_iter().for_each(|lint| self.find(line, lint));
     }
 
-    /// The medium's attribute or, failing that, the session's.
+    /// Returns the media-level attribute or, failing that, the session-level one.
     fn attribute<'a>(&self, section: &'a Section<'a>, name: &str) -> Option<&'a Attribute>
     where
         't: 'a,

@@ -25,7 +25,7 @@ const NOTED_EVERY: Nanos = Nanos::from_secs(2);
 /// Judgement: smaller differences are noise.
 const LESS_CERTAIN: f64 = 2.0;
 
-/// The last two estimates saved since the last change of the time or the path.
+/// The last two estimates saved since the time was last stepped or the path last changed.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Known {
     noted_at: Option<LocalTime>,

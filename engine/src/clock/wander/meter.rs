@@ -93,8 +93,9 @@ pub(in crate::clock) struct PhaseWander {
     pub(in crate::clock) density: f64,
     /// Largest effect of the wander on the rate over any of the block lengths, ns/s.
     pub(in crate::clock) rate_ppb: f64,
-    /// Upper limit of the standard deviation, ns: the measured value may be too small by chance,
-    /// and a wander that still grows at the longest blocks measured so far may continue to grow.
+    /// Upper limit of the standard deviation, ns. It is larger than `rms_ns` for two reasons: the
+    /// measured value may be too small by chance; and if the wander still increases with the block
+    /// length at the longest blocks measured so far, its maximum has not been reached yet.
     pub(in crate::clock) most_ns: f64,
 }
 
